@@ -1,0 +1,106 @@
+// Package inventory keeps snapshots: what a bucket held at one time, checked,
+// normalised, sorted, and immutable.
+//
+// A Source (an S3 Inventory report, a live listing) delivers rows in any
+// order. Build sorts them within a fixed memory budget, sets aside what makes
+// no sense, and writes a snapshot of Parquet files that plain DuckDB can read.
+// Snapshots are read as one sorted sequence of versions. What follows from a
+// snapshot is left to missions.
+package inventory
+
+import (
+	"context"
+
+	"cooper"
+)
+
+// Scope is the part of a bucket that a snapshot speaks about. What lies
+// outside can never look deleted.
+type Scope struct {
+	// Prefix is empty for a whole bucket.
+	Prefix string `json:"prefix"`
+	// CurrentOnly: older versions and delete markers were not listed.
+	CurrentOnly bool `json:"current_only"`
+}
+
+// Meta describes a snapshot; it is what `snapshot show --json` prints.
+type Meta struct {
+	Format  int            `json:"format"`
+	ID      string         `json:"id"`
+	Source  string         `json:"source"`   // where it was read from: s3://…/manifest.json, a directory, "listing of s3://…"
+	Bucket  string         `json:"bucket"`   // the bucket it describes
+	TakenAt cooper.Instant `json:"taken_at"` // the moment it speaks of: the manifest's creationTimestamp, the listing's beginning
+	Created cooper.Instant `json:"created"`  // when Build finished
+	Scope   Scope          `json:"scope"`
+	// Complete: every file of the report was read whole, nothing failed.
+	// Rejected rows do not make a snapshot incomplete: their keys are kept in
+	// rejected.parquet and never look deleted.
+	Complete      bool  `json:"complete"`
+	Versions      int64 `json:"versions"` // without delete markers
+	DeleteMarkers int64 `json:"delete_markers"`
+	Bytes         int64 `json:"bytes"` // all versions
+	// Latest and LatestBytes count the keys a mirror shows.
+	Latest      int64 `json:"latest"`
+	LatestBytes int64 `json:"latest_bytes"`
+	Rejected    int64 `json:"rejected"`
+	// Duplicates counts rows that repeated another exactly; they were dropped.
+	Duplicates int64 `json:"duplicates"`
+	// Ambiguous counts keys with no latest version or with several; missions
+	// leave them alone. (Never counted for CurrentOnly.)
+	Ambiguous int64 `json:"ambiguous"`
+	// Disordered tells whether rows arrived so unsorted that runs were spilled.
+	Runs int `json:"runs"`
+	// Columns are those the report had, as it names them.
+	Columns []string `json:"columns,omitempty"`
+	// Files are the data files of this snapshot, relative to its directory, in
+	// key order; with rows and first and last key.
+	Files []File `json:"files"`
+}
+
+// File is one Parquet file of a snapshot.
+type File struct {
+	Name     string `json:"name"`
+	Rows     int64  `json:"rows"`
+	Bytes    int64  `json:"bytes"`
+	SHA256   string `json:"sha256"`
+	FirstKey string `json:"first_key"`
+	LastKey  string `json:"last_key"`
+}
+
+// Rejected is a row that was set aside.
+type Rejected struct {
+	File   string // of the report
+	Row    int64  // 1 is the first
+	Key    []byte // as far as it could be read; not always UTF-8
+	Reason string
+}
+
+// Sink takes the rows of a Part. Neither method keeps its argument's memory:
+// strings in v may point into a buffer the part uses again.
+type Sink interface {
+	Version(v *cooper.Version) error
+	Reject(r Rejected) error
+}
+
+// Part is a piece of a source that can be read by itself, beside others.
+type Part interface {
+	// Name says which piece in messages.
+	Name() string
+	// Read delivers every row once, in any order. An error means that the part
+	// was not read whole.
+	Read(ctx context.Context, to Sink) error
+}
+
+// Source is where a snapshot comes from. Meta gives Source, Bucket, TakenAt,
+// Scope and Columns; Build fills in the rest.
+type Source interface {
+	Meta() Meta
+	Parts() []Part
+}
+
+// Iterator walks sorted versions. The version Next returns is good until the
+// following call, its strings for ever. After the last one Next gives io.EOF.
+type Iterator interface {
+	Next() (*cooper.Version, error)
+	Close() error
+}

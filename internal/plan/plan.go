@@ -1,0 +1,105 @@
+// Package plan writes and reads plans: all actions of one run, decided
+// beforehand, for a person to read and for apply to carry out.
+//
+// A plan is a directory: plan.json, the header, and Parquet files of actions
+// in which each row group is one shard. It is immutable; its digest covers the
+// header and every file. Deciding is left to missions, doing to apply.
+package plan
+
+import (
+	"encoding/json"
+
+	"cooper"
+	"cooper/internal/inventory"
+)
+
+// Header is what plan.json holds.
+type Header struct {
+	Format  int            `json:"format"`
+	ID      string         `json:"id"`
+	Mission string         `json:"mission"` // "backup", "rollback", …
+	Created cooper.Instant `json:"created"`
+	Target  Target         `json:"target"`
+	Source  string         `json:"source"` // the bucket the bytes come from, "s3://NAME"; empty if none is needed
+	// Snapshot is the meta of the snapshot the plan leads to, without Files.
+	Snapshot *inventory.Meta `json:"snapshot,omitempty"`
+	// Policy is the mission's parameters, as it knows them.
+	Policy json.RawMessage `json:"policy,omitempty"`
+	// Partial: a prefix or match narrowed the plan, so that carrying it out does
+	// not bring the target to the snapshot.
+	Partial bool             `json:"partial"`
+	Phases  []Phase          `json:"phases"`
+	Totals  map[string]Tally `json:"totals"`            // by verb
+	Reasons map[string]Tally `json:"reasons,omitempty"` // by the mission's reasons ("new", "replaced", "vanished", …)
+	// Unchanged counts what was compared and needs nothing; Skipped what was
+	// left alone, by why ("ambiguous", "filtered", "archived", …).
+	Unchanged Tally            `json:"unchanged"`
+	Skipped   map[string]Tally `json:"skipped,omitempty"`
+	Largest   []cooper.Action  `json:"largest,omitempty"` // the largest transfers, at most 10
+	Estimate  Estimate         `json:"estimate"`
+	Share     Share            `json:"share"`
+	Warnings  []string         `json:"warnings,omitempty"`
+	Files     []File           `json:"files"`
+	// Digest is the SHA-256, in hex, of the header without it; Files carry the
+	// digests of their content.
+	Digest string `json:"digest"`
+}
+
+// Target is what a plan changes.
+type Target struct {
+	Kind string `json:"kind"` // "tree", "directory", "bucket"
+	Path string `json:"path"` // an absolute path, or s3://bucket/prefix
+	// Generation is that of the tree's catalog when the plan was made; apply
+	// refuses another one.
+	Generation int64 `json:"generation,omitempty"`
+}
+
+// Tally counts actions or versions, and their bytes.
+type Tally struct {
+	Count int64 `json:"count"`
+	Bytes int64 `json:"bytes"`
+}
+
+// Add counts one more.
+func (t Tally) Add(bytes int64) Tally { return Tally{t.Count + 1, t.Bytes + bytes} }
+
+// Phase is a list of shards; all of them end before the next phase begins.
+type Phase struct {
+	Name string `json:"name"`
+	// Shards are numbered through the whole plan; First is this phase's first.
+	First  int   `json:"first"`
+	Shards int   `json:"shards"`
+	Count  int64 `json:"count"`
+	Bytes  int64 `json:"bytes"`
+}
+
+// File is a Parquet file of actions; its row groups are the shards First,
+// First+1, … up to Shards many.
+type File struct {
+	Name   string `json:"name"`
+	First  int    `json:"first"`
+	Shards int    `json:"shards"`
+	SHA256 string `json:"sha256"`
+}
+
+// Share is the share stop: how much of what is in scope would be removed or
+// retired without a replacement.
+type Share struct {
+	Removed int64   `json:"removed"`
+	Scope   int64   `json:"scope"`
+	Limit   float64 `json:"limit"` // such as 0.1
+}
+
+// Exceeded tells whether the digest must be given to go on.
+func (s Share) Exceeded() bool { return float64(s.Removed) > s.Limit*float64(s.Scope) }
+
+// Estimate says beforehand what applying will take.
+type Estimate struct {
+	Requests map[string]int64 `json:"requests"` // by price class: GET, HEAD, PUT, LIST
+	Bytes    int64            `json:"bytes"`    // to be transferred
+	USD      float64          `json:"usd"`
+	Prices   string           `json:"prices"` // which table: region and its date
+	Seconds  float64          `json:"seconds"`
+	Disk     int64            `json:"disk"`   // additional bytes on the target
+	Inodes   int64            `json:"inodes"` // additional files and directories
+}

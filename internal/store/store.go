@@ -1,0 +1,118 @@
+// Package store says what Cooper asks of an object store, in small interfaces
+// that hold no vendor's types.
+//
+// A value of one of these interfaces is bound to one bucket. Errors are
+// *cooper.Error with an object kind (missing, denied, changed, archived,
+// timeout, store, …); an implementation retries what passes by itself, so that
+// an error here is final for this run. Deciding what to do is left to missions,
+// doing it to verbs.
+package store
+
+import (
+	"context"
+	"io"
+
+	"cooper"
+)
+
+// Object is what a store tells about one stored version.
+type Object struct {
+	Key       string
+	VersionID string // empty where the store names none
+	ETag      string // without quotes
+	// Size is that of the whole object in bytes, also in the answer to a
+	// request for a part or range of it.
+	Size         int64
+	LastModified cooper.Instant // S3 answers to the second here
+	StorageClass string
+	ContentType  string
+	Metadata     map[string]string
+	// Parts is the number of parts of a multipart upload where the request
+	// asked for a part, else 0.
+	Parts int
+	// Length is the length in bytes of the body, or of the part a HEAD asked for.
+	Length int64
+	// Checksums maps an algorithm (CRC32, CRC32C, CRC64NVME, SHA1, SHA256) to
+	// what the store vouches for, base64 as sent; ChecksumType is
+	// FULL_OBJECT or COMPOSITE.
+	Checksums    map[string]string
+	ChecksumType string
+	// Encryption is AES256, aws:kms, aws:kms:dsse, or empty.
+	Encryption string
+	// Restore is the x-amz-restore header, empty if none.
+	Restore string
+}
+
+// Ref names one version and the condition under which a request may succeed.
+type Ref struct {
+	Key       string
+	VersionID string // empty: whatever is current; cooper.NullVersion: the null version
+	// IfMatch makes the request fail with KindChanged unless the ETag is this
+	// one. Empty: no condition.
+	IfMatch string
+}
+
+// Range is part of an object: From is the first byte, Length how many; Length 0
+// means to the end. The zero Range is the whole object.
+type Range struct{ From, Length int64 }
+
+// Reader reads versions.
+type Reader interface {
+	// Get opens the bytes. The body ends with io.ErrUnexpectedEOF or another
+	// error, never silently, if it is cut short; the caller closes it.
+	Get(ctx context.Context, ref Ref, r Range) (Object, io.ReadCloser, error)
+	// Head describes a version without its bytes; part is 0 or the number of
+	// a part to ask about.
+	Head(ctx context.Context, ref Ref, part int) (Object, error)
+}
+
+// Put is an object to be written.
+type Put struct {
+	Key         string
+	Size        int64 // in bytes, exactly what Body holds
+	Body        io.ReadSeeker
+	ContentType string
+	Metadata    map[string]string
+	// IfNoneMatch asks that nothing be there yet: KindConflict otherwise.
+	IfNoneMatch bool
+}
+
+// Writer writes objects.
+type Writer interface {
+	// Put stores the object, in parts where it is large, and returns once the
+	// store vouches for it by checksum.
+	Put(ctx context.Context, p Put) (Object, error)
+}
+
+// ListQuery asks for the versions of a part of a bucket.
+type ListQuery struct {
+	Prefix    string
+	Delimiter string
+	// After starts the listing strictly after all versions of this key.
+	After string
+	// Current lists current objects only, for stores or rights without
+	// versions.
+	Current bool
+}
+
+// Lister lists a bucket.
+type Lister interface {
+	// List calls page for each page of answers, in key order, with the versions
+	// and the common prefixes; it stops at page's first error. The slices are
+	// page's to keep.
+	List(ctx context.Context, q ListQuery, page func(vs []cooper.Version, prefixes []string) error) error
+	// Versioning is "Enabled", "Suspended" or "" for never.
+	Versioning(ctx context.Context) (string, error)
+}
+
+// Archiver brings back what lies in an archive class.
+type Archiver interface {
+	// Restore requests a temporary copy for days days by tier (Standard,
+	// Bulk, Expedited). Asking for what is under way already is no error.
+	Restore(ctx context.Context, ref Ref, days int, tier string) error
+}
+
+// Usage counts what was sent to a store, by price class.
+type Usage struct {
+	Get, Head, Put, List, Restore, Retries, Throttled, BytesIn, BytesOut int64
+}

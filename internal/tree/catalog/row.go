@@ -1,0 +1,66 @@
+// Package catalog keeps the list of every version a tree knows: where its
+// bytes are, how far they were verified, and when the bucket showed it.
+//
+// It is a sorted base and sorted deltas, all Parquet, under one generation
+// pointer; a delta appears together with the progress of the run that made it,
+// or not at all. Readers see one sorted sequence of rows, the newest word on
+// each. Moving bytes is left to package tree.
+package catalog
+
+import "cooper"
+
+// Place is where the bytes of a version are.
+type Place uint8
+
+// The places.
+const (
+	Nowhere Place = iota // a delete marker: there are no bytes
+	Mirror               // under its own path
+	History              // under the day it was superseded
+)
+
+// Reasons why a version is in history.
+const (
+	Older      = "older"       // was not the latest when first seen
+	Replaced   = "replaced"    // another version became the latest
+	Deleted    = "deleted"     // a delete marker became the latest
+	Vanished   = "vanished"    // absent from two complete snapshots, without a delete marker
+	RolledBack = "rolled-back" // a rollback put another version in its place
+)
+
+// Row is one version in the catalog.
+type Row struct {
+	cooper.Identity
+	DeleteMarker bool
+	Place        Place
+	// Reason and Superseded are about versions that are not in the mirror;
+	// Superseded is when it stopped being the latest, and names the day of the
+	// history directory (UTC).
+	Reason     string
+	Superseded cooper.Instant
+	// Shown lists when the bucket was seen to show this version as the latest:
+	// from, until, from, until, …: instants of snapshots; until is the first
+	// snapshot that showed something else. An odd length means it still does.
+	// Delete markers have it too.
+	Shown []int64
+	// FirstSeen is the instant of the first snapshot that listed it.
+	FirstSeen cooper.Instant
+	// AbsentSince is the instant of the first complete covering snapshot that
+	// did not list it, 0 while it is listed. Gone is that of the second.
+	AbsentSince cooper.Instant
+	Gone        cooper.Instant
+	// Check, Method and Hash: as in cooper.Outcome.
+	Check  cooper.Check
+	Method string
+	Hash   []byte
+	// Dropped removes the row: in deltas only (prune; or an identity that was
+	// replaced by the same version with its version id known).
+	Dropped bool
+}
+
+// Iterator walks rows in identity order. The row is good until the next call,
+// its strings for ever. io.EOF ends it.
+type Iterator interface {
+	Next() (*Row, error)
+	Close() error
+}
