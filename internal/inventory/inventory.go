@@ -48,13 +48,17 @@ type Meta struct {
 	// Ambiguous counts keys with no latest version or with several; missions
 	// leave them alone. (Never counted for CurrentOnly.)
 	Ambiguous int64 `json:"ambiguous"`
-	// Disordered tells whether rows arrived so unsorted that runs were spilled.
+	// Outside counts rows that lay outside Scope.Prefix; they were dropped.
+	Outside int64 `json:"outside"`
+	// Runs is how many sorted pieces were merged to make the snapshot.
 	Runs int `json:"runs"`
 	// Columns are those the report had, as it names them.
 	Columns []string `json:"columns,omitempty"`
 	// Files are the data files of this snapshot, relative to its directory, in
 	// key order; with rows and first and last key.
 	Files []File `json:"files"`
+	// RejectedFile holds the rejected rows, sorted by key; nil if there are none.
+	RejectedFile *File `json:"rejected_file,omitempty"`
 }
 
 // File is one Parquet file of a snapshot.
@@ -92,7 +96,8 @@ type Part interface {
 }
 
 // Source is where a snapshot comes from. Meta gives Source, Bucket, TakenAt,
-// Scope and Columns; Build fills in the rest.
+// Scope and Columns; Build fills in the rest. A source of current versions
+// only marks every row as the latest.
 type Source interface {
 	Meta() Meta
 	Parts() []Part
