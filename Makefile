@@ -1,0 +1,53 @@
+# Everything a person or a machine does with the source. `make help` lists it.
+SHELL := /bin/bash
+BUILD := $(CURDIR)/build
+TOOLS := $(BUILD)/tools
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+export CGO_ENABLED := 1
+
+.PHONY: help build test lint demo bench soak fuzz clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+build: $(BUILD)/cooper ## build/cooper
+
+# The Go tool knows what is up to date; make does not.
+.PHONY: $(BUILD)/cooper $(BUILD)/s3server
+$(BUILD)/cooper:
+	@mkdir -p $(BUILD)
+	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./cmd/cooper
+
+$(BUILD)/s3server: # an S3 server for the demo and the tests (a module of its own)
+	@mkdir -p $(BUILD)
+	cd test/s3server && go build -trimpath -o $@ .
+
+demo: build $(BUILD)/s3server ## the main jobs, for real, on an embedded S3 server
+	@go run ./test/demo -cooper $(BUILD)/cooper -server $(BUILD)/s3server -dir $(BUILD)/demo
+
+test: build ## all tests; installs or starts what it needs, or says what it skips
+	@scripts/test
+
+lint: $(GOLANGCI) ## vet, format and lint
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not formatted:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	$(GOLANGCI) run ./...
+
+$(GOLANGCI):
+	@mkdir -p $(TOOLS)
+	GOBIN=$(TOOLS) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv $(TOOLS)/golangci-lint $@
+
+bench: build ## measure against the floor (minutes; see docs/benchmarks.md)
+	go run ./bench -cooper $(BUILD)/cooper
+
+soak: build $(BUILD)/s3server ## thousands of kills (an hour or more)
+	COOPER_SOAK=1 go test -count=1 -timeout 12h -run 'TestKill|TestFault' ./test/e2e -v
+
+fuzz: ## every fuzz test for a minute
+	@scripts/fuzz 60s
+
+clean: ## remove what was built
+	rm -rf $(BUILD)
