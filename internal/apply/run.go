@@ -1,0 +1,216 @@
+package apply
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"cooper"
+	"cooper/internal/permit"
+	"cooper/internal/plan"
+)
+
+// run is the state of one call of Run.
+type run struct {
+	job    *Job
+	header plan.Header
+	permit permit.Permit
+	sum    Summary
+}
+
+func newRun(job *Job) *run {
+	h := job.Plan.Header()
+	r := &run{job: job, header: h, sum: Summary{
+		Run: job.Run, Plan: h.ID, Mission: h.Mission, Target: h.Target.Path,
+		Began: cooper.InstantOf(job.Clock()),
+		Verbs: map[string]map[cooper.Status]int64{}, Kinds: map[cooper.Kind]int64{},
+	}}
+	for _, ph := range h.Phases {
+		r.sum.Shards += ph.Shards
+	}
+	return r
+}
+
+// all is the order of a run. Nothing of the plan happens before the checks;
+// recovering needs no plan and happens before all else, so that the checks see
+// the target in a state that some plan meant.
+func (r *run) all(ctx context.Context) error {
+	if err := r.recover(ctx); err != nil || r.job.Undo {
+		return r.ended(ctx, err)
+	}
+	if err := r.check(ctx); err != nil {
+		return r.ended(ctx, err)
+	}
+	r.permit = permit.Issue(r.job.Run)
+	if err := r.job.Target.Begin(ctx, r.permit, r.header); err != nil {
+		return r.ended(ctx, err)
+	}
+	r.expect()
+	for _, ph := range r.header.Phases {
+		r.job.Progress.Phase(ph.Name)
+		if err := r.phase(ctx, ph); err != nil {
+			return r.ended(ctx, err)
+		}
+	}
+	r.sum.Finished = true
+	r.sum.Ended = cooper.InstantOf(r.job.Clock())
+	patient, done := patiently(ctx)
+	defer done()
+	return r.ended(ctx, r.job.Target.End(patient, r.permit, r.sum))
+}
+
+// recover brings the target to a state that a plan meant, and writes the facts
+// that an interrupted run owes.
+func (r *run) recover(ctx context.Context) error {
+	r.job.Progress.Phase("recover")
+	found, err := r.job.Target.Recover(ctx, permit.Issue(r.job.Run), r.job.Undo)
+	if err != nil {
+		return err
+	}
+	for _, f := range found {
+		if f.Undone {
+			r.sum.Undone++
+			continue
+		}
+		// The facts bear the id of the run that began the shard: if it came to
+		// writing them, the file is there already and stays the only one.
+		r.ignore(f.Outcomes)
+		err := r.job.Facts.WriteOutcomes(ctx, f.Run, f.Shard, f.Plan, r.header.Target.Path, f.Outcomes)
+		if err == nil {
+			err = r.job.Target.Settled(ctx, f.Plan, f.Shard)
+		}
+		if err != nil {
+			return err
+		}
+		r.sum.Recovered++
+	}
+	return nil
+}
+
+// check says no to whatever should not be applied as things stand.
+func (r *run) check(ctx context.Context) error {
+	h := &r.header
+	for verb := range h.Totals {
+		if _, ok := r.job.Verbs[verb]; !ok {
+			return &cooper.Error{
+				Kind: cooper.KindInvalid, Where: "plan " + h.ID,
+				Message: fmt.Sprintf("has actions of the verb %q, which cannot be done here", verb),
+				Remedy:  "Make a new plan with this version of cooper.",
+			}
+		}
+	}
+	if err := r.job.Plan.Verify(ctx); err != nil {
+		return err
+	}
+	if err := r.job.Target.Check(*h); err != nil {
+		return err
+	}
+	if err := r.checkAge(); err != nil {
+		return err
+	}
+	return checkShare(h, r.job.Confirm)
+}
+
+func (r *run) checkAge() error {
+	limit := r.job.MaxAge
+	age := r.job.Clock().Sub(r.header.Created.Time()).Round(time.Minute)
+	switch {
+	case limit <= 0:
+		return nil
+	case age > limit:
+		return &cooper.Error{
+			Kind: cooper.KindRefused, Where: "plan " + r.header.ID,
+			Message: fmt.Sprintf("was made %s ago, more than %s", age, limit),
+			Remedy:  "Make a new plan: what this one has fetched already serves it too.",
+		}
+	case age > limit/2:
+		r.job.Warn(fmt.Sprintf("plan %s was made %s ago; objects may have changed since", r.header.ID, age))
+	}
+	return nil
+}
+
+// minConfirm is how much of a digest must be given: enough not to be a slip.
+const minConfirm = 8
+
+func checkShare(h *plan.Header, confirm string) error {
+	if !h.Share.Exceeded() || len(confirm) >= minConfirm && strings.HasPrefix(h.Digest, confirm) {
+		return nil
+	}
+	e := &cooper.Error{
+		Kind: cooper.KindRefused, Where: "plan " + h.ID,
+		Message: fmt.Sprintf("would take %d of %d objects away without replacement, more than the share of %g %% that passes unasked",
+			h.Share.Removed, h.Share.Scope, 100*h.Share.Limit),
+	}
+	digest := h.Digest[:min(len(h.Digest), 12)]
+	e.Remedy = fmt.Sprintf("Look at it with: cooper plan show %s --actions. If this is meant: cooper apply %s --confirm %s", h.ID, h.ID, digest)
+	if confirm != "" {
+		e.Message += "; the digest given is not this plan's"
+	}
+	return e
+}
+
+// expect tells the progress what there is to do, and takes off what an earlier
+// run of this plan did: shards of a phase are counted as equally large.
+func (r *run) expect() {
+	var objects, bytes int64
+	for verb, t := range r.header.Totals {
+		objects += t.Count
+		if r.job.Verbs[verb] != nil {
+			bytes += t.Bytes
+		}
+	}
+	r.job.Progress.Expect(objects, bytes)
+	for _, ph := range r.header.Phases {
+		done := 0
+		for n := ph.First; n < ph.First+ph.Shards; n++ {
+			if r.job.Target.Done(n) {
+				done++
+			}
+		}
+		if r.sum.Earlier += done; done == 0 {
+			continue
+		}
+		share := float64(done) / float64(ph.Shards)
+		r.job.Progress.Skip(int64(share*float64(ph.Count)), int64(share*float64(min(ph.Bytes, bytes))))
+	}
+}
+
+// ignore marks the failures that a person chose to pass over.
+func (r *run) ignore(outs []cooper.Outcome) {
+	if len(r.job.Ignore) == 0 {
+		return
+	}
+	for i := range outs {
+		if o := &outs[i]; o.Status == cooper.Failed && slices.Contains(r.job.Ignore, o.Kind) {
+			o.Status = cooper.Ignored
+		}
+	}
+}
+
+// ended gives an error its last form: one that only says that the context was
+// cancelled is told as a stop, with the way to go on.
+func (r *run) ended(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	// The reason for cancelling, such as a lost lock, says more than what
+	// failed because of it.
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	if plainStop(err) {
+		return &cooper.Error{
+			Kind: cooper.KindInterrupted, Where: "plan " + r.header.ID,
+			Message: fmt.Sprintf("stopped with %d of %d shards done", r.sum.Earlier+r.sum.Committed, r.sum.Shards),
+			Remedy:  fmt.Sprintf("cooper apply %s goes on from there, and so does the next run.", r.header.ID),
+		}
+	}
+	var known *cooper.Error
+	if errors.As(err, &known) {
+		return err
+	}
+	return &cooper.Error{Kind: cooper.KindInternal, Where: "plan " + r.header.ID, Err: err}
+}

@@ -1,0 +1,67 @@
+package apply
+
+import (
+	"cooper"
+)
+
+// sampled is how many failures a Summary shows; the ledger has them all.
+const sampled = 20
+
+// Summary says what a run did. Counts are of this run alone; what earlier runs
+// of the same plan did is in their facts.
+type Summary struct {
+	Run     string         `json:"run"`
+	Plan    string         `json:"plan"`
+	Mission string         `json:"mission"`
+	Target  string         `json:"target"`
+	Began   cooper.Instant `json:"began"`
+	Ended   cooper.Instant `json:"ended"`
+	// Finished: every shard of the plan is committed.
+	Finished bool `json:"finished"`
+	// Shards is how many the plan has; Committed how many this run committed,
+	// Earlier how many were before it began.
+	Shards    int `json:"shards"`
+	Committed int `json:"committed"`
+	Earlier   int `json:"earlier"`
+	// Recovered and Undone count interrupted shards that were completed or
+	// taken back before anything else.
+	Recovered int `json:"recovered,omitempty"`
+	Undone    int `json:"undone,omitempty"`
+	// Verbs counts actions by verb and status, Kinds those that are not done by
+	// kind, whatever their status.
+	Verbs map[string]map[cooper.Status]int64 `json:"verbs"`
+	Kinds map[cooper.Kind]int64              `json:"kinds,omitempty"`
+	// Bytes were transferred, with Requests requests.
+	Bytes    int64 `json:"bytes"`
+	Requests int64 `json:"requests"`
+	// Failures are the first 20.
+	Failures []cooper.Outcome `json:"failures,omitempty"`
+}
+
+// Count is how many actions came to an end with a status.
+func (s *Summary) Count(status cooper.Status) (n int64) {
+	for _, by := range s.Verbs {
+		n += by[status]
+	}
+	return n
+}
+
+func (s *Summary) add(outs []cooper.Outcome) {
+	for i := range outs {
+		o := &outs[i]
+		by := s.Verbs[o.Verb]
+		if by == nil {
+			by = map[cooper.Status]int64{}
+			s.Verbs[o.Verb] = by
+		}
+		by[o.Status]++
+		if o.Status != cooper.Done {
+			s.Kinds[o.Kind]++
+		}
+		if o.Status == cooper.Failed && len(s.Failures) < sampled {
+			s.Failures = append(s.Failures, *o)
+		}
+		s.Bytes += o.Bytes
+		s.Requests += o.Requests
+	}
+}
