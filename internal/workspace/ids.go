@@ -1,0 +1,161 @@
+package workspace
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"cooper"
+)
+
+// The kinds of things that have a directory and an id here.
+const (
+	Snapshot = "snapshot"
+	Plan     = "plan"
+)
+
+// Latest stands for the newest id.
+const Latest = "latest"
+
+var idPattern = regexp.MustCompile(`^[spr]-\d{8}T\d{6}Z-[0-9a-f]{4}$`)
+
+// NewID makes an id for a snapshot ("s"), a plan ("p") or a run ("r"):
+// s-20261120T010000Z-4f1c. It is greater than every id of its kind that is here
+// or that this Workspace gave, so that the newest is always the last, also when
+// two are made within a second or the clock was set back.
+func (w *Workspace) NewID(prefix string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	last := w.last[prefix]
+	if kind := kindOf(prefix); kind != "" {
+		// An unreadable directory will be noticed by whoever writes there.
+		if ids, err := w.ids(kind); err == nil && len(ids) > 0 {
+			last = max(last, ids[len(ids)-1])
+		}
+	}
+	id := format(prefix, w.opt.Clock(), w.opt.Rand())
+	if id <= last {
+		id = successor(last)
+	}
+	w.last[prefix] = id
+	return id
+}
+
+const timeLayout = "20060102T150405Z"
+
+func format(prefix string, t time.Time, n uint16) string {
+	return fmt.Sprintf("%s-%s-%04x", prefix, t.UTC().Format(timeLayout), n)
+}
+
+// successor is the next greater id: the following four digits, or the
+// following second.
+func successor(id string) string {
+	var n uint16
+	stamp := id[2 : 2+len(timeLayout)]
+	t, terr := time.Parse(timeLayout, stamp)
+	_, err := fmt.Sscanf(id[len(id)-4:], "%x", &n)
+	if err != nil || terr != nil || n == 0xffff {
+		return format(id[:1], t.Add(time.Second), 0)
+	}
+	return format(id[:1], t, n+1)
+}
+
+func kindOf(prefix string) string {
+	switch prefix {
+	case "s":
+		return Snapshot
+	case "p":
+		return Plan
+	}
+	return ""
+}
+
+// Snapshots lists the ids of the snapshots, oldest first.
+func (w *Workspace) Snapshots() ([]string, error) { return w.ids(Snapshot) }
+
+// Plans lists the ids of the plans, oldest first.
+func (w *Workspace) Plans() ([]string, error) { return w.ids(Plan) }
+
+func (w *Workspace) ids(kind string) ([]string, error) {
+	dir := filepath.Join(w.dir, kind)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, local(dir, err)
+	}
+	var ids []string
+	for _, e := range entries {
+		if e.IsDir() && e.Name()[0] == kind[0] && idPattern.MatchString(e.Name()) {
+			ids = append(ids, e.Name())
+		}
+	}
+	slices.Sort(ids)
+	return ids, nil
+}
+
+// Resolve finds the id of a kind (Snapshot, Plan) that s means: the id itself,
+// a beginning that no other has, or "latest".
+func (w *Workspace) Resolve(kind, s string) (string, error) {
+	ids, err := w.ids(kind)
+	if err != nil {
+		return "", err
+	}
+	remedy := fmt.Sprintf("See `cooper %s ls`.", kind)
+	if len(ids) == 0 {
+		return "", &cooper.Error{Kind: cooper.KindUsage, Where: w.dir, Message: fmt.Sprintf("there is no %s", kind), Remedy: remedy}
+	}
+	if s == Latest {
+		return ids[len(ids)-1], nil
+	}
+	var found []string
+	if s != "" {
+		for _, id := range ids {
+			if strings.HasPrefix(id, s) {
+				found = append(found, id)
+			}
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", &cooper.Error{Kind: cooper.KindUsage, Where: w.dir, Message: fmt.Sprintf("there is no %s %s", kind, cooper.Quote(s)), Remedy: remedy}
+	case 1:
+		return found[0], nil
+	}
+	const shown = 8
+	list := strings.Join(found[:min(len(found), shown)], ", ")
+	if len(found) > shown {
+		list += fmt.Sprintf(" and %d more", len(found)-shown)
+	}
+	return "", &cooper.Error{Kind: cooper.KindUsage, Where: w.dir,
+		Message: fmt.Sprintf("%s could be any of %s", cooper.Quote(s), list), Remedy: "Give more of the id."}
+}
+
+// RemoveSnapshot removes the snapshot id. It is renamed first, so that no
+// reader finds half of one and what a crash leaves is cleared by a later Open.
+func (w *Workspace) RemoveSnapshot(id string) error {
+	ids, err := w.Snapshots()
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(ids, id) {
+		return &cooper.Error{Kind: cooper.KindUsage, Where: w.dir, Message: fmt.Sprintf("there is no snapshot %s", cooper.Quote(id)), Remedy: "See `cooper snapshot ls`."}
+	}
+	tmp, err := w.TempDir()
+	if err != nil {
+		return err
+	}
+	if err := os.Rename(w.SnapshotDir(id), filepath.Join(tmp, id)); err != nil {
+		return local(w.SnapshotDir(id), errors.Join(err, os.Remove(tmp)))
+	}
+	if err := os.RemoveAll(tmp); err != nil {
+		return local(tmp, err)
+	}
+	return nil
+}
