@@ -1,0 +1,88 @@
+package catalog
+
+import (
+	"cooper"
+)
+
+// State is what the generation pointer says: which files make the catalog, how
+// far a run has come, and what was seen before.
+type State struct {
+	Format int `json:"format"`
+	// Generation grows by one with each change of the pointer.
+	Generation int64 `json:"generation"`
+	// Runs are sorted sequences of rows, the oldest first; where several have
+	// a row for one identity, the newest counts.
+	Runs []Sorted `json:"runs"`
+	// Run is the unfinished run, nil if there is none.
+	Run *Progress `json:"run,omitempty"`
+	// Observed are the snapshots the tree was brought to, or was on the way
+	// to, in the order in which that happened.
+	Observed []Observed `json:"observed"`
+	// Pinned is set by a rollback: a later run refuses until told to go on.
+	Pinned *Pin `json:"pinned,omitempty"`
+}
+
+// Sorted is one sorted sequence of rows: files whose keys do not overlap, in
+// order.
+type Sorted struct {
+	// Level is 0 for what one commit wrote and grows by one with each merge;
+	// BaseLevel is the base, which holds no dropped rows.
+	Level int    `json:"level"`
+	Files []File `json:"files"`
+}
+
+// BaseLevel is the level of the base.
+const BaseLevel = 1000
+
+// Rows counts the rows of all files.
+func (s *Sorted) Rows() int64 {
+	var n int64
+	for i := range s.Files {
+		n += s.Files[i].Rows
+	}
+	return n
+}
+
+// File is one Parquet file of the catalog.
+type File struct {
+	Name     string `json:"name"` // in .cooper/catalog
+	Rows     int64  `json:"rows"`
+	Bytes    int64  `json:"bytes"`
+	FirstKey string `json:"first_key"`
+	LastKey  string `json:"last_key"`
+}
+
+// Progress is how far an unfinished run has come.
+type Progress struct {
+	Plan    string         `json:"plan"`
+	Mission string         `json:"mission"`
+	Began   cooper.Instant `json:"began"`
+	// Partial: the plan was narrowed and does not bring the tree to Snapshot.
+	Partial bool `json:"partial,omitempty"`
+	// Snapshot is what the plan leads to, nil if to none.
+	Snapshot *Observed `json:"snapshot,omitempty"`
+	Shards   int       `json:"shards"`
+	Done     Ranges    `json:"done"`
+}
+
+// Observed is a snapshot the tree was brought to.
+type Observed struct {
+	ID      string         `json:"id"`
+	TakenAt cooper.Instant `json:"taken_at"`
+	Source  string         `json:"source"`
+	Bucket  string         `json:"bucket"`
+	// Prefix and CurrentOnly are the snapshot's scope.
+	Prefix      string `json:"prefix"`
+	CurrentOnly bool   `json:"current_only"`
+	Complete    bool   `json:"complete"`
+	// Finished: every shard of a plan that covered the scope was carried out.
+	Finished bool           `json:"finished"`
+	At       cooper.Instant `json:"at"` // when the run ended
+}
+
+// Pin names the snapshot a rollback went to.
+type Pin struct {
+	Snapshot string         `json:"snapshot"`
+	TakenAt  cooper.Instant `json:"taken_at"`
+	At       cooper.Instant `json:"at"`
+}
