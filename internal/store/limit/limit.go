@@ -1,0 +1,118 @@
+// Package limit slows a whole run down when a store asks for it, and speeds it
+// up again carefully.
+//
+// A Limiter belongs to one bucket. It bounds how many requests are in flight,
+// and knows no other limit until the store throttles; then it spreads requests
+// over time, at a rate that falls multiplicatively with each wave of refusals
+// and rises additively while there are none. It promises that no request is
+// lost: whoever waits is let through, in order, or its context ends. Repeating
+// what was refused is left to package retry.
+package limit
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"cooper/internal/store/retry"
+)
+
+// DefaultMax is how many requests may be in flight unless Options say.
+const DefaultMax = 64
+
+// Options configure a Limiter; zero values give defaults.
+type Options struct {
+	// Max is how many requests may be in flight.
+	Max int
+	// Now and Sleep stand for the clock in tests.
+	Now   func() time.Time
+	Sleep func(ctx context.Context, d time.Duration) error
+}
+
+// Limiter is safe for concurrent use.
+type Limiter struct {
+	slots chan struct{}
+	now   func() time.Time
+	sleep func(ctx context.Context, d time.Duration) error
+
+	mu   sync.Mutex
+	pace pace
+}
+
+// New makes a limiter without a rate limit.
+func New(o Options) *Limiter {
+	if o.Max <= 0 {
+		o.Max = DefaultMax
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Sleep == nil {
+		o.Sleep = retry.Sleep
+	}
+	return &Limiter{slots: make(chan struct{}, o.Max), now: o.Now, sleep: o.Sleep}
+}
+
+// Acquire waits until a request may be sent; Release must follow once nothing
+// of it is in flight. An error is ctx's, and then nothing is held.
+func (l *Limiter) Acquire(ctx context.Context) error {
+	select {
+	case l.slots <- struct{}{}:
+	default:
+		select {
+		case l.slots <- struct{}{}:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	l.mu.Lock()
+	wait := time.Duration(0)
+	if l.pace.limited() {
+		now := l.now()
+		wait = l.pace.reserve(now).Sub(now)
+	}
+	l.mu.Unlock()
+	if wait > 0 {
+		if err := l.sleep(ctx, wait); err != nil {
+			l.Release()
+			return err
+		}
+	}
+	return nil
+}
+
+// Release gives back what Acquire took.
+func (l *Limiter) Release() { <-l.slots }
+
+// Succeeded reports an answer that was no refusal.
+func (l *Limiter) Succeeded() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pace.success(l.now())
+}
+
+// Throttled reports that the store refused a request, begun at begun, because
+// there were too many.
+func (l *Limiter) Throttled(begun time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.pace.throttle(begun, l.now())
+}
+
+// Rate is the present limit in requests per second, 0 if there is none.
+func (l *Limiter) Rate() float64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.pace.rate
+}
+
+// Stalled is for how long the store has refused everything; 0 if it has not
+// refused since the last success.
+func (l *Limiter) Stalled() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.pace.refusedSince.IsZero() {
+		return 0
+	}
+	return l.now().Sub(l.pace.refusedSince)
+}

@@ -1,0 +1,211 @@
+package limit
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// bucketStore refuses what exceeds rate requests per second (a token bucket).
+type bucketStore struct {
+	rate, tokens, burst float64
+	at                  time.Time
+}
+
+func (b *bucketStore) admit(now time.Time) bool {
+	b.tokens = min(b.burst, b.tokens+now.Sub(b.at).Seconds()*b.rate)
+	b.at = now
+	if b.tokens < 1 {
+		return false
+	}
+	b.tokens--
+	return true
+}
+
+// events are moments at which a simulated client does its next step.
+type event struct {
+	at    time.Time
+	begun time.Time // of the request that is answered; zero: about to ask
+}
+type events []event
+
+func (e events) Len() int           { return len(e) }
+func (e events) Less(i, j int) bool { return e[i].at.Before(e[j].at) }
+func (e events) Swap(i, j int)      { e[i], e[j] = e[j], e[i] }
+func (e *events) Push(x any)        { *e = append(*e, x.(event)) }
+func (e *events) Pop() any          { o := *e; x := o[len(o)-1]; *e = o[:len(o)-1]; return x }
+
+// simulate runs clients with the given latency and back-off for d and counts
+// what was admitted and refused in the second half.
+func simulate(p *pace, st *bucketStore, clients int, latency, backoff, d time.Duration) (ok, refused int) {
+	begin := time.Unix(0, 0).UTC()
+	st.at = begin
+	q := &events{}
+	for i := range clients {
+		heap.Push(q, event{at: begin.Add(time.Duration(i) * time.Microsecond)})
+	}
+	end, half := begin.Add(d), begin.Add(d/2)
+	for {
+		e := heap.Pop(q).(event)
+		if e.at.After(end) {
+			return ok, refused
+		}
+		if e.begun.IsZero() {
+			at := e.at
+			if p.limited() {
+				if r := p.reserve(at); r.After(at) {
+					at = r
+				}
+			}
+			heap.Push(q, event{at: at.Add(latency), begun: at})
+			continue
+		}
+		again := e.at
+		if st.admit(e.at) {
+			p.success(e.at)
+			if e.at.After(half) {
+				ok++
+			}
+		} else {
+			p.throttle(e.begun, e.at)
+			if e.at.After(half) {
+				refused++
+			}
+			again = again.Add(backoff)
+		}
+		heap.Push(q, event{at: again})
+	}
+}
+
+func TestUsesMostOfWhatTheStoreAllows(t *testing.T) {
+	for _, rate := range []float64{50, 400, 3500} {
+		st := &bucketStore{rate: rate, burst: rate / 10}
+		const secs = 240
+		ok, refused := simulate(&pace{}, st, 64, 10*time.Millisecond, 200*time.Millisecond, secs*time.Second)
+		got := float64(ok) / (secs / 2)
+		t.Logf("allowed %.0f/s, got %.1f/s, %.2f %% refused", rate, got, 100*float64(refused)/float64(ok))
+		if got < 0.85*rate {
+			t.Errorf("allowed %.0f/s, used only %.1f/s", rate, got)
+		}
+		if float64(refused) > 0.05*float64(ok) {
+			t.Errorf("allowed %.0f/s: %d refused, %d admitted", rate, refused, ok)
+		}
+	}
+}
+
+func TestNoLimitUntilRefused(t *testing.T) {
+	p := &pace{}
+	ok, refused := simulate(p, &bucketStore{rate: 1e9, burst: 1e9}, 64, 10*time.Millisecond, 0, 10*time.Second)
+	if p.limited() || refused != 0 || ok < 31000 {
+		t.Fatalf("limited %v, refused %d, ok %d", p.limited(), refused, ok)
+	}
+}
+
+func TestRecoversWhenTheStoreMakesRoom(t *testing.T) {
+	p := &pace{}
+	simulate(p, &bucketStore{rate: 50, burst: 5}, 64, 10*time.Millisecond, 100*time.Millisecond, time.Minute)
+	if p.rate > 60 {
+		t.Fatalf("rate %.0f where 50 is allowed", p.rate)
+	}
+	// The same pace, later, against a store with 100 times the room.
+	st := &bucketStore{rate: 5000, burst: 500}
+	p.opened, p.cutAt, p.next = time.Unix(0, 0), time.Unix(0, 0), time.Time{}
+	ok, _ := simulate(p, st, 64, 10*time.Millisecond, 100*time.Millisecond, 10*time.Minute)
+	if got := float64(ok) / 300; got < 4000 {
+		t.Fatalf("%.0f/s where 5000 are allowed", got)
+	}
+}
+
+func TestOneCutForOneWave(t *testing.T) {
+	p := &pace{}
+	begin := time.Unix(100, 0)
+	for i := range 100 {
+		p.success(begin.Add(time.Duration(i) * 10 * time.Millisecond))
+	}
+	now := begin.Add(time.Second)
+	for i := range 64 {
+		p.throttle(begin, now.Add(time.Duration(i)*time.Millisecond))
+	}
+	if p.rate < 75 || p.rate > 85 {
+		t.Fatalf("rate after one wave at 100/s: %.1f, want 80", p.rate)
+	}
+	// Sent before the cut, answered long after: still the same wave.
+	p.throttle(now.Add(-time.Millisecond), now.Add(3*time.Second))
+	if p.rate < 75 {
+		t.Fatalf("a late answer cut again: %.1f", p.rate)
+	}
+	for i := range 1000 {
+		at := now.Add(time.Duration(2*i+4) * time.Second)
+		p.throttle(at, at)
+	}
+	if p.rate != slowest {
+		t.Fatalf("rate %.3f, want never less than %v", p.rate, slowest)
+	}
+}
+
+func TestSlotsAndPace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := New(Options{Max: 3})
+		ctx := t.Context()
+		for range 3 {
+			if err := l.Acquire(ctx); err != nil {
+				t.Fatal(err)
+			}
+		}
+		short, cancel := context.WithTimeout(ctx, time.Second)
+		defer cancel()
+		if err := l.Acquire(short); !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatalf("a fourth in flight of three: %v", err)
+		}
+		for range 3 {
+			l.Release()
+		}
+
+		l.Throttled(time.Now())
+		if l.Rate() != firstGuess*cutTo {
+			t.Fatalf("rate %v", l.Rate())
+		}
+		begin := time.Now()
+		var wg sync.WaitGroup
+		for range 80 {
+			wg.Go(func() {
+				if err := l.Acquire(ctx); err != nil {
+					t.Error(err)
+					return
+				}
+				l.Release()
+			})
+		}
+		wg.Wait()
+		if d := time.Since(begin); d < 9*time.Second || d > 11*time.Second {
+			t.Fatalf("80 requests at 8/s took %v", d)
+		}
+		if d := l.Stalled(); d < 9*time.Second {
+			t.Fatalf("stalled %v", d)
+		}
+		l.Succeeded()
+		if l.Stalled() != 0 {
+			t.Fatal("stalled after a success")
+		}
+
+		// One who gives up while waiting for its time gives its slot back.
+		short, cancel = context.WithTimeout(ctx, time.Millisecond)
+		defer cancel()
+		for range 10 {
+			if l.Acquire(short) == nil {
+				l.Release()
+			}
+		}
+		if len(l.slots) != 0 {
+			t.Fatalf("%d slots still held", len(l.slots))
+		}
+	})
+}
