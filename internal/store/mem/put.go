@@ -1,0 +1,240 @@
+package mem
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode/utf8"
+)
+
+const metaPrefix = "X-Amz-Meta-"
+
+// kept are the headers that are stored with an object and come back.
+var kept = []string{"Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control", "Expires"}
+
+var classes = map[string]bool{
+	"STANDARD": true, "STANDARD_IA": true, "ONEZONE_IA": true, "INTELLIGENT_TIERING": true, "REDUCED_REDUNDANCY": true,
+	"GLACIER": true, "GLACIER_IR": true, "DEEP_ARCHIVE": true, "EXPRESS_ONEZONE": true,
+}
+
+// draft begins a version as the headers of a request describe it.
+func (s *Server) draft(c *call) (*version, error) {
+	if len(c.key) > 1024 {
+		return nil, fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long")
+	}
+	if !utf8.ValidString(c.key) {
+		return nil, fail(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.")
+	}
+	v := &version{modified: s.now(), class: c.r.Header.Get("X-Amz-Storage-Class")}
+	if v.class != "" && !classes[v.class] {
+		return nil, fail(http.StatusBadRequest, "InvalidStorageClass", "The storage class you specified is not valid")
+	}
+	if v.class == "INTELLIGENT_TIERING" {
+		v.tier = "FREQUENT"
+	}
+	switch sse := c.r.Header.Get("X-Amz-Server-Side-Encryption"); sse {
+	case "", "AES256":
+	case "aws:kms":
+		v.encryption = "SSE-KMS"
+	case "aws:kms:dsse":
+		v.encryption = "DSSE-KMS"
+	default:
+		return nil, invalidArgument("The encryption method specified is not supported").with("ArgumentValue", sse)
+	}
+	if c.r.Header.Get("X-Amz-Server-Side-Encryption-Customer-Algorithm") != "" {
+		v.encryption = "SSE-C"
+	}
+	v.describeBy(c.r.Header)
+	return v, nil
+}
+
+// describeBy takes over metadata and the headers that are kept.
+func (v *version) describeBy(h http.Header) {
+	v.headers, v.metadata = nil, nil
+	for _, name := range kept {
+		value := h.Get(name)
+		if name == "Content-Encoding" {
+			value = withoutChunked(value)
+		}
+		if value != "" {
+			if v.headers == nil {
+				v.headers = map[string]string{}
+			}
+			v.headers[name] = value
+		}
+	}
+	for name, values := range h {
+		if meta, ok := strings.CutPrefix(name, metaPrefix); ok {
+			if v.metadata == nil {
+				v.metadata = map[string]string{}
+			}
+			v.metadata[strings.ToLower(meta)] = strings.Join(values, ",")
+		}
+	}
+}
+
+// withoutChunked takes the encoding of the transfer out of that of the object.
+func withoutChunked(encoding string) string {
+	var rest []string
+	for one := range strings.SplitSeq(encoding, ",") {
+		if one = strings.TrimSpace(one); one != "aws-chunked" && one != "" {
+			rest = append(rest, one)
+		}
+	}
+	return strings.Join(rest, ",")
+}
+
+// exists checks that the bucket of a request is there before its body is read.
+func (s *Server) exists(c *call) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	_, err := s.bucketOf(c)
+	return err
+}
+
+func (s *Server) putObject(c *call) error {
+	v, err := s.draft(c)
+	if err != nil {
+		return err
+	}
+	if err := s.exists(c); err != nil {
+		return err
+	}
+	if v.body, v.sum, err = c.body(maxBody); err != nil {
+		return err
+	}
+	if v.sum.algorithm == "" {
+		v.sum = checksum{algorithm: defaultAlgorithm, kind: fullObject, value: digest(defaultAlgorithm, v.body)}
+	}
+	if err := s.store(c, v); err != nil {
+		return err
+	}
+	h := c.w.Header()
+	h["Etag"] = []string{`"` + v.etag + `"`}
+	h[algorithms[v.sum.algorithm].header] = []string{v.sum.value}
+	h["X-Amz-Checksum-Type"] = []string{v.sum.kind}
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// store makes v the current version of the request's key if the request's
+// conditions hold, and says in the answer's headers which it is.
+func (s *Server) store(c *call, v *version) error {
+	if v.encryption == "" || v.encryption == "SSE-S3" { // hash what can be long without the lock
+		v.etag = v.computeETag()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b, err := s.bucketOf(c)
+	if err != nil {
+		return err
+	}
+	if err := writable(c, b.get(c.key, "")); err != nil {
+		return err
+	}
+	v.id = s.versionID(b)
+	if v.etag == "" {
+		v.etag = v.computeETag()
+	}
+	b.add(c.key, v)
+	if b.versioning != "" {
+		c.w.Header()["X-Amz-Version-Id"] = []string{v.id}
+	}
+	v.setEncryption(c.w.Header())
+	return nil
+}
+
+// writable checks If-None-Match and If-Match against the current version, nil
+// if there is none.
+func writable(c *call, current *version) error {
+	there := current != nil && !current.marker
+	if m := c.r.Header.Get("If-None-Match"); m != "" {
+		if m != "*" {
+			return fail(http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented").with("Header", "If-None-Match")
+		}
+		if there {
+			return errPrecondition.with("Condition", "If-None-Match")
+		}
+	}
+	if m := c.r.Header.Get("If-Match"); m != "" {
+		if !there {
+			return errNoSuchKey.with("Key", c.key)
+		}
+		if !etagMatches(m, current.etag) {
+			return errPrecondition.with("Condition", "If-Match")
+		}
+	}
+	return nil
+}
+
+// copyObject answers CopyObject: the same bytes under another key, or under
+// the same one with another description.
+func (s *Server) copyObject(c *call) error {
+	v, err := s.draft(c)
+	if err != nil {
+		return err
+	}
+	source, sourceKey, versioned, err := s.copySource(c)
+	if err != nil {
+		return err
+	}
+	v.body, v.sum = source.body, source.sum
+	switch c.r.Header.Get("X-Amz-Metadata-Directive") {
+	case "REPLACE":
+	case "", "COPY":
+		v.headers, v.metadata = source.headers, source.metadata
+		if sourceKey == c.bucket+"/"+c.key && v.storageClass() == source.storageClass() && c.r.Header.Get("X-Amz-Server-Side-Encryption") == "" {
+			return fail(http.StatusBadRequest, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
+		}
+	default:
+		return invalidArgument("Unknown metadata directive.")
+	}
+	if v.sum.algorithm == "" || v.sum.kind == composite {
+		v.sum = checksum{algorithm: defaultAlgorithm, kind: fullObject, value: digest(defaultAlgorithm, v.body)}
+	}
+	if err := s.store(c, v); err != nil {
+		return err
+	}
+	if versioned {
+		c.w.Header()["X-Amz-Copy-Source-Version-Id"] = []string{source.id}
+	}
+	x := newXML()
+	x.root("CopyObjectResult")
+	x.element("LastModified", v.modified.Format(xmlTime))
+	x.element("ETag", `"`+v.etag+`"`)
+	x.element("Checksum"+v.sum.algorithm, v.sum.value)
+	x.element("ChecksumType", v.sum.kind)
+	x.close("CopyObjectResult")
+	x.send(c, http.StatusOK)
+	return nil
+}
+
+// copySource finds the version that a copy reads, and its bucket/key.
+func (s *Server) copySource(c *call) (v *version, name string, versioned bool, err error) {
+	path, query, _ := strings.Cut(strings.TrimPrefix(c.r.Header.Get("X-Amz-Copy-Source"), "/"), "?")
+	name, err = url.PathUnescape(path)
+	bucket, key, ok := strings.Cut(name, "/")
+	if err != nil || !ok || key == "" {
+		return nil, "", false, invalidArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
+	}
+	id, err := url.QueryUnescape(strings.TrimPrefix(query, "versionId="))
+	if err != nil {
+		return nil, "", false, invalidArgument("Invalid version id specified")
+	}
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	b, err := s.bucketOf(&call{bucket: bucket, key: key})
+	if err != nil {
+		return nil, "", false, err
+	}
+	if v, err = wanted(b, key, id); err != nil {
+		return nil, "", false, err
+	}
+	if m := c.r.Header.Get("X-Amz-Copy-Source-If-Match"); m != "" && !etagMatches(m, v.etag) {
+		return nil, "", false, errPrecondition.with("Condition", "x-amz-copy-source-If-Match")
+	}
+	if v.archived(s.now()) {
+		return nil, "", false, fail(http.StatusForbidden, "ObjectNotInActiveTierError", "The source object of the COPY operation is not in the active tier.")
+	}
+	return v, name, b.versioning != "", nil
+}
