@@ -1,0 +1,159 @@
+package term
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"cooper"
+	"cooper/internal/progress"
+)
+
+// How often progress is shown: on a terminal so that it moves, in a log so
+// that it does not fill the disk.
+const (
+	redrawEvery = 200 * time.Millisecond
+	logEvery    = 30 * time.Second
+)
+
+// Follow shows the progress of a run on out until the returned function is
+// called, which clears a live view.
+func Follow(out Out, snapshot func() progress.Snapshot) (stop func()) {
+	every := logEvery
+	if out.Live {
+		every = redrawEvery
+	}
+	tick := time.NewTicker(every)
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		lines := 0
+		for {
+			select {
+			case <-quit:
+				out.erase(lines)
+				return
+			case <-tick.C:
+			}
+			s := snapshot()
+			if !out.Live {
+				fmt.Fprintln(out, LogLine(&s))
+				continue
+			}
+			out.erase(lines)
+			view := liveView(out, &s)
+			lines = len(view)
+			fmt.Fprint(out, strings.Join(view, "\n")+"\n")
+		}
+	}()
+	var once sync.Once
+	return func() {
+		once.Do(func() {
+			tick.Stop()
+			close(quit)
+			<-done
+		})
+	}
+}
+
+// erase takes back the last n lines.
+func (o Out) erase(n int) {
+	if n > 0 {
+		fmt.Fprintf(o, "\x1b[%dA\r\x1b[J", n)
+	}
+}
+
+// liveView is what a person sees: a bar, then figures, then what goes wrong.
+func liveView(out Out, s *progress.Snapshot) []string {
+	width := out.Width()
+	share := 0.0
+	switch {
+	case s.TotalBytes > 0:
+		// Small objects are bound by their number, large ones by their bytes:
+		// the bar shows whichever is further from the end.
+		share = min(ratio(s.Bytes, s.TotalBytes), ratio(s.Objects, s.TotalObjects))
+	case s.TotalObjects > 0:
+		share = ratio(s.Objects, s.TotalObjects)
+	}
+	lines := []string{}
+	if s.TotalObjects > 0 {
+		cells := max(10, min(40, width-40))
+		full := int(share * float64(cells))
+		bar := out.Style(Green, strings.Repeat("█", full)) + out.Style(Faint, strings.Repeat("░", cells-full))
+		lines = append(lines, fmt.Sprintf("%s %3.0f %%  %s", bar, 100*share, eta(s)))
+	}
+	head := fmt.Sprintf("%s  %s objects", Clean(s.Phase), of(Count(s.Objects), Count(s.TotalObjects), s.TotalObjects))
+	if s.TotalBytes > 0 || s.Bytes > 0 {
+		head += "  " + of(Bytes(s.Bytes), Bytes(s.TotalBytes), s.TotalBytes)
+	}
+	head += fmt.Sprintf("  %s/s", Count(int64(s.ObjectRate)))
+	if s.ByteRate >= 1 {
+		head += fmt.Sprintf("  %s/s", Bytes(int64(s.ByteRate)))
+	}
+	if s.InFlight > 0 {
+		head += fmt.Sprintf("  %d in flight", s.InFlight)
+	}
+	lines = append(lines, Shorten(strings.TrimSpace(head), width-1))
+	if t := troubles(s); t != "" {
+		lines = append(lines, out.Style(Yellow, Shorten(t, width-1)))
+	}
+	return lines
+}
+
+// LogLine is the same for a log: one line that stands by itself.
+func LogLine(s *progress.Snapshot) string {
+	parts := []string{
+		strings.TrimSpace(s.Phase + " " + of(Count(s.Objects), Count(s.TotalObjects), s.TotalObjects) + " objects"),
+		of(Bytes(s.Bytes), Bytes(s.TotalBytes), s.TotalBytes),
+		Count(int64(s.ObjectRate)) + "/s",
+		Bytes(int64(s.ByteRate)) + "/s",
+		"elapsed " + Duration(s.Elapsed),
+	}
+	if e := eta(s); e != "" {
+		parts = append(parts, e)
+	}
+	if t := troubles(s); t != "" {
+		parts = append(parts, t)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func troubles(s *progress.Snapshot) string {
+	var parts []string
+	for _, k := range slices.Sorted(maps.Keys(s.Failed)) {
+		parts = append(parts, fmt.Sprintf("%s failed (%s)", Count(s.Failed[k]), cooper.Kind(k)))
+	}
+	for _, x := range []struct {
+		n    int64
+		word string
+	}{{s.Deferred, "deferred"}, {s.Ignored, "ignored"}, {s.Retries, "retries"}, {s.Throttled, "throttled"}} {
+		if x.n > 0 {
+			parts = append(parts, Count(x.n)+" "+x.word)
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+func of(part, whole string, total int64) string {
+	if total <= 0 {
+		return part
+	}
+	return part + " of " + whole
+}
+
+func eta(s *progress.Snapshot) string {
+	if s.ETA <= 0 {
+		return ""
+	}
+	return "ETA " + Duration(s.ETA)
+}
+
+func ratio(part, whole int64) float64 {
+	if whole <= 0 {
+		return 1
+	}
+	return min(1, float64(part)/float64(whole))
+}

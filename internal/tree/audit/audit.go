@@ -1,0 +1,212 @@
+// Package audit compares a tree with its catalog: what is missing, changed,
+// corrupt, or foreign.
+//
+// It looks at every version the catalog says has bytes, and at every file that
+// stands in mirror and history; it changes nothing. Memory does not grow with
+// the tree. Mending what it finds is left to a plan, and to the person.
+package audit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"cooper"
+	"cooper/internal/checksum"
+	"cooper/internal/progress"
+	"cooper/internal/tree"
+	"cooper/internal/tree/catalog"
+)
+
+// Problem is what is wrong with a file.
+type Problem string
+
+// The problems.
+const (
+	Missing Problem = "missing" // in the catalog, not on the disk
+	Changed Problem = "changed" // its size or time is not that of the version
+	Corrupt Problem = "corrupt" // its bytes are not those of the version
+	Foreign Problem = "foreign" // on the disk, not in the catalog
+)
+
+// Finding is one thing that is wrong.
+type Finding struct {
+	Problem Problem `json:"problem"`
+	// Path is relative to the tree; empty if the file is missing.
+	Path   string `json:"path,omitempty"`
+	Detail string `json:"detail"`
+	// Row is the version concerned; nil for foreign files.
+	Row *catalog.Row `json:"-"`
+}
+
+// Options say how to look.
+type Options struct {
+	// Content reads every byte and hashes it.
+	Content bool
+	// Prefix narrows the audit to keys below it.
+	Prefix  string
+	Workers int
+	// Progress counts what was looked at.
+	Progress *progress.Counters
+}
+
+// Result counts what was looked at.
+type Result struct {
+	Files int64 `json:"files"`
+	Bytes int64 `json:"bytes"` // of the files looked at; all of them were read if the content was compared
+	// Verified, Unverifiable: how the content compared.
+	Verified     int64             `json:"verified"`
+	Unverifiable int64             `json:"unverifiable"`
+	Problems     map[Problem]int64 `json:"problems"`
+}
+
+// Run audits the tree and calls found, one call at a time, for everything that
+// is wrong; an error of found ends it.
+func Run(ctx context.Context, t *tree.Tree, opt Options, found func(Finding) error) (Result, error) {
+	a := &auditor{tree: t, opt: opt, found: found, res: Result{Problems: map[Problem]int64{}}}
+	if err := a.rows(ctx); err != nil {
+		return a.res, err
+	}
+	a.res.Files, a.res.Bytes = a.files.Load(), a.bytes.Load()
+	a.res.Verified, a.res.Unverifiable = a.verified.Load(), a.unverifiable.Load()
+	err := a.foreign(ctx)
+	return a.res, err
+}
+
+type auditor struct {
+	tree  *tree.Tree
+	opt   Options
+	found func(Finding) error
+
+	mu  sync.Mutex
+	res Result
+
+	files, bytes, verified, unverifiable atomic.Int64
+	present                              [2]atomic.Int64 // files that are there, mirror and history
+}
+
+func (a *auditor) report(f Finding) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.res.Problems[f.Problem]++
+	return a.found(f)
+}
+
+// rows looks at the file of every row.
+func (a *auditor) rows(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	work := make(chan catalog.Row, 64)
+	g.Go(func() error {
+		defer close(work)
+		it := a.tree.Catalog().Rows(ctx, a.opt.Prefix)
+		defer it.Close()
+		for {
+			row, err := it.Next()
+			if errors.Is(err, io.EOF) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			if row.Place == catalog.Nowhere {
+				continue
+			}
+			select {
+			case work <- clone(row):
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	})
+	for range max(1, a.opt.Workers) {
+		g.Go(func() error {
+			for row := range work {
+				if err := a.row(ctx, row); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// clone copies what an iterator may overwrite.
+func clone(r *catalog.Row) catalog.Row {
+	c := *r
+	c.Shown = append([]int64(nil), r.Shown...)
+	c.Hash = append([]byte(nil), r.Hash...)
+	return c
+}
+
+func (a *auditor) row(ctx context.Context, row catalog.Row) error {
+	a.opt.Progress.Begin()
+	defer a.opt.Progress.End(row.Size)
+	info, path, err := a.tree.StatRow(&row)
+	a.files.Add(1)
+	if cooper.KindOf(err) == cooper.KindMissing {
+		return a.report(Finding{Missing, "", "not on the disk", &row})
+	} else if err != nil {
+		return err
+	}
+	a.bytes.Add(info.Size)
+	a.present[where(row.Place)].Add(1)
+	switch {
+	case info.Size != row.Size:
+		return a.report(Finding{Changed, path, fmt.Sprintf("%d bytes; the version has %d", info.Size, row.Size), &row})
+	case !info.ModifiedAt(row.LastModified) && !a.opt.Content:
+		return a.report(Finding{Changed, path, "modified after it was placed; --content tells whether the bytes are", &row})
+	case a.opt.Content:
+		return a.content(ctx, &row, path, info.ModifiedAt(row.LastModified))
+	}
+	return nil
+}
+
+func where(p catalog.Place) int {
+	if p == catalog.Mirror {
+		return 0
+	}
+	return 1
+}
+
+// content hashes a file. A wrong time with right bytes is still a change: the
+// mirror shows times.
+func (a *auditor) content(ctx context.Context, row *catalog.Row, path string, timeFits bool) error {
+	f, err := a.tree.OpenRow(row)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	res, err := checksum.Recheck(ctx, counted{f, a.opt.Progress}, checksum.Known{ETag: row.ETag, Size: row.Size, Check: row.Check, Method: row.Method, Hash: row.Hash})
+	if err != nil {
+		return err
+	}
+	switch res.Check {
+	case cooper.Corrupt:
+		return a.report(Finding{Corrupt, path, res.Method, row})
+	case cooper.Verified:
+		a.verified.Add(1)
+	default:
+		a.unverifiable.Add(1)
+	}
+	if !timeFits {
+		return a.report(Finding{Changed, path, "the bytes are right, the time is not", row})
+	}
+	return nil
+}
+
+// counted tells the progress what is read.
+type counted struct {
+	io.Reader
+	to *progress.Counters
+}
+
+func (c counted) Read(b []byte) (int, error) {
+	n, err := c.Reader.Read(b)
+	c.to.Moved(int64(n))
+	return n, err
+}
