@@ -205,8 +205,12 @@ func patiently(ctx context.Context) (context.Context, context.CancelFunc) {
 	return patient, func() { unhook(); cancel(nil) }
 }
 
-// plainStop tells whether a context was cancelled because somebody asked for
-// it, or because its time was up.
-func plainStop(cause error) bool {
-	return cooper.KindOf(cause) == cooper.KindInterrupted || errors.Is(cause, context.DeadlineExceeded)
+// plainStop tells whether err says no more than that somebody asked for a stop,
+// or that the time given to the run was up.
+func plainStop(err error) bool {
+	var known *cooper.Error
+	if errors.As(err, &known) {
+		return known.Kind == cooper.KindInterrupted
+	}
+	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
