@@ -189,11 +189,11 @@ func (w *Workspace) TempDir() (string, error) {
 }
 
 // clear removes what dead processes left: everything in tmp, and whatever is
-// being built beside snapshots and plans. Only called while no other process
+// being built beside snapshots, plans and facts. Only called while no other process
 // has the workspace open.
 func (w *Workspace) clear() error {
 	var left []string
-	for _, pattern := range []string{"tmp/*", Snapshot + "/*.tmp-*", Plan + "/*.tmp-*"} {
+	for _, pattern := range []string{"tmp/*", Snapshot + "/*.tmp-*", Plan + "/*.tmp-*", "ledger/*/*.tmp-*"} {
 		names, err := filepath.Glob(filepath.Join(escapeGlob(w.dir), pattern))
 		if err != nil {
 			return local(w.dir, err)

@@ -1,0 +1,314 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/parquet-go/parquet-go"
+	"golang.org/x/sys/unix"
+
+	"cooper"
+)
+
+// folding is the suffix of a compacted file that is whole, while those it
+// replaces are being removed. Readers of *.parquet do not see it.
+const folding = ".folding"
+
+// rowsAGroup bounds the memory that compacting takes.
+const rowsAGroup = 128 << 10
+
+// shardName is the file of a shard's outcomes.
+func shardName(run string, shard int) string { return fmt.Sprintf("%s-%05d%s", run, shard, suffix) }
+
+// Compact folds the outcome files of each run that has several into one,
+// RUN.parquet. It does nothing while another process compacts. A run that still
+// goes on may be folded, too: later shards are folded in later.
+//
+// The order, for each run, and why a crash between any two steps is harmless:
+//
+//  1. Write all rows to a temporary file; sync it. Nobody reads it.
+//  2. Rename it to RUN.parquet.folding; sync the directory. Nobody reads it,
+//     but now it is known to be whole.
+//  3. Remove the files whose shards it holds; sync the directory. From here to
+//     the end, a reader of *.parquet misses rows of this run, or fails to open
+//     a file it has just listed; it never sees a row twice.
+//  4. Rename it to RUN.parquet, over an earlier one, whose rows it holds as
+//     well; sync the directory.
+//
+// A crash in 1 leaves a temporary file, one in 2 to 4 a whole file from which
+// Recover goes on at 3.
+func (l *Ledger) Compact(ctx context.Context) error {
+	return l.alone(func() error {
+		if err := l.recover(ctx); err != nil {
+			return err
+		}
+		names, err := l.outcomeFiles()
+		if err != nil {
+			return err
+		}
+		for len(names) > 0 {
+			run := runOf(names[0])
+			n := slices.IndexFunc(names, func(s string) bool { return runOf(s) != run })
+			if n < 0 {
+				n = len(names)
+			}
+			if n > 1 {
+				if err := l.build(ctx, run, names[:n]); err != nil {
+					return err
+				}
+				if err := l.finish(run); err != nil {
+					return err
+				}
+			}
+			names = names[n:]
+		}
+		return nil
+	})
+}
+
+// Recover ends what a crash interrupted in Compact, so that no facts are
+// missing from sight. Call it before querying; it costs one look at a directory.
+func (l *Ledger) Recover(ctx context.Context) error {
+	left, err := filepath.Glob(filepath.Join(escape(l.dir), Outcome, "*"+folding))
+	if err != nil || len(left) == 0 {
+		return err
+	}
+	return l.alone(func() error { return l.recover(ctx) })
+}
+
+// alone calls f unless another process is compacting.
+func (l *Ledger) alone(f func() error) error {
+	if _, err := os.Lstat(filepath.Join(l.dir, Outcome)); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	name := filepath.Join(l.dir, "lock")
+	lock, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+	if err != nil {
+		return local(name, err)
+	}
+	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
+		err = nil
+	case err != nil:
+		err = local(name, err)
+	default:
+		err = f()
+	}
+	if cerr := lock.Close(); err == nil && cerr != nil {
+		err = local(name, cerr)
+	}
+	return err
+}
+
+func (l *Ledger) recover(ctx context.Context) error {
+	left, err := filepath.Glob(filepath.Join(escape(l.dir), Outcome, "*"+folding))
+	if err != nil {
+		return local(l.dir, err)
+	}
+	for _, name := range left {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := l.finish(strings.TrimSuffix(filepath.Base(name), suffix+folding)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// build does steps 1 and 2: it writes the rows of the files of a run to the
+// run's .folding file.
+func (l *Ledger) build(ctx context.Context, run string, names []string) error {
+	dir := filepath.Join(l.dir, Outcome)
+	held := map[int]bool{}
+	var inputs []string
+	for _, n := range names {
+		shards, err := shardsIn(filepath.Join(dir, n))
+		if err != nil {
+			return err
+		}
+		// A file of one shard may repeat what the compacted file, the first of
+		// names, holds already, if someone put it back.
+		fresh := false
+		for _, s := range shards {
+			fresh = fresh || !held[s]
+			held[s] = true
+		}
+		if fresh {
+			inputs = append(inputs, n)
+		}
+	}
+	meta := map[string]string{shardsKey: ranges(slices.Sorted(maps.Keys(held)))}
+	return l.create(Outcome, run+suffix+folding, func(f *os.File) error {
+		w := parquet.NewGenericWriter[outcomeRow](f, append(writerOptions(meta), parquet.MaxRowsPerRowGroup(rowsAGroup))...)
+		for _, n := range inputs {
+			err := readOutcomes(ctx, filepath.Join(dir, n), func(rows []outcomeRow) error {
+				_, err := w.Write(rows)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+		return w.Close()
+	})
+}
+
+// finish does steps 3 and 4 for the .folding file of a run.
+func (l *Ledger) finish(run string) error {
+	dir := filepath.Join(l.dir, Outcome)
+	name := filepath.Join(dir, run+suffix)
+	shards, err := shardsIn(name + folding)
+	if err != nil {
+		return err
+	}
+	for _, s := range shards {
+		if err := os.Remove(filepath.Join(dir, shardName(run, s))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return local(dir, err)
+		}
+	}
+	if err := syncDir(dir); err != nil {
+		return err
+	}
+	if err := os.Rename(name+folding, name); err != nil {
+		return local(name, err)
+	}
+	return syncDir(dir)
+}
+
+// hasShard tells whether the outcomes of a shard are in the ledger.
+func (l *Ledger) hasShard(run string, shard int) (bool, error) {
+	dir := filepath.Join(l.dir, Outcome)
+	if _, err := os.Lstat(filepath.Join(dir, shardName(run, shard))); err == nil {
+		return true, nil
+	}
+	for _, name := range []string{run + suffix, run + suffix + folding} {
+		name = filepath.Join(dir, name)
+		if _, err := os.Lstat(name); err != nil {
+			continue
+		}
+		shards, err := shardsIn(name)
+		if err != nil {
+			return false, err
+		}
+		if slices.Contains(shards, shard) {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// outcomeFiles lists the files of outcomes, those of a run together, the
+// compacted one first and then by shard.
+func (l *Ledger) outcomeFiles() ([]string, error) {
+	dir := filepath.Join(l.dir, Outcome)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, local(dir, err)
+	}
+	var names []string
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), suffix) {
+			names = append(names, e.Name())
+		}
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		ra, rb := runOf(a), runOf(b)
+		if ra != rb {
+			return strings.Compare(ra, rb)
+		}
+		if len(a) != len(b) { // RUN.parquet is the shortest, and a shard of six digits comes after one of five
+			return len(a) - len(b)
+		}
+		return strings.Compare(a, b)
+	})
+	return names, nil
+}
+
+// runOf is the run that an outcome file is about: its name without the shard.
+// A run's id may end in a number of its own, of four digits; a shard has five
+// or more.
+func runOf(name string) string {
+	name = strings.TrimSuffix(name, suffix)
+	if run, shard, ok := cutLast(name, "-"); ok && len(shard) >= 5 && strings.Trim(shard, "0123456789") == "" {
+		return run
+	}
+	return name
+}
+
+func cutLast(s, sep string) (before, after string, ok bool) {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[:i], s[i+len(sep):], true
+	}
+	return s, "", false
+}
+
+// shardsIn reads from a file's metadata which shards it holds.
+func shardsIn(name string) (shards []int, err error) {
+	err = withFile(name, func(pq *parquet.File) error {
+		v, _ := pq.Lookup(shardsKey)
+		shards, err = parseRanges(v)
+		if err != nil {
+			return damaged(name, err)
+		}
+		return nil
+	})
+	return shards, err
+}
+
+// ranges writes sorted numbers as "0-41,43".
+func ranges(ns []int) string {
+	var b strings.Builder
+	for i := 0; i < len(ns); {
+		j := i
+		for j+1 < len(ns) && ns[j+1] <= ns[j]+1 {
+			j++
+		}
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteString(strconv.Itoa(ns[i]))
+		if ns[j] != ns[i] {
+			b.WriteByte('-')
+			b.WriteString(strconv.Itoa(ns[j]))
+		}
+		i = j + 1
+	}
+	return b.String()
+}
+
+// maxShard bounds what parseRanges expands.
+const maxShard = 10_000_000
+
+func parseRanges(s string) ([]int, error) {
+	var ns []int
+	for part := range strings.SplitSeq(s, ",") {
+		from, to, ok := strings.Cut(part, "-")
+		if !ok {
+			to = from
+		}
+		a, aerr := strconv.Atoi(from)
+		b, berr := strconv.Atoi(to)
+		if aerr != nil || berr != nil || a < 0 || b < a || b > maxShard {
+			return nil, &cooper.Error{Kind: cooper.KindInvalid, Message: fmt.Sprintf("%q is no list of shards", s)}
+		}
+		for n := a; n <= b; n++ {
+			ns = append(ns, n)
+		}
+	}
+	return ns, nil
+}
+
+// escape makes a path stand for itself in a pattern.
+func escape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}

@@ -1,0 +1,274 @@
+// Package ledger keeps facts: what came of every action, and of every run, as
+// Parquet files that any engine can query.
+//
+// There is one directory for each kind of fact. A file has a name that follows
+// from the run and the shard, and appears whole or not at all; writing it again
+// changes nothing. So a fact is there once, whatever crashed in between. Facts
+// are never changed; Compact only puts many small files of a run into one.
+// What the facts mean, and SQL over them, is left to others.
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"unicode/utf8"
+
+	"github.com/parquet-go/parquet-go"
+	"github.com/parquet-go/parquet-go/compress/zstd"
+
+	"cooper"
+)
+
+// Format is the version of the tables, kept in each file's metadata.
+const Format = 1
+
+// The tables.
+const (
+	Outcome = "outcome"
+	Run     = "run"
+)
+
+const (
+	suffix     = ".parquet"
+	formatKey  = "cooper.ledger"
+	shardsKey  = "cooper.shards"
+	writeBatch = 1024 // rows handed to the Parquet writer at once
+)
+
+// Ledger is a ledger on disk. Its methods may be called at the same time.
+type Ledger struct{ dir string }
+
+// Open gives the ledger at dir, which comes into being with the first fact.
+func Open(dir string) *Ledger { return &Ledger{dir: dir} }
+
+// Dir is where the ledger is.
+func (l *Ledger) Dir() string { return l.dir }
+
+// Tables names the kinds of facts, each a directory.
+func (l *Ledger) Tables() []string { return []string{Outcome, Run} }
+
+// RunStatus is how a run ended.
+type RunStatus string
+
+// The values of RunStatus. A run that was killed leaves no fact of its own.
+const (
+	Finished    RunStatus = "finished"    // every shard was carried out
+	Interrupted RunStatus = "interrupted" // a person or the system asked to stop
+	Aborted     RunStatus = "aborted"     // it failed as a whole, or was refused
+)
+
+// RunFact is what came of one run.
+type RunFact struct {
+	ID      string
+	Plan    string
+	Mission string
+	Target  string
+	Began   cooper.Instant
+	Ended   cooper.Instant
+	Status  RunStatus
+	// Counts are the outcomes, by status and, unless done, kind: "done",
+	// "failed/denied", "deferred/archived".
+	Counts map[string]int64
+	// Bytes is how many were transferred, Requests how many were sent.
+	Bytes    int64
+	Requests int64
+	// Message says why, unless finished.
+	Message string
+}
+
+// CountKey is the name under which RunFact.Counts counts an outcome.
+func CountKey(o *cooper.Outcome) string {
+	if o.Kind == "" {
+		return string(o.Status)
+	}
+	return string(o.Status) + "/" + string(o.Kind)
+}
+
+// WriteOutcomes writes the facts of one shard of a run. If they are there
+// already, also within a compacted file, it does nothing.
+func (l *Ledger) WriteOutcomes(ctx context.Context, run string, shard int, plan, target string, outs []cooper.Outcome) error {
+	if err := checkRun(run); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil || len(outs) == 0 {
+		return err
+	}
+	there, err := l.hasShard(run, shard)
+	if err != nil || there {
+		return err
+	}
+	return l.create(Outcome, shardName(run, shard), func(f *os.File) error {
+		w := parquet.NewGenericWriter[outcomeRow](f, writerOptions(map[string]string{shardsKey: ranges([]int{shard})})...)
+		rows := make([]outcomeRow, 0, min(len(outs), writeBatch))
+		for part := range slices.Chunk(outs, writeBatch) {
+			rows = rows[:0]
+			for i := range part {
+				rows = append(rows, outcomeRowOf(&part[i], run, shard, plan, target))
+			}
+			if _, err := w.Write(rows); err != nil {
+				return err
+			}
+		}
+		return w.Close()
+	})
+}
+
+// WriteRun writes the fact about a run. If there is one already, it does nothing.
+func (l *Ledger) WriteRun(ctx context.Context, r RunFact) error {
+	if err := checkRun(r.ID); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	name := r.ID + suffix
+	if _, err := os.Lstat(filepath.Join(l.dir, Run, name)); err == nil {
+		return nil
+	}
+	counts, err := json.Marshal(r.Counts)
+	if err != nil {
+		return local(l.dir, err)
+	}
+	return l.create(Run, name, func(f *os.File) error {
+		w := parquet.NewGenericWriter[runRow](f, writerOptions(nil)...)
+		row := runRow{
+			ID: r.ID, Plan: r.Plan, Mission: r.Mission, Target: text(r.Target), Began: int64(r.Began), Ended: int64(r.Ended),
+			Status: string(r.Status), Counts: string(counts), Bytes: r.Bytes, Requests: r.Requests, Message: text(r.Message),
+		}
+		if _, err := w.Write([]runRow{row}); err != nil {
+			return err
+		}
+		return w.Close()
+	})
+}
+
+// Runs reads the facts about all runs, in the order of their ids, which is that
+// in which they began.
+func (l *Ledger) Runs(ctx context.Context) ([]RunFact, error) {
+	dir := filepath.Join(l.dir, Run)
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
+		return nil, local(dir, err)
+	}
+	var facts []RunFact
+	for _, e := range entries {
+		if !strings.HasSuffix(e.Name(), suffix) {
+			continue
+		}
+		err := readRows(ctx, filepath.Join(dir, e.Name()), func(rows []runRow) error {
+			for _, r := range rows {
+				fact := RunFact{
+					ID: r.ID, Plan: r.Plan, Mission: r.Mission, Target: r.Target, Began: cooper.Instant(r.Began), Ended: cooper.Instant(r.Ended),
+					Status: RunStatus(r.Status), Bytes: r.Bytes, Requests: r.Requests, Message: r.Message,
+				}
+				if err := json.Unmarshal([]byte(r.Counts), &fact.Counts); err != nil {
+					return err
+				}
+				facts = append(facts, fact)
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	slices.SortFunc(facts, func(a, b RunFact) int { return strings.Compare(a.ID, b.ID) })
+	return facts, nil
+}
+
+// create lets the file name of a table appear with what fill writes: a
+// temporary file, synced, renamed, its directory synced. A crash leaves nothing
+// that a reader of *.parquet sees.
+func (l *Ledger) create(table, name string, fill func(*os.File) error) error {
+	dir := filepath.Join(l.dir, table)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return local(dir, err)
+	}
+	f, err := os.CreateTemp(dir, name+".tmp-*")
+	if err != nil {
+		return local(dir, err)
+	}
+	err = fill(f)
+	if err == nil {
+		err = f.Chmod(0o644)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(f.Name(), filepath.Join(dir, name))
+	}
+	if err != nil {
+		return errors.Join(local(filepath.Join(dir, name), err), os.RemoveAll(f.Name()))
+	}
+	return syncDir(dir)
+}
+
+func writerOptions(meta map[string]string) []parquet.WriterOption {
+	opts := []parquet.WriterOption{
+		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
+		parquet.CreatedBy("cooper", "ledger", fmt.Sprint(Format)),
+		parquet.KeyValueMetadata(formatKey, fmt.Sprint(Format)),
+	}
+	for k, v := range meta {
+		opts = append(opts, parquet.KeyValueMetadata(k, v))
+	}
+	return opts
+}
+
+// checkRun makes sure that a run's id can name files.
+func checkRun(run string) error {
+	if run == "" || strings.ContainsAny(run, "/\\*?[") || strings.Contains(run, "..") {
+		return &cooper.Error{Kind: cooper.KindInternal, Message: fmt.Sprintf("%q cannot be the id of a run", run)}
+	}
+	return nil
+}
+
+// text makes s fit for a text column: a path need not be UTF-8.
+func text(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	return cooper.Quote(s)
+}
+
+func syncDir(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return local(dir, err)
+	}
+	if err := errors.Join(f.Sync(), f.Close()); err != nil {
+		return local(dir, err)
+	}
+	return nil
+}
+
+// local wraps an error of the file system.
+func local(where string, err error) error {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return err
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return &cooper.Error{Kind: cooper.KindFull, Where: where, Message: "no space left", Remedy: "Make room, or choose another --workspace.", Err: err}
+	}
+	return &cooper.Error{Kind: cooper.KindInternal, Where: where, Err: err}
+}
+
+// damaged is about a file that cannot be read.
+func damaged(name string, err error) error {
+	return &cooper.Error{Kind: cooper.KindInvalid, Where: name, Message: "the file is damaged", Err: err,
+		Remedy: "Move it out of the ledger to go on without these facts."}
+}

@@ -1,0 +1,136 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/parquet-go/parquet-go"
+
+	"cooper"
+)
+
+// outcomeRow is a row of the table outcome. Empty text, unknown instants and
+// absent hashes are NULL. The column of Outcome.Check is called checked: CHECK
+// is a reserved word of SQL.
+type outcomeRow struct {
+	Run          string `parquet:"run,dict"`
+	Shard        int32  `parquet:"shard,delta"`
+	Plan         string `parquet:"plan,dict"`
+	Target       string `parquet:"target,dict"`
+	Action       int64  `parquet:"action,delta"`
+	Verb         string `parquet:"verb,dict"`
+	Key          string `parquet:"key,delta"`
+	VersionID    string `parquet:"version_id,optional"`
+	ETag         string `parquet:"etag,optional"`
+	Size         int64  `parquet:"size"`
+	LastModified int64  `parquet:"last_modified,optional,timestamp(millisecond)"`
+	Status       string `parquet:"status,dict"`
+	Kind         string `parquet:"kind,optional,dict"`
+	Message      string `parquet:"message,optional"`
+	At           int64  `parquet:"at,optional,timestamp(millisecond)"`
+	Bytes        int64  `parquet:"bytes"`
+	Requests     int64  `parquet:"requests"`
+	Checked      string `parquet:"checked,optional,dict"`
+	Method       string `parquet:"method,optional,dict"`
+	Hash         []byte `parquet:"hash,optional"`
+}
+
+func outcomeRowOf(o *cooper.Outcome, run string, shard int, plan, target string) outcomeRow {
+	return outcomeRow{
+		Run: run, Shard: int32(shard), Plan: plan, Target: text(target),
+		Action: o.Action, Verb: o.Verb,
+		Key: text(o.Key), VersionID: text(o.VersionID), ETag: text(o.ETag), Size: o.Size, LastModified: int64(o.LastModified),
+		Status: string(o.Status), Kind: string(o.Kind), Message: text(o.Message), At: int64(o.At),
+		Bytes: o.Bytes, Requests: o.Requests,
+		Checked: string(o.Check), Method: text(o.Method), Hash: o.Hash,
+	}
+}
+
+// runRow is a row of the table run.
+type runRow struct {
+	ID       string `parquet:"run"`
+	Plan     string `parquet:"plan,optional"`
+	Mission  string `parquet:"mission,optional"`
+	Target   string `parquet:"target,optional"`
+	Began    int64  `parquet:"began,optional,timestamp(millisecond)"`
+	Ended    int64  `parquet:"ended,optional,timestamp(millisecond)"`
+	Status   string `parquet:"status"`
+	Counts   string `parquet:"counts"`
+	Bytes    int64  `parquet:"bytes"`
+	Requests int64  `parquet:"requests"`
+	Message  string `parquet:"message,optional"`
+}
+
+// readOutcomes is readRows for outcomes. An absent hash stays nil: the library
+// gives an empty one where a row before had one, and would write it as not NULL.
+func readOutcomes(ctx context.Context, name string, each func([]outcomeRow) error) error {
+	return readRows(ctx, name, func(rows []outcomeRow) error {
+		for i := range rows {
+			if len(rows[i].Hash) == 0 {
+				rows[i].Hash = nil
+			}
+		}
+		return each(rows)
+	})
+}
+
+// readRows hands all rows of a file to each, in batches that are good during the
+// call.
+func readRows[T any](ctx context.Context, name string, each func([]T) error) error {
+	return withFile(name, func(pq *parquet.File) error {
+		r := parquet.NewGenericReader[T](pq)
+		rows := make([]T, writeBatch)
+		for {
+			if err := ctx.Err(); err != nil {
+				return errors.Join(err, r.Close())
+			}
+			n, rerr := r.Read(rows)
+			if err := each(rows[:n]); err != nil {
+				return errors.Join(err, r.Close())
+			}
+			switch {
+			case rerr == io.EOF:
+				return r.Close()
+			case rerr == nil && n == 0:
+				rerr = io.ErrUnexpectedEOF
+				fallthrough
+			case rerr != nil:
+				return errors.Join(damaged(name, rerr), r.Close())
+			}
+			clear(rows)
+		}
+	})
+}
+
+// withFile opens a Parquet file for f. The library panics on some damage that
+// its checks do not foresee: that becomes an error like the others.
+func withFile(name string, f func(*parquet.File) error) (err error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return local(name, err)
+	}
+	defer func() {
+		if r := recover(); r != nil {
+			err = damaged(name, fmt.Errorf("%v", r))
+		}
+		if cerr := file.Close(); err == nil && cerr != nil {
+			err = local(name, cerr)
+		}
+	}()
+	st, err := file.Stat()
+	if err != nil {
+		return local(name, err)
+	}
+	pq, err := parquet.OpenFile(file, st.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	if err != nil {
+		return damaged(name, err)
+	}
+	if v, ok := pq.Lookup(formatKey); !ok || v != fmt.Sprint(Format) {
+		return &cooper.Error{Kind: cooper.KindInvalid, Where: name, Message: fmt.Sprintf("the file has ledger format %q; this program knows %d", v, Format),
+			Remedy: "Use the version of cooper that wrote it."}
+	}
+	return f(pq)
+}
