@@ -1,0 +1,124 @@
+// Package storetest is the conformance suite of the interfaces in package
+// store: what every implementation must do, over every server it meets.
+//
+// It promises that an implementation which passes can be trusted with versions:
+// bytes come from the version that was asked for, conditions refuse, listings
+// are whole, kinds of errors are the ones missions and verbs rely on. What a
+// server cannot do is named by the caller, with the reason, and skipped. Faults
+// of the network are left to package fault, timing and retries to the
+// implementation's own tests.
+package storetest
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"cooper"
+	"cooper/internal/store"
+)
+
+// Feature is something that not every server can do.
+type Feature string
+
+// The features.
+const (
+	Classes     Feature = "storage classes"
+	OddKeys     Feature = "keys that are not paths"
+	NestedKeys  Feature = "a key that others lie under"
+	Checksums   Feature = "checksums in answers"
+	Conditional Feature = "If-None-Match on writes"
+)
+
+// Env is one store under test, bound to an empty bucket that never had
+// versioning.
+type Env struct {
+	Reader store.Reader
+	Writer store.Writer
+	Lister store.Lister
+	// Archiver may be nil: then the server has no archive.
+	Archiver store.Archiver
+	// Seed reaches the same bucket another way.
+	Seed *Client
+	// PageSize is how many rows the server gives in a page; the suite fills
+	// more than two. 1000 if 0.
+	PageSize int
+	// CompleteRestore finishes a restore that was requested; nil if nobody can.
+	CompleteRestore func(key, version string)
+	// Lacks says what the server cannot do, and why.
+	Lacks map[Feature]string
+}
+
+// need skips the test if the server lacks a feature.
+func (e Env) need(t *testing.T, f Feature) {
+	t.Helper()
+	if why, lacks := e.Lacks[f]; lacks {
+		t.Skipf("no %s here: %s", f, why)
+	}
+}
+
+// Run tests the store that env makes; it is called once for each test.
+func Run(t *testing.T, env func(t *testing.T) Env) {
+	t.Helper()
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, e Env)
+	}{
+		{"get by version", getByVersion},
+		{"get says what it is", getDescribes},
+		{"get an empty object", getEmpty},
+		{"get ranges", getRanges},
+		{"get many at once", getManyAtOnce},
+		{"get after a body was left", getAfterLeftBody},
+		{"cancelled get", getCancelled},
+		{"null version, never versioned", nullNeverVersioned},
+		{"null version, suspended", nullSuspended},
+		{"If-Match refuses", ifMatchRefuses},
+		{"missing", missing},
+		{"delete marker", deleteMarker},
+		{"head", head},
+		{"head a part", headPart},
+		{"put", put},
+		{"put if nothing is there", putIfNoneMatch},
+		{"put in parts", putInParts},
+		{"odd keys", oddKeys},
+		{"nested keys", nestedKeys},
+		{"versioning", versioning},
+		{"list versions", listVersions},
+		{"list nothing", listNothing},
+		{"list many versions of one key", listOneKey},
+		{"list under a prefix", listPrefix},
+		{"list with a delimiter", listDelimiter},
+		{"list after a key", listAfter},
+		{"list current objects", listCurrent},
+		{"list stops at the caller's error", listStops},
+		{"list cancelled", listCancelled},
+		{"list agrees with head", listAgrees},
+		{"archived", archived},
+		{"restore", restore},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, env(t)) })
+	}
+}
+
+// patience bounds every request of the suite, so that a hang is a failure and
+// not the end of the test binary.
+const patience = 2 * time.Minute
+
+func within(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// wantKind fails the test unless err is of the kind.
+func wantKind(t *testing.T, what string, err error, kind cooper.Kind) {
+	t.Helper()
+	switch {
+	case err == nil:
+		t.Errorf("%s: no error, want kind %q", what, kind)
+	case cooper.KindOf(err) != kind:
+		t.Errorf("%s: kind %q, want %q: %v", what, cooper.KindOf(err), kind, err)
+	}
+}
