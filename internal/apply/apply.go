@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"cooper"
+	"cooper/internal/ledger"
 	"cooper/internal/permit"
 	"cooper/internal/plan"
 	"cooper/internal/progress"
@@ -76,10 +77,11 @@ type Target interface {
 	End(ctx context.Context, p permit.Permit, s Summary) error
 }
 
-// Facts is the ledger. WriteOutcomes may be called again for the same run and
-// shard, and then changes nothing.
+// Facts is the ledger. Writing the same fact again, by run and shard or by run,
+// changes nothing.
 type Facts interface {
 	WriteOutcomes(ctx context.Context, run string, shard int, plan, target string, outs []cooper.Outcome) error
+	WriteRun(ctx context.Context, r ledger.RunFact) error
 }
 
 // Plan is a plan on disk.
@@ -128,8 +130,9 @@ const (
 )
 
 // Run recovers the target, checks the plan against it, and carries the plan
-// out, leaving out what an earlier run did. The summary is good also beside an
-// error. Objects that failed are no error: they are counted in the summary.
+// out, leaving out what an earlier run did. However that ends, the ledger gets
+// a fact about the run. The summary is good also beside an error. Objects that
+// failed are no error: they are counted in the summary.
 //
 // Errors: KindRefused where the plan is not to be applied as things stand,
 // KindInterrupted if ctx was cancelled (what is done stays done, and applying
@@ -149,7 +152,10 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 		job.Progress = progress.New(job.Clock, nil)
 	}
 	r := newRun(&job)
-	err := r.all(ctx)
+	err := r.ended(ctx, r.all(ctx))
 	r.sum.Ended = cooper.InstantOf(job.Clock())
+	if failed := job.Facts.WriteRun(context.WithoutCancel(ctx), r.fact(err)); err == nil {
+		err = failed
+	}
 	return r.sum, err
 }

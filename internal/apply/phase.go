@@ -165,12 +165,12 @@ func (r *run) label(a *cooper.Action, o cooper.Outcome) cooper.Outcome {
 func (r *run) commit(ctx context.Context, ph plan.Phase, s *shard) error {
 	ctx, done := patiently(ctx)
 	defer done()
-	r.ignore(s.outs)
+	ignore(r.job.Ignore, s.outs)
 	outs, err := r.job.Target.Commit(ctx, r.permit, Shard{Plan: r.header.ID, N: s.n, Phase: ph.Name}, s.actions, s.outs)
 	if err != nil {
 		return err
 	}
-	r.ignore(outs)
+	ignore(r.job.Ignore, outs)
 	r.sum.Committed++
 	r.sum.add(outs)
 	for i := range outs {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,6 +26,7 @@ func newRun(job *Job) *run {
 		Run: job.Run, Plan: h.ID, Mission: h.Mission, Target: h.Target.Path,
 		Began: cooper.InstantOf(job.Clock()),
 		Verbs: map[string]map[cooper.Status]int64{}, Kinds: map[cooper.Kind]int64{},
+		counts: map[string]int64{},
 	}}
 	for _, ph := range h.Phases {
 		r.sum.Shards += ph.Shards
@@ -39,55 +39,40 @@ func newRun(job *Job) *run {
 // the target in a state that some plan meant.
 func (r *run) all(ctx context.Context) error {
 	if err := r.recover(ctx); err != nil || r.job.Undo {
-		return r.ended(ctx, err)
+		return err
 	}
 	if err := r.check(ctx); err != nil {
-		return r.ended(ctx, err)
+		return err
 	}
 	r.permit = permit.Issue(r.job.Run)
 	if err := r.job.Target.Begin(ctx, r.permit, r.header); err != nil {
-		return r.ended(ctx, err)
+		return err
 	}
 	r.expect()
 	for _, ph := range r.header.Phases {
 		r.job.Progress.Phase(ph.Name)
 		if err := r.phase(ctx, ph); err != nil {
-			return r.ended(ctx, err)
+			return err
 		}
 	}
 	r.sum.Finished = true
 	r.sum.Ended = cooper.InstantOf(r.job.Clock())
 	patient, done := patiently(ctx)
 	defer done()
-	return r.ended(ctx, r.job.Target.End(patient, r.permit, r.sum))
+	return r.job.Target.End(patient, r.permit, r.sum)
 }
 
-// recover brings the target to a state that a plan meant, and writes the facts
-// that an interrupted run owes.
 func (r *run) recover(ctx context.Context) error {
 	r.job.Progress.Phase("recover")
-	found, err := r.job.Target.Recover(ctx, permit.Issue(r.job.Run), r.job.Undo)
-	if err != nil {
-		return err
-	}
+	found, err := Recover(ctx, Recovery{Run: r.job.Run, Path: r.header.Target.Path, Target: r.job.Target, Facts: r.job.Facts, Ignore: r.job.Ignore, Undo: r.job.Undo})
 	for _, f := range found {
 		if f.Undone {
 			r.sum.Undone++
-			continue
+		} else {
+			r.sum.Recovered++
 		}
-		// The facts bear the id of the run that began the shard: if it came to
-		// writing them, the file is there already and stays the only one.
-		r.ignore(f.Outcomes)
-		err := r.job.Facts.WriteOutcomes(ctx, f.Run, f.Shard, f.Plan, r.header.Target.Path, f.Outcomes)
-		if err == nil {
-			err = r.job.Target.Settled(ctx, f.Plan, f.Shard)
-		}
-		if err != nil {
-			return err
-		}
-		r.sum.Recovered++
 	}
-	return nil
+	return err
 }
 
 // check says no to whatever should not be applied as things stand.
@@ -175,18 +160,6 @@ func (r *run) expect() {
 		}
 		share := float64(done) / float64(ph.Shards)
 		r.job.Progress.Skip(int64(share*float64(ph.Count)), int64(share*float64(min(ph.Bytes, bytes))))
-	}
-}
-
-// ignore marks the failures that a person chose to pass over.
-func (r *run) ignore(outs []cooper.Outcome) {
-	if len(r.job.Ignore) == 0 {
-		return
-	}
-	for i := range outs {
-		if o := &outs[i]; o.Status == cooper.Failed && slices.Contains(r.job.Ignore, o.Kind) {
-			o.Status = cooper.Ignored
-		}
 	}
 }
 

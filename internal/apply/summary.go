@@ -1,7 +1,10 @@
 package apply
 
 import (
+	"fmt"
+
 	"cooper"
+	"cooper/internal/ledger"
 )
 
 // sampled is how many failures a Summary shows; the ledger has them all.
@@ -36,6 +39,9 @@ type Summary struct {
 	Requests int64 `json:"requests"`
 	// Failures are the first 20.
 	Failures []cooper.Outcome `json:"failures,omitempty"`
+
+	// counts are by ledger.CountKey.
+	counts map[string]int64
 }
 
 // Count is how many actions came to an end with a status.
@@ -55,6 +61,7 @@ func (s *Summary) add(outs []cooper.Outcome) {
 			s.Verbs[o.Verb] = by
 		}
 		by[o.Status]++
+		s.counts[ledger.CountKey(o)]++
 		if o.Status != cooper.Done {
 			s.Kinds[o.Kind]++
 		}
@@ -64,4 +71,22 @@ func (s *Summary) add(outs []cooper.Outcome) {
 		s.Bytes += o.Bytes
 		s.Requests += o.Requests
 	}
+}
+
+// fact is what the ledger keeps of the run, which ended with err.
+func (r *run) fact(err error) ledger.RunFact {
+	s := &r.sum
+	f := ledger.RunFact{
+		ID: s.Run, Plan: s.Plan, Mission: s.Mission, Target: s.Target, Began: s.Began, Ended: s.Ended,
+		Status: ledger.Finished, Counts: s.counts, Bytes: s.Bytes, Requests: s.Requests,
+	}
+	switch {
+	case err != nil && cooper.KindOf(err) != cooper.KindInterrupted:
+		f.Status, f.Message = ledger.Aborted, err.Error()
+	case err != nil:
+		f.Status, f.Message = ledger.Interrupted, err.Error()
+	case !s.Finished:
+		f.Status, f.Message = ledger.Interrupted, fmt.Sprintf("took %d interrupted shards back, as asked", s.Undone)
+	}
+	return f
 }
