@@ -1,0 +1,349 @@
+package backup
+
+import (
+	"cooper"
+	"cooper/internal/inventory"
+	"cooper/internal/tree/catalog"
+	"cooper/internal/treeop"
+)
+
+// The reasons a plan gives besides the catalog's own (older, replaced,
+// deleted, vanished), as they stand in Header.Reasons.
+const (
+	New        = "new"        // a key the mirror does not show yet
+	Changed    = "changed"    // the new version of a key that the mirror shows
+	Again      = "again"      // a version from history is the latest again
+	Marker     = "marker"     // a delete marker
+	Shown      = "shown"      // a version has become the latest, or ceased to be
+	Kept       = "kept"       // stays in the mirror, since the latest version cannot be read
+	Absent     = "absent"     // not listed for the first time
+	GoneReason = "gone"       // not listed for the second time; the bytes are in history already
+	Listed     = "listed"     // listed again after an absence
+	Identified = "identified" // its version id became known
+)
+
+// The reasons for which versions or keys are left alone, in Header.Skipped.
+const (
+	SkippedArchived  = "archived"  // versions in a class that cannot be read
+	SkippedAmbiguous = "ambiguous" // keys of which the snapshot contradicts itself
+	SkippedRejected  = "rejected"  // keys with rows that made no sense
+	SkippedFiltered  = "filtered"  // versions of keys outside prefix or match
+	SkippedMissing   = "missing"   // versions whose bytes the tree does not have
+)
+
+// decider turns what is said about one key into actions. It holds no more than
+// that key.
+type decider struct {
+	at          cooper.Instant // of the snapshot
+	currentOnly bool
+	// absence: what is not listed counts as absent.
+	absence bool
+	restore bool // ask for copies of archived versions
+	filter  filter
+	out     *emitter
+	m       matcher
+}
+
+func newDecider(meta *inventory.Meta, policy *Policy, older bool, f filter, out *emitter) *decider {
+	return &decider{
+		at: meta.TakenAt, currentOnly: meta.Scope.CurrentOnly,
+		absence: meta.Complete && !older,
+		restore: policy.Archived == ArchivedRestore,
+		filter:  f, out: out,
+	}
+}
+
+// decide handles one key.
+func (d *decider) decide(p *pair) error {
+	if !d.filter.keeps(p.key) {
+		d.out.skip(SkippedFiltered, p.listed)
+		return nil
+	}
+	if d.unchanged(p) {
+		d.out.unchanged(&p.listed[0])
+		return nil
+	}
+	d.out.begin(p.known)
+	if p.rejected {
+		d.out.skipKey(SkippedRejected, p.listed)
+		return nil
+	}
+	if len(p.listed) == 0 {
+		return d.unlisted(p.known)
+	}
+	latest, ok := latestOf(p.listed, d.currentOnly)
+	if ok {
+		d.m.match(p.listed, p.known)
+		ok = d.consistent(p)
+	}
+	if !ok {
+		d.out.skipKey(SkippedAmbiguous, p.listed)
+		return nil
+	}
+	return d.listed(p, latest)
+}
+
+// unchanged is the fast path for the many keys of which one version is listed
+// and known, and all is as it was.
+func (d *decider) unchanged(p *pair) bool {
+	if len(p.listed) != 1 || len(p.known) != 1 || p.rejected {
+		return false
+	}
+	v, r := &p.listed[0], &p.known[0]
+	place := catalog.Mirror
+	if v.DeleteMarker {
+		place = catalog.Nowhere
+	}
+	return (v.Latest || d.currentOnly) && r.Place == place && len(r.Shown)%2 == 1 &&
+		r.AbsentSince == 0 && r.Gone == 0 && v.DeleteMarker == r.DeleteMarker &&
+		v.ETag == r.ETag && v.Size == r.Size && v.LastModified == r.LastModified &&
+		(v.VersionID == r.VersionID || v.VersionID == "")
+}
+
+// consistent tells whether snapshot and catalog agree on which versions are
+// delete markers; where they do not, one of them is broken.
+func (d *decider) consistent(p *pair) bool {
+	for i, j := range d.m.rowOf {
+		if j >= 0 && p.listed[i].DeleteMarker != p.known[j].DeleteMarker {
+			return false
+		}
+	}
+	return true
+}
+
+// heir says what becomes of a key's place in the mirror when another version
+// than the one there is the latest.
+type heir struct {
+	v       *cooper.Version
+	arrives bool // an action of this plan brings its bytes to the mirror
+	blocked bool // its bytes cannot be had: what is in the mirror stays
+}
+
+func (d *decider) heirOf(p *pair, latest int) heir {
+	h := heir{v: &p.listed[latest]}
+	if h.v.DeleteMarker {
+		return h
+	}
+	if j := d.m.rowOf[latest]; j >= 0 && p.known[j].Place != catalog.Nowhere {
+		h.arrives = p.known[j].Place == catalog.History
+		return h
+	}
+	h.blocked = h.v.Archived() && !d.restore
+	h.arrives = !h.blocked
+	return h
+}
+
+// listed handles a key that the snapshot lists.
+func (d *decider) listed(p *pair, latest int) error {
+	h := d.heirOf(p, latest)
+	for i := range p.listed {
+		v := &p.listed[i]
+		superseded := v.LastModified
+		if i > 0 { // the latest stands first
+			superseded = max(superseded, p.listed[i-1].LastModified)
+		}
+		var err error
+		if j := d.m.rowOf[i]; j >= 0 {
+			err = d.matched(v, &p.known[j], i == latest, superseded, h)
+		} else {
+			err = d.bring(v, nil, i == latest, superseded, treeop.Args{At: d.at, Show: showIf(i == latest)})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	for j := range p.known {
+		if d.m.taken[j] {
+			continue
+		}
+		if err := d.overtaken(&p.known[j], h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func showIf(latest bool) treeop.Show {
+	if latest {
+		return treeop.On
+	}
+	return ""
+}
+
+// bring plans for a version without bytes in the tree; r is its row, if any.
+func (d *decider) bring(v *cooper.Version, r *catalog.Row, latest bool, superseded cooper.Instant, args treeop.Args) error {
+	if v.DeleteMarker {
+		args.Reason = Marker
+		return d.out.add(treeop.Record, v, r, args)
+	}
+	args.To, args.Reason = catalog.Mirror, New
+	if d.out.mirrored {
+		args.Reason = Changed
+	}
+	if !latest {
+		args.To, args.Reason, args.Superseded = catalog.History, catalog.Older, superseded
+	}
+	if !v.Archived() {
+		return d.out.add(treeop.Fetch, v, r, args)
+	}
+	d.out.skip1(SkippedArchived, v)
+	switch {
+	case d.restore:
+		return d.out.add(treeop.Unarchive, v, r, args)
+	case r == nil:
+		return d.out.add(treeop.Defer, v, r, args)
+	case args.Show != "" || args.Absent != "" || v.VersionID != r.VersionID:
+		// Deferred before, and still: only what is new about it is told.
+		args = treeop.Args{At: args.At, Show: args.Show, Absent: args.Absent, Reason: factReason(args)}
+		return d.out.add(treeop.Record, v, r, args)
+	}
+	return nil
+}
+
+// matched plans for a version that is listed and known.
+func (d *decider) matched(v *cooper.Version, r *catalog.Row, latest bool, superseded cooper.Instant, h heir) error {
+	args := treeop.Args{At: d.at, Show: d.show(r, latest)}
+	if r.AbsentSince != 0 && d.at > r.AbsentSince && d.at > r.Gone {
+		args.Absent = treeop.Cleared
+	}
+	stays := r.Place == catalog.History && !latest
+	if v.VersionID == "" || stays {
+		// What is known stays known; and the path of a version in history
+		// follows from the identity it went there with.
+		v.VersionID = r.VersionID
+	}
+	switch {
+	case r.Place == catalog.Nowhere && !r.DeleteMarker:
+		return d.bring(v, r, latest, superseded, args)
+	case r.Place == catalog.History && latest:
+		args.To, args.Reason = catalog.Mirror, Again
+		return d.out.add(treeop.Promote, v, r, args)
+	case r.Place == catalog.Mirror && !latest:
+		return d.leave(v, r, superseded, h, args)
+	}
+	return d.record(v, r, args)
+}
+
+// show says what the snapshot changes about r being shown as the latest. A
+// snapshot that is not newer than what is known of it changes nothing.
+func (d *decider) show(r *catalog.Row, latest bool) treeop.Show {
+	n := len(r.Shown)
+	if n > 0 && int64(d.at) <= r.Shown[n-1] {
+		return ""
+	}
+	switch open := n%2 == 1; {
+	case latest && !open:
+		return treeop.On
+	case !latest && open:
+		return treeop.Off
+	}
+	return ""
+}
+
+// record plans an action where there is anything to tell the catalog.
+func (d *decider) record(v *cooper.Version, r *catalog.Row, args treeop.Args) error {
+	if args.Show == "" && args.Absent == "" && v.VersionID == r.VersionID {
+		d.out.unchanged1(v)
+		return nil
+	}
+	args.Reason = factReason(args)
+	return d.out.add(treeop.Record, v, r, args)
+}
+
+func factReason(args treeop.Args) string {
+	switch {
+	case args.Absent == treeop.Noted:
+		return Absent
+	case args.Absent == treeop.Gone:
+		return GoneReason
+	case args.Absent == treeop.Cleared:
+		return Listed
+	case args.Show != "":
+		return Shown
+	}
+	return Identified
+}
+
+// leave plans for a version that is in the mirror while h.v is the latest.
+func (d *decider) leave(v *cooper.Version, r *catalog.Row, superseded cooper.Instant, h heir, args treeop.Args) error {
+	if h.blocked {
+		d.out.kept++
+		if args.Show == "" && args.Absent == "" && v.VersionID == r.VersionID {
+			return nil
+		}
+		args.Reason = Kept
+		return d.out.add(treeop.Record, v, r, args)
+	}
+	args.To, args.Reason, args.Superseded = catalog.History, catalog.Replaced, superseded
+	args.NeedsReplacement = h.arrives
+	if h.v.DeleteMarker {
+		args.Reason = catalog.Deleted
+	}
+	return d.out.add(treeop.Retire, v, r, args)
+}
+
+// overtaken plans for a version that is known but not listed, while others of
+// its key are.
+func (d *decider) overtaken(r *catalog.Row, h heir) error {
+	v := versionOf(r)
+	args := treeop.Args{At: d.at, Show: d.show(r, false)}
+	if !d.currentOnly { // which says nothing about older versions
+		args.Absent = d.absent(r)
+	}
+	if r.Place == catalog.Mirror {
+		return d.leave(&v, r, max(r.LastModified, h.v.LastModified), h, args)
+	}
+	return d.note(&v, r, args)
+}
+
+// unlisted plans for a key of which the snapshot lists nothing.
+func (d *decider) unlisted(known []catalog.Row) error {
+	for j := range known {
+		r := &known[j]
+		if d.currentOnly && (r.DeleteMarker || r.Place != catalog.Mirror && len(r.Shown)%2 == 0) {
+			continue // would not be listed in any case
+		}
+		v := versionOf(r)
+		args := treeop.Args{At: d.at, Absent: d.absent(r)}
+		vanished := d.absence && (r.Gone != 0 || args.Absent == treeop.Gone)
+		if vanished {
+			args.Show = d.show(r, false)
+		}
+		var err error
+		if vanished && r.Place == catalog.Mirror {
+			args.To, args.Reason, args.Superseded = catalog.History, catalog.Vanished, max(r.AbsentSince, r.LastModified)
+			err = d.out.add(treeop.Retire, &v, r, args)
+		} else {
+			err = d.note(&v, r, args)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *decider) note(v *cooper.Version, r *catalog.Row, args treeop.Args) error {
+	if args.Show == "" && args.Absent == "" {
+		return nil
+	}
+	args.Reason = factReason(args)
+	return d.out.add(treeop.Record, v, r, args)
+}
+
+// absent says what the snapshot makes of r not being listed: reports are
+// eventually consistent, so only a second, later one confirms it.
+func (d *decider) absent(r *catalog.Row) treeop.Absence {
+	switch {
+	case !d.absence || r.Gone != 0 || d.at <= r.AbsentSince:
+		return ""
+	case r.AbsentSince == 0:
+		return treeop.Noted
+	}
+	return treeop.Gone
+}
+
+// versionOf is what a row knows of its version.
+func versionOf(r *catalog.Row) cooper.Version {
+	return cooper.Version{Identity: r.Identity, DeleteMarker: r.DeleteMarker}
+}

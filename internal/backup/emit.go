@@ -1,0 +1,134 @@
+package backup
+
+import (
+	"strings"
+
+	"cooper"
+	"cooper/internal/plan"
+	"cooper/internal/tree/catalog"
+	"cooper/internal/treeop"
+)
+
+// Writer takes a plan's actions in order; *plan.Writer is one. When planning
+// fails, giving it up is left to the caller.
+type Writer interface {
+	Transfers(verbs ...string)
+	Phase(name string) error
+	Add(a cooper.Action, cut bool) error
+	Finish(h plan.Header) (plan.Header, error)
+}
+
+// emitter writes actions and counts everything that goes by.
+type emitter struct {
+	w Writer
+	cutter
+	estimator
+	reasons map[string]plan.Tally
+	skipped map[string]plan.Tally
+	same    plan.Tally
+	share   plan.Share
+	absent  int64 // versions not listed for the first time
+	kept    int64 // versions in the mirror whose successor cannot be read
+
+	// Of the key at hand:
+	mirrored bool // the mirror shows a version of it
+	acted    bool // an action was written
+}
+
+func newEmitter(w Writer, shareLimit float64) *emitter {
+	return &emitter{
+		w: w, estimator: newEstimator(), share: plan.Share{Limit: shareLimit},
+		reasons: map[string]plan.Tally{}, skipped: map[string]plan.Tally{},
+	}
+}
+
+// begin starts a key that is in scope.
+func (e *emitter) begin(known []catalog.Row) {
+	e.mirrored, e.acted = false, false
+	for j := range known {
+		if known[j].Place == catalog.Mirror {
+			e.mirrored = true
+			e.share.Scope++
+			e.inMirror(known[j].Key)
+		}
+	}
+}
+
+// unchanged counts a key with one version, which is as it was.
+func (e *emitter) unchanged(v *cooper.Version) {
+	e.unchanged1(v)
+	if !v.DeleteMarker {
+		e.share.Scope++
+		e.inMirror(v.Key)
+	}
+}
+
+func (e *emitter) unchanged1(v *cooper.Version) { e.same = e.same.Add(v.Size) }
+
+func (e *emitter) skip1(why string, v *cooper.Version) { e.skipped[why] = e.skipped[why].Add(v.Size) }
+
+func (e *emitter) skip(why string, vs []cooper.Version) {
+	for i := range vs {
+		e.skip1(why, &vs[i])
+	}
+}
+
+// skipKey counts a key once, with the bytes of all its versions.
+func (e *emitter) skipKey(why string, vs []cooper.Version) {
+	var bytes int64
+	for i := range vs {
+		bytes += vs[i].Size
+	}
+	e.skipped[why] = e.skipped[why].Add(bytes)
+}
+
+// add writes an action on v, of which r is the row, nil if there is none.
+func (e *emitter) add(verb string, v *cooper.Version, r *catalog.Row, args treeop.Args) error {
+	if r != nil {
+		args.Was = treeop.FactsOf(r, v)
+	}
+	if args.Reason != "" {
+		e.reasons[args.Reason] = e.reasons[args.Reason].Add(v.Size)
+	}
+	if args.Absent == treeop.Noted {
+		e.absent++
+	}
+	if verb == treeop.Retire && !args.NeedsReplacement {
+		e.share.Removed++
+	}
+	cut := e.cut(v.Key, !e.acted)
+	e.acted = true
+	e.count(verb, v, &args)
+	return e.w.Add(cooper.Action{Verb: verb, Version: *v, Args: args.Encode()}, cut)
+}
+
+// cutter decides where a shard may end: never within a key, and not between
+// keys of which one, as a path, is a directory of the other, while both may
+// have actions.
+type cutter struct {
+	above []string // keys with actions that may yet turn out to be directories
+	tied  int      // actions since a cut was allowed
+}
+
+// cut tells whether a shard may end before the next action, which is of key.
+func (c *cutter) cut(key string, first bool) bool {
+	c.tied++
+	if !first {
+		return false
+	}
+	for n := len(c.above); n > 0 && behind(key, c.above[n-1]); n-- {
+		c.above = c.above[:n-1]
+	}
+	free := len(c.above) == 0 || c.tied > tiedActions
+	c.above = append(c.above, key)
+	if free {
+		c.tied = 0
+	}
+	return free
+}
+
+// behind tells whether key sorts behind all keys that begin with dir and a
+// slash; key is greater than dir.
+func behind(key, dir string) bool {
+	return !strings.HasPrefix(key, dir) || key[len(dir)] > '/'
+}

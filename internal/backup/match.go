@@ -1,0 +1,114 @@
+package backup
+
+import (
+	"cooper"
+	"cooper/internal/tree/catalog"
+)
+
+// matcher finds, within one key, the catalog's row of each listed version.
+type matcher struct {
+	rowOf []int  // by listed version: the index of its row, or -1
+	taken []bool // by row: it belongs to a listed version
+
+	exact map[cooper.Identity]int
+	loose map[cooper.Identity][]int
+}
+
+// many is the number of comparisons beyond which a key is matched by tables.
+const many = 1024
+
+// match fills in rowOf and taken. A row with the very identity goes first; then
+// one whose version id is unknown, or any where the listed one is unknown.
+func (m *matcher) match(listed []cooper.Version, known []catalog.Row) {
+	m.rowOf, m.taken = m.rowOf[:0], m.taken[:0]
+	for range listed {
+		m.rowOf = append(m.rowOf, -1)
+	}
+	for range known {
+		m.taken = append(m.taken, false)
+	}
+	if len(listed)*len(known) > many {
+		m.matchByTable(listed, known)
+		return
+	}
+	for i := range listed {
+		for j := range known {
+			if !m.taken[j] && listed[i].Identity == known[j].Identity {
+				m.pair(i, j)
+				break
+			}
+		}
+	}
+	for i := range listed {
+		if m.rowOf[i] >= 0 {
+			continue
+		}
+		for j := range known {
+			if !m.taken[j] && listed[i].Same(known[j].Identity) {
+				m.pair(i, j)
+				break
+			}
+		}
+	}
+}
+
+func (m *matcher) pair(i, j int) { m.rowOf[i], m.taken[j] = j, true }
+
+func (m *matcher) matchByTable(listed []cooper.Version, known []catalog.Row) {
+	m.exact = make(map[cooper.Identity]int, len(known))
+	m.loose = map[cooper.Identity][]int{}
+	for j := range known {
+		id := known[j].Identity
+		m.exact[id] = j
+		id.VersionID = ""
+		m.loose[id] = append(m.loose[id], j)
+	}
+	for i := range listed {
+		if j, ok := m.exact[listed[i].Identity]; ok && !m.taken[j] {
+			m.pair(i, j)
+		}
+	}
+	for i := range listed {
+		if m.rowOf[i] >= 0 {
+			continue
+		}
+		id := listed[i].Identity
+		id.VersionID = ""
+		for _, j := range m.loose[id] {
+			if !m.taken[j] && listed[i].Same(known[j].Identity) {
+				m.pair(i, j)
+				break
+			}
+		}
+	}
+	m.exact, m.loose = nil, nil
+}
+
+// latestOf gives the index of the latest version. ok is false where the
+// snapshot contradicts itself: none or several latest ones, or two rows for one
+// identity; such a key is left alone.
+func latestOf(listed []cooper.Version, currentOnly bool) (latest int, ok bool) {
+	if currentOnly {
+		return 0, len(listed) == 1
+	}
+	latest = -1
+	for i := range listed {
+		if listed[i].Latest {
+			if latest >= 0 {
+				return -1, false
+			}
+			latest = i
+		}
+	}
+	if latest < 0 {
+		return -1, false
+	}
+	// Sorted, equal identities stand side by side, but for the latest's.
+	for i := range listed {
+		if i != latest && (listed[i].Identity == listed[latest].Identity ||
+			i > 0 && i-1 != latest && listed[i].Identity == listed[i-1].Identity) {
+			return -1, false
+		}
+	}
+	return latest, true
+}

@@ -1,0 +1,177 @@
+package backup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"cooper"
+	"cooper/internal/plan"
+	"cooper/internal/tree/catalog"
+	"cooper/internal/treeop"
+)
+
+// Restore is all that a restore plan follows from.
+type Restore struct {
+	Catalog Catalog
+	Dir     string // of the tree, an absolute path
+	// Select says which version of each key; Keys, if any, which keys, and
+	// Policy.Prefix and Policy.Match narrow those.
+	Select Select
+	Keys   []string
+	Policy Policy
+	// Dest is an absolute path, or s3://bucket/prefix.
+	Dest string
+	// Replace overwrites other content at the destination.
+	Replace bool
+	Prices  Prices
+	Free    *Space // at a destination that is a directory, nil if unknown
+	ID      string // of the plan
+	Now     cooper.Instant
+}
+
+// Select chooses one version of each key; its zero value what the mirror shows.
+type Select struct {
+	At      cooper.Instant `json:"at,omitempty"`         // what the bucket showed then
+	Version string         `json:"version_id,omitempty"` // the version of this id
+}
+
+// restorePolicy is what a restore's plan says of its parameters.
+type restorePolicy struct {
+	Policy
+	Tree    string   `json:"tree"`
+	Select  Select   `json:"select"`
+	Keys    []string `json:"keys,omitempty"`
+	Replace bool     `json:"replace,omitempty"`
+}
+
+const phaseCopy = "copy"
+
+// PlanRestore writes the plan that copies versions out of a tree. Nothing to
+// copy is an empty plan with a warning, not an error.
+func PlanRestore(ctx context.Context, in Restore, w Writer) (plan.Header, error) {
+	if err := in.check(); err != nil {
+		return plan.Header{}, err
+	}
+	f, err := newFilter(in.Policy.Prefix, in.Policy.Match)
+	if err != nil {
+		return plan.Header{}, err
+	}
+	if err := w.Phase(phaseCopy); err != nil {
+		return plan.Header{}, err
+	}
+	state := in.Catalog.State()
+	c := &copies{sel: in.Select, replace: in.Replace, out: newEmitter(w, in.Policy.ShareLimit)}
+	c.out.toBucket = strings.HasPrefix(in.Dest, "s3://")
+	if in.Select.At != 0 {
+		c.timeline = newTimeline(in.Select.At, state.Observed)
+	}
+	if err := c.walk(ctx, in.Catalog, f, in.Keys); err != nil {
+		return plan.Header{}, err
+	}
+	h, err := header(MissionRestore, in.ID, in.Now, restorePolicy{Policy: in.Policy, Tree: in.Dir, Select: in.Select, Keys: in.Keys, Replace: in.Replace})
+	if err != nil {
+		return plan.Header{}, err
+	}
+	h.Target = plan.Target{Kind: targetDirectory, Path: in.Dest}
+	if c.out.toBucket {
+		h.Target.Kind = targetBucket
+	}
+	h.Partial = in.Policy.Prefix != "" || in.Policy.Match != "" || len(in.Keys) > 0
+	h.Estimate = c.out.estimate(in.Policy.Rates, in.Prices)
+	c.out.into(&h)
+	if c.inexact > 0 {
+		h.Warnings = append(h.Warnings, fmt.Sprintf("no snapshot was taken at %s itself: %d versions are chosen by the snapshots around it, as well as one can tell",
+			in.Select.At, c.inexact))
+	}
+	if c.out.actions == 0 {
+		h.Warnings = append(h.Warnings, "nothing matches: there is nothing to restore")
+	}
+	h.Warnings = append(h.Warnings, spaceWarnings(h.Estimate, in.Free)...)
+	return w.Finish(h)
+}
+
+func (in *Restore) check() error {
+	if in.Select.At != 0 && in.Select.Version != "" {
+		return &cooper.Error{Kind: cooper.KindUsage, Where: "--at and --version", Message: "both choose a version", Remedy: "give one of them"}
+	}
+	return in.Policy.check()
+}
+
+// errEnough ends a walk early.
+var errEnough = errors.New("enough")
+
+// copies decides what a restore copies, key by key.
+type copies struct {
+	sel      Select
+	timeline *timeline // where sel.At is given
+	replace  bool
+	out      *emitter
+	inexact  int64
+}
+
+// walk goes through the keys that are asked for, or all; in order, each once.
+func (c *copies) walk(ctx context.Context, from Catalog, f filter, keys []string) error {
+	if len(keys) == 0 {
+		return eachKnown(ctx, from, f.prefix, func(rows []catalog.Row) error {
+			if !f.keeps(rows[0].Key) {
+				return nil
+			}
+			return c.decide(rows)
+		})
+	}
+	keys = slices.Clone(keys)
+	slices.Sort(keys)
+	for _, key := range slices.Compact(keys) {
+		if !f.keeps(key) {
+			continue
+		}
+		found := false
+		err := eachKnown(ctx, from, key, func(rows []catalog.Row) error {
+			if rows[0].Key != key {
+				return errEnough // the key itself sorts first
+			}
+			found = true
+			return c.decide(rows)
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			return err
+		}
+		if !found {
+			c.out.skip1(SkippedMissing, &cooper.Version{})
+		}
+	}
+	return nil
+}
+
+func (c *copies) decide(rows []catalog.Row) error {
+	c.out.begin(nil)
+	if c.timeline != nil {
+		row, exact := c.timeline.at(rows)
+		if row != nil && !row.DeleteMarker && !exact {
+			c.inexact++
+		}
+		return c.copy(row)
+	}
+	for i := range rows {
+		// The newest stands first: of null versions it is the one meant.
+		if r := &rows[i]; c.sel.Version != "" && r.VersionID == c.sel.Version || c.sel.Version == "" && r.Place == catalog.Mirror {
+			return c.copy(r)
+		}
+	}
+	return nil
+}
+
+func (c *copies) copy(r *catalog.Row) error {
+	if r == nil || r.DeleteMarker {
+		return nil
+	}
+	v := versionOf(r)
+	if r.Place == catalog.Nowhere {
+		c.out.skip1(SkippedMissing, &v)
+		return nil
+	}
+	return c.out.add(treeop.CopyOut, &v, r, treeop.Args{Replace: c.replace})
+}
