@@ -1,0 +1,214 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"cooper"
+	"cooper/internal/store"
+	"cooper/internal/store/limit"
+	"cooper/internal/store/retry"
+)
+
+// patience is for how long a store may refuse everything before that is an
+// outage and no throttling.
+const patience = 10 * time.Minute
+
+// Bucket is one bucket, opened. It is safe for concurrent use.
+type Bucket struct {
+	name, region string
+	client       client // for what there are millions of
+	sdk          *sdk.Client
+	creds        *aws.CredentialsCache // nil for anonymous
+	wire         *wire
+	transport    *http.Transport
+	limit        *limit.Limiter
+	policy       retry.Policy
+	now          func() time.Time
+	partSize     int64 // of multipart uploads, and from what size on
+}
+
+// Name is the bucket's.
+func (b *Bucket) Name() string { return b.name }
+
+// Region is the bucket's.
+func (b *Bucket) Region() string { return b.region }
+
+// Anonymous tells whether requests go without credentials.
+func (b *Bucket) Anonymous() bool { return b.creds == nil }
+
+// Usage counts every request that reached the store so far, repeated ones
+// included, and the bytes of bodies.
+func (b *Bucket) Usage() store.Usage { return b.wire.usage() }
+
+// Rate is the present limit in requests per second that the store's throttling
+// has led to; 0 if there is none.
+func (b *Bucket) Rate() float64 { return b.limit.Rate() }
+
+// Close gives up idle connections. Bodies still open stay readable.
+func (b *Bucket) Close() error {
+	b.transport.CloseIdleConnections()
+	return nil
+}
+
+// where names a version in messages.
+func (b *Bucket) where(key, version string) string {
+	w := cooper.Quote("s3://" + b.name + "/" + key)
+	if version != "" {
+		w += " (version " + cooper.Quote(version) + ")"
+	}
+	return w
+}
+
+// do repeats attempt until it succeeds or there is no hope, each time within
+// the limiter's bounds.
+func (b *Bucket) do(ctx context.Context, where string, attempt func(context.Context) error) error {
+	renewed := false
+	err := retry.Do(ctx, b.policy, func(ctx context.Context) error {
+		if err := b.limit.Acquire(ctx); err != nil {
+			return err
+		}
+		defer b.limit.Release()
+		return b.report(b.now(), attempt(ctx), &renewed)
+	})
+	if err != nil {
+		return final(err, where)
+	}
+	return nil
+}
+
+// report tells the limiter how an attempt went. An expired token is renewed
+// once: the credential chain may have another by now.
+func (b *Bucket) report(begun time.Time, err error, renewed *bool) error {
+	var f *failure
+	switch {
+	case err == nil:
+		b.limit.Succeeded()
+	case errors.As(err, &f) && f.err == nil:
+		if v, _ := judge(f); v == retry.Slow {
+			b.wire.throttled.Add(1)
+			b.limit.Throttled(begun)
+			break
+		}
+		b.limit.Succeeded()
+		if f.code == "ExpiredToken" && b.creds != nil && !*renewed {
+			b.creds.Invalidate()
+			f.renewed, *renewed = true, true
+		}
+	}
+	return err
+}
+
+// Get opens the bytes of a version. The request counts as in flight until the
+// body has ended or is closed.
+func (b *Bucket) Get(ctx context.Context, ref store.Ref, r store.Range) (store.Object, io.ReadCloser, error) {
+	where := b.where(ref.Key, ref.VersionID)
+	if err := checkRef(ref, where); err != nil {
+		return store.Object{}, nil, err
+	}
+	if r.From < 0 || r.Length < 0 {
+		return store.Object{}, nil, &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "a range before the beginning"}
+	}
+	var (
+		o       store.Object
+		rc      io.ReadCloser
+		renewed bool
+	)
+	err := retry.Do(ctx, b.policy, func(ctx context.Context) (err error) {
+		if err = b.limit.Acquire(ctx); err != nil {
+			return err
+		}
+		begun := b.now()
+		o, rc, err = b.client.get(ctx, ref, r)
+		if err != nil {
+			b.limit.Release()
+		}
+		return b.report(begun, err, &renewed)
+	})
+	if err != nil {
+		return store.Object{}, nil, final(err, where)
+	}
+	return o, &body{rc: rc, ctx: ctx, where: where, left: o.Length, release: b.limit.Release}, nil
+}
+
+// Head describes a version without its bytes.
+func (b *Bucket) Head(ctx context.Context, ref store.Ref, part int) (o store.Object, err error) {
+	where := b.where(ref.Key, ref.VersionID)
+	if err := checkRef(ref, where); err != nil {
+		return o, err
+	}
+	err = b.do(ctx, where, func(ctx context.Context) (err error) {
+		o, err = b.client.head(ctx, ref, part)
+		return err
+	})
+	return o, err
+}
+
+// checkRef refuses what cannot be sent, so that it is not taken for a fault of
+// the store. A request without a key would concern the bucket itself.
+func checkRef(ref store.Ref, where string) error {
+	if ref.Key == "" {
+		return &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "an empty key"}
+	}
+	if !printable(ref.IfMatch) {
+		return &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "an ETag that cannot be sent: " + cooper.Quote(ref.IfMatch)}
+	}
+	return nil
+}
+
+// printable tells whether s can be the value of a header.
+func printable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' && s[i] != '\t' || s[i] == 0x7f {
+			return false
+		}
+	}
+	return true
+}
+
+// body is what Get hands out: it ends with an error if bytes are missing, and
+// gives the request's slot back when it has ended.
+type body struct {
+	rc      io.ReadCloser
+	ctx     context.Context // of the Get; its end cuts the body
+	where   string
+	left    int64
+	once    sync.Once
+	release func()
+}
+
+func (b *body) Read(p []byte) (int, error) {
+	n, err := b.rc.Read(p)
+	b.left -= int64(n)
+	if err == nil {
+		return n, nil
+	}
+	b.once.Do(b.release)
+	if err == io.EOF {
+		if b.left == 0 {
+			return n, io.EOF
+		}
+		err = io.ErrUnexpectedEOF
+	}
+	if cerr := b.ctx.Err(); cerr != nil {
+		return n, cerr
+	}
+	kind := cooper.KindStore
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		kind = cooper.KindTimeout
+	}
+	return n, &cooper.Error{Kind: kind, Where: b.where, Message: "the body was cut short", Err: err}
+}
+
+func (b *body) Close() error {
+	b.once.Do(b.release)
+	return b.rc.Close()
+}

@@ -1,0 +1,38 @@
+package s3
+
+import (
+	"context"
+	"encoding/hex"
+	"io"
+
+	"cooper/internal/store"
+)
+
+// client sends one request and makes one attempt. The lean one and the SDK's
+// behave alike; errors are *failure or the context's.
+type client interface {
+	get(ctx context.Context, ref store.Ref, r store.Range) (store.Object, io.ReadCloser, error)
+	head(ctx context.Context, ref store.Ref, part int) (store.Object, error)
+	put(ctx context.Context, u upload) (store.Object, error)
+	list(ctx context.Context, q listing) (*page, error)
+}
+
+// upload is one request that carries bytes: an object, or a part of one.
+type upload struct {
+	key  string
+	body io.ReadSeeker
+	size int64
+	sums sums
+	// Of an object.
+	contentType string
+	metadata    map[string]string
+	ifNoneMatch bool
+	// Of a part.
+	uploadID string
+	part     int32
+}
+
+// sums are what the store is to compare the bytes with.
+type sums struct{ md5, sha256 []byte }
+
+func (s sums) hexSHA256() string { return hex.EncodeToString(s.sha256) }

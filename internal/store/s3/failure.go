@@ -1,0 +1,237 @@
+package s3
+
+import (
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-sdk-go-v2/credentials/ssocreds"
+
+	"cooper"
+	"cooper/internal/store/retry"
+)
+
+// failure is what one attempt came to when it did not succeed: an answer that
+// says no, or no answer.
+type failure struct {
+	status    int    // of the answer; 0 without one
+	code      string // S3's name for it; empty where the answer had no body
+	message   string
+	requestID string
+	region    string        // the region that the store says is right
+	after     time.Duration // Retry-After
+	marker    bool          // the version is a delete marker
+	// err is why there was no answer, or none that made sense.
+	err error
+	// credentials: err came from the credential chain, nothing was sent.
+	credentials bool
+	// malformed: the answer made no sense; another one may.
+	malformed bool
+	// renewed: the token had expired, and the next attempt will have another.
+	renewed bool
+}
+
+func (f *failure) Error() string {
+	switch {
+	case f.credentials:
+		return "no usable credentials: " + f.err.Error()
+	case f.malformed:
+		return "the store's answer makes no sense: " + f.err.Error()
+	case f.err != nil:
+		return "no whole answer from the store: " + f.err.Error()
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "the store answered %d", f.status)
+	if f.code != "" {
+		b.WriteString(" " + f.code)
+	} else if t := http.StatusText(f.status); t != "" {
+		b.WriteString(" " + t)
+	}
+	if f.message != "" {
+		b.WriteString(" (" + strings.TrimRight(f.message, ". ") + ")")
+	}
+	if f.marker {
+		b.WriteString(", it is a delete marker")
+	}
+	if f.requestID != "" {
+		b.WriteString(", request " + f.requestID)
+	}
+	return b.String()
+}
+
+func (f *failure) Unwrap() error { return f.err }
+
+// Error bodies are small; what is longer is not from S3.
+const maxErrorBody = 64 << 10
+
+// failureOf reads an answer that is no success and closes its body.
+func failureOf(res *http.Response, now time.Time) *failure {
+	f := &failure{
+		status:    res.StatusCode,
+		requestID: clip(res.Header.Get("X-Amz-Request-Id"), 100),
+		region:    clip(res.Header.Get("X-Amz-Bucket-Region"), 100),
+		after:     retry.After(res.Header.Get("Retry-After"), now),
+		marker:    res.Header.Get("X-Amz-Delete-Marker") == "true",
+	}
+	// A body that cannot be read says no more than the status does.
+	b, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
+	_ = res.Body.Close()
+	f.read(b)
+	return f
+}
+
+// read takes what an error document says; anything else is left alone.
+func (f *failure) read(b []byte) {
+	var doc struct {
+		XMLName   xml.Name `xml:"Error"`
+		Code      string
+		Message   string
+		RequestID string `xml:"RequestId"`
+		Region    string
+	}
+	if xml.Unmarshal(b, &doc) != nil {
+		return
+	}
+	f.code, f.message = clip(doc.Code, 100), clip(doc.Message, 500)
+	if f.requestID == "" {
+		f.requestID = clip(doc.RequestID, 100)
+	}
+	if f.region == "" {
+		f.region = clip(doc.Region, 100)
+	}
+}
+
+// clip makes outside text fit for a message: bounded and printable.
+func clip(s string, n int) string {
+	if len(s) > n {
+		s = s[:n]
+	}
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f || r == utf8.RuneError {
+			return -1
+		}
+		return r
+	}, s)
+}
+
+// judge says whether a failure passes.
+func judge(err error) (retry.Verdict, time.Duration) {
+	var f *failure
+	if !errors.As(err, &f) {
+		return retry.Stop, 0
+	}
+	switch {
+	case f.credentials:
+		var login *ssocreds.InvalidTokenError
+		if errors.As(f.err, &login) {
+			return retry.Stop, 0
+		}
+		return retry.Network(f.err), 0
+	case f.malformed, f.renewed:
+		return retry.Again, 0
+	case f.err != nil:
+		return retry.Network(f.err), 0
+	}
+	switch f.code {
+	case "SlowDown", "Throttling", "ThrottlingException", "RequestThrottled", "RequestThrottledException",
+		"ThrottledException", "TooManyRequestsException", "RequestLimitExceeded", "BandwidthLimitExceeded":
+		return retry.Slow, f.after
+	case "InternalError", "RequestTimeout", "OperationAborted", "ConditionalRequestConflict", "IncompleteBody",
+		// Bytes were damaged on their way.
+		"BadDigest", "XAmzContentSHA256Mismatch":
+		return retry.Again, f.after
+	}
+	return retry.Status(f.status), f.after
+}
+
+// final turns what is left after all attempts into an error for a person.
+func final(err error, where string) error {
+	var f *failure
+	if !errors.As(err, &f) {
+		var ce *cooper.Error
+		if errors.As(err, &ce) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+		return &cooper.Error{Kind: cooper.KindInternal, Where: where, Err: err}
+	}
+	kind, remedy := f.meaning()
+	return &cooper.Error{Kind: kind, Where: where, Remedy: remedy, Err: f}
+}
+
+// meaning classes a failure by what a person can do about it.
+func (f *failure) meaning() (cooper.Kind, string) {
+	switch {
+	case f.credentials:
+		return cooper.KindDenied, "log in again (for example: aws sso login), then run the same command"
+	case f.malformed:
+		return cooper.KindInvalid, "check that the endpoint is an S3 store"
+	case errors.Is(f.err, os.ErrDeadlineExceeded), errors.Is(f.err, context.DeadlineExceeded):
+		return cooper.KindTimeout, ""
+	case f.err != nil:
+		return cooper.KindStore, ""
+	}
+	if kind, remedy, ok := f.codeMeaning(); ok {
+		return kind, remedy
+	}
+	switch f.status {
+	case http.StatusNotFound, http.StatusGone:
+		return cooper.KindMissing, ""
+	case http.StatusMethodNotAllowed:
+		if f.marker {
+			return cooper.KindMissing, ""
+		}
+	case http.StatusForbidden, http.StatusUnauthorized:
+		return cooper.KindDenied, "ask for the right to do this, or use another --profile"
+	case http.StatusPreconditionFailed:
+		return cooper.KindChanged, ""
+	case http.StatusConflict:
+		return cooper.KindConflict, ""
+	case http.StatusRequestTimeout:
+		return cooper.KindTimeout, ""
+	case http.StatusTooManyRequests:
+		return cooper.KindStore, ""
+	case http.StatusMovedPermanently, http.StatusTemporaryRedirect:
+		return cooper.KindInvalid, regionRemedy(f.region)
+	}
+	if f.status >= 500 && f.status != http.StatusNotImplemented {
+		return cooper.KindStore, ""
+	}
+	return cooper.KindInvalid, ""
+}
+
+func (f *failure) codeMeaning() (kind cooper.Kind, remedy string, ok bool) {
+	switch f.code {
+	case "InvalidObjectState":
+		return cooper.KindArchived, "request a restore first", true
+	case "ExpiredToken", "TokenRefreshRequired", "InvalidToken":
+		return cooper.KindDenied, "the credentials have expired: log in again (for example: aws sso login), then run the same command", true
+	case "InvalidAccessKeyId", "SignatureDoesNotMatch":
+		return cooper.KindDenied, "check the access key and its secret", true
+	case "RequestTimeTooSkewed":
+		return cooper.KindDenied, "set this machine's clock", true
+	case "AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException":
+		return cooper.KindInvalid, regionRemedy(f.region), true
+	case "NoSuchBucket":
+		return cooper.KindMissing, "check the bucket's name and --endpoint-url", true
+	case "RequestTimeout":
+		return cooper.KindTimeout, "", true
+	}
+	if strings.HasPrefix(f.code, "KMS.") {
+		return cooper.KindDenied, "ask for the right to use the bucket's KMS key", true
+	}
+	return "", "", false
+}
+
+func regionRemedy(region string) string {
+	if region == "" {
+		return "give the bucket's --region"
+	}
+	return "give --region " + region
+}

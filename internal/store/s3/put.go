@@ -1,0 +1,130 @@
+package s3
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"net/http"
+	"strings"
+
+	"cooper"
+	"cooper/internal/store"
+	"cooper/internal/store/retry"
+)
+
+// Put stores an object; from 64 MiB on in parts. The store is told the MD5 and
+// SHA-256 of what it gets and refuses anything else.
+func (b *Bucket) Put(ctx context.Context, p store.Put) (store.Object, error) {
+	where := b.where(p.Key, "")
+	if err := checkPut(p, where); err != nil {
+		return store.Object{}, err
+	}
+	src := newSource(p.Body)
+	if err := src.check(p.Size, where); err != nil {
+		return store.Object{}, err
+	}
+	var (
+		o   store.Object
+		err error
+	)
+	if p.Size < b.partSize {
+		o, err = b.putWhole(ctx, p, src, where)
+	} else {
+		o, err = b.putParts(ctx, p, src, where)
+	}
+	var ce *cooper.Error
+	if p.IfNoneMatch && errors.As(err, &ce) && ce.Kind == cooper.KindChanged {
+		return o, &cooper.Error{Kind: cooper.KindConflict, Where: where, Message: "something is there already", Err: ce.Err}
+	}
+	return o, err
+}
+
+func checkPut(p store.Put, where string) error {
+	bad := func(m string) error {
+		return &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: m}
+	}
+	switch {
+	case p.Key == "":
+		return bad("an empty key")
+	case p.Size < 0:
+		return bad("a negative size")
+	case p.Body == nil:
+		return bad("no body")
+	case !printable(p.ContentType):
+		return bad("a content type that cannot be sent: " + cooper.Quote(p.ContentType))
+	}
+	for k, v := range p.Metadata {
+		if !token(k) || !printable(v) {
+			return bad("metadata that cannot be sent: " + cooper.Quote(k) + "=" + cooper.Quote(v))
+		}
+	}
+	return nil
+}
+
+// token tells whether s can be (part of) the name of a header.
+func token(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if !plain(c, true) && !strings.ContainsRune("!#$%&'*+^`|", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// putWhole sends one request. When an earlier attempt ended without a word, it
+// may have succeeded, and If-None-Match would then take our own object for
+// another's: what is there is compared with what was sent.
+func (b *Bucket) putWhole(ctx context.Context, p store.Put, src *source, where string) (o store.Object, err error) {
+	u := upload{key: p.Key, size: p.Size, contentType: p.ContentType, metadata: p.Metadata, ifNoneMatch: p.IfNoneMatch}
+	if u.sums, err = src.sums(0, p.Size, where); err != nil {
+		return o, err
+	}
+	uncertain := false
+	err = b.do(ctx, where, func(ctx context.Context) (err error) {
+		s := src.section(0, p.Size)
+		defer s.end()
+		u.body = s
+		o, err = b.client.put(ctx, u)
+		if uncertain && statusOf(err) == http.StatusPreconditionFailed {
+			if there, herr := b.client.head(ctx, store.Ref{Key: p.Key}, 0); herr == nil && ours(there, u) {
+				o, err = there, nil
+			}
+		}
+		uncertain = uncertain || unanswered(err)
+		return err
+	})
+	return o, err
+}
+
+// ours tells whether an object is what u sent.
+func ours(o store.Object, u upload) bool {
+	if o.Size != u.size {
+		return false
+	}
+	if sum := o.Checksums["SHA256"]; sum != "" {
+		return sum == base64.StdEncoding.EncodeToString(u.sums.sha256)
+	}
+	return o.ETag == hex.EncodeToString(u.sums.md5)
+}
+
+// statusOf is the status that made an attempt fail, 0 if there was none.
+func statusOf(err error) int {
+	var f *failure
+	if errors.As(err, &f) {
+		return f.status
+	}
+	return 0
+}
+
+// unanswered tells whether an attempt failed in a way that leaves open whether
+// the store did what was asked.
+func unanswered(err error) bool {
+	var f *failure
+	if !errors.As(err, &f) || f.credentials {
+		return false
+	}
+	v, _ := judge(f)
+	return f.err != nil || f.status >= 500 && v != retry.Slow
+}

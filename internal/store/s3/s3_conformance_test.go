@@ -1,0 +1,95 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"cooper/internal/store/mem"
+	"cooper/internal/store/storetest"
+)
+
+// The machine's own AWS configuration must not decide what tests see.
+func TestMain(m *testing.M) {
+	for _, kv := range os.Environ() {
+		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "AWS_") {
+			_ = os.Unsetenv(name)
+		}
+	}
+	for name, value := range map[string]string{
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ACCESS_KEY_ID": "access", "AWS_SECRET_ACCESS_KEY": "secret",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const testBucket = "bucket"
+
+// noSleep makes a policy that does not wait.
+func noSleep(c *Config) {
+	c.policy.Sleep = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+}
+
+// serve runs a handler and gives its address.
+func serve(t testing.TB, h http.Handler) string {
+	t.Helper()
+	web := httptest.NewServer(h)
+	t.Cleanup(web.Close)
+	return web.URL
+}
+
+// openTest opens the test bucket of a server.
+func openTest(t testing.TB, endpoint string, change ...func(*Config)) *Bucket {
+	t.Helper()
+	c := Config{Endpoint: endpoint}
+	noSleep(&c)
+	for _, f := range change {
+		f(&c)
+	}
+	b, err := Open(t.Context(), testBucket, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+func viaSDK(c *Config) { c.viaSDK = true }
+
+// clients are the two ways to send requests, which must not differ.
+var clients = map[string][]func(*Config){"lean": nil, "SDK": {viaSDK}}
+
+func TestConformance(t *testing.T) {
+	for name, change := range clients {
+		t.Run(name, func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) storetest.Env {
+				srv := mem.New(mem.Options{AccessKey: "access", SecretKey: "secret", PageSize: 7})
+				srv.CreateBucket(testBucket, "")
+				url := serve(t, srv)
+				b := openTest(t, url, change...)
+				b.partSize = 5 << 20
+				return storetest.Env{
+					Reader: b, Writer: b, Lister: b, Archiver: b, PageSize: 7,
+					Seed: storetest.NewClient(url, "access", "secret", testBucket),
+					CompleteRestore: func(key, version string) {
+						srv.CompleteRestore(testBucket, key, version)
+					},
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,114 @@
+package s3
+
+import (
+	"crypto/md5"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+
+	"cooper"
+)
+
+// source is the body of a Put, from which sections are hashed and sent, again
+// and again if need be.
+type source struct {
+	body io.ReadSeeker
+	at   io.ReaderAt // the same, where it can be read from several places at once
+	mu   sync.Mutex  // held while body is moved and read
+}
+
+func newSource(body io.ReadSeeker) *source {
+	s := &source{body: body}
+	s.at, _ = body.(io.ReaderAt)
+	return s
+}
+
+// section is a part of a source for one attempt. A transport may go on reading
+// after an attempt has ended; end makes that harmless, so that the next attempt
+// can have the same bytes.
+type section struct {
+	src       *source
+	off, size int64
+	pos       int64
+	mu        sync.Mutex
+	ended     bool
+}
+
+func (s *source) section(off, size int64) *section { return &section{src: s, off: off, size: size} }
+
+var errEnded = errors.New("the attempt has ended")
+
+func (c *section) Read(p []byte) (int, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		return 0, errEnded
+	}
+	if c.pos >= c.size {
+		return 0, io.EOF
+	}
+	p = p[:min(int64(len(p)), c.size-c.pos)]
+	n, err := c.src.readAt(p, c.off+c.pos)
+	c.pos += int64(n)
+	if err == io.EOF && c.pos < c.size {
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func (c *section) Seek(offset int64, whence int) (int64, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch whence {
+	case io.SeekCurrent:
+		offset += c.pos
+	case io.SeekEnd:
+		offset += c.size
+	}
+	if offset < 0 {
+		return 0, fmt.Errorf("seek to %d", offset)
+	}
+	c.pos = offset
+	return offset, nil
+}
+
+func (c *section) end() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+}
+
+func (s *source) readAt(p []byte, off int64) (int, error) {
+	if s.at != nil {
+		return s.at.ReadAt(p, off)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := s.body.Seek(off, io.SeekStart); err != nil {
+		return 0, err
+	}
+	return s.body.Read(p)
+}
+
+// check says whether the body has the size that was said.
+func (s *source) check(size int64, where string) error {
+	n, err := s.body.Seek(0, io.SeekEnd)
+	if err != nil {
+		return &cooper.Error{Kind: cooper.KindInternal, Where: where, Message: "cannot find the size of what is to be sent", Err: err}
+	}
+	if n != size {
+		return &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: fmt.Sprintf("%d bytes to be sent, not %d", n, size)}
+	}
+	return nil
+}
+
+// sums hashes a section; errors are the body's own.
+func (s *source) sums(off, size int64, where string) (sums, error) {
+	m, h := md5.New(), sha256.New()
+	if _, err := io.Copy(io.MultiWriter(m, h), s.section(off, size)); err != nil {
+		return sums{}, &cooper.Error{Kind: cooper.KindInternal, Where: where, Message: "cannot read what is to be sent", Err: err}
+	}
+	return sums{md5: m.Sum(nil), sha256: h.Sum(nil)}, nil
+}

@@ -1,0 +1,151 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"cooper/internal/store"
+)
+
+const (
+	dialTimeout = 10 * time.Second
+	// readBuffer takes a small object together with its headers in one read.
+	readBuffer = 16 << 10
+	maxHeaders = 256 << 10
+)
+
+// newTransport makes an HTTP/1.1 transport for conns connections to one store.
+// It asks for no compression: bodies must come as they are stored.
+func newTransport(conns int, idle time.Duration) *http.Transport {
+	dial := (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
+	protocols := new(http.Protocols)
+	protocols.SetHTTP1(true)
+	return &http.Transport{
+		Proxy: http.ProxyFromEnvironment,
+		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+			c, err := dial(ctx, network, addr)
+			if err != nil {
+				return nil, err
+			}
+			return &idleConn{Conn: c, idle: idle}, nil
+		},
+		Protocols:              protocols,
+		MaxIdleConns:           conns,
+		MaxIdleConnsPerHost:    conns,
+		IdleConnTimeout:        idle / 2,
+		TLSHandshakeTimeout:    dialTimeout,
+		ExpectContinueTimeout:  time.Second,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeaders,
+		ReadBufferSize:         readBuffer,
+		WriteBufferSize:        readBuffer,
+	}
+}
+
+// idleConn fails with os.ErrDeadlineExceeded when nothing moves for (about) the
+// idle time. Whoever does not read, as when a disk is slow, is not hurried: the
+// deadline is set anew before each read.
+type idleConn struct {
+	net.Conn
+	idle time.Duration
+	set  atomic.Int64 // when the deadline was last moved, in Unix nanoseconds
+}
+
+func (c *idleConn) Read(b []byte) (int, error) {
+	if err := c.push(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Read(b)
+}
+
+// Write moves the deadline of a pending Read too: the answer to a request has
+// its own time, and while a long body is sent there is no answer yet.
+func (c *idleConn) Write(b []byte) (int, error) {
+	if err := c.push(); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *idleConn) push() error {
+	now := time.Now()
+	if now.UnixNano()-c.set.Load() < int64(c.idle/8) {
+		return nil
+	}
+	c.set.Store(now.UnixNano())
+	return c.SetDeadline(now.Add(c.idle))
+}
+
+// wire counts every request that reached the store, whoever sent it.
+type wire struct {
+	http.RoundTripper
+	bucketPath string // the path of the bucket itself
+
+	get, head, put, list, restore, retries, throttled, in, out atomic.Int64
+}
+
+// RoundTrip sends one request.
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := w.RoundTripper.RoundTrip(r)
+	if reached(err) {
+		if c := w.counter(r); c != nil {
+			c.Add(1)
+		}
+		w.out.Add(max(0, r.ContentLength))
+	}
+	if err == nil {
+		res.Body = &countedBody{res.Body, &w.in}
+	}
+	return res, err
+}
+
+func reached(err error) bool {
+	var op *net.OpError
+	return err == nil || !(errors.As(err, &op) && op.Op == "dial")
+}
+
+// counter is that of the price class of a request, nil for those without a
+// price (DELETE).
+func (w *wire) counter(r *http.Request) *atomic.Int64 {
+	switch r.Method {
+	case http.MethodHead:
+		return &w.head
+	case http.MethodGet:
+		if key := strings.TrimPrefix(r.URL.Path, w.bucketPath); key == "" || key == "/" {
+			return &w.list
+		}
+		return &w.get
+	case http.MethodPut:
+		return &w.put
+	case http.MethodPost:
+		if r.URL.Query().Has("restore") {
+			return &w.restore
+		}
+		return &w.put
+	}
+	return nil
+}
+
+func (w *wire) usage() store.Usage {
+	return store.Usage{
+		Get: w.get.Load(), Head: w.head.Load(), Put: w.put.Load(), List: w.list.Load(), Restore: w.restore.Load(),
+		Retries: w.retries.Load(), Throttled: w.throttled.Load(), BytesIn: w.in.Load(), BytesOut: w.out.Load(),
+	}
+}
+
+type countedBody struct {
+	io.ReadCloser
+	n *atomic.Int64
+}
+
+func (b *countedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.n.Add(int64(n))
+	return n, err
+}
