@@ -13,8 +13,8 @@ import (
 )
 
 // outcomeRow is a row of the table outcome. Empty text, unknown instants and
-// absent hashes are NULL. The column of Outcome.Check is called checked: CHECK
-// is a reserved word of SQL.
+// absent hashes are NULL. The columns of Outcome.Check and Outcome.At are called
+// checked and ended: CHECK and AT are reserved words of SQL.
 type outcomeRow struct {
 	Run          string `parquet:"run,dict"`
 	Shard        int32  `parquet:"shard,delta"`
@@ -30,7 +30,7 @@ type outcomeRow struct {
 	Status       string `parquet:"status,dict"`
 	Kind         string `parquet:"kind,optional,dict"`
 	Message      string `parquet:"message,optional"`
-	At           int64  `parquet:"at,optional,timestamp(millisecond)"`
+	Ended        int64  `parquet:"ended,optional,timestamp(millisecond)"`
 	Bytes        int64  `parquet:"bytes"`
 	Requests     int64  `parquet:"requests"`
 	Checked      string `parquet:"checked,optional,dict"`
@@ -43,7 +43,7 @@ func outcomeRowOf(o *cooper.Outcome, run string, shard int, plan, target string)
 		Run: run, Shard: int32(shard), Plan: plan, Target: text(target),
 		Action: o.Action, Verb: o.Verb,
 		Key: text(o.Key), VersionID: text(o.VersionID), ETag: text(o.ETag), Size: o.Size, LastModified: int64(o.LastModified),
-		Status: string(o.Status), Kind: string(o.Kind), Message: text(o.Message), At: int64(o.At),
+		Status: string(o.Status), Kind: string(o.Kind), Message: text(o.Message), Ended: int64(o.At),
 		Bytes: o.Bytes, Requests: o.Requests,
 		Checked: string(o.Check), Method: text(o.Method), Hash: o.Hash,
 	}

@@ -1,0 +1,64 @@
+// Package query says what Cooper asks of an SQL engine: to show snapshots,
+// plans, the ledger and catalogs as tables, and to answer queries over them.
+//
+// It holds no vendor's types. An engine only reads: whatever the SQL says, it
+// changes no file. Package querytest checks an implementation. What to ask, and
+// how an answer looks, is left to commands and missions.
+package query
+
+import "context"
+
+// Engine answers SQL. Its methods may be called at the same time.
+type Engine interface {
+	// Views makes the tables of s known to later queries. A table that has no
+	// file yet is empty. What is added to a table later is seen, unless it was
+	// empty.
+	Views(ctx context.Context, s Sources) error
+	// Query runs one statement that reads; args fill its parameters ($1, $2 or
+	// ?). Anything that is not one SELECT, WITH, FROM, VALUES, DESCRIBE,
+	// SUMMARIZE or SHOW is refused with KindRefused, a mistake in it is
+	// KindUsage. Memory does not depend on the number of rows.
+	Query(ctx context.Context, sql string, args ...any) (Rows, error)
+	// Close ends all queries.
+	Close() error
+}
+
+// Rows is an answer.
+type Rows interface {
+	Columns() []Column
+	// Next gives the next row, the caller's to keep, and io.EOF after the last.
+	// A value is nil, bool, int64, float64, string, []byte, time.Time in UTC,
+	// *big.Int (an integer that does not fit in int64), json.Number (a decimal
+	// fraction), []any or map[string]any.
+	Next() ([]any, error)
+	Close() error
+}
+
+// Column names a column and gives the engine's name for its type.
+type Column struct {
+	Name string `json:"name"`
+	Type string `json:"type"`
+}
+
+// Sources are what an engine shows as tables:
+//
+//	outcome   what came of each action          (Workspace)
+//	run       what came of each run             (Workspace)
+//	snapshot  the snapshots                     (Workspace)
+//	version   every version of every snapshot   (Workspace)
+//	plan      the plans                         (Workspace)
+//	action    every action of every plan        (Workspace)
+//	catalog   every version that a tree knows   (Catalogs)
+type Sources struct {
+	// Workspace is its directory; empty for none.
+	Workspace string
+	Catalogs  []Catalog
+}
+
+// Catalog lists the files of a tree's catalog.
+type Catalog struct {
+	Tree string // its path
+	// Runs are the sorted sequences of rows, the oldest first, each as the paths
+	// of its files. Where several have a row for one version, the newest counts.
+	Runs [][]string
+}
