@@ -143,6 +143,10 @@ func (t *Tree) Settled(plan string, shard int) error { return errUnwritten }
 // Recovered is an interrupted shard that was completed or undone, or one that
 // was committed but never settled.
 type Recovered struct {
+	// Run is the run that began the shard: its permit's Run, kept in the
+	// journal, so that its facts are written under one name however often
+	// that is tried.
+	Run   string
 	Plan  string
 	Shard int
 	// Outcomes are those Commit would have given; none if undone.

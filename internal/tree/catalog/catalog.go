@@ -3,49 +3,172 @@ package catalog
 import (
 	"context"
 	"errors"
+	"io"
+	"sync"
 
+	"cooper"
 	"cooper/internal/tree/safefs"
 )
 
-var errUnwritten = errors.New("being written")
-
 // Catalog reads the catalog of one tree. It needs no lock: files are
 // immutable, and those a compaction replaced are found again through the
-// pointer.
-type Catalog struct{}
+// pointer. It is safe for use by several goroutines.
+type Catalog struct {
+	fs   safefs.FS
+	owns bool // Close closes fs
 
-// Open opens the catalog of the tree at dir for reading.
-func Open(dir string) (*Catalog, error) { return nil, errUnwritten }
+	mu    sync.Mutex
+	state State
+}
 
-// OpenFS opens the catalog of the tree whose root is fs.
-func OpenFS(fs safefs.FS) (*Catalog, error) { return nil, errUnwritten }
+// Open opens the catalog of the tree at tree for reading.
+func Open(tree string) (*Catalog, error) {
+	fsys, err := safefs.Open(tree)
+	if err != nil {
+		return nil, err
+	}
+	c, err := OpenFS(fsys)
+	if err != nil {
+		return nil, errors.Join(err, fsys.Close())
+	}
+	c.owns = true
+	return c, nil
+}
 
-// Close lets go of the directory.
-func (c *Catalog) Close() error { return errUnwritten }
+// OpenFS opens the catalog of the tree whose root is fsys, which stays the
+// caller's to close.
+func OpenFS(fsys safefs.FS) (*Catalog, error) {
+	s, err := readState(fsys)
+	if err != nil {
+		return nil, err
+	}
+	return &Catalog{fs: fsys, state: s}, nil
+}
 
-// State is the state as last read.
-func (c *Catalog) State() State { return State{} }
+// Close lets go of the directory. Iterators must be closed before.
+func (c *Catalog) Close() error {
+	if c.owns {
+		return c.fs.Close()
+	}
+	return nil
+}
+
+// State is the state as last read. What it points to must not be changed.
+func (c *Catalog) State() State {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
 
 // Refresh reads the pointer again.
-func (c *Catalog) Refresh() error { return errUnwritten }
+func (c *Catalog) Refresh() error {
+	s, err := readState(c.fs)
+	if err != nil {
+		return err
+	}
+	c.set(s)
+	return nil
+}
+
+func (c *Catalog) set(s State) {
+	c.mu.Lock()
+	c.state = s
+	c.mu.Unlock()
+}
 
 // Rows walks all rows whose keys lie under prefix, as cooper.HasPrefix means
 // it, in the order of Identity.Compare, each identity once, without dropped
-// ones.
-func (c *Catalog) Rows(ctx context.Context, prefix string) Iterator { return nil }
+// ones. It gives the state at the time of the call, whatever happens later.
+func (c *Catalog) Rows(ctx context.Context, prefix string) Iterator {
+	m, err := c.open(ctx, span{prefix: prefix})
+	if err != nil {
+		return failed{err}
+	}
+	m.filter = filterOf(prefix)
+	return m
+}
+
+// open opens the present files. Another process may have compacted the catalog
+// since the state was read: then the pointer tells where the rows are now.
+func (c *Catalog) open(ctx context.Context, sp span) (*merged, error) {
+	const attempts = 5
+	for i := 1; ; i++ {
+		m, err := openMerged(ctx, c.fs, c.State().Runs, sp, false)
+		if err == nil || cooper.KindOf(err) != cooper.KindMissing || i == attempts {
+			return m, err
+		}
+		if err := c.Refresh(); err != nil {
+			return nil, err
+		}
+	}
+}
 
 // Lookup gives the rows of one key, in the same order; none is no error.
-func (c *Catalog) Lookup(ctx context.Context, key string) ([]Row, error) { return nil, errUnwritten }
+func (c *Catalog) Lookup(ctx context.Context, key string) ([]Row, error) {
+	m, err := c.open(ctx, span{prefix: key, only: true})
+	if err != nil {
+		return nil, err
+	}
+	var rows []Row
+	for {
+		row, err := m.Next()
+		if err == io.EOF {
+			return rows, m.Close()
+		}
+		if err != nil {
+			return nil, errors.Join(err, m.Close())
+		}
+		rows = append(rows, *row)
+	}
+}
 
 // Groups walks the rows of it key by key.
-func Groups(it Iterator) *GroupReader { return &GroupReader{} }
+func Groups(it Iterator) *GroupReader { return &GroupReader{it: it} }
 
 // GroupReader walks rows key by key.
-type GroupReader struct{}
+type GroupReader struct {
+	it     Iterator
+	rows   []Row
+	ahead  Row // the first row of the next key
+	primed bool
+	err    error
+}
 
 // Next gives all rows of the next key; io.EOF after the last. The slice is
-// used again by the following call; strings in it are good for ever.
-func (g *GroupReader) Next() ([]Row, error) { return nil, errUnwritten }
+// used again by the following call; strings, Shown and Hash in it are good for
+// ever.
+func (g *GroupReader) Next() ([]Row, error) {
+	if !g.primed {
+		g.primed = true
+		g.read()
+	}
+	if g.err != nil {
+		return nil, g.err
+	}
+	g.rows = append(g.rows[:0], g.ahead)
+	for {
+		g.read()
+		if g.err == io.EOF {
+			return g.rows, nil
+		}
+		if g.err != nil {
+			return nil, g.err
+		}
+		if g.ahead.Key != g.rows[0].Key {
+			return g.rows, nil
+		}
+		g.rows = append(g.rows, g.ahead)
+	}
+}
+
+func (g *GroupReader) read() {
+	row, err := g.it.Next()
+	if err != nil {
+		g.err = err
+		return
+	}
+	g.ahead = *row
+}
 
 // Close closes the iterator.
-func (g *GroupReader) Close() error { return errUnwritten }
+func (g *GroupReader) Close() error { return g.it.Close() }

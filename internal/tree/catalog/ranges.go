@@ -10,13 +10,13 @@ import (
 
 // Ranges is a set of numbers ≥ 0, kept as sorted ranges that neither touch nor
 // overlap. In JSON it is a string such as "0-41,43".
-type Ranges struct{ spans []span }
+type Ranges struct{ spans []interval }
 
-type span struct{ first, last int }
+type interval struct{ first, last int }
 
 // Has tells whether n is in the set.
 func (r *Ranges) Has(n int) bool {
-	i, ok := slices.BinarySearchFunc(r.spans, n, func(s span, n int) int { return s.first - n })
+	i, ok := slices.BinarySearchFunc(r.spans, n, func(s interval, n int) int { return s.first - n })
 	return ok || i > 0 && n <= r.spans[i-1].last
 }
 
@@ -34,8 +34,8 @@ func (r Ranges) With(n int) Ranges {
 	if r.Has(n) {
 		return r
 	}
-	i, _ := slices.BinarySearchFunc(r.spans, n, func(s span, n int) int { return s.first - n })
-	spans := slices.Insert(slices.Clone(r.spans), i, span{n, n})
+	i, _ := slices.BinarySearchFunc(r.spans, n, func(s interval, n int) int { return s.first - n })
+	spans := slices.Insert(slices.Clone(r.spans), i, interval{n, n})
 	if i+1 < len(spans) && spans[i+1].first == n+1 {
 		spans[i].last = spans[i+1].last
 		spans = slices.Delete(spans, i+1, i+2)
@@ -69,7 +69,7 @@ func (r Ranges) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 // UnmarshalText reads what MarshalText writes and refuses ranges that are not
 // in order.
 func (r *Ranges) UnmarshalText(b []byte) error {
-	var spans []span
+	var spans []interval
 	if len(b) > 0 {
 		before := -2
 		for part := range strings.SplitSeq(string(b), ",") {
@@ -82,7 +82,7 @@ func (r *Ranges) UnmarshalText(b []byte) error {
 			if err1 != nil || err2 != nil || f <= before+1 || l < f || l == math.MaxInt {
 				return fmt.Errorf("%q is no list of ranges", b)
 			}
-			spans = append(spans, span{f, l})
+			spans = append(spans, interval{f, l})
 			before = l
 		}
 	}

@@ -1,6 +1,6 @@
 // Package safefs touches files below one directory and nowhere else.
 //
-// Paths are relative and separated by '/'. No operation follows a symbolic
+// Paths are relative and separated by '/'; the root itself is ".". No operation follows a symbolic
 // link, in no component, and none leaves the file system of the root: what
 // stands in the way is an error, never a detour. What was done is on disk only
 // after the matching sync. What the files mean is left to others.
@@ -60,6 +60,12 @@ type File interface {
 	// Sync brings content and size to the disk, not the name.
 	Sync() error
 	Stat() (Info, error)
+	// SetTime sets the modification time.
+	SetTime(at cooper.Instant) error
+}
+
+// Locker is a File that can be locked. Those of Open are.
+type Locker interface {
 	// TryLock takes an exclusive lock that ends with Close; false: another
 	// process, or another handle of this one, has it.
 	TryLock() (bool, error)
@@ -90,10 +96,8 @@ type Changer interface {
 	Replace(from, to string) error
 	// Remove removes a file.
 	Remove(name string) error
-	// RemoveDir removes a directory; ErrNotEmpty if something is in it.
+	// RemoveDir removes a directory; fs.ErrExist if something is in it.
 	RemoveDir(name string) error
-	// SetTime sets a file's modification time.
-	SetTime(name string, at cooper.Instant) error
 }
 
 // Syncer brings to the disk what was done.
