@@ -314,6 +314,9 @@ func (d *decider) unlisted(known []catalog.Row) error {
 			args.To, args.Reason, args.Superseded = catalog.History, catalog.Vanished, max(r.AbsentSince, r.LastModified)
 			err = d.out.add(treeop.Retire, &v, r, args)
 		} else {
+			if args.Absent == treeop.Noted && r.Place == catalog.Mirror {
+				d.out.missed++
+			}
 			err = d.note(&v, r, args)
 		}
 		if err != nil {

@@ -27,12 +27,10 @@ type emitter struct {
 	skipped map[string]plan.Tally
 	same    plan.Tally
 	share   plan.Share
-	absent  int64 // versions not listed for the first time
+	missed  int64 // versions in the mirror of keys not listed for the first time
 	kept    int64 // versions in the mirror whose successor cannot be read
 
-	// Of the key at hand:
-	mirrored bool // the mirror shows a version of it
-	acted    bool // an action was written
+	mirrored bool // the mirror shows a version of the key at hand
 }
 
 func newEmitter(w Writer, shareLimit float64) *emitter {
@@ -44,7 +42,7 @@ func newEmitter(w Writer, shareLimit float64) *emitter {
 
 // begin starts a key that is in scope.
 func (e *emitter) begin(known []catalog.Row) {
-	e.mirrored, e.acted = false, false
+	e.mirrored = false
 	for j := range known {
 		if known[j].Place == catalog.Mirror {
 			e.mirrored = true
@@ -90,37 +88,34 @@ func (e *emitter) add(verb string, v *cooper.Version, r *catalog.Row, args treeo
 	if args.Reason != "" {
 		e.reasons[args.Reason] = e.reasons[args.Reason].Add(v.Size)
 	}
-	if args.Absent == treeop.Noted {
-		e.absent++
-	}
 	if verb == treeop.Retire && !args.NeedsReplacement {
 		e.share.Removed++
 	}
-	cut := e.cut(v.Key, !e.acted)
-	e.acted = true
 	e.count(verb, v, &args)
-	return e.w.Add(cooper.Action{Verb: verb, Version: *v, Args: args.Encode()}, cut)
+	return e.w.Add(cooper.Action{Verb: verb, Version: *v, Args: args.Encode()}, e.cut(v.Key))
 }
 
 // cutter decides where a shard may end: never within a key, and not between
 // keys of which one, as a path, is a directory of the other, while both may
-// have actions.
+// have actions. Keys come in order; where they do not, it is cautious.
 type cutter struct {
 	above []string // keys with actions that may yet turn out to be directories
-	tied  int      // actions since a cut was allowed
+	last  string
+	tied  int // actions since a cut was allowed
 }
 
 // cut tells whether a shard may end before the next action, which is of key.
-func (c *cutter) cut(key string, first bool) bool {
+func (c *cutter) cut(key string) bool {
 	c.tied++
-	if !first {
+	if key == c.last && len(c.above) > 0 {
 		return false
 	}
-	for n := len(c.above); n > 0 && behind(key, c.above[n-1]); n-- {
-		c.above = c.above[:n-1]
+	n := len(c.above)
+	for n > 0 && behind(key, c.above[n-1]) {
+		n--
 	}
-	free := len(c.above) == 0 || c.tied > tiedActions
-	c.above = append(c.above, key)
+	free := n == 0 || c.tied > tiedActions
+	c.above, c.last = append(c.above[:n], key), key
 	if free {
 		c.tied = 0
 	}
@@ -128,7 +123,7 @@ func (c *cutter) cut(key string, first bool) bool {
 }
 
 // behind tells whether key sorts behind all keys that begin with dir and a
-// slash; key is greater than dir.
+// slash.
 func behind(key, dir string) bool {
-	return !strings.HasPrefix(key, dir) || key[len(dir)] > '/'
+	return !strings.HasPrefix(key, dir) || len(key) > len(dir) && key[len(dir)] > '/'
 }

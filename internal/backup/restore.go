@@ -82,6 +82,9 @@ func PlanRestore(ctx context.Context, in Restore, w Writer) (plan.Header, error)
 	h.Partial = in.Policy.Prefix != "" || in.Policy.Match != "" || len(in.Keys) > 0
 	h.Estimate = c.out.estimate(in.Policy.Rates, in.Prices)
 	c.out.into(&h)
+	for _, key := range c.unknown {
+		h.Warnings = append(h.Warnings, "the tree knows no key "+cooper.Quote(key))
+	}
 	if c.inexact > 0 {
 		h.Warnings = append(h.Warnings, fmt.Sprintf("no snapshot was taken at %s itself: %d versions are chosen by the snapshots around it, as well as one can tell",
 			in.Select.At, c.inexact))
@@ -110,6 +113,7 @@ type copies struct {
 	replace  bool
 	out      *emitter
 	inexact  int64
+	unknown  []string // keys asked for that the catalog does not have
 }
 
 // walk goes through the keys that are asked for, or all; in order, each once.
@@ -140,7 +144,7 @@ func (c *copies) walk(ctx context.Context, from Catalog, f filter, keys []string
 			return err
 		}
 		if !found {
-			c.out.skip1(SkippedMissing, &cooper.Version{})
+			c.unknown = append(c.unknown, key)
 		}
 	}
 	return nil

@@ -25,7 +25,7 @@ func (e *emitter) into(h *plan.Header) {
 	warn(e.skipped[SkippedAmbiguous].Count, "keys are left alone: the snapshot contradicts itself about their latest version")
 	warn(e.skipped[SkippedRejected].Count, "keys are left alone: the report holds rows of theirs that make no sense")
 	warn(e.skipped[SkippedMissing].Count, "versions are left out: the tree does not have their bytes")
-	warn(e.absent, "versions are not listed any more, without a delete marker; if the next complete snapshot does not list them either, they leave the mirror for history")
+	warn(e.missed, "keys of the mirror are not listed any more, without a delete marker; if the next complete snapshot does not list them either, they go to history")
 	warn(e.unverifiable, "versions are encrypted so that their ETags are no checksums: they will count as unverifiable")
 	if e.share.Exceeded() {
 		warn(e.share.Removed, "of %d versions would leave the mirror without a replacement, more than the limit of %.3g %%: applying asks for the plan's digest",
