@@ -116,15 +116,33 @@ func (e Env) pageSize() int {
 	return e.PageSize
 }
 
-// several fills a few pages with keys that have one to four versions, the last
-// of them a delete marker now and then.
+// listPages asks one filled bucket many things.
+func listPages(t *testing.T, e Env) {
+	m := several(t, e)
+	for _, test := range []struct {
+		name string
+		run  func(t *testing.T, e Env, m model)
+	}{
+		{"versions", listVersions},
+		{"under a prefix", listPrefix},
+		{"after a key", listAfter},
+		{"current objects", listCurrent},
+		{"stops at the caller's error", listStops},
+		{"cancelled", listCancelled},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, e, m) })
+	}
+}
+
+// several fills a bit more than two pages with keys that have one to four
+// versions, the last of them a delete marker now and then.
 func several(t *testing.T, e Env) model {
 	t.Helper()
 	if testing.Short() && e.pageSize() > 100 {
 		t.Skip("fills large pages")
 	}
 	e.Seed.SetVersioning(t, "Enabled")
-	keys := e.pageSize() + 5
+	keys := e.pageSize()*4/5 + 5
 	parts := make([]model, 8)
 	var wg sync.WaitGroup
 	for worker := range parts {
@@ -161,8 +179,7 @@ func (m model) fill(ctx context.Context, e Env, first, step, keys int) error {
 	return nil
 }
 
-func listVersions(t *testing.T, e Env) {
-	m := several(t, e)
+func listVersions(t *testing.T, e Env, m model) {
 	got := list(t, e, store.ListQuery{})
 	wantRows(t, "all versions", got.versions, m.versions(nil))
 	if got.pages < 3 {
@@ -198,8 +215,7 @@ func listOneKey(t *testing.T, e Env) {
 	wantRows(t, "after the key", list(t, e, store.ListQuery{After: "k"}).versions, m.versions(func(key string) bool { return key > "k" }))
 }
 
-func listPrefix(t *testing.T, e Env) {
-	m := several(t, e)
+func listPrefix(t *testing.T, e Env, m model) {
 	for _, prefix := range []string{"d", "d1/", "d1/k0", "d2/k0002", "none"} {
 		got := list(t, e, store.ListQuery{Prefix: prefix})
 		wantRows(t, "under "+prefix, got.versions, m.versions(func(key string) bool { return strings.HasPrefix(key, prefix) }))
@@ -235,8 +251,7 @@ func listDelimiter(t *testing.T, e Env) {
 	}
 }
 
-func listAfter(t *testing.T, e Env) {
-	m := several(t, e)
+func listAfter(t *testing.T, e Env, m model) {
 	for _, after := range []string{"c", "d1", "d1/k0001", "d1/k0001x", "e"} {
 		got := list(t, e, store.ListQuery{After: after})
 		wantRows(t, "after "+after, got.versions, m.versions(func(key string) bool { return key > after }))
@@ -245,8 +260,7 @@ func listAfter(t *testing.T, e Env) {
 	wantRows(t, "after d1/k0001 in d1/", got.versions, m.versions(func(key string) bool { return strings.HasPrefix(key, "d1/") && key > "d1/k0001" }))
 }
 
-func listCurrent(t *testing.T, e Env) {
-	m := several(t, e)
+func listCurrent(t *testing.T, e Env, m model) {
 	for _, q := range []store.ListQuery{{Current: true}, {Current: true, Prefix: "d1/"}, {Current: true, After: "d1/k0004"}} {
 		var want []cooper.Version
 		for _, v := range m.versions(func(key string) bool { return strings.HasPrefix(key, q.Prefix) && key > q.After }) {
@@ -259,8 +273,7 @@ func listCurrent(t *testing.T, e Env) {
 	}
 }
 
-func listStops(t *testing.T, e Env) {
-	several(t, e)
+func listStops(t *testing.T, e Env, _ model) {
 	stop := errors.New("enough")
 	pages := 0
 	err := e.Lister.List(within(t), store.ListQuery{}, func([]cooper.Version, []string) error {
@@ -272,8 +285,7 @@ func listStops(t *testing.T, e Env) {
 	}
 }
 
-func listCancelled(t *testing.T, e Env) {
-	several(t, e)
+func listCancelled(t *testing.T, e Env, _ model) {
 	ctx, cancel := context.WithCancel(within(t))
 	err := e.Lister.List(ctx, store.ListQuery{}, func([]cooper.Version, []string) error {
 		cancel()

@@ -268,6 +268,7 @@ func head(t *testing.T, e Env) {
 const leastPart = 5 << 20
 
 func headPart(t *testing.T, e Env) {
+	e.Seed.SetVersioning(t, "Enabled")
 	parts := [][]byte{bodyOf(leastPart, 1), bodyOf(leastPart+1000, 2), bodyOf(3, 3)}
 	id := e.Seed.PutParts(t, "k", parts...)
 	for i, part := range parts {

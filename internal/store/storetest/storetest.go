@@ -24,7 +24,7 @@ type Feature string
 // The features.
 const (
 	Classes     Feature = "storage classes"
-	OddKeys     Feature = "keys that are not paths"
+	OddKeys     Feature = "keys that are neither paths nor XML"
 	NestedKeys  Feature = "a key that others lie under"
 	Checksums   Feature = "checksums in answers"
 	Conditional Feature = "If-None-Match on writes"
@@ -82,17 +82,13 @@ func Run(t *testing.T, env func(t *testing.T) Env) {
 		{"put if nothing is there", putIfNoneMatch},
 		{"put in parts", putInParts},
 		{"odd keys", oddKeys},
+		{"keys that are neither paths nor XML", impossiblePaths},
 		{"nested keys", nestedKeys},
 		{"versioning", versioning},
-		{"list versions", listVersions},
+		{"list", listPages},
 		{"list nothing", listNothing},
 		{"list many versions of one key", listOneKey},
-		{"list under a prefix", listPrefix},
 		{"list with a delimiter", listDelimiter},
-		{"list after a key", listAfter},
-		{"list current objects", listCurrent},
-		{"list stops at the caller's error", listStops},
-		{"list cancelled", listCancelled},
 		{"list agrees with head", listAgrees},
 		{"archived", archived},
 		{"restore", restore},

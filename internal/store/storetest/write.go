@@ -78,12 +78,12 @@ func putInParts(t *testing.T, e Env) {
 // pathKeys are odd to look at, but paths for any file system.
 var pathKeys = []string{
 	"a b", "a+b", "a%2Fb", "a%zz", "%", "a?b=c&d=e", "a#b", "ünï", "ü/ü", "u\u0308", "😀", `quo"te`, "a;b", "a:b@c", "*", "~", "&lt;",
-	"<x>", "a=b", "a,b", "tab\tkey", "new\nline", "\x01", "\u007f", "\ufffd", "\u2028", " ", " a ", "$(x)", "a'b", "(a)", "!", "A", "É", "é",
+	"<x>", "a=b", "a,b", "tab\tkey", "new\nline", "\u007f", "\ufffd", "\u2028", " ", " a ", "$(x)", "a'b", "(a)", "!", "A", "É", "é",
 }
 
-// otherKeys are not.
+// otherKeys are not, or could not be listed in XML if they were not encoded.
 var otherKeys = []string{
-	"a//b", "/a", "//", "a/", "a/../b", "../x", "..", ".", "./a", "a/./b", "a/.", "\x00", "a\x00b", `a\b`, strings.Repeat("k", 1024), "/",
+	"a//b", "/a", "//", "a/", "a/../b", "../x", "..", ".", "./a", "a/./b", "a/.", "\x00", "a\x00b", "\x01", "a\x1fb", `a\b`, strings.Repeat("k", 1024), "/",
 }
 
 // roundTrip writes, reads and lists keys.
@@ -120,12 +120,11 @@ func roundTrip(t *testing.T, e Env, keys []string) {
 	}
 }
 
-func oddKeys(t *testing.T, e Env) {
-	t.Run("paths", func(t *testing.T) { roundTrip(t, e, pathKeys) })
-	t.Run("others", func(t *testing.T) {
-		e.need(t, OddKeys)
-		roundTrip(t, e, append(pathKeys, otherKeys...))
-	})
+func oddKeys(t *testing.T, e Env) { roundTrip(t, e, pathKeys) }
+
+func impossiblePaths(t *testing.T, e Env) {
+	e.need(t, OddKeys)
+	roundTrip(t, e, otherKeys)
 }
 
 func nestedKeys(t *testing.T, e Env) {

@@ -1,0 +1,37 @@
+package versity_test
+
+import (
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"cooper/internal/store/s3"
+	"cooper/internal/store/storetest"
+	"cooper/test/versity"
+)
+
+// TestS3OverVersity runs the conformance suite on a real server.
+func TestS3OverVersity(t *testing.T) {
+	endpoint := versity.Start(t)
+	t.Setenv("AWS_ACCESS_KEY_ID", versity.AccessKey)
+	t.Setenv("AWS_SECRET_ACCESS_KEY", versity.SecretKey)
+	var buckets atomic.Int64
+	storetest.Run(t, func(t *testing.T) storetest.Env {
+		name := fmt.Sprintf("bucket-%d", buckets.Add(1))
+		seed := storetest.NewClient(endpoint, versity.AccessKey, versity.SecretKey, name)
+		seed.CreateBucket(t)
+		b, err := s3.Open(t.Context(), name, s3.Config{Endpoint: endpoint})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { b.Close() })
+		return storetest.Env{
+			Reader: b, Writer: b, Lister: b, Archiver: b, Seed: seed,
+			Lacks: map[storetest.Feature]string{
+				storetest.Classes:    "versitygw drops storage classes",
+				storetest.OddKeys:    "versitygw merges // and refuses what is no path",
+				storetest.NestedKeys: "versitygw keeps objects under their own paths",
+			},
+		}
+	})
+}
