@@ -45,38 +45,38 @@ func newScanner(r io.Reader) *scanner {
 func (s *scanner) next() ([][]byte, error) {
 	for {
 		data := s.buf[s.start:s.end]
-		if s.skipping && !s.skipLine(data) {
-			if s.eof {
-				return nil, io.EOF
+		if s.skipping {
+			found := s.skipLine(data)
+			data = s.buf[s.start:s.end]
+			if !found && !s.eof {
+				if err := s.fill(); err != nil {
+					return nil, err
+				}
+				continue
 			}
-			if err := s.fill(); err != nil {
-				return nil, err
-			}
-			continue
 		}
-		data = s.buf[s.start:s.end]
 		if len(data) == 0 && s.eof {
 			return nil, io.EOF
 		}
 		n, err := s.record(data)
-		var bad malformed
-		switch {
-		case errors.Is(err, errMore) && len(data) < maxRecord:
-			if err := s.fill(); err != nil {
-				return nil, err
+		if err == nil {
+			s.start += n
+			if len(s.fields) > 0 { // else an empty line
+				return s.fields, nil
 			}
 			continue
-		case errors.Is(err, errMore):
-			s.skipping = true
-			return s.fields, malformed("the row is longer than 1 MiB")
-		case errors.As(err, &bad):
+		}
+		if !errors.Is(err, errMore) {
 			// Go on at the next line: the quotes cannot be trusted.
 			s.skipping = true
-			return s.fields, bad
+			return s.fields, err
 		}
-		s.start += n
-		if len(s.fields) > 0 { // else an empty line
-			return s.fields, nil
+		if len(data) >= maxRecord {
+			s.skipping = true
+			return s.fields, malformed("the row is longer than 1 MiB")
+		}
+		if err := s.fill(); err != nil {
+			return nil, err
 		}
 	}
 }

@@ -78,27 +78,35 @@ func (p *part) readCSV(r io.Reader, to inventory.Sink) error {
 	sc, row := newScanner(text), newRow(p.schema, p.bucket)
 	for n := int64(1); ; n++ {
 		fields, err := sc.next()
-		var bad malformed
-		var reason string
-		switch {
-		case err == nil:
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		reason := ""
+		if err == nil {
 			reason = row.csv(fields)
-		case errors.As(err, &bad):
-			row.csvKey(fields)
-			reason = string(bad)
-		case errors.Is(err, io.EOF):
-			// Whatever is behind the text counts for the checksum.
-			if _, err := io.Copy(io.Discard, raw); err != nil {
-				return p.unreadable(err)
-			}
-			return nil
-		default:
+		} else if reason = faultOf(err); reason == "" {
 			return p.unreadable(err)
+		} else {
+			row.csvKey(fields)
 		}
 		if err := p.deliver(to, row, n, reason); err != nil {
 			return err
 		}
 	}
+	// Whatever is behind the text counts for the checksum.
+	if _, err := io.Copy(io.Discard, raw); err != nil {
+		return p.unreadable(err)
+	}
+	return nil
+}
+
+// faultOf is why a record is malformed, or empty for any other error.
+func faultOf(err error) string {
+	var bad malformed
+	if errors.As(err, &bad) {
+		return string(bad)
+	}
+	return ""
 }
 
 // deliver hands a row over, or sets it aside.
@@ -180,8 +188,8 @@ func (p *part) matches(check *verifier) error {
 // unreadable is about a file whose bytes could not be read or make no sense.
 func (p *part) unreadable(err error) error {
 	kind := cooper.KindOf(err)
-	var pe *os.PathError
-	if kind == cooper.KindInternal && !errors.As(err, &pe) {
+	var failure syscall.Errno
+	if kind == cooper.KindInternal && !errors.As(err, &failure) {
 		kind = cooper.KindCorrupt
 	}
 	return p.fail(kind, "the file cannot be read", err)
