@@ -124,7 +124,7 @@ var identity = []string{"key", "last_modified", "version_id", "version_text", "e
 // catalogColumns are the other columns of a catalog's files. CHECK is a
 // reserved word: that column is called checked here, as in the ledger.
 var catalogColumns = append(plainColumns(`size BIGINT, last_modified TIMESTAMPTZ, is_delete_marker BOOLEAN, place VARCHAR, reason VARCHAR, superseded TIMESTAMPTZ,
-	shown BIGINT[], first_seen TIMESTAMPTZ, absent_since TIMESTAMPTZ, gone TIMESTAMPTZ`), [3]string{`"check"`, "checked", "VARCHAR"}, [3]string{"method", "method", "VARCHAR"}, [3]string{"hash", "hash", "BLOB"})
+	shown TIMESTAMPTZ[], first_seen TIMESTAMPTZ, absent_since TIMESTAMPTZ, gone TIMESTAMPTZ`), [3]string{`"check"`, "checked", "VARCHAR"}, [3]string{"method", "method", "VARCHAR"}, [3]string{"hash", "hash", "BLOB"})
 
 // catalogSQL makes the view of all catalogs. The newest row of each version
 // counts; the newer sequences are small, so they are sorted out first, and the

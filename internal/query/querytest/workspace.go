@@ -127,7 +127,7 @@ type catalogRow struct {
 	Place          string  `parquet:"place"`
 	Reason         string  `parquet:"reason,optional"`
 	Superseded     int64   `parquet:"superseded,optional,timestamp(millisecond)"`
-	Shown          []int64 `parquet:"shown,list"`
+	Shown          []int64 `parquet:"shown,list" parquet-element:",timestamp(millisecond)"`
 	FirstSeen      int64   `parquet:"first_seen,optional,timestamp(millisecond)"`
 	AbsentSince    int64   `parquet:"absent_since,optional,timestamp(millisecond)"`
 	Gone           int64   `parquet:"gone,optional,timestamp(millisecond)"`
@@ -156,7 +156,7 @@ func testCatalogs(t *testing.T, e query.Engine) {
 	base := []string{file(row("a", "null", "mirror"), row("b", "1", "mirror")), file(row("b", "2", "history"), row("c", "null", "mirror"), row("d", "", "mirror"))}
 	runs := [][]string{base, {file(row("b", "1", "history"), dropped, row("d", "", "history"))}, {file(row("b", "1", "nowhere"), row("e", "null", "mirror"))}}
 	must(t, e.Views(context.Background(), query.Sources{Catalogs: []query.Catalog{{Tree: "/one", Runs: runs}, {Tree: "/two's", Runs: [][]string{base}}, {Tree: "/new"}}}))
-	expect(t, e, "SELECT key, version_id, place, checked FROM catalog WHERE tree = '/one' ORDER BY key, version_id",
-		[]any{"a", "null", "mirror", "verified"}, []any{"b", "1", "nowhere", "verified"}, []any{"b", "2", "history", "verified"}, []any{"d", nil, "history", "verified"}, []any{"e", "null", "mirror", "verified"})
+	expect(t, e, "SELECT key, version_id, place, checked, epoch_ms(shown[1]) FROM catalog WHERE tree = '/one' ORDER BY key, version_id",
+		[]any{"a", "null", "mirror", "verified", int64(1)}, []any{"b", "1", "nowhere", "verified", int64(1)}, []any{"b", "2", "history", "verified", int64(1)}, []any{"d", nil, "history", "verified", int64(1)}, []any{"e", "null", "mirror", "verified", int64(1)})
 	expect(t, e, "SELECT tree, count(*) FROM catalog GROUP BY ALL ORDER BY ALL", []any{"/one", int64(5)}, []any{"/two's", int64(5)})
 }
