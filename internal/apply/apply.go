@@ -65,7 +65,8 @@ type Target interface {
 	Check(h plan.Header) error
 	// Begin notes that the plan is under way; for one that is, it changes nothing.
 	Begin(ctx context.Context, p permit.Permit, h plan.Header) error
-	// Done tells whether a shard of the plan that was begun is committed.
+	// Done tells whether a shard of the plan that was begun is committed; it is
+	// asked right after Begin.
 	Done(shard int) bool
 	// Commit makes the effects of a shard visible, all of them or none. It may
 	// turn outcomes into failures, and gives them as they stand at the end;

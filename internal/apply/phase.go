@@ -87,7 +87,7 @@ func (r *run) phase(parent context.Context, ph plan.Phase) error {
 // order, until ctx is cancelled.
 func (r *run) feed(ctx context.Context, ph plan.Phase, slots chan<- struct{}, shards chan<- *shard, tasks chan<- task) error {
 	for n := ph.First; n < ph.First+ph.Shards; n++ {
-		if r.job.Target.Done(n) {
+		if r.done[n] {
 			continue
 		}
 		select {

@@ -57,3 +57,8 @@ func ignore(kinds []cooper.Kind, outs []cooper.Outcome) {
 		}
 	}
 }
+
+// Mend gives f a permit for what no plan covers: setting files aside that stand
+// where the target has none of its own. The caller holds the target's lock and
+// has called Recover.
+func Mend(run string, f func(permit.Permit) error) error { return f(permit.Issue(run)) }

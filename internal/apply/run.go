@@ -17,6 +17,7 @@ type run struct {
 	job    *Job
 	header plan.Header
 	permit permit.Permit
+	done   []bool // shards that were committed before this run, by number
 	sum    Summary
 }
 
@@ -148,10 +149,11 @@ func (r *run) expect() {
 		}
 	}
 	r.job.Progress.Expect(objects, bytes)
+	r.done = make([]bool, r.sum.Shards)
 	for _, ph := range r.header.Phases {
 		done := 0
 		for n := ph.First; n < ph.First+ph.Shards; n++ {
-			if r.job.Target.Done(n) {
+			if r.done[n] = r.job.Target.Done(n); r.done[n] {
 				done++
 			}
 		}
@@ -171,10 +173,14 @@ func (r *run) ended(ctx context.Context, err error) error {
 	}
 	// The reason for cancelling, such as a lost lock, says more than what
 	// failed because of it.
+	stopped := plainStop(err)
 	if cause := context.Cause(ctx); cause != nil {
-		err = cause
+		if !plainStop(cause) {
+			return cause
+		}
+		stopped = stopped || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 	}
-	if plainStop(err) {
+	if stopped {
 		return &cooper.Error{
 			Kind: cooper.KindInterrupted, Where: "plan " + r.header.ID,
 			Message: fmt.Sprintf("stopped with %d of %d shards done", r.sum.Earlier+r.sum.Committed, r.sum.Shards),
