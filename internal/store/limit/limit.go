@@ -3,8 +3,8 @@
 //
 // A Limiter belongs to one bucket. It bounds how many requests are in flight,
 // and knows no other limit until the store throttles; then it spreads requests
-// over time, at a rate that falls multiplicatively with each wave of refusals
-// and rises additively while there are none. It promises that no request is
+// over time, at a rate that falls multiplicatively towards what got through
+// while it refuses, and rises additively while it does not. It promises that no request is
 // lost: whoever waits is let through, in order, or its context ends. Repeating
 // what was refused is left to package retry.
 package limit
@@ -91,13 +91,16 @@ func (l *Limiter) Succeeded() {
 	l.pace.success(l.now())
 }
 
-// Throttled reports that the store refused a request, begun at begun, because
-// there were too many.
-func (l *Limiter) Throttled(begun time.Time) {
+// Throttled reports that the store refused a request because there were too
+// many.
+func (l *Limiter) Throttled() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.pace.throttle(begun, l.now())
+	l.pace.throttle(l.now())
 }
+
+// InFlight is how many requests are between Acquire and Release.
+func (l *Limiter) InFlight() int { return len(l.slots) }
 
 // Rate is the present limit in requests per second, 0 if there is none.
 func (l *Limiter) Rate() float64 {

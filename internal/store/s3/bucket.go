@@ -53,6 +53,9 @@ func (b *Bucket) Usage() store.Usage { return b.wire.usage() }
 // has led to; 0 if there is none.
 func (b *Bucket) Rate() float64 { return b.limit.Rate() }
 
+// InFlight is how many requests are under way, open bodies included.
+func (b *Bucket) InFlight() int { return b.limit.InFlight() }
+
 // Close gives up idle connections. Bodies still open stay readable.
 func (b *Bucket) Close() error {
 	b.transport.CloseIdleConnections()
@@ -77,7 +80,7 @@ func (b *Bucket) do(ctx context.Context, where string, attempt func(context.Cont
 			return err
 		}
 		defer b.limit.Release()
-		return b.report(b.now(), attempt(ctx), &renewed)
+		return b.report(attempt(ctx), &renewed)
 	})
 	if err != nil {
 		return final(err, where)
@@ -87,7 +90,7 @@ func (b *Bucket) do(ctx context.Context, where string, attempt func(context.Cont
 
 // report tells the limiter how an attempt went. An expired token is renewed
 // once: the credential chain may have another by now.
-func (b *Bucket) report(begun time.Time, err error, renewed *bool) error {
+func (b *Bucket) report(err error, renewed *bool) error {
 	var f *failure
 	switch {
 	case err == nil:
@@ -95,7 +98,7 @@ func (b *Bucket) report(begun time.Time, err error, renewed *bool) error {
 	case errors.As(err, &f) && f.err == nil:
 		if v, _ := judge(f); v == retry.Slow {
 			b.wire.throttled.Add(1)
-			b.limit.Throttled(begun)
+			b.limit.Throttled()
 			break
 		}
 		b.limit.Succeeded()
@@ -126,12 +129,11 @@ func (b *Bucket) Get(ctx context.Context, ref store.Ref, r store.Range) (store.O
 		if err = b.limit.Acquire(ctx); err != nil {
 			return err
 		}
-		begun := b.now()
 		o, rc, err = b.client.get(ctx, ref, r)
 		if err != nil {
 			b.limit.Release()
 		}
-		return b.report(begun, err, &renewed)
+		return b.report(err, &renewed)
 	})
 	if err != nil {
 		return store.Object{}, nil, final(err, where)

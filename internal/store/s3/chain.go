@@ -74,7 +74,7 @@ func (o *opening) resolve(ctx context.Context, region string) (target, error) {
 	t := target{at: addressOf(ep.URI), region: region, service: "s3"}
 	auth, _ := smithyauth.GetAuthOptions(&ep.Properties)
 	for _, a := range auth {
-		if a.SchemeID != "aws.auth#sigv4" {
+		if a.SchemeID != "sigv4" && a.SchemeID != smithyauth.SchemeIDSigV4 {
 			continue
 		}
 		t.plain = true

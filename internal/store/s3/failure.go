@@ -68,7 +68,8 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
-// Error bodies are small; what is longer is not from S3.
+// maxErrorBody bounds the body of an answer that is no success: S3's are small,
+// what is longer is not from S3.
 const maxErrorBody = 64 << 10
 
 // failureOf reads an answer that is no success and closes its body.
@@ -81,7 +82,7 @@ func failureOf(res *http.Response, now time.Time) *failure {
 		marker:    res.Header.Get("X-Amz-Delete-Marker") == "true",
 	}
 	// A body that cannot be read says no more than the status does.
-	b, _ := io.ReadAll(io.LimitReader(res.Body, maxErrorBody))
+	b, _ := io.ReadAll(res.Body)
 	_ = res.Body.Close()
 	f.read(b)
 	return f

@@ -228,6 +228,10 @@ func sdkFailure(ctx context.Context, err error, now time.Time) error {
 		}
 		f.message = clip(api.ErrorMessage(), 500)
 	}
+	var id interface{ ServiceRequestID() string }
+	if f.requestID == "" && errors.As(err, &id) {
+		f.requestID = clip(id.ServiceRequestID(), 100)
+	}
 	return f
 }
 

@@ -82,7 +82,9 @@ func (c *idleConn) push() error {
 	return c.SetDeadline(now.Add(c.idle))
 }
 
-// wire counts every request that reached the store, whoever sent it.
+// wire counts every request that reached the store, whoever sent it. (What
+// net/http sends again by itself, on a connection that turned out to be closed,
+// counts once.) It also bounds the bodies of errors.
 type wire struct {
 	http.RoundTripper
 	bucketPath string // the path of the bucket itself
@@ -101,8 +103,17 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if err == nil {
 		res.Body = &countedBody{res.Body, &w.in}
+		if res.StatusCode >= 300 {
+			// The SDK would read an error to its end, however far that is.
+			res.Body = &shortBody{io.LimitReader(res.Body, maxErrorBody), res.Body}
+		}
 	}
 	return res, err
+}
+
+type shortBody struct {
+	io.Reader
+	io.Closer
 }
 
 func reached(err error) bool {
