@@ -169,6 +169,19 @@ func TestShardsEndAtTheFirstAllowedCut(t *testing.T) {
 	}
 }
 
+func TestShardEndsOnceItsBytesAreReached(t *testing.T) {
+	w, _ := create(t, Limits{Bytes: 10})
+	must(t, w.Phase("a"))
+	for _, size := range []int64{4, 6, 9, 0, 1, 1} {
+		must(t, w.Add(action(0, size), true))
+	}
+	h, err := w.Finish(Header{})
+	must(t, err)
+	if h.Phases[0].Shards != 3 { // 4+6, 9+0+1, 1
+		t.Errorf("%d shards", h.Phases[0].Shards)
+	}
+}
+
 func TestEmptyPlan(t *testing.T) {
 	w, dir := create(t, Limits{})
 	_, err := w.Finish(Header{Mission: "backup"})

@@ -157,6 +157,7 @@ func testRefuses(t *testing.T, e query.Engine) {
 		"SELECT * FROM query('COPY (SELECT 1) TO ''" + target + "''')",
 		"ATTACH '" + target + "'",
 		"EXPORT DATABASE '" + target + "'",
+		"SELECT 1; SELECT 2",
 		"CREATE TABLE t AS SELECT 1",
 		"CREATE VIEW outcome AS SELECT 1",
 		"INSERT INTO t VALUES (1)",
