@@ -224,6 +224,7 @@ func TestRefusals(t *testing.T) {
 		{"old, without limit", func(w *world, _ *Job) { w.header.Created = cooper.InstantOf(old) }, "", ""},
 		{"unknown verb", func(w *world, _ *Job) { w.header.Totals["melt"] = w.header.Totals["fetch"] }, cooper.KindInvalid, "melt"},
 		{"verb that the totals do not name", func(w *world, _ *Job) { w.shards[0][0].Verb = "melt" }, cooper.KindInvalid, "melt"},
+		{"phases that overlap", func(w *world, _ *Job) { w.header.Phases[0].First = 1 }, cooper.KindInvalid, "one after the other"},
 		{"damaged plan", func(w *world, _ *Job) { w.damaged = &cooper.Error{Kind: cooper.KindInvalid, Message: "digest differs"} }, cooper.KindInvalid, "digest differs"},
 		{"the target has moved on", func(w *world, _ *Job) { w.refuse = &cooper.Error{Kind: cooper.KindRefused, Message: "generation"} }, cooper.KindRefused, "generation"},
 	} {

@@ -91,6 +91,13 @@ func (r *run) check(ctx context.Context) error {
 	if err := r.job.Plan.Verify(ctx); err != nil {
 		return err
 	}
+	next := 0
+	for _, ph := range h.Phases {
+		if ph.First != next || ph.Shards < 0 {
+			return &cooper.Error{Kind: cooper.KindInvalid, Where: "plan " + h.ID, Message: "its phases do not number the shards one after the other"}
+		}
+		next += ph.Shards
+	}
 	if err := r.job.Target.Check(*h); err != nil {
 		return err
 	}

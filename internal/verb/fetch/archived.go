@@ -8,12 +8,12 @@ import (
 	"cooper/internal/store"
 )
 
-// Defer is the verb that leaves an archived version for later, so that it is
-// listed.
-type Defer struct{}
+// Deferred is the verb that leaves an archived version for later, so that it
+// is listed.
+type Deferred struct{}
 
 // Do touches nothing.
-func (Defer) Do(_ context.Context, a *cooper.Action) cooper.Outcome {
+func (Deferred) Do(_ context.Context, a *cooper.Action) cooper.Outcome {
 	where := a.Version.StorageClass
 	if a.Version.Tier != "" {
 		where += " " + a.Version.Tier
@@ -21,29 +21,43 @@ func (Defer) Do(_ context.Context, a *cooper.Action) cooper.Outcome {
 	return cooper.Outcome{Status: cooper.Deferred, Kind: cooper.KindArchived, Message: "lies in " + where + " and cannot be read until it is restored"}
 }
 
+// A restored copy lasts for a week, so that a daily run meets it, and comes by
+// the cheapest tier that every archive class has.
+const (
+	restoredDays = 7
+	restoredTier = "Bulk"
+)
+
+// Archive is a bucket that can be asked for copies of what is archived.
+type Archive interface {
+	store.Reader
+	store.Archiver
+}
+
 // Unarchive is the verb that fetches an archived version if a restored copy can
 // be read, and else asks for one.
 type Unarchive struct {
-	Fetch *Verb
-	From  store.Archiver
-	// Days is how long a restored copy shall last, Tier how fast it shall come:
-	// Standard, Bulk or Expedited.
-	Days int
-	Tier string
+	fetch *Verb
+	from  store.Archiver
+}
+
+// NewUnarchive makes the verb that fetches archived versions from a bucket.
+func NewUnarchive(from Archive, to Staging, opt Options) *Unarchive {
+	return &Unarchive{fetch: New(from, to, opt), from: from}
 }
 
 // Do fetches, or requests a restored copy and defers.
-func (u Unarchive) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
-	o := u.Fetch.Do(ctx, a)
+func (u *Unarchive) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
+	o := u.fetch.Do(ctx, a)
 	if o.Status != cooper.Deferred {
 		return o
 	}
 	o.Requests++
 	ref := store.Ref{Key: a.Version.Key, VersionID: a.Version.VersionID}
-	if err := u.From.Restore(ctx, ref, u.Days, u.Tier); err != nil {
+	if err := u.from.Restore(ctx, ref, restoredDays, restoredTier); err != nil {
 		fail(ctx, &o, err)
 		return o
 	}
-	o.Message = fmt.Sprintf("a restored copy was requested (%s, for %d days)", u.Tier, u.Days)
+	o.Message = fmt.Sprintf("a restored copy was requested (%s, for %d days)", restoredTier, restoredDays)
 	return o
 }

@@ -356,7 +356,7 @@ func TestUnarchive(t *testing.T) {
 		{"there already", nil, cooper.Done, "", []string{"GET"}},
 	} {
 		s := faulty(10, c.faults...)
-		o := Unarchive{Fetch: New(s, s, Options{}), From: s, Days: 7, Tier: "Bulk"}.Do(t.Context(), &cooper.Action{Version: s.version})
+		o := NewUnarchive(s, s, Options{}).Do(t.Context(), &cooper.Action{Version: s.version})
 		var requests []string
 		for line := range strings.Lines(s.trace.String()) {
 			if w, _, _ := strings.Cut(line, " "); w == strings.ToUpper(w) && w != "" {
@@ -369,8 +369,8 @@ func TestUnarchive(t *testing.T) {
 	}
 }
 
-func TestDeferSaysWhere(t *testing.T) {
-	o := Defer{}.Do(t.Context(), &cooper.Action{Version: cooper.Version{StorageClass: "INTELLIGENT_TIERING", Tier: "ARCHIVE"}})
+func TestDeferredSaysWhere(t *testing.T) {
+	o := Deferred{}.Do(t.Context(), &cooper.Action{Version: cooper.Version{StorageClass: "INTELLIGENT_TIERING", Tier: "ARCHIVE"}})
 	if o.Status != cooper.Deferred || o.Kind != cooper.KindArchived || !strings.Contains(o.Message, "INTELLIGENT_TIERING ARCHIVE") {
 		t.Errorf("%+v", o)
 	}
