@@ -79,6 +79,17 @@ type page struct {
 	values [columnCount][]parquet.Value
 	keys   []byte // room for keys that had to be unescaped
 	rows   int
+	// The class seen last, and the same in the order of the columns.
+	class       class
+	classValues [4]parquet.Value
+}
+
+// values gives the four in the order of the columns.
+func (c class) values() [4]parquet.Value {
+	return [4]parquet.Value{
+		parquet.ValueOf(c.storage), parquet.ValueOf(c.tier),
+		parquet.ValueOf(c.encryption), parquet.ValueOf(c.checksum),
+	}
 }
 
 func (p *page) add(r *row) {
@@ -114,10 +125,13 @@ func (p *page) add(r *row) {
 	}
 	p.put(colIsLatest, parquet.BooleanValue(r.latest))
 	p.put(colDeleteMarker, parquet.BooleanValue(r.deleteMarker))
-	p.put(colStorageClass, parquet.ValueOf(r.class.storage))
-	p.put(colTier, parquet.ValueOf(r.class.tier))
-	p.put(colEncryption, parquet.ValueOf(r.class.encryption))
-	p.put(colChecksum, parquet.ValueOf(r.class.checksum))
+	if p.classValues[0].IsNull() || p.class != r.class {
+		p.class = r.class
+		p.classValues = r.class.values()
+	}
+	for i, v := range p.classValues {
+		p.put(colStorageClass+i, v)
+	}
 	p.rows++
 }
 

@@ -63,10 +63,13 @@ type Meta struct {
 
 // File is one Parquet file of a snapshot.
 type File struct {
-	Name     string `json:"name"`
-	Rows     int64  `json:"rows"`
-	Bytes    int64  `json:"bytes"`
-	SHA256   string `json:"sha256"`
+	Name   string `json:"name"`
+	Rows   int64  `json:"rows"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"`
+	// Footer is the SHA-256 of Parquet's description at the file's end, the one
+	// part of it that carries no checksum and that a reader must believe.
+	Footer   string `json:"footer_sha256"`
 	FirstKey string `json:"first_key"`
 	LastKey  string `json:"last_key"`
 }

@@ -3,9 +3,11 @@ package inventory
 import (
 	"bufio"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"hash"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -26,7 +28,7 @@ type outFile struct {
 
 // createFile begins dir/name with the given schema.
 func createFile(dir, name string, schema *parquet.Schema) (*outFile, error) {
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
 	if err != nil {
 		return nil, writeError(dir, err)
 	}
@@ -51,6 +53,9 @@ func (o *outFile) finish() (File, error) {
 		err = o.w.Flush()
 	}
 	if err == nil {
+		o.meta.Footer, err = footerSum(o.f, o.meta.Bytes)
+	}
+	if err == nil {
 		err = o.f.Sync()
 	}
 	if err = errors.Join(err, o.f.Close()); err != nil {
@@ -58,6 +63,26 @@ func (o *outFile) finish() (File, error) {
 	}
 	o.meta.SHA256 = hex.EncodeToString(o.sum.Sum(nil))
 	return o.meta, nil
+}
+
+// footerSum is the digest, in hex, of the end of a Parquet file of size bytes:
+// its footer, the footer's length in four bytes, and four letters.
+// https://parquet.apache.org/docs/file-format/
+func footerSum(f io.ReaderAt, size int64) (string, error) {
+	const end = 8
+	var last [end]byte
+	if _, err := f.ReadAt(last[:], size-end); err != nil {
+		return "", err
+	}
+	length := int64(binary.LittleEndian.Uint32(last[:])) + end
+	if length > size {
+		return "", errors.New("its footer is longer than the file")
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.NewSectionReader(f, size-length, length)); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // abandon closes a file that will be removed.

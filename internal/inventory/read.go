@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -200,6 +201,9 @@ func openFile(path string, meta File, schema *parquet.Schema) (*inFile, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, readError(path, err)
+	}
+	if sum, err := footerSum(f, meta.Bytes); err != nil || sum != meta.Footer {
+		return nil, errors.Join(damaged(path, cmp.Or(err, errors.New("its footer is not as it was written"))), f.Close())
 	}
 	p, err := parquet.OpenFile(f, meta.Bytes, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(128<<10))
 	if err == nil && p.NumRows() != meta.Rows {

@@ -26,7 +26,7 @@ type fileRow struct {
 	VersionText  string                    `parquet:"version_text,optional,zstd"`
 	ETag         [ident.ETagSize]byte      `parquet:"etag,optional,uncompressed"`
 	ETagText     string                    `parquet:"etag_text,optional,zstd"`
-	Size         int64                     `parquet:"size,zstd"`
+	Size         int64                     `parquet:"size,delta,uncompressed"`
 	LastModified int64                     `parquet:"last_modified,optional,delta,timestamp(millisecond),zstd"`
 	IsLatest     bool                      `parquet:"is_latest,zstd"`
 	DeleteMarker bool                      `parquet:"is_delete_marker,zstd"`
@@ -74,8 +74,11 @@ func writerOptions() []parquet.WriterOption {
 		parquet.Compression(fast),
 		// Pages are ended explicitly, never by size.
 		parquet.PageBufferSize(256 << 10),
-		// Bounds of digests tell nothing and cost a comparison each.
+		// Bounds of digests, and of what is nearly always the same, tell nothing
+		// and cost a comparison each.
 		parquet.SkipPageBounds("version_id"), parquet.SkipPageBounds("version_text"),
 		parquet.SkipPageBounds("etag"), parquet.SkipPageBounds("etag_text"),
+		parquet.SkipPageBounds("storage_class"), parquet.SkipPageBounds("tier"),
+		parquet.SkipPageBounds("encryption"), parquet.SkipPageBounds("checksum"),
 	}
 }

@@ -91,13 +91,15 @@ func (f *Feeder) spill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for i := range f.slab.refs {
-		if i%4096 == 0 && ctx.Err() != nil {
-			return errors.Join(context.Cause(ctx), w.abandon())
+	n := 0
+	err = f.slab.walk(func(key, data []byte) error {
+		if n++; n%4096 == 1 && ctx.Err() != nil {
+			return context.Cause(ctx)
 		}
-		if err := w.write(f.slab.record(i)); err != nil {
-			return errors.Join(err, w.abandon())
-		}
+		return w.write(key, data)
+	})
+	if err != nil {
+		return errors.Join(err, w.abandon())
 	}
 	run, err := w.finish()
 	if err != nil {

@@ -28,6 +28,9 @@ type source struct {
 func (s *source) advance() error {
 	if s.slab != nil {
 		if s.done = s.at == s.slab.len(); !s.done {
+			if s.at%touchAhead == 0 {
+				s.slab.touch(s.at)
+			}
 			s.key, s.data = s.slab.record(s.at)
 			s.at++
 		}

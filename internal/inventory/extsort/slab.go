@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// blockSize is the unit of allocation; a larger record has a block of its
-	// own.
-	blockSize  = 1 << 20
+	// Blocks grow from the smaller size to the larger; a record that is larger
+	// still has a block of its own.
+	smallBlock = 64 << 10
+	largeBlock = 32 << 20
 	headerSize = 8  // two lengths before each record
 	refSize    = 16 // in bytes
 )
@@ -75,7 +76,10 @@ func (s *slab) add(key, data []byte, compare func(a, b []byte) int) {
 // grow makes current a block with room for n bytes.
 func (s *slab) grow(n int) {
 	if s.next == len(s.blocks) {
-		s.blocks = append(s.blocks, make([]byte, max(n, blockSize)))
+		size := min(smallBlock<<min(s.next, 16), largeBlock)
+		block := make([]byte, max(n, size))
+		adviseHuge(block)
+		s.blocks = append(s.blocks, block)
 	} else if len(s.blocks[s.next]) < n {
 		s.blocks[s.next] = make([]byte, n)
 	}
@@ -91,6 +95,33 @@ func (s *slab) record(i int) (key, data []byte) {
 	k := headerSize + binary.LittleEndian.Uint32(b)
 	d := k + binary.LittleEndian.Uint32(b[4:])
 	return b[headerSize:k:k], b[k:d:d]
+}
+
+// walk calls do with all records in the order of refs, until one fails.
+func (s *slab) walk(do func(key, data []byte) error) error {
+	for i := range s.refs {
+		if i%touchAhead == 0 {
+			s.touch(i)
+		}
+		if err := do(s.record(i)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// touchAhead is how many records touch reads.
+const touchAhead = 64
+
+// touch reads a little of the records from i on. Sorted records lie all over
+// memory; asked for one after the other each would be waited for, asked for
+// all at once they come at the same time.
+func (s *slab) touch(i int) (sum byte) {
+	for _, r := range s.refs[i:min(i+touchAhead, len(s.refs))] {
+		b := s.blocks[r.block][r.offset:]
+		sum += b[0] + b[min(64, len(b)-1)] + b[min(128, len(b)-1)]
+	}
+	return sum
 }
 
 func (s *slab) key(r *ref) []byte {
