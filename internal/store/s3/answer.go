@@ -129,7 +129,7 @@ func contentRange(s string) (first, last, size int64, err error) {
 func vouched(o store.Object, s sums) error {
 	want := base64.StdEncoding.EncodeToString(s.sha256)
 	if got := o.Checksums["SHA256"]; got != "" && got != want {
-		return malformed("SHA-256 %s of what was stored, sent %s", clip(got, 80), want)
+		return &failure{corrupt: true, err: fmt.Errorf("the store names SHA-256 %s, sent was %s", clip(got, 80), want)}
 	}
 	return nil
 }

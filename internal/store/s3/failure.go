@@ -34,6 +34,8 @@ type failure struct {
 	credentials bool
 	// malformed: the answer made no sense; another one may.
 	malformed bool
+	// corrupt: the store has other bytes than were sent.
+	corrupt bool
 	// renewed: the token had expired, and the next attempt will have another.
 	renewed bool
 }
@@ -42,6 +44,8 @@ func (f *failure) Error() string {
 	switch {
 	case f.credentials:
 		return "no usable credentials: " + f.err.Error()
+	case f.corrupt:
+		return "the bytes were damaged: " + f.err.Error()
 	case f.malformed:
 		return "the store's answer makes no sense: " + f.err.Error()
 	case f.err != nil:
@@ -135,7 +139,7 @@ func judge(err error) (retry.Verdict, time.Duration) {
 			return retry.Stop, 0
 		}
 		return retry.Network(f.err), 0
-	case f.malformed, f.renewed:
+	case f.malformed, f.corrupt, f.renewed:
 		return retry.Again, 0
 	case f.err != nil:
 		return retry.Network(f.err), 0
@@ -171,6 +175,8 @@ func (f *failure) meaning() (cooper.Kind, string) {
 	switch {
 	case f.credentials:
 		return cooper.KindDenied, "log in again (for example: aws sso login), then run the same command"
+	case f.corrupt:
+		return cooper.KindCorrupt, ""
 	case f.malformed:
 		return cooper.KindInvalid, "check that the endpoint is an S3 store"
 	case errors.Is(f.err, os.ErrDeadlineExceeded), errors.Is(f.err, context.DeadlineExceeded):

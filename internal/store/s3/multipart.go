@@ -141,8 +141,11 @@ func (m *multipart) complete(ctx context.Context) (o store.Object, err error) {
 		err = sdkFailure(ctx, err, m.b.now())
 		if uncertain && statusOf(err)/100 == 4 {
 			there, herr := m.b.client.head(ctx, store.Ref{Key: m.p.Key}, 0)
-			if herr == nil && there.Size == m.p.Size && there.ETag == m.etag() {
+			switch {
+			case herr == nil && there.Size == m.p.Size && there.ETag == m.etag():
 				o, err = there, nil
+			case passes(herr):
+				err = herr
 			}
 		}
 		uncertain = uncertain || unanswered(err)

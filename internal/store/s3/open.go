@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go/logging"
 
 	"cooper"
 	"cooper/internal/store/limit"
@@ -58,7 +59,10 @@ func (o *opening) configure(ctx context.Context) error {
 	c.Concurrency = cmp.Or(max(c.Concurrency, 0), limit.DefaultMax)
 	c.Idle = cmp.Or(max(c.Idle, 0), defaultIdle)
 	c.UserAgent = cmp.Or(c.UserAgent, "cooper")
-	load := []func(*awsconfig.LoadOptions) error{awsconfig.WithDefaultRegion(defaultRegion)}
+	load := []func(*awsconfig.LoadOptions) error{
+		awsconfig.WithDefaultRegion(defaultRegion),
+		awsconfig.WithLogger(logging.Nop{}), // what matters comes as an error
+	}
 	if c.Profile != "" {
 		load = append(load, awsconfig.WithSharedConfigProfile(c.Profile))
 	}

@@ -88,8 +88,12 @@ func (b *Bucket) putWhole(ctx context.Context, p store.Put, src *source, where s
 		u.body = s
 		o, err = b.client.put(ctx, u)
 		if uncertain && statusOf(err) == http.StatusPreconditionFailed {
-			if there, herr := b.client.head(ctx, store.Ref{Key: p.Key}, 0); herr == nil && ours(there, u) {
+			there, herr := b.client.head(ctx, store.Ref{Key: p.Key}, 0)
+			switch {
+			case herr == nil && ours(there, u):
 				o, err = there, nil
+			case passes(herr):
+				err = herr
 			}
 		}
 		uncertain = uncertain || unanswered(err)
@@ -116,6 +120,12 @@ func statusOf(err error) int {
 		return f.status
 	}
 	return 0
+}
+
+// passes tells whether another attempt may end otherwise.
+func passes(err error) bool {
+	v, _ := judge(err)
+	return v != retry.Stop
 }
 
 // unanswered tells whether an attempt failed in a way that leaves open whether

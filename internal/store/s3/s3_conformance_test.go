@@ -17,6 +17,9 @@ import (
 
 // The machine's own AWS configuration must not decide what tests see.
 func TestMain(m *testing.M) {
+	if os.Getenv(nullServer) != "" {
+		runNullServer()
+	}
 	for _, kv := range os.Environ() {
 		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "AWS_") {
 			_ = os.Unsetenv(name)
