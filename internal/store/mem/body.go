@@ -143,7 +143,10 @@ func (c *chunks) Read(p []byte) (int, error) {
 // next reads the line before a chunk, and after the last one the trailers.
 func (c *chunks) next() error {
 	if c.begun {
-		if line, err := c.line(); err != nil || line != "" {
+		switch line, err := c.line(); {
+		case err != nil:
+			return err
+		case line != "":
 			return errBadChunk
 		}
 	}
@@ -162,11 +165,11 @@ func (c *chunks) next() error {
 	c.ended = true
 	for {
 		line, err := c.line()
-		if errors.Is(err, io.EOF) || err == nil && line == "" {
-			return nil
-		}
 		if err != nil {
 			return err
+		}
+		if line == "" {
+			return nil
 		}
 		name, value, ok := strings.Cut(line, ":")
 		if !ok || len(c.trailer) > 8 {
@@ -176,12 +179,13 @@ func (c *chunks) next() error {
 	}
 }
 
-// line reads up to a line feed; lines longer than the buffer are refused.
+// line reads up to a line feed; lines longer than the buffer are refused. The
+// stream may end after none of them.
 func (c *chunks) line() (string, error) {
 	b, err := c.r.ReadSlice('\n')
 	switch {
-	case errors.Is(err, io.EOF) && len(b) == 0:
-		return "", io.EOF
+	case errors.Is(err, io.EOF):
+		return "", io.ErrUnexpectedEOF
 	case err != nil:
 		return "", errBadChunk
 	}
