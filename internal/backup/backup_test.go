@@ -224,6 +224,11 @@ func TestTiedActionsAreBounded(t *testing.T) {
 	if len(c.above) > 2 {
 		t.Errorf("%d keys are remembered", len(c.above))
 	}
+	for range 2 * tiedActions {
+		if c.cut(c.last) {
+			t.Fatal("the versions of one key may be split")
+		}
+	}
 }
 
 func TestEstimate(t *testing.T) {
@@ -394,4 +399,42 @@ func BenchmarkUnchanged(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "keys/s")
+}
+
+// Damage is found in no order, and several versions of one key may be damaged.
+func TestRepairFetchesToWhereTheCatalogSays(t *testing.T) {
+	b := newBucket("Enabled")
+	for _, k := range []string{"b", "a", "a", "a/b"} {
+		b.put(k, b.now, "")
+	}
+	tree := newModel()
+	planned(t, b.list(), tree)
+	var rec recorder
+	m, err := NewMender(Repair{Catalog: tree, Dir: "/tree", Policy: Careful(), ID: "p-2", Now: 9}, &rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := tree.sorted("")
+	for i := range rows {
+		if err := m.Fetch(&rows[len(rows)-1-i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h, err := m.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Mission != MissionRepair || h.Source != "s3://b" || !h.Partial || len(rec.actions) != 4 {
+		t.Errorf("header %+v, %d actions", h, len(rec.actions))
+	}
+	for i, a := range rec.actions {
+		was, err := treeop.Before(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		now, err := treeop.Apply(was, a, cooper.Outcome{Status: cooper.Done, Check: cooper.Verified, Method: "md5"})
+		if err != nil || !reflect.DeepEqual(now, rows[len(rows)-1-i]) {
+			t.Errorf("%s %s would be %+v, %v", a.Version.Key, a.Version.VersionID, now, err)
+		}
+	}
 }

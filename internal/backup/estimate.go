@@ -26,7 +26,8 @@ type Prices interface {
 	Name() string
 }
 
-// Space is what is free on the target: bytes, and files and directories.
+// Space is what is free on the target: bytes, and files and directories (a
+// very large number where the file system sets no limit).
 type Space struct{ Bytes, Inodes int64 }
 
 // estimator adds up what carrying out a plan will take.
@@ -72,6 +73,8 @@ func (e *estimator) count(verb string, v *cooper.Version, args *treeop.Args) {
 			e.unverifiable++
 		}
 	case treeop.Unarchive:
+		// Nothing arrives before a copy is ready.
+		e.requests[classGet]++
 		e.requests[classRestore]++
 	}
 	switch args.To {

@@ -351,7 +351,11 @@ func TestRollbackAndForward(t *testing.T) {
 				if was := then[key]; has && now != was && !(now == before[key] && w.tree.lacks(key)) {
 					t.Fatalf("%s shows %+v, then it was %+v", key, now, was)
 				}
-			case latest.DeleteMarker && !has || has && now == latest.Identity:
+			case latest.DeleteMarker:
+				if has {
+					t.Fatalf("%s shows %+v, though it was deleted then", key, now)
+				}
+			case has && now == latest.Identity:
 			case lost[anyVersion(latest.Identity)]:
 				t.Fatalf("%s shows %+v, not %+v", key, now, latest.Identity)
 			case now != before[key]:

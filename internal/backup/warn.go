@@ -12,23 +12,23 @@ func (e *emitter) into(h *plan.Header) {
 	h.Reasons, h.Skipped, h.Unchanged, h.Share = e.reasons, e.skipped, e.same, e.share
 	warn := func(n int64, format string, args ...any) {
 		if n > 0 {
-			h.Warnings = append(h.Warnings, fmt.Sprintf("%d ", n)+fmt.Sprintf(format, args...))
+			h.Warnings = append(h.Warnings, fmt.Sprintf(format, append([]any{n}, args...)...))
 		}
 	}
 	archived := e.skipped[SkippedArchived]
-	if restores := e.requests[classRestore]; restores > 0 {
-		warn(archived.Count, "versions (%d bytes) lie in an archive class: readable copies are asked for, a later run fetches them", archived.Bytes)
+	if e.requests[classRestore] > 0 {
+		warn(archived.Count, "versions in an archive class: %d (%d bytes); readable copies are asked for, a later run with --archived restore fetches them", archived.Bytes)
 	} else {
-		warn(archived.Count, "versions (%d bytes) lie in an archive class and cannot be read: deferred; --archived restore asks for readable copies", archived.Bytes)
+		warn(archived.Count, "versions in an archive class, deferred: %d (%d bytes); --archived restore asks for readable copies", archived.Bytes)
 	}
-	warn(e.kept, "keys go on showing an older version in the mirror: their latest lies in an archive class")
-	warn(e.skipped[SkippedAmbiguous].Count, "keys are left alone: the snapshot contradicts itself about their latest version")
-	warn(e.skipped[SkippedRejected].Count, "keys are left alone: the report holds rows of theirs that make no sense")
-	warn(e.skipped[SkippedMissing].Count, "versions are left out: the tree does not have their bytes")
-	warn(e.missed, "keys of the mirror are not listed any more, without a delete marker; if the next complete snapshot does not list them either, they go to history")
-	warn(e.unverifiable, "versions are encrypted so that their ETags are no checksums: they will count as unverifiable")
+	warn(e.kept, "keys that go on showing an older version in the mirror, as their latest is archived: %d")
+	warn(e.skipped[SkippedAmbiguous].Count, "keys left alone, as the snapshot contradicts itself about their latest version: %d")
+	warn(e.skipped[SkippedRejected].Count, "keys left alone, as the report has rows of theirs that make no sense: %d")
+	warn(e.skipped[SkippedMissing].Count, "versions left out, as the tree does not have their bytes: %d")
+	warn(e.missed, "keys of the mirror that are not listed any more, without a delete marker: %d; if the next complete snapshot does not list them either, they go to history")
+	warn(e.unverifiable, "versions encrypted so that their ETags are no checksums, which will count as unverifiable: %d")
 	if e.share.Exceeded() {
-		warn(e.share.Removed, "of %d versions would leave the mirror without a replacement, more than the limit of %.3g %%: applying asks for the plan's digest",
+		warn(e.share.Removed, "versions that would leave the mirror without a replacement: %d of %d, more than the limit of %.3g %%; applying asks for the plan's digest",
 			e.share.Scope, 100*e.share.Limit)
 	}
 }

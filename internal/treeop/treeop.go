@@ -57,8 +57,10 @@ func Apply(old catalog.Row, a cooper.Action, out cooper.Outcome) (catalog.Row, e
 		row.FirstSeen = args.At
 	}
 	switch open := len(row.Shown)%2 == 1; {
-	case args.Show == On && !open, args.Show == Off && open:
+	case args.Show == On && !open:
 		row.Shown = append(row.Shown, int64(args.At))
+	case args.Show == Off && open:
+		row.Shown = append(row.Shown, int64(until(&old, &args)))
 	}
 	switch args.Absent {
 	case Noted:
@@ -83,6 +85,15 @@ func Apply(old catalog.Row, a cooper.Action, out cooper.Outcome) (catalog.Row, e
 		row.Reason, row.Superseded = args.Reason, args.Superseded
 	}
 	return row, nil
+}
+
+// until is the instant of the first snapshot that showed something else than
+// old: for what is gone, the one that was first not to list it.
+func until(old *catalog.Row, args *Args) cooper.Instant {
+	if args.Absent == Gone && int64(old.AbsentSince) > old.Shown[len(old.Shown)-1] {
+		return old.AbsentSince
+	}
+	return args.At
 }
 
 // Before gives the catalog's row of the version before the action, as the plan

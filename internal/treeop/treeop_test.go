@@ -26,6 +26,8 @@ func TestApply(t *testing.T) {
 	inMirror := catalog.Row{Identity: idV1, Place: catalog.Mirror, Shown: []int64{50}, FirstSeen: 50, Check: cooper.Verified, Method: "md5"}
 	inHistory := inMirror
 	inHistory.Place, inHistory.Reason, inHistory.Superseded, inHistory.Shown = catalog.History, catalog.Replaced, 2000, []int64{50, 90}
+	absent := inMirror
+	absent.AbsentSince = 70
 	tests := []struct {
 		name string
 		verb string
@@ -58,6 +60,10 @@ func TestApply(t *testing.T) {
 			}},
 		{"showing what is shown changes nothing", Record, inMirror, Args{At: 100, Show: On}, done, func(*catalog.Row) {}},
 		{"absence noted", Record, inMirror, Args{At: 100, Absent: Noted}, done, func(r *catalog.Row) { r.AbsentSince = 100 }},
+		{"vanished", Retire, absent, Args{To: catalog.History, Reason: catalog.Vanished, Superseded: 70, At: 100, Show: Off, Absent: Gone}, done,
+			func(r *catalog.Row) {
+				r.Place, r.Reason, r.Superseded, r.Shown, r.Gone = catalog.History, catalog.Vanished, 70, []int64{50, 70}, 100
+			}},
 		{"gone", Record, inHistory, Args{At: 100, Absent: Gone}, done, func(r *catalog.Row) { r.Gone = 100 }},
 		{"copying out changes nothing", CopyOut, inHistory, Args{}, done, func(*catalog.Row) {}},
 	}
