@@ -242,7 +242,11 @@ type rowsReader struct {
 func newRowsReader(ctx context.Context, sc *scan, ahead bool) *rowsReader {
 	r := &rowsReader{span: sc.span}
 	if !ahead {
-		buf := make([]Row, 0, pageRows)
+		most := int64(0) // rows that a page can have
+		for _, f := range sc.files {
+			most = max(most, min(f.meta.Rows, pageRows))
+		}
+		buf := make([]Row, 0, most)
 		r.fill = func() ([]Row, error) {
 			if err := ctx.Err(); err != nil {
 				return nil, context.Cause(ctx)

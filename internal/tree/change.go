@@ -1,0 +1,87 @@
+package tree
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"cooper"
+	"cooper/internal/tree/catalog"
+	"cooper/internal/tree/journal"
+)
+
+// Batch is all that one shard changes, and what came of its actions: together
+// in the catalog and the journal, or not at all.
+type Batch struct {
+	Plan     string
+	Shard    int
+	Changes  []Change
+	Outcomes []cooper.Outcome
+}
+
+// Change is one change to the tree: its Op, the row before (Old, zero if there
+// is none) and after (New), and the index in Batch.Outcomes of the action it
+// belongs to (Outcome).
+type Change = journal.Change
+
+// Op is what a Change does to a version's bytes.
+type Op = journal.Op
+
+// The changes.
+const (
+	Place   = journal.Place   // staging to mirror or history, as New.Place says
+	Retire  = journal.Retire  // mirror to history
+	Promote = journal.Promote // history to mirror
+	Record  = journal.Record  // the catalog alone; or within history, where New has another path there
+)
+
+// moves tells whether a change moves a file.
+func moves(c *Change) bool {
+	return c.Op != Record || c.Old.Place == catalog.History && c.New.Place == catalog.History && from(c).path() != to(c).path()
+}
+
+// from is where the file is before the change, to where it is after.
+func from(c *Change) spot {
+	if c.Op == Place {
+		return spot{inStaging, &c.New}
+	}
+	return spot{areaOf(c.Old.Place), &c.Old}
+}
+
+func to(c *Change) spot { return spot{areaOf(c.New.Place), &c.New} }
+
+func areaOf(p catalog.Place) area {
+	if p == catalog.Mirror {
+		return inMirror
+	}
+	return inHistory
+}
+
+// check looks for what no caller should ask for.
+func (b *Batch) check() error {
+	if b.Plan == "" || strings.ContainsAny(b.Plan, "/\x00") || b.Shard < 0 {
+		return internal(fmt.Sprintf("a batch of plan %q, shard %d", b.Plan, b.Shard))
+	}
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		ok := c.Outcome >= 0 && c.Outcome < len(b.Outcomes) && utf8.ValidString(c.New.Key) && len(c.New.Key) > 0 &&
+			(c.Op == Place || c.Old.Key == c.New.Key || c.Op == Record && c.Old.Key == "")
+		switch c.Op {
+		case Place:
+			ok = ok && c.New.Place != catalog.Nowhere
+		case Retire:
+			ok = ok && c.Old.Place == catalog.Mirror && c.New.Place == catalog.History
+		case Promote:
+			ok = ok && c.Old.Place == catalog.History && c.New.Place == catalog.Mirror
+		case Record:
+			// The bytes stay: where they are, or nowhere.
+			ok = ok && (c.Old.Key == "" && c.New.Place == catalog.Nowhere || c.Old.Key != "" && c.Old.Place == c.New.Place)
+		default:
+			ok = false
+		}
+		if !ok {
+			return internal(fmt.Sprintf("change %d of plan %s, shard %d makes no sense: %s of %s from %s to %s", i, b.Plan, b.Shard, c.Op, cooper.Quote(c.New.Key), c.Old.Place, c.New.Place))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,331 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+
+	"cooper"
+	"cooper/internal/permit"
+	"cooper/internal/tree/catalog"
+	"cooper/internal/tree/journal"
+	"cooper/internal/tree/safefs"
+)
+
+// Commit carries out a batch and marks its shard done. It gives the outcomes
+// as they ended: a change that something foreign stands in the way of, or
+// whose bytes are not where they should be, is left out, and its outcome becomes
+// failed (conflict, missing or changed). If a version cannot be placed in the
+// mirror, the one it was to replace stays, and that outcome becomes deferred.
+//
+// An error means that the shard is not done. KindFull: no room is left. After
+// an error that came too late to take everything back, every further Commit
+// fails until Recover has been called, by this process or a later one.
+//
+// The order of the steps, and why a crash (of the process or the machine)
+// between any two of them is harmless:
+//
+//  0. What is staged is synced. Before this, nothing but staging was written to;
+//     staged bytes are checked before they are used again.
+//  1. The journal, with every change and every outcome, is written under another
+//     name, synced, renamed and synced. Before the renaming is on disk there is
+//     no journal and nothing was moved. From then on the shard is completed or
+//     undone: all that it needs is durable, in the journal, in staging (0), and
+//     in mirror and history.
+//  2. Files are renamed, never over others. A renaming is on disk or not; for each
+//     change one can tell which from where the file is (see precheck), so
+//     completing and undoing may begin anywhere and be repeated.
+//  3. The catalog's delta is written, and everything is synced. The delta is in no
+//     list yet: it is written anew when the shard is completed.
+//  4. The catalog's pointer is replaced: rows and "shard done" appear together.
+//     Before, the journal's generation is the catalog's and the shard is completed
+//     (its renamings are found made). After, the generation has moved on: the
+//     shard is done, the journal holds its facts for the ledger.
+//  5. Settled, called once the facts are in the ledger, removes the journal. If
+//     that is lost, the facts are given again; whoever writes them knows them.
+func (t *Tree) Commit(ctx context.Context, p permit.Permit, b Batch) ([]cooper.Outcome, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.mayCommit(ctx, p, &b); err != nil {
+		return nil, err
+	}
+	// Now, and not after the commit, where a failure would come too late.
+	if err := t.catalog.Merge(ctx, p); err != nil {
+		t.recovered = false // the pointer may have moved
+		return nil, err
+	}
+	if err := t.fs.SyncAll(); err != nil { // step 0
+		return nil, err
+	}
+	entry, err := t.prepare(ctx, &b)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.writeJournal(entry); err != nil { // step 1
+		return nil, err
+	}
+	// From here on the shard is finished even if the run is to end: stopping
+	// now would only leave it to Recover.
+	t.recovered = false
+	if err := t.complete(context.WithoutCancel(ctx), p, entry); err != nil { // steps 2 to 4
+		return nil, err
+	}
+	t.recovered = true
+	t.await(entry)
+	return finalOutcomes(entry), nil
+}
+
+func (t *Tree) mayCommit(ctx context.Context, p permit.Permit, b *Batch) error {
+	if err := t.may(p); err != nil {
+		return err
+	}
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	if !t.recovered {
+		return &cooper.Error{Kind: cooper.KindInternal, Where: t.dir, Message: "the tree has an interrupted shard",
+			Remedy: "run again: it is completed first (or undone, with --undo)"}
+	}
+	run := t.State().Run
+	if run == nil || run.Plan != b.Plan || b.Shard >= run.Shards || run.Done.Has(b.Shard) {
+		return internal(fmt.Sprintf("shard %d of plan %s is not to be done now", b.Shard, b.Plan))
+	}
+	return b.check()
+}
+
+// prepare makes the journal's entry of what passes the check.
+func (t *Tree) prepare(ctx context.Context, b *Batch) (*journal.Entry, error) {
+	entry := &journal.Entry{Plan: b.Plan, Shard: b.Shard, Generation: t.State().Generation, Outcomes: slices.Clone(b.Outcomes)}
+	problems, err := t.newMover(ctx, b.Changes).precheck(b.Changes)
+	if err != nil {
+		return nil, err
+	}
+	for i := range b.Changes {
+		c := &b.Changes[i]
+		if p := problems[i]; p != nil {
+			blame(&entry.Outcomes[c.Outcome], p.kind, p.message)
+			continue
+		}
+		entry.Changes = append(entry.Changes, *c)
+	}
+	return entry, nil
+}
+
+// blame turns the outcome of a change that was left out.
+func blame(o *cooper.Outcome, kind cooper.Kind, message string) {
+	o.Status, o.Kind, o.Message = cooper.Failed, kind, message
+	if kind == kindKept {
+		o.Status, o.Kind = cooper.Deferred, cooper.KindConflict
+	}
+}
+
+// finalOutcomes are an entry's outcomes after its amendments.
+func finalOutcomes(entry *journal.Entry) []cooper.Outcome {
+	out := slices.Clone(entry.Outcomes)
+	for _, a := range entry.Amendments {
+		blame(&out[entry.Changes[a.Change].Outcome], a.Kind, a.Message)
+	}
+	return out
+}
+
+// complete takes an entry that is in the journal from wherever it stands to
+// the end.
+func (t *Tree) complete(ctx context.Context, p permit.Permit, entry *journal.Entry) error {
+	if err := t.makeMoves(ctx, entry); err != nil { // step 2
+		return err
+	}
+	delta, err := t.catalog.Append(p, newRows(entry)) // step 3
+	if err != nil {
+		return err
+	}
+	if err := t.fs.SyncAll(); err != nil {
+		return err
+	}
+	next := t.State() // step 4
+	if delta != nil {
+		next.Runs = append(slices.Clone(next.Runs), *delta)
+	}
+	run := *next.Run
+	run.Done = run.Done.With(entry.Shard)
+	next.Run = &run
+	return t.catalog.Publish(p, next)
+}
+
+// newRows are the catalog's new rows: those of the changes that were made.
+func newRows(entry *journal.Entry) []catalog.Row {
+	left := leftOut(entry)
+	rows := make([]catalog.Row, 0, len(entry.Changes))
+	for i := range entry.Changes {
+		c := &entry.Changes[i]
+		if left[i] {
+			continue
+		}
+		if c.Old.Key != "" && c.Old.Identity != c.New.Identity {
+			gone := c.Old
+			gone.Dropped = true
+			rows = append(rows, gone)
+		}
+		rows = append(rows, c.New)
+	}
+	return rows
+}
+
+func leftOut(entry *journal.Entry) map[int]bool {
+	left := map[int]bool{}
+	for _, a := range entry.Amendments {
+		left[a.Change] = true
+	}
+	return left
+}
+
+// makeMoves makes the moves that are not made yet: first out of the mirror,
+// then into it. What cannot be made after all, because something came in
+// between, is added to the journal as an amendment before the catalog learns
+// of the rest, so that the facts and the catalog agree after a crash too.
+func (t *Tree) makeMoves(ctx context.Context, entry *journal.Entry) error {
+	m := t.newMover(ctx, entry.Changes)
+	left := leftOut(entry)
+	var amendments []journal.Amendment
+	for _, retirements := range []bool{true, false} {
+		emptied := map[string]bool{} // directories that may be empty now
+		for i := range entry.Changes {
+			c := &entry.Changes[i]
+			if left[i] || !moves(c) || (from(c).in == inMirror) != retirements {
+				continue
+			}
+			p, err := m.make(c)
+			if err != nil {
+				return err
+			}
+			if from(c).in != inStaging {
+				emptied[parentOf(from(c).path())] = true
+			}
+			if p != nil {
+				amendments = append(amendments, journal.Amendment{Change: i, Kind: p.kind, Message: p.message})
+				emptied[parentOf(to(c).path())] = true
+			}
+		}
+		// Between the two, so that a file can take the place of a directory.
+		if err := m.pruneAll(emptied); err != nil {
+			return err
+		}
+	}
+	if len(amendments) == 0 {
+		return nil
+	}
+	entry.Amendments = append(entry.Amendments, amendments...)
+	return t.amendJournal(entry, amendments)
+}
+
+// make moves the file of a change unless that was done before.
+func (m *mover) make(c *Change) (*problem, error) {
+	target := to(c)
+	if from(c).in == inMirror {
+		// The mirror's path is shared by all versions of the key: the free place
+		// in history tells whether this one still has it.
+		dst, info, there, err := find(m.fs, target)
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			return nil, m.dropSecondName(from(c), dst, info)
+		}
+	}
+	src, info, there, err := find(m.fs, from(c))
+	if err != nil {
+		return nil, err
+	}
+	if there {
+		return m.move(src, info, target)
+	}
+	if from(c).in != inMirror {
+		if _, _, there, err := find(m.fs, target); there || err != nil {
+			return nil, err
+		}
+	}
+	return notThere(src, info), nil
+}
+
+// dropSecondName removes the name a file had before, if it still has it: where
+// renaming is link and unlink, it may have been interrupted between them.
+func (m *mover) dropSecondName(old spot, now string, info safefs.Info) error {
+	before, binfo, there, err := find(m.fs, old)
+	if err != nil || !there || before == now || binfo.Inode != info.Inode || binfo.Dev != info.Dev {
+		return err
+	}
+	return m.fs.Remove(before)
+}
+
+func journalPath(plan string, shard int) string {
+	return journalDir + "/" + plan + "-" + strconv.Itoa(shard) + journalSuffix
+}
+
+const (
+	journalSuffix = ".journal"
+	tmpSuffix     = ".tmp"
+)
+
+// writeJournal makes an entry durable. If it fails, there is none.
+func (t *Tree) writeJournal(entry *journal.Entry) error {
+	path := journalPath(entry.Plan, entry.Shard)
+	if err := t.writeSynced(path+tmpSuffix, journal.Encode(entry)); err != nil {
+		return errors.Join(err, t.removeIfThere(path+tmpSuffix))
+	}
+	// A journal without its temporary name is whole.
+	if err := t.fs.Move(path+tmpSuffix, path); err != nil {
+		return errors.Join(err, t.removeIfThere(path+tmpSuffix))
+	}
+	if err := t.fs.SyncDir(journalDir); err != nil {
+		t.recovered = false // it may be there or not
+		return err
+	}
+	return nil
+}
+
+func (t *Tree) writeSynced(path string, b []byte) error {
+	f, err := t.fs.OpenWrite(path)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.Write(b)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func (t *Tree) removeIfThere(path string) error {
+	err := t.fs.Remove(path)
+	if cooper.KindOf(err) == cooper.KindMissing {
+		return nil
+	}
+	return err
+}
+
+// amendJournal adds amendments behind what is whole of an entry's file.
+func (t *Tree) amendJournal(entry *journal.Entry, as []journal.Amendment) error {
+	f, err := t.fs.OpenWrite(journalPath(entry.Plan, entry.Shard))
+	if err != nil {
+		return err
+	}
+	b, err := io.ReadAll(f)
+	if err == nil {
+		var size int
+		if _, size, err = journal.Decode(b); err == nil {
+			err = f.Truncate(int64(size))
+		}
+	}
+	if err == nil {
+		_, err = f.Write(journal.EncodeAmendments(as))
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}

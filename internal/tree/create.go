@@ -1,0 +1,208 @@
+package tree
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"cooper"
+	"cooper/internal/tree/catalog"
+	"cooper/internal/tree/safefs"
+)
+
+const treeFormat = 1
+
+// versionFile is what .cooper/VERSION holds.
+type versionFile struct {
+	Format int    `json:"format"`
+	Layout string `json:"layout"`
+}
+
+const sidecar = "sidecar"
+
+func openRoot(dir string, create bool) (safefs.FS, error) {
+	if create {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, &cooper.Error{Kind: cooper.KindUsage, Where: dir, Message: "cannot make the directory", Err: err,
+				Remedy: "name a directory that can be made"}
+		}
+	}
+	fsys, err := safefs.Open(dir)
+	if cooper.KindOf(err) == cooper.KindMissing {
+		return nil, noTree(dir)
+	}
+	return fsys, err
+}
+
+func noTree(dir string) error {
+	return &cooper.Error{Kind: cooper.KindUsage, Where: dir, Message: "there is no backup tree here",
+		Remedy: "check the path; `cooper backup run` makes a tree in a new or empty directory"}
+}
+
+// checkVersion is KindUsage if the directory is no tree (yet).
+func (t *Tree) checkVersion() error {
+	f, err := t.fs.Open(versionPath)
+	if cooper.KindOf(err) == cooper.KindMissing {
+		return noTree(t.dir)
+	}
+	if err != nil {
+		return err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, 4096))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	var v versionFile
+	if err := json.Unmarshal(b, &v); err != nil {
+		return &cooper.Error{Kind: cooper.KindCorrupt, Where: t.dir + "/" + versionPath, Message: "this makes no sense", Err: err,
+			Remedy: fmt.Sprintf(`the file should hold {"format":%d,"layout":%q}`, treeFormat, sidecar)}
+	}
+	if v.Format != treeFormat || v.Layout != sidecar {
+		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir, Remedy: "use the program that made the tree, or a newer one",
+			Message: fmt.Sprintf("the tree has format %d and layout %q; this program knows %d and %q", v.Format, v.Layout, treeFormat, sidecar)}
+	}
+	return nil
+}
+
+// checkRoots refuses a tree that links or mounts spread over several places:
+// renaming would not work there, and syncing would not reach it.
+func (t *Tree) checkRoots() error {
+	root, err := t.fs.Lstat(".")
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{mirrorDir, historyDir, metaDir} {
+		info, err := t.fs.Lstat(name)
+		if err == nil && info.IsDir() && info.Dev == root.Dev {
+			// What a link or a mount is, opening tells for sure.
+			_, err = t.fs.Lstat(name + "/none")
+			if err == nil || cooper.KindOf(err) == cooper.KindMissing {
+				continue
+			}
+		}
+		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir + "/" + name, Err: err,
+			Message: "this is no directory on the tree's own file system",
+			Remedy:  "mirror, history and .cooper must be directories of one file system, neither links nor mounts"}
+	}
+	return nil
+}
+
+// create makes the tree. The version file comes last: until it is there, the
+// directory is no tree, and making one begins again.
+func (t *Tree) create() error {
+	entries, err := t.fs.ReadDir(".")
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name != metaDir && e.Name != "lost+found" && !(e.IsDir() && (e.Name == mirrorDir || e.Name == historyDir) && t.isEmpty(e.Name)) {
+			return &cooper.Error{Kind: cooper.KindUsage, Where: t.dir, Message: "the directory is no backup tree, and holds other things, such as " + cooper.Quote(e.Name),
+				Remedy: "name a tree, or a new or empty directory"}
+		}
+	}
+	for _, name := range []string{mirrorDir, historyDir, stagingDir, journalDir, asideDir} {
+		if err := t.fs.MkdirAll(name); err != nil {
+			return err
+		}
+	}
+	lock, err := t.fs.OpenWrite(lockPath) // against another who creates here
+	if err != nil {
+		return err
+	}
+	if ok, err := tryLock(lock); err != nil || !ok {
+		if err == nil {
+			err = &cooper.Error{Kind: cooper.KindLocked, Where: t.dir, Message: "another process makes a tree here", Remedy: "wait for it"}
+		}
+		return errors.Join(err, lock.Close())
+	}
+	err = t.createLocked()
+	return errors.Join(err, lock.Close())
+}
+
+func (t *Tree) isEmpty(dir string) bool {
+	infos, err := t.fs.ReadDir(dir)
+	return err == nil && len(infos) == 0
+}
+
+func (t *Tree) createLocked() error {
+	if err := t.probe(); err != nil {
+		return err
+	}
+	if err := catalog.Create(t.fs); err != nil {
+		return err
+	}
+	b, err := json.Marshal(versionFile{Format: treeFormat, Layout: sidecar})
+	if err != nil {
+		return err
+	}
+	const tmp = versionPath + ".tmp"
+	f, err := t.fs.OpenWrite(tmp)
+	if err != nil {
+		return err
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = f.Write(append(b, '\n'))
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := t.fs.SyncAll(); err != nil {
+		return err
+	}
+	if err := t.fs.Replace(tmp, versionPath); err != nil {
+		return err
+	}
+	return t.fs.SyncAll()
+}
+
+// probe makes sure that the file system tells apart whatever S3 tells apart,
+// and keeps times.
+func (t *Tree) probe() (err error) {
+	const dir = metaDir + "/probe"
+	names := []string{"case", "CASE", "\u00e9", "e\u0301", "dot", "dot.", "blank ", "blank", `back\slash`, "colon:", "question?*|<>\""}
+	if err := t.fs.MkdirAll(dir); err != nil {
+		return err
+	}
+	for _, n := range names { // of a probe that was interrupted
+		if err := t.fs.Remove(dir + "/" + n); err != nil && cooper.KindOf(err) != cooper.KindMissing {
+			return unsuitable(t.dir, "refuses the name "+cooper.Quote(n), err)
+		}
+	}
+	defer func() {
+		for _, n := range names {
+			if rerr := t.fs.Remove(dir + "/" + n); rerr != nil && err == nil {
+				err = rerr
+			}
+		}
+		if rerr := t.fs.RemoveDir(dir); rerr != nil && err == nil {
+			err = rerr
+		}
+	}()
+	const at = cooper.Instant(1234567890123)
+	for _, n := range names {
+		f, err := t.fs.Create(dir + "/" + n)
+		if err != nil {
+			return unsuitable(t.dir, "takes "+cooper.Quote(n)+" for another name, or refuses it", err)
+		}
+		err = f.SetTime(at)
+		if err = errors.Join(err, f.Close()); err != nil {
+			return err
+		}
+	}
+	info, err := t.fs.Lstat(dir + "/" + names[0])
+	if err != nil {
+		return err
+	}
+	if !info.ModifiedAt(at) {
+		return unsuitable(t.dir, "does not keep modification times to the second", nil)
+	}
+	return nil
+}
+
+func unsuitable(dir, why string, err error) error {
+	return &cooper.Error{Kind: cooper.KindRefused, Where: dir, Err: err, Message: "the file system cannot hold a backup tree: it " + why,
+		Remedy: "use a Linux file system that is sensitive to case, such as ext4 or XFS"}
+}

@@ -1,0 +1,229 @@
+package tree
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+
+	"cooper"
+	"cooper/internal/tree/safefs"
+)
+
+// precheck finds the changes that cannot be made, before anything is written
+// down: afterwards every source is where it should be, and every target is
+// free or will be once the batch's own retirements are made. It gives what is
+// wrong with each change, nil where nothing is.
+//
+// Sources are not searched again later by what they look like alone: once a
+// batch is in the journal, a staged file or one in history that is gone was
+// moved, and so was one from the mirror whose place in history is taken. That
+// is why no target may be taken beforehand.
+func (m *mover) precheck(changes []Change) ([]*problem, error) {
+	problems := make([]*problem, len(changes))
+	targets := make(map[string]bool, len(changes))
+	for _, retirements := range []bool{true, false} {
+		for i := range changes {
+			c := &changes[i]
+			if !moves(c) || (from(c).in == inMirror) != retirements {
+				continue
+			}
+			p, err := m.precheckOne(c, targets)
+			if err != nil {
+				return nil, err
+			}
+			problems[i] = p
+			if p == nil && retirements {
+				m.retired[c.Old.Key] = true
+			}
+		}
+	}
+	keepReplaced(changes, problems)
+	return problems, nil
+}
+
+// keepReplaced lets a version stay in the mirror if the one that was to take
+// its place cannot: the mirror must not lose a name over that.
+func keepReplaced(changes []Change, problems []*problem) {
+	missing := map[string]bool{}
+	for i, p := range problems {
+		if p != nil && to(&changes[i]).in == inMirror {
+			missing[changes[i].New.Key] = true
+		}
+	}
+	if len(missing) == 0 {
+		return
+	}
+	for i := range changes {
+		if c := &changes[i]; problems[i] == nil && c.Op == Retire && missing[c.Old.Key] {
+			problems[i] = &problem{kindKept, "kept in the mirror, because what was to replace it could not be placed"}
+		}
+	}
+}
+
+// kindKept marks changes that were left out for another one's sake.
+const kindKept cooper.Kind = "kept"
+
+func (m *mover) precheckOne(c *Change, targets map[string]bool) (*problem, error) {
+	src, info, there, err := find(m.fs, from(c))
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		return notThere(src, info), nil
+	}
+	dst := to(c)
+	p := dst.path()
+	if targets[p] {
+		return conflict(p, "two versions are to be put here"), nil
+	}
+	targets[p] = true
+	if dst.in == inMirror {
+		return m.precheckMirror(c.New.Key, p)
+	}
+	return m.precheckHistory(src, p)
+}
+
+func notThere(path string, info safefs.Info) *problem {
+	if info.Mode == 0 && info.Inode == 0 {
+		return &problem{cooper.KindMissing, cooper.Quote(path) + ": the file is not there; `cooper backup verify --repair` fetches it again"}
+	}
+	return &problem{cooper.KindChanged, fmt.Sprintf("%s: this is not the file that was stored here (%s, %d bytes); `cooper backup verify --repair` moves it aside and fetches it again",
+		cooper.Quote(path), info.Mode, info.Size)}
+}
+
+func (m *mover) precheckMirror(key, p string) (*problem, error) {
+	info, err := m.fs.Lstat(p)
+	switch {
+	case cooper.KindOf(err) == cooper.KindMissing:
+		return nil, nil
+	case cooper.KindOf(err) == cooper.KindConflict:
+		return m.precheckAncestors(p)
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		_, there, err := lstat(m.fs, displacedPath(key))
+		if err != nil || !there || m.retired[key] {
+			return nil, err
+		}
+		return conflict(displacedPath(key), "something that is not ours has this name"), nil
+	case info.IsFile() && m.retired[key]:
+		return nil, nil
+	}
+	return conflict(p, "something that is not ours has this name"), nil
+}
+
+// precheckAncestors tells whether the file that stands where a directory is
+// needed can step aside.
+func (m *mover) precheckAncestors(p string) (*problem, error) {
+	for i := len(mirrorDir) + 1; i < len(p); i++ {
+		if p[i] != '/' {
+			continue
+		}
+		info, there, err := lstat(m.fs, p[:i])
+		if err != nil {
+			return nil, err
+		}
+		if !there {
+			break
+		}
+		if info.IsDir() {
+			continue
+		}
+		key, own, err := m.ownsPath(p[:i], info)
+		if err != nil {
+			return nil, err
+		}
+		if m.retired[key] && info.IsFile() {
+			return nil, nil
+		}
+		if own && !m.placed[key] {
+			_, there, err := lstat(m.fs, displacedPath(key))
+			if err == nil && there {
+				return conflict(displacedPath(key), "something that is not ours has this name"), nil
+			}
+			return nil, err
+		}
+		return conflict(p[:i], "something that is not ours is where a directory is needed"), nil
+	}
+	return conflict(p, "something above it keeps changing"), nil
+}
+
+// precheckHistory tells whether a name in history is free. A copy of what is to
+// be put there, which nobody knows how it came there, is set aside first.
+func (m *mover) precheckHistory(src, p string) (*problem, error) {
+	info, err := m.fs.Lstat(p)
+	switch {
+	case cooper.KindOf(err) == cooper.KindMissing:
+		return nil, nil
+	case cooper.KindOf(err) == cooper.KindConflict:
+		return conflict(p, "something that is no directory is above it"), nil
+	case err != nil:
+		return nil, err
+	}
+	same := false
+	if info.IsFile() {
+		if same, err = sameContent(m.fs, src, p); err != nil {
+			return nil, err
+		}
+	}
+	if !same {
+		return conflict(p, "something that is not ours has this name"), nil
+	}
+	_, err = setAside(m.fs, p)
+	return nil, err
+}
+
+// setAside moves a file to a free name in .cooper/aside and gives its path.
+func setAside(fsys safefs.FS, p string) (string, error) {
+	base := asideDir + "/" + p
+	if err := fsys.MkdirAll(path.Dir(base)); err != nil {
+		return "", err
+	}
+	for i := 1; ; i++ {
+		// A name of at most 234 bytes (keypath) with this is not too long, or
+		// the file system says so.
+		dst := base
+		if i > 1 {
+			dst = fmt.Sprintf("%s~%d", base, i)
+		}
+		err := fsys.Move(p, dst)
+		if err == nil {
+			return dst, nil
+		}
+		if _, there, lerr := lstat(fsys, dst); !there || lerr != nil {
+			return "", err
+		}
+	}
+}
+
+// sameContent compares two files.
+func sameContent(fsys safefs.FS, a, b string) (same bool, err error) {
+	fa, err := fsys.Open(a)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, fa.Close()) }()
+	fb, err := fsys.Open(b)
+	if err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, fb.Close()) }()
+	bufA, bufB := make([]byte, 256<<10), make([]byte, 256<<10)
+	for {
+		na, errA := io.ReadFull(fa, bufA)
+		nb, errB := io.ReadFull(fb, bufB)
+		if !bytes.Equal(bufA[:na], bufB[:nb]) {
+			return false, nil
+		}
+		for _, err := range []error{errA, errB} {
+			if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+				return false, err
+			}
+		}
+		if errA != nil || errB != nil {
+			return errA != nil && errB != nil, nil
+		}
+	}
+}

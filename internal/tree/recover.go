@@ -1,0 +1,198 @@
+package tree
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"cooper"
+	"cooper/internal/permit"
+	"cooper/internal/tree/journal"
+)
+
+// Recovered is an interrupted shard that was completed or undone, or one that
+// was committed but never settled.
+type Recovered struct {
+	Plan  string
+	Shard int
+	// Outcomes are those Commit would have given; none if undone.
+	Outcomes []cooper.Outcome
+	Undone   bool
+}
+
+// Recover completes interrupted shards, or undoes them, from the journal
+// alone. What it gives and what is not Undone must be written as facts and
+// Settled. It also removes leftovers of interrupted work that nobody can use.
+//
+// It may itself be interrupted anywhere, and called again, in either direction.
+func (t *Tree) Recover(ctx context.Context, p permit.Permit, undo bool) ([]Recovered, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.may(p); err != nil {
+		return nil, err
+	}
+	t.recovered = false
+	// What a killed process left is in memory, not yet on disk. Facts that
+	// follow from it must not be more durable than it is.
+	if err := t.fs.SyncAll(); err != nil {
+		return nil, err
+	}
+	if err := t.catalog.Refresh(); err != nil {
+		return nil, err
+	}
+	entries, err := t.readJournals()
+	if err != nil {
+		return nil, err
+	}
+	var out []Recovered
+	for _, entry := range entries {
+		if err := ctx.Err(); err != nil {
+			return nil, context.Cause(ctx)
+		}
+		r, err := t.recoverEntry(context.WithoutCancel(ctx), p, entry, undo)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	if err := t.Staging().clear(true); err != nil {
+		return nil, err
+	}
+	if err := t.catalog.Clean(p); err != nil {
+		return nil, err
+	}
+	t.recovered = true
+	return out, nil
+}
+
+// readJournals reads all entries, the oldest first, and removes those that were
+// never finished.
+func (t *Tree) readJournals() ([]*journal.Entry, error) {
+	infos, err := t.fs.ReadDir(journalDir)
+	if err != nil {
+		return nil, err
+	}
+	var entries []*journal.Entry
+	for _, i := range infos {
+		path := journalDir + "/" + i.Name
+		if strings.HasSuffix(i.Name, tmpSuffix) {
+			// Nothing was moved before the journal had its name.
+			if err := t.fs.Remove(path); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		if !strings.HasSuffix(i.Name, journalSuffix) {
+			continue
+		}
+		entry, err := t.readJournal(path)
+		if err == nil && journalPath(entry.Plan, entry.Shard) != path {
+			err = fmt.Errorf("it is about shard %d of plan %s", entry.Shard, entry.Plan)
+		}
+		if err != nil {
+			return nil, &cooper.Error{Kind: cooper.KindCorrupt, Where: t.dir + "/" + path, Message: "the journal of an interrupted shard cannot be read", Err: err,
+				Remedy: "look after the disk; then move this file away, and let `cooper backup verify --repair` bring mirror, history and catalog together again"}
+		}
+		entries = append(entries, entry)
+	}
+	slices.SortFunc(entries, func(a, b *journal.Entry) int {
+		if a.Generation != b.Generation {
+			return int(a.Generation - b.Generation)
+		}
+		return a.Shard - b.Shard
+	})
+	return entries, nil
+}
+
+func (t *Tree) readJournal(path string) (*journal.Entry, error) {
+	f, err := t.fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return nil, err
+	}
+	entry, _, err := journal.Decode(b)
+	return entry, err
+}
+
+func (t *Tree) recoverEntry(ctx context.Context, p permit.Permit, entry *journal.Entry, undo bool) (Recovered, error) {
+	state := t.State()
+	r := Recovered{Plan: entry.Plan, Shard: entry.Shard}
+	switch {
+	case entry.Generation < state.Generation: // done
+	case entry.Generation > state.Generation || state.Run == nil || state.Run.Plan != entry.Plan || entry.Shard >= state.Run.Shards || state.Run.Done.Has(entry.Shard):
+		return r, &cooper.Error{Kind: cooper.KindCorrupt, Where: t.dir + "/" + journalPath(entry.Plan, entry.Shard),
+			Message: fmt.Sprintf("the journal is of generation %d and does not fit the catalog's %d", entry.Generation, state.Generation),
+			Remedy:  "the catalog's CURRENT.json seems to be an old copy: bring back the newest one"}
+	case undo:
+		r.Undone = true
+		return r, t.undo(ctx, entry)
+	default:
+		if err := t.complete(ctx, p, entry); err != nil {
+			return r, err
+		}
+	}
+	t.await(entry)
+	r.Outcomes = finalOutcomes(entry)
+	return r, nil
+}
+
+// undo takes back what was moved, the last first. The journal goes last, once
+// that is on disk: until then undoing, or completing, can begin again.
+func (t *Tree) undo(ctx context.Context, entry *journal.Entry) error {
+	m := t.newMover(ctx, entry.Changes)
+	left := leftOut(entry)
+	for _, retirements := range []bool{false, true} {
+		emptied := map[string]bool{}
+		for i := len(entry.Changes) - 1; i >= 0; i-- {
+			c := &entry.Changes[i]
+			if left[i] || !moves(c) || (from(c).in == inMirror) != retirements {
+				continue
+			}
+			p, err := m.unmake(c)
+			if err != nil {
+				return err
+			}
+			if p != nil {
+				return &cooper.Error{Kind: p.kind, Where: t.dir, Message: "the interrupted shard cannot be undone: " + p.message,
+					Remedy: "do what the message says, or run without --undo: then the shard is completed without that"}
+			}
+			emptied[parentOf(to(c).path())] = true
+		}
+		if err := m.pruneAll(emptied); err != nil {
+			return err
+		}
+	}
+	if err := t.fs.SyncAll(); err != nil {
+		return err
+	}
+	if err := t.fs.Remove(journalPath(entry.Plan, entry.Shard)); err != nil {
+		return err
+	}
+	return t.fs.SyncDir(journalDir)
+}
+
+// unmake moves the file of a change back unless that was done before, or never
+// was forth.
+func (m *mover) unmake(c *Change) (*problem, error) {
+	back := from(c)
+	if back.in != inMirror {
+		path, info, there, err := find(m.fs, back)
+		if err != nil {
+			return nil, err
+		}
+		if there {
+			return nil, m.dropSecondName(to(c), path, info)
+		}
+	}
+	src, info, there, err := find(m.fs, to(c))
+	if err != nil || !there {
+		return nil, err
+	}
+	return m.move(src, info, back)
+}

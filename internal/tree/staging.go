@@ -1,0 +1,170 @@
+package tree
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"strings"
+
+	"cooper"
+	"cooper/internal/tree/safefs"
+)
+
+// partSuffix ends the name of a file that is being staged.
+const partSuffix = ".part"
+
+// Staging holds fetched bytes by identity, across runs and plans.
+type Staging struct{ fs safefs.FS }
+
+// StagedInfo describes staged bytes.
+type StagedInfo struct {
+	Path string // relative to the tree
+	Size int64  // that of the identity
+}
+
+// stagedPath follows from the identity alone, so that any plan finds what
+// another one fetched.
+func stagedPath(id *cooper.Identity) string {
+	b := make([]byte, 0, len(id.Key)+len(id.VersionID)+len(id.ETag)+40)
+	for _, s := range [...]string{id.Key, id.VersionID, id.ETag} {
+		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
+	}
+	b = binary.AppendVarint(binary.AppendVarint(b, id.Size), int64(id.LastModified))
+	sum := sha256.Sum256(b)
+	name := hex.EncodeToString(sum[:20])
+	return stagingDir + "/" + name[:2] + "/" + name
+}
+
+// Find tells whether all bytes of id are staged. After a machine crashed they
+// need not be what they were: check them before use, and fetch again what
+// cannot be checked.
+func (s *Staging) Find(id cooper.Identity) (StagedInfo, bool) {
+	path := stagedPath(&id)
+	info, err := s.fs.Lstat(path)
+	if err != nil || !info.IsFile() || info.Size != id.Size {
+		return StagedInfo{}, false
+	}
+	return StagedInfo{Path: path, Size: info.Size}, true
+}
+
+// Open opens staged bytes.
+func (s *Staging) Open(id cooper.Identity) (safefs.File, error) { return s.fs.Open(stagedPath(&id)) }
+
+// Create begins to stage id, in place of what may be staged of it.
+func (s *Staging) Create(id cooper.Identity) (*Staged, error) {
+	path := stagedPath(&id)
+	f, err := s.fs.OpenWrite(path + partSuffix)
+	if cooper.KindOf(err) == cooper.KindMissing {
+		if err := s.fs.MkdirAll(path[:strings.LastIndexByte(path, '/')]); err != nil {
+			return nil, err
+		}
+		f, err = s.fs.OpenWrite(path + partSuffix)
+	}
+	if err != nil {
+		return nil, err
+	}
+	st := &Staged{fs: s.fs, file: f, path: path}
+	info, err := f.Stat()
+	if err == nil && info.Size > 0 { // of an attempt before
+		err = f.Truncate(0)
+	}
+	if err != nil {
+		return nil, errors.Join(err, st.Abort())
+	}
+	return st, nil
+}
+
+// Discard removes what is staged of id; nothing is no error.
+func (s *Staging) Discard(id cooper.Identity) error {
+	err := s.fs.Remove(stagedPath(&id))
+	if cooper.KindOf(err) == cooper.KindMissing {
+		return nil
+	}
+	return err
+}
+
+// clear removes what is staged, or only what was never finished.
+func (s *Staging) clear(unfinished bool) error {
+	dirs, err := s.fs.ReadDir(stagingDir)
+	if err != nil {
+		return err
+	}
+	for _, d := range dirs {
+		if !d.IsDir() {
+			continue
+		}
+		files, err := s.fs.ReadDir(stagingDir + "/" + d.Name)
+		if err != nil {
+			return err
+		}
+		for _, f := range files {
+			if !f.IsFile() || unfinished && !strings.HasSuffix(f.Name, partSuffix) {
+				continue
+			}
+			if err := s.fs.Remove(stagingDir + "/" + d.Name + "/" + f.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Staged is a file being staged. It must end with Done or Abort. Errors are
+// KindFull if there is no room.
+type Staged struct {
+	fs   safefs.FS
+	file safefs.File // nil after the end
+	path string
+	size int64
+}
+
+func (s *Staged) Write(b []byte) (int, error) {
+	n, err := s.file.Write(b)
+	s.size += int64(n)
+	return n, err
+}
+
+// ReadAt reads what was written.
+func (s *Staged) ReadAt(b []byte, off int64) (int, error) { return s.file.ReadAt(b, off) }
+
+// Truncate cuts off all but the first size bytes; writing goes on there.
+func (s *Staged) Truncate(size int64) error {
+	if err := s.file.Truncate(size); err != nil {
+		return err
+	}
+	s.size = size
+	return nil
+}
+
+// Size is how many bytes were written.
+func (s *Staged) Size() int64 { return s.size }
+
+// Done gives the file its time and makes it findable; it is not synced: Commit
+// does that for a whole shard.
+func (s *Staged) Done(mtime cooper.Instant) error {
+	if mtime != 0 {
+		if err := s.file.SetTime(mtime); err != nil {
+			return errors.Join(err, s.Abort())
+		}
+	}
+	err := s.file.Close()
+	s.file = nil
+	if err == nil {
+		err = s.fs.Replace(s.path+partSuffix, s.path)
+	}
+	if err != nil {
+		return errors.Join(err, s.fs.Remove(s.path+partSuffix))
+	}
+	return nil
+}
+
+// Abort removes the file. After Done it does nothing.
+func (s *Staged) Abort() error {
+	if s.file == nil {
+		return nil
+	}
+	err := errors.Join(s.file.Close(), s.fs.Remove(s.path+partSuffix))
+	s.file = nil
+	return err
+}
