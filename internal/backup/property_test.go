@@ -2,10 +2,12 @@ package backup
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"testing"
 
 	"cooper"
+	"cooper/internal/inventory"
 	"cooper/internal/plan"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/treeop"
@@ -379,4 +381,74 @@ func TestRollbackAndForward(t *testing.T) {
 func anyVersion(id cooper.Identity) cooper.Identity {
 	id.VersionID = ""
 	return id
+}
+
+// source delivers a snapshot's rows for a real one to be built of.
+type source struct{ s *snap }
+
+func (s source) Meta() inventory.Meta { return s.s.meta }
+
+func (s source) Parts() []inventory.Part { return []inventory.Part{s} }
+
+func (s source) Name() string { return "rows" }
+
+func (s source) Read(_ context.Context, to inventory.Sink) error {
+	for i := range s.s.versions {
+		if err := to.Version(&s.s.versions[i]); err != nil {
+			return err
+		}
+	}
+	for i, key := range s.s.rejected {
+		if err := to.Reject(inventory.Rejected{File: "f", Row: int64(i), Key: []byte(key), Reason: "odd"}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A snapshot on disk leads to the same plan as its rows, whatever their order.
+func TestPlanFromSnapshotOnDisk(t *testing.T) {
+	type situation struct {
+		tree   *model
+		snap   *snap
+		policy Policy
+	}
+	situations := rapid.Custom(func(t *rapid.T) situation {
+		w := &world{bucket: newBucket("Enabled"), tree: newModel(), absent: map[cooper.Identity]int{}, dropped: map[string]bool{}}
+		for range rapid.IntRange(5, 20).Draw(t, "operations") {
+			w.bucket.live(t)
+		}
+		w.follow(t, w.bucket.list(), Careful(), never)
+		for range rapid.IntRange(5, 20).Draw(t, "more") {
+			w.bucket.live(t)
+		}
+		s := w.bucket.list()
+		w.spoil(t, s)
+		s.meta.Complete = true // as everything that can be built is
+		s.versions = rapid.Permutation(s.versions).Draw(t, "order")
+		return situation{w.tree, s, drawPolicy(t, s)}
+	})
+	for seed := range 12 {
+		x := situations.Example(seed)
+		dir := filepath.Join(t.TempDir(), "s-1")
+		if _, err := inventory.Build(context.Background(), dir, source{x.snap}, inventory.BuildOptions{ID: x.snap.meta.ID, Workers: 1}); err != nil {
+			t.Fatal(err)
+		}
+		disk, err := inventory.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var plans []string
+		for _, s := range []Snapshot{x.snap, Of(disk)} {
+			var rec recorder
+			h, err := Plan(context.Background(), Inputs{Snapshot: s, Catalog: x.tree, Policy: x.policy}, &rec)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plans = append(plans, describePlan(h, rec))
+		}
+		if plans[0] != plans[1] {
+			t.Fatalf("from rows:\n%s\nfrom disk:\n%s", plans[0], plans[1])
+		}
+	}
 }
