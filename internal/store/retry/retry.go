@@ -130,7 +130,7 @@ func interrupted(ctx context.Context, last error) error {
 		return last
 	}
 	// Only the text of last: its kind must not hide that the context ended.
-	return fmt.Errorf("%w (the last failure was: %v)", context.Cause(ctx), last)
+	return fmt.Errorf("%w (the last failure was: %s)", context.Cause(ctx), last.Error())
 }
 
 // Sleep waits for d, or fails with ctx's error when that ends first.

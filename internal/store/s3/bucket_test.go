@@ -255,8 +255,10 @@ func TestSlotsOfBodies(t *testing.T) {
 				continue
 			}
 		}
-		if rc.Close() != nil || rc.Close() != nil {
-			t.Fatal("closing")
+		for range 2 { // the second time does nothing
+			if err := rc.Close(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 }

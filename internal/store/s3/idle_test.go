@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,9 +46,9 @@ func pipeBucket(idle time.Duration, f func(c net.Conn, r *http.Request)) *Bucket
 
 func TestHangIsGivenUpAndRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		asked := 0
+		var asked atomic.Int64
 		b := pipeBucket(time.Minute, func(c net.Conn, _ *http.Request) {
-			if asked++; asked == 1 {
+			if asked.Add(1) == 1 {
 				_, _ = io.Copy(io.Discard, c) // no answer until the client gives up
 				return
 			}
@@ -58,8 +59,8 @@ func TestHangIsGivenUpAndRepeated(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if d := time.Since(begin); d < 50*time.Second || d > 70*time.Second || asked != 2 {
-			t.Fatalf("%d requests in %v", asked, d)
+		if d := time.Since(begin); d < 50*time.Second || d > 70*time.Second || asked.Load() != 2 {
+			t.Fatalf("%d requests in %v", asked.Load(), d)
 		}
 		if got, err := io.ReadAll(rc); err != nil || string(got) != "hello" {
 			t.Fatalf("%q, %v", got, err)

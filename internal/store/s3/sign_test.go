@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"net/http"
@@ -103,7 +104,7 @@ func TestKeysAreSentAsTheyAre(t *testing.T) {
 			t.Fatal(err)
 		}
 		line, err := sent.ReadString('\n')
-		if err != nil && err != io.EOF {
+		if err != nil && !errors.Is(err, io.EOF) {
 			t.Fatal(err)
 		}
 		if line != "GET "+want+" HTTP/1.1\r\n" {

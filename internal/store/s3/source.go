@@ -52,7 +52,7 @@ func (c *section) Read(p []byte) (int, error) {
 	p = p[:min(int64(len(p)), c.size-c.pos)]
 	n, err := c.src.readAt(p, c.off+c.pos)
 	c.pos += int64(n)
-	if err == io.EOF && c.pos < c.size {
+	if errors.Is(err, io.EOF) && c.pos < c.size {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
