@@ -36,12 +36,12 @@ func open(dir string, walk bool) (*dirFS, error) {
 		return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	})
 	if err != nil {
-		return nil, fail("cannot open the directory", dir, err)
+		return nil, Fail("cannot open the directory", dir, err)
 	}
 	d := &dirFS{name: dir, root: root, walk: walk}
 	var st unix.Stat_t
 	if err := unix.Fstat(root, &st); err != nil {
-		return nil, errors.Join(fail("cannot look at the directory", dir, err), unix.Close(root))
+		return nil, errors.Join(Fail("cannot look at the directory", dir, err), unix.Close(root))
 	}
 	d.dev = st.Dev
 	d.cache = newHandleCache(cachedDirs, d.openDir)
@@ -62,7 +62,7 @@ func (d *dirFS) Close() error {
 		err = cerr
 	}
 	if err != nil {
-		return fail("cannot close the directory", d.name, err)
+		return Fail("cannot close the directory", d.name, err)
 	}
 	return nil
 }
@@ -156,7 +156,7 @@ func (d *dirFS) where(name string) string {
 }
 
 func (d *dirFS) fail(message, name string, err error) error {
-	return fail(message, cooper.Quote(d.where(name)), err)
+	return Fail(message, cooper.Quote(d.where(name)), err)
 }
 
 func (d *dirFS) Space() (Space, error) {

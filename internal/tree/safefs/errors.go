@@ -7,8 +7,9 @@ import (
 	"cooper"
 )
 
-// fail turns a system error into one a person reads.
-func fail(message, where string, err error) error {
+// Fail turns a system error into one a person reads. Every implementation of
+// FS gives such errors.
+func Fail(message, where string, err error) error {
 	e := &cooper.Error{Kind: kindOf(err), Message: message, Where: where, Err: err}
 	switch {
 	case e.Kind == cooper.KindFull:

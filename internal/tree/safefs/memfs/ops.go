@@ -1,0 +1,394 @@
+package memfs
+
+import (
+	"io"
+	"io/fs"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
+
+	"cooper"
+	"cooper/internal/tree/safefs"
+)
+
+func (m *FS) info(name string, n *node) safefs.Info {
+	i := safefs.Info{Name: path.Base(name), Size: int64(len(n.data)), Mode: 0o644, MTime: n.mtime, Dev: 1, Inode: n.inode}
+	if n.dir {
+		i.Mode = fs.ModeDir | 0o755
+	}
+	return i
+}
+
+// Open opens a file for reading.
+func (m *FS) Open(name string) (safefs.File, error) {
+	if err := m.read("open", name); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.lookup(name)
+	if err == nil && n.dir {
+		err = syscall.EISDIR
+	}
+	if err != nil {
+		return nil, safefs.Fail("cannot open", name, err)
+	}
+	return &file{fs: m, name: name, node: n}, nil
+}
+
+// Lstat describes a name.
+func (m *FS) Lstat(name string) (safefs.Info, error) {
+	if err := m.read("lstat", name); err != nil {
+		return safefs.Info{}, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.lookup(name)
+	if err != nil {
+		return safefs.Info{}, safefs.Fail("cannot look at", name, err)
+	}
+	return m.info(name, n), nil
+}
+
+// ReadDir lists a directory.
+func (m *FS) ReadDir(name string) ([]safefs.Info, error) {
+	if err := m.read("readdir", name); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.lookup(name)
+	if err == nil && !n.dir {
+		err = syscall.ENOTDIR
+	}
+	if err != nil {
+		return nil, safefs.Fail("cannot list the directory", name, err)
+	}
+	var infos []safefs.Info
+	for _, other := range slices.Sorted(maps.Keys(m.names)) {
+		if other != "." && path.Dir(other) == name {
+			i := m.info(other, m.names[other])
+			infos = append(infos, safefs.Info{Name: i.Name, Mode: i.Mode.Type()})
+		}
+	}
+	return infos, nil
+}
+
+// Create makes a new file.
+func (m *FS) Create(name string) (safefs.File, error) {
+	return m.openWrite("create", name, true)
+}
+
+// OpenWrite opens a file for writing, or makes it.
+func (m *FS) OpenWrite(name string) (safefs.File, error) {
+	return m.openWrite("open-write", name, false)
+}
+
+func (m *FS) openWrite(op, name string, exclusive bool) (safefs.File, error) {
+	if err := m.before(op, name); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err := m.parent(name); err != nil {
+		return nil, safefs.Fail("cannot "+op, name, err)
+	}
+	n := m.names[name]
+	switch {
+	case n != nil && exclusive:
+		return nil, safefs.Fail("cannot "+op, name, syscall.EEXIST)
+	case n != nil && n.dir:
+		return nil, safefs.Fail("cannot "+op, name, syscall.EISDIR)
+	case n == nil:
+		m.inodes++
+		m.now++
+		n = &node{inode: m.inodes, mtime: m.now}
+		m.record(change{to: name, node: n})
+	}
+	return &file{fs: m, name: name, node: n, writable: true}, nil
+}
+
+// MkdirAll makes directories. Each is an operation of its own.
+func (m *FS) MkdirAll(name string) error {
+	if name == "." {
+		return nil
+	}
+	if err := m.before("mkdir", name); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n, err := m.lookup(name); err == syscall.EINVAL {
+		return safefs.Fail("cannot make the directory", name, err)
+	} else if err == nil && n.dir {
+		return nil
+	}
+	for i := 0; i <= len(name); i++ {
+		if i < len(name) && name[i] != '/' {
+			continue
+		}
+		n := m.names[name[:i]]
+		if n != nil && !n.dir {
+			return safefs.Fail("cannot make the directory", name, syscall.ENOTDIR)
+		}
+		if n == nil {
+			m.inodes++
+			m.record(change{to: name[:i], node: &node{dir: true, inode: m.inodes}})
+		}
+	}
+	return nil
+}
+
+// Move renames a file to a free name.
+func (m *FS) Move(from, to string) error { return m.rename("move", from, to, false) }
+
+// Replace renames a file over another.
+func (m *FS) Replace(from, to string) error { return m.rename("replace", from, to, true) }
+
+func (m *FS) rename(op, from, to string, replace bool) error {
+	if err := m.before(op, from, to); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.lookup(from)
+	if err == nil {
+		err = m.parent(to)
+	}
+	if err == nil && n.dir {
+		err = syscall.EISDIR
+	}
+	if old := m.names[to]; err == nil && old != nil && (!replace || old.dir) {
+		err = syscall.EEXIST
+	}
+	if err != nil {
+		return safefs.Fail("cannot "+op+" "+from, to, err)
+	}
+	m.record(change{from: from, to: to, node: n})
+	return nil
+}
+
+// Remove removes a file.
+func (m *FS) Remove(name string) error {
+	if err := m.before("remove", name); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.lookup(name)
+	if err == nil && n.dir {
+		err = syscall.EISDIR
+	}
+	if err != nil {
+		return safefs.Fail("cannot remove", name, err)
+	}
+	m.record(change{from: name, node: n})
+	return nil
+}
+
+// RemoveDir removes an empty directory.
+func (m *FS) RemoveDir(name string) error {
+	if err := m.before("rmdir", name); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, err := m.lookup(name)
+	if err == nil && !n.dir {
+		err = syscall.ENOTDIR
+	}
+	for other := range m.names {
+		if err == nil && strings.HasPrefix(other, name+"/") {
+			err = syscall.ENOTEMPTY
+		}
+	}
+	if err != nil {
+		return safefs.Fail("cannot remove the directory", name, err)
+	}
+	m.record(change{from: name, node: n})
+	return nil
+}
+
+// SyncDir puts the names in one directory on the disk, and whatever they need.
+func (m *FS) SyncDir(name string) error {
+	if err := m.before("sync-dir", name); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n, err := m.lookup(name); err != nil || !n.dir {
+		if err == nil {
+			err = syscall.ENOTDIR
+		}
+		return safefs.Fail("cannot sync the directory", name, err)
+	}
+	needed := map[string]bool{}
+	for i := len(m.log) - 1; i >= 0; i-- {
+		c := &m.log[i]
+		in := func(p string) bool { return p != "" && (path.Dir(p) == name || needed[p]) }
+		if !c.hard && !in(c.from) && !in(c.to) {
+			continue
+		}
+		c.hard = true
+		for _, p := range []string{c.from, c.to} {
+			for ; p != "" && p != "."; p = path.Dir(p) {
+				needed[p] = true
+			}
+		}
+	}
+	return nil
+}
+
+// SyncAll puts everything on the disk.
+func (m *FS) SyncAll() error {
+	if err := m.before("sync-all"); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.disk, m.log = maps.Clone(m.names), nil
+	for _, n := range m.names {
+		n.sync()
+	}
+	return nil
+}
+
+func (n *node) sync() { n.synced, n.syncedMTime = slices.Clone(n.data), n.mtime }
+
+// file is an open file.
+type file struct {
+	fs       *FS
+	name     string
+	node     *node
+	at       int
+	writable bool
+	locked   bool
+	closed   bool
+}
+
+func (f *file) check() error {
+	if f.closed {
+		return safefs.Fail("cannot use", f.name, fs.ErrClosed)
+	}
+	return nil
+}
+
+func (f *file) Read(b []byte) (int, error) {
+	n, err := f.ReadAt(b, int64(f.at))
+	f.at += n
+	if n > 0 && err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
+func (f *file) ReadAt(b []byte, off int64) (int, error) {
+	if err := f.fs.read("read", f.name); err != nil {
+		return 0, err
+	}
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if err := f.check(); err != nil {
+		return 0, err
+	}
+	n := copy(b, f.node.data[min(int(off), len(f.node.data)):])
+	if n < len(b) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (f *file) Write(b []byte) (int, error) {
+	if err := f.fs.before("write", f.name); err != nil {
+		return 0, err
+	}
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if err := f.check(); err != nil {
+		return 0, err
+	}
+	if !f.writable {
+		return 0, safefs.Fail("cannot write", f.name, syscall.EBADF)
+	}
+	data := slices.Clone(f.node.data)
+	if need := f.at + len(b); need > len(data) {
+		data = append(data, make([]byte, need-len(data))...)
+	}
+	copy(data[f.at:], b)
+	f.at += len(b)
+	f.fs.now++
+	f.node.data, f.node.mtime = data, f.fs.now
+	return len(b), nil
+}
+
+func (f *file) Truncate(size int64) error {
+	if err := f.fs.before("truncate", f.name); err != nil {
+		return err
+	}
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if err := f.check(); err != nil {
+		return err
+	}
+	data := make([]byte, size)
+	copy(data, f.node.data)
+	f.node.data, f.at = data, int(size)
+	return nil
+}
+
+func (f *file) Sync() error {
+	if err := f.fs.before("sync", f.name); err != nil {
+		return err
+	}
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if err := f.check(); err != nil {
+		return err
+	}
+	f.node.sync()
+	return nil
+}
+
+func (f *file) Stat() (safefs.Info, error) {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	return f.fs.info(f.name, f.node), f.check()
+}
+
+func (f *file) SetTime(at cooper.Instant) error {
+	if err := f.fs.before("set-time", f.name); err != nil {
+		return err
+	}
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if err := f.check(); err != nil {
+		return err
+	}
+	f.node.mtime = int64(at) * 1e6
+	return nil
+}
+
+func (f *file) TryLock() (bool, error) {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if f.node.locked && !f.locked {
+		return false, nil
+	}
+	f.node.locked, f.locked = true, true
+	return true, nil
+}
+
+func (f *file) Close() error {
+	f.fs.mu.Lock()
+	defer f.fs.mu.Unlock()
+	if err := f.check(); err != nil {
+		return err
+	}
+	f.closed = true
+	if f.locked {
+		f.node.locked = false
+	}
+	return nil
+}
