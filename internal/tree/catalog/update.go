@@ -26,12 +26,15 @@ var errPermit = &cooper.Error{Kind: cooper.KindInternal, Message: "the catalog w
 // Dir is where a tree's catalog lies, relative to the tree.
 const Dir = dir
 
+// FirstGeneration is that of an empty catalog.
+const FirstGeneration = 1
+
 // Create makes an empty catalog in the tree whose root is fsys.
 func Create(fsys safefs.FS) error {
 	if err := fsys.MkdirAll(dir); err != nil {
 		return err
 	}
-	return writeState(fsys, &State{Format: format, Generation: 1, Runs: []Sorted{}, Observed: []Observed{}})
+	return writeState(fsys, &State{Format: format, Generation: FirstGeneration, Runs: []Sorted{}, Observed: []Observed{}})
 }
 
 // Append writes rows as a new sequence, which is not part of the catalog until

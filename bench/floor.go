@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// floorClient signs and sends GETs and does nothing else: what is left when
+// everything that makes a client safe is taken away.
+type floorClient struct {
+	http *http.Client
+	url  string
+	host string
+	key  []byte
+	day  string
+}
+
+func newFloorClient(url string, concurrency int) *floorClient {
+	day := time.Now().UTC().Format("20060102")
+	key := []byte("AWS4bench-secret")
+	for _, part := range []string{day, "us-east-1", "s3", "aws4_request"} {
+		key = hmacOf(key, part)
+	}
+	return &floorClient{
+		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: concurrency, DisableCompression: true}},
+		url:  url, host: url[len("http://"):], key: key, day: day,
+	}
+}
+
+func hmacOf(key []byte, text string) []byte {
+	h := hmac.New(sha256.New, key)
+	h.Write([]byte(text))
+	return h.Sum(nil)
+}
+
+const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+func (c *floorClient) get(ctx context.Context, key string) (io.ReadCloser, error) {
+	path := "/" + bucketName + "/" + key
+	stamp := time.Now().UTC().Format("20060102T150405Z")
+	canonical := "GET\n" + path + "\n\nhost:" + c.host + "\nx-amz-content-sha256:" + emptyHash + "\nx-amz-date:" + stamp +
+		"\n\nhost;x-amz-content-sha256;x-amz-date\n" + emptyHash
+	sum := sha256.Sum256([]byte(canonical))
+	scope := c.day + "/us-east-1/s3/aws4_request"
+	signature := hex.EncodeToString(hmacOf(c.key, "AWS4-HMAC-SHA256\n"+stamp+"\n"+scope+"\n"+hex.EncodeToString(sum[:])))
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header["X-Amz-Date"] = []string{stamp}
+	req.Header["X-Amz-Content-Sha256"] = []string{emptyHash}
+	req.Header["Authorization"] = []string{"AWS4-HMAC-SHA256 Credential=bench/" + scope + ",SignedHeaders=host;x-amz-content-sha256;x-amz-date,Signature=" + signature}
+	res, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	if res.StatusCode != http.StatusOK {
+		res.Body.Close()
+		return nil, fmt.Errorf("GET %s: %s", key, res.Status)
+	}
+	return res.Body, nil
+}
+
+// floor fetches n objects into files and returns the seconds it took. Nothing
+// is checked, synced or remembered.
+func floor(ctx context.Context, url, dir string, n, concurrency int) (float64, error) {
+	c := newFloorClient(url, concurrency)
+	defer c.http.CloseIdleConnections()
+	var next atomic.Int64
+	var dirs sync.Map
+	errs := make(chan error, concurrency)
+	began := time.Now()
+	for range concurrency {
+		go func() {
+			buf := make([]byte, 64<<10)
+			for {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					errs <- nil
+					return
+				}
+				if err := fetchOne(ctx, c, dir, keyOf(i), &dirs, buf); err != nil {
+					errs <- err
+					return
+				}
+			}
+		}()
+	}
+	var failed error
+	for range concurrency {
+		if err := <-errs; err != nil {
+			failed = err
+		}
+	}
+	return time.Since(began).Seconds(), failed
+}
+
+func fetchOne(ctx context.Context, c *floorClient, dir, key string, dirs *sync.Map, buf []byte) error {
+	body, err := c.get(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	path := filepath.Join(dir, key)
+	parent := filepath.Dir(path)
+	if _, ok := dirs.Load(parent); !ok {
+		if err := os.MkdirAll(parent, 0o755); err != nil {
+			return err
+		}
+		dirs.Store(parent, true)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	if _, err := io.CopyBuffer(struct{ io.Writer }{f}, body, buf); err != nil {
+		f.Close()
+		return err
+	}
+	return f.Close()
+}

@@ -1,0 +1,96 @@
+// Command bench measures the built binary: first backups against a floor,
+// unchanged and slightly changed runs, and planning at scale. It prints a table to
+// be kept in docs/benchmarks.md. Absolute times are those of one machine; ratios are
+// taken from runs that follow each other.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// setup is what all parts share.
+type setup struct {
+	cooper string
+	dir    string
+	rounds int
+}
+
+func main() {
+	cooper := flag.String("cooper", "build/cooper", "the binary")
+	dir := flag.String("dir", filepath.Join(os.TempDir(), "cooper-bench"), "where trees and reports go; removed at the end")
+	parts := flag.String("parts", "first,million,scale", "what to measure: first, million, scale, scale100m")
+	rounds := flag.Int("rounds", 3, "how often each comparison is repeated")
+	serve := flag.Int("serve", 0, "serve so many objects (used by the program itself)")
+	size := flag.Int("size", 4096, "bytes of an object")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	var err error
+	if *serve > 0 {
+		err = serveObjects(ctx, *serve, *size)
+	} else {
+		err = run(ctx, *cooper, *dir, *parts, *rounds)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, cooper, dir, parts string, rounds int) error {
+	bin, err := filepath.Abs(cooper)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	fmt.Printf("%s, %d CPUs, %s\n", runtime.Version(), runtime.NumCPU(), cpuName())
+	s := &setup{cooper: bin, dir: dir, rounds: rounds}
+	known := map[string]func(context.Context) error{
+		"first": s.first, "million": s.million,
+		"scale":     func(ctx context.Context) error { return s.scale(ctx, 2_000_000, 20_000_000) },
+		"scale100m": func(ctx context.Context) error { return s.scale(ctx, 10_000_000, 100_000_000) },
+	}
+	for _, part := range strings.Split(parts, ",") {
+		f, ok := known[part]
+		if !ok {
+			return fmt.Errorf("unknown part %q", part)
+		}
+		fmt.Printf("\n## %s\n\n", part)
+		if err := f(ctx); err != nil {
+			return fmt.Errorf("%s: %w", part, err)
+		}
+	}
+	return nil
+}
+
+func cpuName() string {
+	b, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return "unknown CPU"
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == "model name" {
+			return strings.TrimSpace(value)
+		}
+	}
+	return "unknown CPU"
+}
+
+func median(xs []float64) float64 {
+	xs = slices.Clone(xs)
+	slices.Sort(xs)
+	return xs[len(xs)/2]
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/term"
+	"cooper/internal/workspace"
+)
+
+// app is one call of the program: its streams, its global flags, its clock.
+type app struct {
+	stdin  io.Reader
+	stdout term.Out
+	stderr term.Out
+	clock  func() time.Time
+
+	json      bool
+	quiet     bool
+	workspace string
+	memory    string
+	s3        s3Flags
+}
+
+// s3Flags say how to reach S3; they have the names other tools use.
+type s3Flags struct {
+	endpoint, profile, region string
+	anonymous                 bool
+}
+
+func newApp(stdin, stdout, stderr *os.File) *app {
+	return &app{stdin: stdin, stdout: term.New(stdout), stderr: term.New(stderr), clock: time.Now}
+}
+
+// run carries out one command line and gives the exit code.
+func (a *app) run(ctx context.Context, args []string) int {
+	root := a.root()
+	root.SetArgs(args)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		// cobra's own errors are about the command line.
+		var e *cooper.Error
+		if !errors.As(err, &e) && isUsage(err) {
+			err = usage(err.Error(), "See cooper --help.")
+		}
+		a.report(err)
+	}
+	return exitCode(err)
+}
+
+// isUsage recognises what cobra and pflag say about a command line; they have
+// no types for it.
+func isUsage(err error) bool {
+	for _, p := range []string{"unknown command", "unknown flag", "unknown shorthand", "flag needs", "invalid argument", "accepts ", "requires ", "required flag", "if any flags in the group", "at least one of the flags", "bad flag syntax"} {
+		if strings.HasPrefix(err.Error(), p) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cooper",
+		Short: "Take stock of S3 buckets and back them up",
+		Long: `Cooper takes stock of a bucket from its S3 Inventory and backs it up to a tree
+that is a usable mirror and a true history.
+
+Every job is first a plan that can be read, then an apply that can be killed at
+any instant and taken up again, then facts that can be queried.`,
+		Example: `  # what is in the bucket, by its own daily report
+  cooper snapshot s3://bucket --inventory s3://reports/inventory/bucket/daily/
+
+  # the daily backup: snapshot, plan, apply
+  cooper backup run s3://bucket /data/backup --inventory s3://reports/inventory/bucket/daily/
+
+  # one folder as it was in March
+  cooper backup restore /data/backup --at 2026-03-01 --prefix images/ --to /tmp/images`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Version:       version,
+		Args:          cobra.NoArgs,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return a.limitMemory()
+		},
+	}
+	f := root.PersistentFlags()
+	f.BoolVar(&a.json, "json", false, "write JSON: one object, or one a line for lists")
+	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
+	f.StringVar(&a.workspace, "workspace", "", "directory of snapshots, plans and ledger (default $COOPER_WORKSPACE or ./.cooper)")
+	f.StringVar(&a.memory, "memory", "2GiB", "memory to stay within, at least 256MiB")
+	f.StringVar(&a.s3.endpoint, "endpoint-url", os.Getenv("AWS_ENDPOINT_URL_S3"), "URL of an S3-compatible store")
+	f.StringVar(&a.s3.profile, "profile", "", "profile of the AWS configuration")
+	f.StringVar(&a.s3.region, "region", "", "region of the buckets (found by itself otherwise)")
+	f.BoolVar(&a.s3.anonymous, "no-sign-request", false, "access public buckets without credentials")
+	root.AddCommand(a.snapshotCmd(), a.inventoryCmd(), a.backupCmd(), a.planCmd(), a.applyCmd(), a.ledgerCmd())
+	return root
+}
+
+// limitMemory makes the garbage collector work harder before the process grows
+// past the setting.
+func (a *app) limitMemory() error {
+	n, err := a.memoryBytes()
+	if err != nil {
+		return err
+	}
+	debug.SetMemoryLimit(n * 3 / 4)
+	return nil
+}
+
+// memoryBytes is --memory in bytes.
+func (a *app) memoryBytes() (int64, error) {
+	s := strings.TrimSpace(a.memory)
+	units := []struct {
+		suffix string
+		bytes  float64
+	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"", 1}}
+	for _, u := range units {
+		num, ok := strings.CutSuffix(s, u.suffix)
+		if !ok {
+			continue
+		}
+		x, err := strconv.ParseFloat(strings.TrimSpace(num), 64)
+		if err != nil || x*u.bytes < 256<<20 {
+			break
+		}
+		return int64(x * u.bytes), nil
+	}
+	return 0, usage(fmt.Sprintf("--memory %q is not a size of at least 256MiB", a.memory), "Give it like --memory 2GiB.")
+}
+
+// openWorkspace opens the workspace the flags or the environment name.
+func (a *app) openWorkspace() (*workspace.Workspace, error) {
+	dir := a.workspace
+	if dir == "" {
+		dir = os.Getenv("COOPER_WORKSPACE")
+	}
+	if dir == "" {
+		dir = ".cooper"
+	}
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	return workspace.Open(abs, workspace.Options{Clock: a.clock})
+}
+
+// emit writes one JSON object.
+func (a *app) emit(v any) error {
+	enc := json.NewEncoder(a.stdout)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// say writes a line for a person.
+func (a *app) say(format string, args ...any) {
+	fmt.Fprintf(a.stdout, format+"\n", args...)
+}
+
+// note writes a line beside the output: progress of a kind, or a warning.
+func (a *app) note(format string, args ...any) {
+	if !a.quiet && !a.json {
+		fmt.Fprintf(a.stderr, format+"\n", args...)
+	}
+}

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/term"
+)
+
+func (a *app) applyCmd() *cobra.Command {
+	var f applyFlags
+	cmd := &cobra.Command{
+		Use:   "apply ID",
+		Short: "Carry out a plan, or go on with one",
+		Long: `Carries out a plan: shard by shard, so that it can be killed at any instant. A
+shard that was interrupted is completed first, or taken back with --undo, which does nothing
+else. A plan that was not made for the target as it is now is refused.`,
+		Example: `  cooper apply latest
+  cooper apply p-20261120T0100 --confirm 4f1c22ab
+  cooper apply latest --undo`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.apply(cmd.Context(), args[0], &f)
+		},
+	}
+	f.register(cmd)
+	cmd.Flags().BoolVar(&f.undo, "undo", false, "take an interrupted shard back instead of completing it, and stop")
+	return cmd
+}
+
+func (a *app) apply(ctx context.Context, name string, f *applyFlags) (err error) {
+	ws, err := a.openWorkspace()
+	if err != nil {
+		return err
+	}
+	defer finally(&err, ws.Close)
+	p, err := openPlan(ws, name)
+	if err != nil {
+		return err
+	}
+	h := p.Header()
+	dir, err := treeOf(h)
+	if err != nil {
+		return err
+	}
+	return a.withTree(ctx, dir, "apply "+h.ID, !f.undo, f, func(ctx context.Context, d *drive) error {
+		if f.undo {
+			a.note("nothing is half done any more")
+			return nil
+		}
+		sum, err := d.apply(ctx, h.ID)
+		return a.finished(ran{Plan: &h, Applied: &sum}, err)
+	})
+}
+
+// showSummary tells what a run did.
+func (a *app) showSummary(r ran) error {
+	if a.json {
+		return a.emit(r)
+	}
+	s := r.Applied
+	var did []string
+	for _, verb := range slices.Sorted(maps.Keys(s.Verbs)) {
+		for _, status := range slices.Sorted(maps.Keys(s.Verbs[verb])) {
+			did = append(did, fmt.Sprintf("%s %s %s", term.Count(s.Verbs[verb][status]), verb, status))
+		}
+	}
+	took := s.Ended.Time().Sub(s.Began.Time())
+	word := a.stdout.Style(term.Green, "done")
+	switch {
+	case !s.Finished:
+		word = a.stdout.Style(term.Yellow, "stopped")
+	case s.Count(cooper.Failed) > 0:
+		word = a.stdout.Style(term.Yellow, "done, but some objects failed")
+	}
+	if len(did) == 0 {
+		did = []string{"nothing to do"}
+	}
+	a.say("%s in %s: %s", word, term.Duration(took), strings.Join(did, ", "))
+	if s.Bytes > 0 || s.Requests > 0 {
+		rate := ""
+		if took > time.Second {
+			rate = fmt.Sprintf(" (%s/s)", term.Bytes(int64(float64(s.Bytes)/took.Seconds())))
+		}
+		a.say("  %s with %s%s", term.Bytes(s.Bytes), term.Plural(s.Requests, "request"), rate)
+	}
+	for _, f := range s.Failures {
+		a.say("  %s %s: %s", a.stdout.Style(term.Red, string(f.Kind)), term.Clean(f.Key), term.Clean(f.Message))
+	}
+	if more := s.Count(cooper.Failed) - int64(len(s.Failures)); more > 0 {
+		a.say("  and %s more: cooper ledger sql \"SELECT key, kind, message FROM outcome WHERE run = '%s' AND status = 'failed'\"", term.Count(more), s.Run)
+	}
+	return nil
+}

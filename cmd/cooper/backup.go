@@ -1,0 +1,166 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/backup"
+)
+
+func (a *app) backupCmd() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "backup",
+		Short: "Back a bucket up to a tree, and look after it",
+		Long: `A tree is a directory with a usable mirror of the bucket (DIR/mirror), everything
+that was replaced or deleted (DIR/history), and a catalog that says where every
+version is and how far it was verified (DIR/.cooper).`,
+		Args: cobra.NoArgs,
+	}
+	cmd.AddCommand(a.backupRunCmd(), a.backupPlanCmd(), a.backupStatusCmd(), a.backupVerifyCmd(), a.backupRestoreCmd(), a.backupRollbackCmd())
+	return cmd
+}
+
+// backupFlags are what planning and applying a backup can be told.
+type backupFlags struct {
+	source   sourceFlags
+	prefix   string
+	match    string
+	archived string
+	share    string
+	preset   string
+	forward  bool
+	older    bool
+	prices   string
+	keep     int
+	apply    applyFlags
+	planOnly bool
+}
+
+func (f *backupFlags) registerPlan(cmd *cobra.Command) {
+	f.source.register(cmd)
+	fl := cmd.Flags()
+	fl.StringVar(&f.source.snapshot, "snapshot", "", "use this snapshot (id, unique beginning, or latest)")
+	cmd.MarkFlagsMutuallyExclusive("inventory", "list", "snapshot")
+	fl.StringVar(&f.prefix, "prefix", "", "only keys below this prefix; a/b never means a/bc")
+	fl.StringVar(&f.match, "match", "", "only keys that match this regular expression (RE2)")
+	fl.StringVar(&f.archived, "archived", "", "what to do with versions in archive classes: defer (list them) or restore (ask for copies; a later run fetches them)")
+	fl.StringVar(&f.share, "share-stop", "", "the share of the mirror that may go without a replacement before a person is asked, such as 10%")
+	fl.StringVar(&f.preset, "preset", "careful", "safety parameters: careful or fast (share stop at 50%)")
+	fl.BoolVar(&f.forward, "forward", false, "go on after a rollback")
+	fl.BoolVar(&f.older, "older", false, "accept a snapshot that is older than what the tree follows")
+	fl.StringVar(&f.prices, "prices", "", "a file of prices instead of the built-in ones (docs/formats/prices.md)")
+}
+
+// policy puts the mission's parameters together.
+func (f *backupFlags) policy() (backup.Policy, error) {
+	var p backup.Policy
+	switch f.preset {
+	case "careful":
+		p = backup.Careful()
+	case "fast":
+		p = backup.Fast()
+	default:
+		return p, usage("--preset "+cooper.Quote(f.preset)+" is not known", "It is careful or fast.")
+	}
+	p.Prefix, p.Match, p.Forward, p.Older = f.prefix, f.match, f.forward, f.older
+	if f.archived != "" {
+		p.Archived = f.archived
+	}
+	if f.share != "" {
+		num, percent := strings.CutSuffix(f.share, "%")
+		x, err := strconv.ParseFloat(num, 64)
+		if err != nil {
+			return p, usage(fmt.Sprintf("--share-stop %s is not a share", cooper.Quote(f.share)), "Give it like 10% or 0.1.")
+		}
+		if percent {
+			x /= 100
+		}
+		p.ShareLimit = x
+	}
+	return p, nil
+}
+
+func (a *app) backupRunCmd() *cobra.Command {
+	var f backupFlags
+	cmd := &cobra.Command{
+		Use:   "run s3://BUCKET DIR",
+		Short: "Snapshot, plan, apply: the daily command",
+		Long: `Takes a snapshot, plans what has changed, and applies the plan. Whatever an
+earlier run left half done is completed first. It can be killed at any instant;
+the next run goes on, and uses what was fetched already.
+
+Exit codes: 0 done; 1 wrong use; 2 the run failed; 3 done, but some objects
+failed; 4 refused for safety; 130 interrupted.`,
+		Example: `  cooper backup run s3://bucket /data/backup --inventory s3://reports/inventory/bucket/daily/
+  cooper backup run s3://bucket /data/backup --list
+  cooper backup run s3://bucket /data/backup --list --match '\.nii(\.gz)?$' --ignore access-denied`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.backupRun(cmd.Context(), args[0], args[1], &f)
+		},
+	}
+	f.registerPlan(cmd)
+	f.apply.register(cmd)
+	cmd.Flags().BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
+	cmd.Flags().IntVar(&f.keep, "keep-snapshots", 7, "snapshots of this tree to keep in the workspace; 0 keeps all")
+	return cmd
+}
+
+func (a *app) backupPlanCmd() *cobra.Command {
+	var f backupFlags
+	cmd := &cobra.Command{
+		Use:   "plan s3://BUCKET DIR",
+		Short: "Plan a backup; touch nothing",
+		Long:  "Takes a snapshot, compares it with the tree's catalog, and writes a plan to the workspace.",
+		Example: `  cooper backup plan s3://bucket /data/backup --inventory s3://reports/inventory/bucket/daily/
+  cooper plan show latest --actions
+  cooper apply latest`,
+		Args: cobra.ExactArgs(2),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.backupPlan(cmd.Context(), args[0], args[1], &f)
+		},
+	}
+	f.registerPlan(cmd)
+	return cmd
+}
+
+// ignorable are the names --ignore takes, among them those of s3invsync.
+var ignorable = map[string]cooper.Kind{
+	"missing": cooper.KindMissing, "denied": cooper.KindDenied, "changed": cooper.KindChanged, "archived": cooper.KindArchived,
+	"corrupt": cooper.KindCorrupt, "conflict": cooper.KindConflict, "invalid": cooper.KindInvalid, "timeout": cooper.KindTimeout, "store": cooper.KindStore,
+	"access-denied": cooper.KindDenied, "invalid-entry": cooper.KindInvalid, "invalid-object-state": cooper.KindArchived, "missing-old-version": cooper.KindMissing,
+}
+
+// applyFlags are what applying can be told.
+type applyFlags struct {
+	ignore  []string
+	jobs    int
+	confirm string
+	undo    bool
+}
+
+func (f *applyFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringSliceVar(&f.ignore, "ignore", nil, "kinds of failure to pass over: missing, denied, changed, archived, corrupt, conflict, invalid, timeout, store")
+	fl.IntVar(&f.jobs, "jobs", 64, "objects worked on at once")
+	fl.StringVar(&f.confirm, "confirm", "", "the plan's digest (or its first 8 characters or more): go on although the share stop says no")
+}
+
+func (f *applyFlags) kinds() ([]cooper.Kind, error) {
+	var ks []cooper.Kind
+	for _, name := range f.ignore {
+		k, ok := ignorable[name]
+		if !ok {
+			return nil, usage("--ignore "+cooper.Quote(name)+" is not a kind of failure", "The kinds are: missing, denied, changed, archived, corrupt, conflict, invalid, timeout, store.")
+		}
+		ks = append(ks, k)
+	}
+	if f.jobs < 1 {
+		return nil, usage("--jobs must be at least 1", "Leave it out for 64.")
+	}
+	return ks, nil
+}

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/backup"
+	"cooper/internal/plan"
+)
+
+// restoreFlags say what to copy out of a tree, and to where.
+type restoreFlags struct {
+	at, version, prefix, match, to string
+	keys                           []string
+	replace, planOnly              bool
+	apply                          applyFlags
+}
+
+func (a *app) backupRestoreCmd() *cobra.Command {
+	var f restoreFlags
+	cmd := &cobra.Command{
+		Use:   "restore DIR --to DEST",
+		Short: "Copy versions out of a tree, as the bucket was at any time",
+		Long: `Copies files out of the tree, to a directory or a bucket: as the bucket is now
+as far as the tree knows, as it was --at a time, or one --version. What is
+already right at the destination is left as it is; a different file there is a
+conflict unless --replace is given.
+
+A time between two snapshots is answered as well as one can tell, with a warning.`,
+		Example: `  cooper backup restore /data/backup --at 2026-03-01 --prefix images/ --to /tmp/images
+  cooper backup restore /data/backup --key a/b.txt --version 3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY --to .
+  cooper backup restore /data/backup --prefix raw/ --to s3://other-bucket/raw-restored/`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.backupRestore(cmd.Context(), args[0], &f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.at, "at", "", "a time: 2026-03-01, 2026-03-01T12:00:00Z; default the last that is known")
+	fl.StringVar(&f.version, "version", "", "the version with this id")
+	fl.StringVar(&f.prefix, "prefix", "", "only keys below this prefix; a/b never means a/bc")
+	fl.StringVar(&f.match, "match", "", "only keys that match this regular expression (RE2)")
+	fl.StringArrayVar(&f.keys, "key", nil, "this key (may be repeated)")
+	fl.StringVar(&f.to, "to", "", "a directory, or s3://BUCKET/PREFIX/")
+	fl.BoolVar(&f.replace, "replace", false, "overwrite what is different at the destination")
+	fl.BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
+	f.apply.register(cmd)
+	cmd.MarkFlagsMutuallyExclusive("at", "version")
+	return cmd
+}
+
+// parseTime takes a day (its beginning, UTC) or an instant.
+func parseTime(s string) (cooper.Instant, error) {
+	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02T15:04", "2006-01-02T15-04Z", "2006-01-02"} {
+		if t, err := time.Parse(layout, s); err == nil {
+			return cooper.InstantOf(t), nil
+		}
+	}
+	return 0, usage(cooper.Quote(s)+" is not a time", "Give a day, 2026-03-01, or an instant, 2026-03-01T12:00:00Z.")
+}
+
+func (f *restoreFlags) selected() (backup.Select, error) {
+	sel := backup.Select{Version: f.version}
+	var err error
+	if f.at != "" {
+		sel.At, err = parseTime(f.at)
+	}
+	return sel, err
+}
+
+func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) error {
+	if f.to == "" {
+		return usage("where shall the files go?", "Say so with --to DIR or --to s3://BUCKET/PREFIX/.")
+	}
+	sel, err := f.selected()
+	if err != nil {
+		return err
+	}
+	dest := f.to
+	if !strings.HasPrefix(dest, "s3://") {
+		if dest, err = filepath.Abs(dest); err != nil {
+			return err
+		}
+	}
+	policy := backup.Careful()
+	policy.Prefix, policy.Match = f.prefix, f.match
+	// Restoring reads the tree; the lock keeps a run from moving files away.
+	return a.withTree(ctx, dir, "backup restore", false, &f.apply, func(ctx context.Context, d *drive) error {
+		h, err := a.writePlan(d.ws, func(id string, w *plan.Writer) (plan.Header, error) {
+			return backup.PlanRestore(ctx, backup.Restore{
+				Catalog: d.tree.Catalog(), Dir: d.tree.Dir(), Select: sel, Keys: f.keys, Policy: policy, Dest: dest, Replace: f.replace,
+				ID: id, Now: cooper.InstantOf(a.clock()),
+			}, w)
+		})
+		if err != nil {
+			return err
+		}
+		if f.planOnly {
+			return a.planned(ran{Plan: &h})
+		}
+		for _, w := range h.Warnings {
+			a.note("warning: %s", w)
+		}
+		sum, err := d.apply(ctx, h.ID)
+		return a.finished(ran{Plan: &h, Applied: &sum}, err)
+	})
+}
+
+// rollbackFlags say where to roll back to.
+type rollbackFlags struct {
+	to, prefix, match string
+	fetch, planOnly   bool
+	apply             applyFlags
+}
+
+func (a *app) backupRollbackCmd() *cobra.Command {
+	var f rollbackFlags
+	cmd := &cobra.Command{
+		Use:   "rollback DIR --to SNAPSHOT",
+		Short: "Make the mirror show an earlier snapshot again",
+		Long: `Moves files between mirror and history so that the mirror shows a snapshot that
+the tree followed before; no network is needed where the bytes are there. What the
+mirror showed goes to history. Afterwards the tree is pinned: backup run refuses
+until it is told --forward, so that tonight's cron job does not undo it.`,
+		Example: `  cooper backup status /data/backup
+  cooper backup rollback /data/backup --to s-20261119T0100
+  cooper backup run s3://bucket /data/backup --inventory … --forward`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.backupRollback(cmd.Context(), args[0], &f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.to, "to", "", "the snapshot: its id, a unique beginning, or the time it was taken")
+	fl.StringVar(&f.prefix, "prefix", "", "only keys below this prefix")
+	fl.StringVar(&f.match, "match", "", "only keys that match this regular expression (RE2)")
+	fl.BoolVar(&f.fetch, "fetch", false, "fetch versions whose bytes the tree does not have")
+	fl.BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
+	f.apply.register(cmd)
+	return cmd
+}
+
+func (a *app) backupRollback(ctx context.Context, dir string, f *rollbackFlags) error {
+	if f.to == "" {
+		return usage("to which snapshot?", "cooper backup status DIR lists them; choose with --to.")
+	}
+	policy := backup.Careful()
+	policy.Prefix, policy.Match = f.prefix, f.match
+	return a.withTree(ctx, dir, "backup rollback", false, &f.apply, func(ctx context.Context, d *drive) error {
+		to, err := observedSnapshot(d.tree.State(), f.to)
+		if err != nil {
+			return err
+		}
+		h, err := a.writePlan(d.ws, func(id string, w *plan.Writer) (plan.Header, error) {
+			return backup.PlanRollback(ctx, backup.Rollback{
+				Catalog: d.tree.Catalog(), Dir: d.tree.Dir(), Snapshot: to, Policy: policy, Fetch: f.fetch,
+				ID: id, Now: cooper.InstantOf(a.clock()),
+			}, w)
+		})
+		if err != nil {
+			return err
+		}
+		return a.applyPlanned(ctx, d, ran{Plan: &h}, f.planOnly)
+	})
+}

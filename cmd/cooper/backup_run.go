@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+
+	"cooper"
+	"cooper/internal/apply"
+	"cooper/internal/backup"
+	"cooper/internal/inventory"
+	"cooper/internal/plan"
+	"cooper/internal/price"
+	"cooper/internal/progress"
+	"cooper/internal/tree/catalog"
+	"cooper/internal/tree/safefs"
+	"cooper/internal/workspace"
+)
+
+// ran is what a run command prints as JSON.
+type ran struct {
+	Snapshot *inventory.Meta `json:"snapshot,omitempty"`
+	Plan     *plan.Header    `json:"plan,omitempty"`
+	Applied  *apply.Summary  `json:"applied,omitempty"`
+}
+
+// backupRun chains snapshot, plan and apply under the tree's lock.
+func (a *app) backupRun(ctx context.Context, from, dir string, f *backupFlags) error {
+	bucket, policy, err := f.checked(from)
+	if err != nil {
+		return err
+	}
+	return a.withTree(ctx, dir, "backup run", true, &f.apply, func(ctx context.Context, d *drive) error {
+		snap, h, err := a.makePlan(ctx, d.ws, d.tree.Catalog(), d.tree, bucket, d.tree.Dir(), f, policy)
+		if err != nil {
+			return err
+		}
+		m := snap.Meta()
+		m.Files = nil
+		if err := a.applyPlanned(ctx, d, ran{Snapshot: &m, Plan: &h}, f.planOnly); err != nil {
+			return err
+		}
+		return a.retain(d.ws, d.tree.State(), f.keep)
+	})
+}
+
+// applyPlanned shows a plan and carries it out, or says how to.
+func (a *app) applyPlanned(ctx context.Context, d *drive, r ran, planOnly bool) error {
+	if planOnly {
+		return a.planned(r)
+	}
+	if !a.json {
+		if err := a.showPlan(*r.Plan); err != nil {
+			return err
+		}
+	}
+	sum, err := d.apply(ctx, r.Plan.ID)
+	r.Applied = &sum
+	return a.finished(r, err)
+}
+
+// backupPlan takes no lock and changes no tree: it reads the catalog as it is.
+func (a *app) backupPlan(ctx context.Context, from, dir string, f *backupFlags) (err error) {
+	bucket, policy, err := f.checked(from)
+	if err != nil {
+		return err
+	}
+	ws, err := a.openWorkspace()
+	if err != nil {
+		return err
+	}
+	defer finally(&err, ws.Close)
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	var known backup.Catalog = noCatalog{}
+	var space spacer
+	if hasTree(abs) {
+		t, err := a.openTree(abs, false)
+		if err != nil {
+			return err
+		}
+		defer finally(&err, t.Close)
+		known, space, abs = t.Catalog(), t, t.Dir()
+	}
+	snap, h, err := a.makePlan(ctx, ws, known, space, bucket, abs, f, policy)
+	if err != nil {
+		return err
+	}
+	m := snap.Meta()
+	m.Files = nil
+	return a.planned(ran{Snapshot: &m, Plan: &h})
+}
+
+// checked looks at arguments and flags before anything is opened.
+func (f *backupFlags) checked(from string) (bucket string, p backup.Policy, err error) {
+	if bucket, err = bucketArg(from); err != nil {
+		return "", p, err
+	}
+	if err = f.source.check(); err != nil {
+		return "", p, err
+	}
+	p, err = f.policy()
+	return bucket, p, err
+}
+
+// makePlan takes the snapshot and writes the plan that leads to it.
+func (a *app) makePlan(ctx context.Context, ws *workspace.Workspace, known backup.Catalog, space spacer, bucket, dir string, f *backupFlags, policy backup.Policy) (*inventory.Snapshot, plan.Header, error) {
+	var none plan.Header
+	prices, err := price.Load(f.prices)
+	if err != nil {
+		return nil, none, err
+	}
+	scope := ""
+	if f.source.list {
+		scope = f.prefix // nothing else needs to be listed
+	}
+	snap, err := a.takeSnapshot(ctx, ws, bucket, f.source, scope)
+	if err != nil {
+		return nil, none, err
+	}
+	if got := snap.Meta().Bucket; got != bucket {
+		return nil, none, usage("snapshot "+snap.Meta().ID+" is one of the bucket "+cooper.Quote(got), "Take one of s3://"+bucket+", or leave --snapshot out.")
+	}
+	free, err := freeSpace(space)
+	if err != nil {
+		return nil, none, err
+	}
+	h, err := a.writePlan(ws, func(id string, w *plan.Writer) (plan.Header, error) {
+		return backup.Plan(ctx, backup.Inputs{
+			Snapshot: backup.Of(snap), Catalog: known, Dir: dir, Policy: policy, Prices: prices, Free: free,
+			ID: id, Now: cooper.InstantOf(a.clock()),
+		}, w)
+	})
+	return snap, h, err
+}
+
+// writePlan gives f a writer for a new plan, and clears up if it fails.
+func (a *app) writePlan(ws *workspace.Workspace, f func(id string, w *plan.Writer) (plan.Header, error)) (plan.Header, error) {
+	id := ws.NewID("p")
+	w, err := plan.Create(ws.PlanDir(id), id, plan.Limits{})
+	if err != nil {
+		return plan.Header{}, err
+	}
+	defer w.Abort()
+	return f(id, w)
+}
+
+// spacer tells how much room there is; nil where nobody knows yet.
+type spacer interface{ Free() (safefs.Space, error) }
+
+func freeSpace(s spacer) (*backup.Space, error) {
+	if s == nil {
+		return nil, nil
+	}
+	free, err := s.Free()
+	if err != nil {
+		return nil, err
+	}
+	return &backup.Space{Bytes: free.Bytes, Inodes: free.Inodes}, nil
+}
+
+// retain drops snapshots that this tree has followed, beyond the newest keep:
+// the tree's own catalog has what they said.
+func (a *app) retain(ws *workspace.Workspace, state catalog.State, keep int) error {
+	if keep <= 0 {
+		return nil
+	}
+	ids, err := ws.Snapshots()
+	if err != nil {
+		return err
+	}
+	var ours []string
+	for _, id := range ids {
+		if slices.ContainsFunc(state.Observed, func(o catalog.Observed) bool { return o.ID == id }) {
+			ours = append(ours, id)
+		}
+	}
+	for len(ours) > keep {
+		if err := ws.RemoveSnapshot(ours[0]); err != nil {
+			return err
+		}
+		ours = ours[1:]
+	}
+	return nil
+}
+
+// planned ends a command that made a plan and applies nothing.
+func (a *app) planned(r ran) error {
+	if a.json {
+		return a.emit(r)
+	}
+	if err := a.showPlan(*r.Plan); err != nil {
+		return err
+	}
+	a.say("\nApply it with: cooper apply %s", r.Plan.ID)
+	return nil
+}
+
+// follow-up of a run: what it did, whatever its end.
+func (a *app) finished(r ran, err error) error {
+	if r.Applied != nil && r.Applied.Run != "" {
+		if shown := a.showSummary(r); err == nil {
+			err = shown
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if r.Applied != nil && r.Applied.Count(cooper.Failed) > 0 {
+		return errSomeFailed
+	}
+	return nil
+}
+
+// countersFor counts one apply, with the traffic of the bucket it reads from.
+func (a *app) countersFor(traffic func() progress.Traffic) *progress.Counters {
+	return progress.New(a.clock, traffic)
+}

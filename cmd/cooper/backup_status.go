@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/backup"
+	"cooper/internal/ledger"
+	"cooper/internal/term"
+)
+
+func (a *app) backupStatusCmd() *cobra.Command {
+	var quick bool
+	cmd := &cobra.Command{
+		Use:   "status DIR",
+		Short: "How a tree stands: its last snapshot, what is pending, what failed",
+		Example: `  cooper backup status /data/backup
+  cooper backup status /data/backup --json | jq .age`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.backupStatus(cmd.Context(), args[0], !quick)
+		},
+	}
+	cmd.Flags().BoolVar(&quick, "quick", false, "do not count the contents, which reads the whole catalog")
+	return cmd
+}
+
+func (a *app) backupStatus(ctx context.Context, dir string, count bool) (err error) {
+	ws, err := a.openWorkspace()
+	if err != nil {
+		return err
+	}
+	defer finally(&err, ws.Close)
+	t, err := a.openTree(dir, false)
+	if err != nil {
+		return err
+	}
+	defer finally(&err, t.Close)
+	s, err := backup.StatusOf(ctx, t.Dir(), t.Catalog(), ledger.Open(ws.LedgerDir()), cooper.InstantOf(a.clock()), count)
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.emit(s)
+	}
+	return a.showStatus(&s)
+}
+
+func (a *app) showStatus(s *backup.Status) error {
+	a.say("%s", a.stdout.Style(term.Bold, term.Clean(s.Tree)))
+	if c := s.Complete; c != nil {
+		a.say("  follows   s3://%s as of %s (%s), %s ago", c.Bucket, c.TakenAt, c.ID, term.Duration(time.Duration(s.Age)*time.Second))
+	} else {
+		a.say("  follows   %s", a.stdout.Style(term.Yellow, "no complete snapshot yet"))
+	}
+	if p := s.Pinned; p != nil {
+		a.say("  %s", a.stdout.Style(term.Yellow, fmt.Sprintf("pinned    to %s of %s by a rollback; backup run needs --forward", p.Snapshot, p.TakenAt)))
+	}
+	if u := s.Unfinished; u != nil {
+		a.say("  %s", a.stdout.Style(term.Yellow, fmt.Sprintf("unfinished  %s %s: %d of %d shards to go; the next run goes on", u.Mission, u.Plan, u.Left, u.Shards)))
+	}
+	if l := s.Last; l != nil {
+		a.say("  last run  %s, %s, ended %s: %s", l.ID, l.Mission, l.Ended, string(l.Status))
+	}
+	for _, x := range []struct {
+		word   string
+		counts map[string]int64
+	}{{"failed", s.Failures}, {"deferred", s.Deferred}} {
+		if len(x.counts) > 0 {
+			var parts []string
+			for _, k := range slices.Sorted(maps.Keys(x.counts)) {
+				parts = append(parts, term.Count(x.counts[k])+" "+k)
+			}
+			a.say("  %s", a.stdout.Style(term.Yellow, fmt.Sprintf("%-8s  %s", x.word, strings.Join(parts, ", "))))
+		}
+	}
+	if err := a.showContents(s.Contents); err != nil {
+		return err
+	}
+	if len(s.Observed) < 2 {
+		return nil
+	}
+	a.say("  snapshots a rollback can go to")
+	table := term.NewTable(a.stdout, "ID", "TAKEN AT")
+	for _, o := range s.Observed[max(0, len(s.Observed)-10):] {
+		table.Row(o.ID, o.TakenAt.String())
+	}
+	return table.Flush("    ")
+}
+
+func (a *app) showContents(c *backup.Contents) error {
+	if c == nil {
+		return nil
+	}
+	t := term.NewTable(a.stdout, "", ">", ">", "")
+	for _, place := range []string{"mirror", "history"} {
+		t.Row(place, term.Count(c.Places[place].Count), term.Bytes(c.Places[place].Bytes))
+	}
+	for _, check := range slices.Sorted(maps.Keys(c.Checks)) {
+		t.Row(string(check), term.Count(c.Checks[check].Count), term.Bytes(c.Checks[check].Bytes))
+	}
+	if c.Pending.Count > 0 {
+		t.Row("pending", term.Count(c.Pending.Count), term.Bytes(c.Pending.Bytes), "not fetched yet: archived, or failed")
+	}
+	if c.Absent.Count > 0 {
+		t.Row("absent", term.Count(c.Absent.Count), term.Bytes(c.Absent.Bytes), "not in the last snapshot; vanished if the next one agrees")
+	}
+	return t.Flush("  ")
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/apply"
+	"cooper/internal/backup"
+	"cooper/internal/plan"
+	"cooper/internal/term"
+	"cooper/internal/tree"
+	"cooper/internal/tree/audit"
+)
+
+type verifyFlags struct {
+	content bool
+	repair  bool
+	prefix  string
+	jobs    int
+	apply   applyFlags
+}
+
+func (a *app) backupVerifyCmd() *cobra.Command {
+	var f verifyFlags
+	cmd := &cobra.Command{
+		Use:   "verify DIR",
+		Short: "Compare a tree with its catalog: missing, changed, corrupt and foreign files",
+		Long: `Looks at every file of mirror and history: is it there, has it the size and time
+of its version, does the catalog know it? With --content every byte is read and
+hashed. With --repair what is missing or damaged is fetched again, and damaged
+and foreign files are moved aside, to DIR/.cooper/aside.
+
+Exit code 3 tells that something was found and not repaired.`,
+		Example: `  cooper backup verify /data/backup
+  cooper backup verify /data/backup --content --prefix images/
+  cooper backup verify /data/backup --repair`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.backupVerify(cmd.Context(), args[0], &f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.BoolVar(&f.content, "content", false, "read and hash every byte")
+	fl.BoolVar(&f.repair, "repair", false, "fetch again what is missing or damaged, move foreign files aside")
+	fl.StringVar(&f.prefix, "prefix", "", "only keys below this prefix")
+	f.apply.register(cmd)
+	return cmd
+}
+
+// verified is what verify prints as JSON, after a line for each finding.
+type verified struct {
+	audit.Result
+	Applied *apply.Summary `json:"repair,omitempty"`
+}
+
+func (a *app) backupVerify(ctx context.Context, dir string, f *verifyFlags) error {
+	// The lock keeps a run from moving files while they are looked at.
+	return a.withTree(ctx, dir, "backup verify", false, &f.apply, func(ctx context.Context, d *drive) error {
+		mend, err := a.newMending(d, f.repair)
+		if err != nil {
+			return err
+		}
+		defer mend.w.Abort()
+		res, err := a.audit(ctx, d.tree, f, mend.found)
+		if err != nil {
+			return err
+		}
+		v := verified{Result: res}
+		if f.repair && len(res.Problems) > 0 {
+			sum, err := mend.repair(ctx, d)
+			if err != nil {
+				return err
+			}
+			v.Applied = &sum
+		}
+		if err := a.showVerified(v); err != nil {
+			return err
+		}
+		if v.broken() {
+			return errSomeFailed
+		}
+		return nil
+	})
+}
+
+// broken tells whether something is wrong still.
+func (v *verified) broken() bool {
+	if v.Applied == nil {
+		return len(v.Problems) > 0
+	}
+	return v.Applied.Count(cooper.Failed)+v.Applied.Count(cooper.Deferred) > 0
+}
+
+func (a *app) audit(ctx context.Context, t *tree.Tree, f *verifyFlags, found func(audit.Finding) error) (audit.Result, error) {
+	count := a.countersFor(nil)
+	count.Phase("verify")
+	state := t.State()
+	if len(state.Runs) > 0 && f.prefix == "" {
+		var rows int64
+		for i := range state.Runs {
+			rows = max(rows, state.Runs[i].Rows())
+		}
+		count.Expect(rows, 0)
+	}
+	stop := a.follow(count)
+	defer stop()
+	return audit.Run(ctx, t, audit.Options{Content: f.content, Prefix: f.prefix, Workers: f.apply.jobs, Progress: count}, func(x audit.Finding) error {
+		stop()
+		if err := a.showFinding(x); err != nil {
+			return err
+		}
+		return found(x)
+	})
+}
+
+func (a *app) showFinding(x audit.Finding) error {
+	key := ""
+	version := ""
+	if x.Row != nil {
+		key, version = x.Row.Key, x.Row.VersionID
+	}
+	if a.json {
+		return a.emit(map[string]string{"problem": string(x.Problem), "path": x.Path, "key": key, "version_id": version, "detail": x.Detail})
+	}
+	name := x.Path
+	if name == "" {
+		name = key + " (" + version + ")"
+	}
+	a.say("%s  %s  %s", a.stdout.Style(term.Red, fmt.Sprintf("%-8s", x.Problem)), term.Clean(name), a.stdout.Style(term.Faint, term.Clean(x.Detail)))
+	return nil
+}
+
+func (a *app) showVerified(v verified) error {
+	if a.json {
+		return a.emit(v)
+	}
+	if len(v.Problems) == 0 {
+		how := "present, with the right size and time"
+		if v.Verified+v.Unverifiable > 0 {
+			how = fmt.Sprintf("read: %s verified, %s unverifiable", term.Count(v.Verified), term.Count(v.Unverifiable))
+		}
+		a.say("%s %s, %s, %s; nothing is missing, changed or foreign", a.stdout.Style(term.Green, "sound:"), term.Plural(v.Files, "file"), term.Bytes(v.Bytes), how)
+		return nil
+	}
+	for _, p := range slices.Sorted(maps.Keys(v.Problems)) {
+		a.say("%s %s", term.Count(v.Problems[p]), p)
+	}
+	if v.Applied == nil {
+		a.say("Mend it with: cooper backup verify DIR --repair")
+		return nil
+	}
+	a.say("repaired: %s fetched again; damaged and foreign files are in .cooper/aside", term.Count(v.Applied.Count(cooper.Done)))
+	return nil
+}
+
+// mending turns findings into a repair: damaged and foreign files are moved
+// aside first, then a plan fetches what is missing.
+type mending struct {
+	on    bool
+	w     *plan.Writer
+	plan  *backup.Mender
+	aside []string // paths; kept in memory, as damage that large is no repair
+	fetch bool
+}
+
+func (a *app) newMending(d *drive, on bool) (*mending, error) {
+	id := d.ws.NewID("p")
+	w, err := plan.Create(d.ws.PlanDir(id), id, plan.Limits{})
+	if err != nil {
+		return nil, err
+	}
+	m, err := backup.NewMender(backup.Repair{Catalog: d.tree.Catalog(), Dir: d.tree.Dir(), Policy: backup.Careful(), ID: id, Now: cooper.InstantOf(a.clock())}, w)
+	return &mending{on: on, w: w, plan: m}, err
+}
+
+func (m *mending) found(x audit.Finding) error {
+	if !m.on {
+		return nil
+	}
+	if x.Path != "" {
+		m.aside = append(m.aside, x.Path)
+	}
+	if x.Row == nil {
+		return nil
+	}
+	m.fetch = true
+	return m.plan.Fetch(x.Row)
+}
+
+// repair moves aside and fetches. A crash in between leaves versions missing,
+// which the next verify finds again.
+func (m *mending) repair(ctx context.Context, d *drive) (apply.Summary, error) {
+	if err := d.moveAside(m.aside); err != nil {
+		return apply.Summary{}, err
+	}
+	if !m.fetch {
+		return apply.Summary{}, nil
+	}
+	h, err := m.plan.Finish()
+	if err != nil {
+		return apply.Summary{}, err
+	}
+	return d.apply(ctx, h.ID)
+}

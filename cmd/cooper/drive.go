@@ -1,0 +1,244 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"cooper"
+	"cooper/internal/apply"
+	"cooper/internal/backup"
+	"cooper/internal/ledger"
+	"cooper/internal/permit"
+	"cooper/internal/plan"
+	"cooper/internal/progress"
+	"cooper/internal/store/s3"
+	"cooper/internal/term"
+	"cooper/internal/tree"
+	"cooper/internal/tree/catalog"
+	"cooper/internal/treeop"
+	"cooper/internal/verb/copyout"
+	"cooper/internal/verb/fetch"
+	"cooper/internal/verb/shelve"
+	"cooper/internal/workspace"
+)
+
+// drive applies plans to, or from, one tree whose lock it holds.
+type drive struct {
+	app   *app
+	ws    *workspace.Workspace
+	tree  *tree.Tree
+	run   string
+	flags *applyFlags
+}
+
+// hasTree tells whether a tree is at dir.
+func hasTree(dir string) bool {
+	_, err := os.Lstat(filepath.Join(dir, ".cooper"))
+	return err == nil
+}
+
+func (a *app) openTree(dir string, create bool) (*tree.Tree, error) {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	return tree.Open(abs, tree.Options{Create: create, Clock: a.clock})
+}
+
+// withTree opens workspace and tree, takes the lock, and completes whatever an
+// earlier run left half done, before f does anything: what f plans is planned
+// against the state that the earlier run was meant to reach.
+func (a *app) withTree(ctx context.Context, dir, command string, create bool, flags *applyFlags, f func(ctx context.Context, d *drive) error) (err error) {
+	if _, err := flags.kinds(); err != nil {
+		return err
+	}
+	ws, err := a.openWorkspace()
+	if err != nil {
+		return err
+	}
+	defer finally(&err, ws.Close)
+	t, err := a.openTree(dir, create)
+	if err != nil {
+		return err
+	}
+	defer finally(&err, t.Close)
+	d := &drive{app: a, ws: ws, tree: t, run: ws.NewID("r"), flags: flags}
+	ctx, unlock, err := t.Lock(ctx, tree.Holder{Run: d.run, Command: command})
+	if err != nil {
+		return err
+	}
+	defer finally(&err, unlock)
+	if err := d.recover(ctx); err != nil {
+		return err
+	}
+	return f(ctx, d)
+}
+
+// recover completes interrupted shards, or takes them back, and tells of it.
+func (d *drive) recover(ctx context.Context) error {
+	kinds, err := d.flags.kinds()
+	if err != nil {
+		return err
+	}
+	found, err := apply.Recover(ctx, apply.Recovery{
+		Run: d.run, Path: d.tree.Dir(), Target: shelve.New(d.tree), Facts: d.facts(), Ignore: kinds, Undo: d.flags.undo,
+	})
+	var undone, completed int64
+	for _, f := range found {
+		if f.Undone {
+			undone++
+		} else {
+			completed++
+		}
+	}
+	if completed > 0 {
+		d.app.note("completed %s that an earlier run left half done", term.Plural(completed, "shard"))
+	}
+	if undone > 0 {
+		d.app.note("took back %s that an earlier run left half done", term.Plural(undone, "shard"))
+	}
+	return err
+}
+
+func (d *drive) facts() *ledger.Ledger { return ledger.Open(d.ws.LedgerDir()) }
+
+// moveAside takes files out of mirror and history.
+func (d *drive) moveAside(paths []string) error {
+	return apply.Mend(d.run, func(p permit.Permit) error {
+		for _, path := range paths {
+			if _, err := d.tree.MoveAside(p, path); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// apply carries out a plan that is about this tree, and writes what came of it.
+func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err error) {
+	p, err := plan.Open(d.ws.PlanDir(id))
+	if err != nil {
+		return sum, err
+	}
+	h := p.Header()
+	kinds, err := d.flags.kinds()
+	if err != nil {
+		return sum, err
+	}
+	var src *s3.Bucket
+	if needsSource(h) {
+		bucket, err := bucketArg(h.Source)
+		if err != nil {
+			return sum, err
+		}
+		if src, err = d.app.openBucket(ctx, bucket, d.flags.jobs); err != nil {
+			return sum, err
+		}
+		defer src.Close()
+	}
+	count := d.app.countersFor(trafficOf(src))
+	verbs, target, done, err := d.parts(ctx, h, src, count)
+	if err != nil {
+		return sum, err
+	}
+	defer done()
+	stop := d.app.follow(count)
+	sum, err = apply.Run(ctx, apply.Job{
+		Run: d.run, Plan: p, Verbs: verbs, Target: target, Facts: d.facts(), Workers: d.flags.jobs,
+		Ignore: kinds, Confirm: d.flags.confirm, Clock: d.app.clock, Progress: count,
+		Warn: func(m string) { d.app.note("warning: %s", m) },
+	})
+	stop()
+	if err != nil {
+		return sum, err
+	}
+	return sum, d.facts().Compact(ctx)
+}
+
+func needsSource(h plan.Header) bool {
+	return h.Totals[treeop.Fetch].Count+h.Totals[treeop.Unarchive].Count > 0
+}
+
+func trafficOf(b *s3.Bucket) func() progress.Traffic {
+	if b == nil {
+		return nil
+	}
+	return func() progress.Traffic {
+		u := b.Usage()
+		return progress.Traffic{Requests: u.Get + u.Head + u.Put + u.List + u.Restore, Retries: u.Retries, Throttled: u.Throttled}
+	}
+}
+
+// parts gives the verbs and the target for a plan.
+func (d *drive) parts(ctx context.Context, h plan.Header, src *s3.Bucket, count *progress.Counters) (map[string]apply.Verb, apply.Target, func(), error) {
+	if h.Mission == backup.MissionRestore {
+		return d.restoreParts(ctx, h, count)
+	}
+	// nil: the commit does it all.
+	verbs := map[string]apply.Verb{treeop.Retire: nil, treeop.Promote: nil, treeop.Record: nil, treeop.Defer: fetch.Deferred{}}
+	if src != nil {
+		verbs[treeop.Fetch] = fetch.New(src, fetch.Into(d.tree.Staging()), fetch.Options{Moved: count.Moved})
+		verbs[treeop.Unarchive] = fetch.NewUnarchive(src, fetch.Into(d.tree.Staging()), fetch.Options{Moved: count.Moved})
+	}
+	return verbs, shelve.New(d.tree), func() {}, nil
+}
+
+// restoreParts copies out of the tree to where the plan says.
+func (d *drive) restoreParts(ctx context.Context, h plan.Header, count *progress.Counters) (map[string]apply.Verb, apply.Target, func(), error) {
+	if !strings.HasPrefix(h.Target.Path, "s3://") {
+		t, err := copyout.ToDirectory(d.tree, h.Target.Path)
+		if err != nil {
+			return nil, nil, nil, err
+		}
+		return map[string]apply.Verb{treeop.CopyOut: t}, t, func() {}, nil
+	}
+	bucket, prefix, err := s3.ParseURL(h.Target.Path)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	b, err := d.app.openBucket(ctx, bucket, d.flags.jobs)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	t := copyout.ToBucket(d.tree, b, b, prefix)
+	return map[string]apply.Verb{treeop.CopyOut: t}, t, func() { b.Close() }, nil
+}
+
+// treeOf finds the tree a plan needs: its target, or what it restores from.
+func treeOf(h plan.Header) (string, error) {
+	if h.Mission != backup.MissionRestore {
+		return h.Target.Path, nil
+	}
+	var policy struct {
+		Tree string `json:"tree"`
+	}
+	if err := json.Unmarshal(h.Policy, &policy); err != nil || policy.Tree == "" {
+		return "", &cooper.Error{Kind: cooper.KindInvalid, Where: "plan " + h.ID, Message: "it does not say which tree it restores from", Remedy: "Make the plan again."}
+	}
+	return policy.Tree, nil
+}
+
+// observedSnapshot finds the snapshot a person names by id, by the beginning
+// of one, or by the time it was taken.
+func observedSnapshot(state catalog.State, name string) (string, error) {
+	var hits []string
+	for _, o := range state.Observed {
+		if o.ID == name {
+			return o.ID, nil
+		}
+		if strings.HasPrefix(o.ID, name) || strings.HasPrefix(o.TakenAt.String(), name) {
+			hits = append(hits, o.ID)
+		}
+	}
+	switch len(hits) {
+	case 1:
+		return hits[0], nil
+	case 0:
+		return "", usage("the tree never followed a snapshot "+cooper.Quote(name), "cooper backup status DIR lists those it did.")
+	}
+	return "", usage(fmt.Sprintf("%s could be any of %s", cooper.Quote(name), strings.Join(hits, ", ")), "Give more of the id.")
+}

@@ -1,0 +1,201 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/big"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/query"
+	"cooper/internal/query/duckdb"
+	"cooper/internal/term"
+)
+
+func (a *app) ledgerCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "ledger", Short: "Ask the facts", Args: cobra.NoArgs}
+	var trees []string
+	sql := &cobra.Command{
+		Use:   `sql "SELECT …"`,
+		Short: "Run SQL over the workspace, with DuckDB",
+		Long: `Runs one SQL statement over the facts. There is a view for each table:
+
+  outcome   one row for each action of each run: what came of it
+  run       one row for each run
+  version   every version in every snapshot of the workspace
+  action    every action of every plan of the workspace
+  catalog   with --tree: every version a backup tree knows
+
+Nothing can be written; the files are ordinary Parquet, so any engine reads them.`,
+		Example: `  cooper ledger sql "SELECT verb, status, count(*), sum(bytes) FROM outcome GROUP BY ALL"
+  cooper ledger sql "SELECT key, kind, message FROM outcome WHERE status = 'failed'" --json
+  cooper ledger sql --tree /data/backup "SELECT place, count(*) FROM catalog GROUP BY ALL"`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.sql(cmd.Context(), args[0], trees)
+		},
+	}
+	sql.Flags().StringArrayVar(&trees, "tree", nil, "a backup tree whose catalog is wanted (may be repeated)")
+	cmd.AddCommand(sql)
+	return cmd
+}
+
+func (a *app) sql(ctx context.Context, statement string, trees []string) (err error) {
+	ws, err := a.openWorkspace()
+	if err != nil {
+		return err
+	}
+	defer finally(&err, ws.Close)
+	memory, err := a.memoryBytes()
+	if err != nil {
+		return err
+	}
+	temp, err := ws.TempDir()
+	if err != nil {
+		return err
+	}
+	defer removeAll(temp)
+	// DuckDB's limit is on its buffers; a quarter is left for everything else.
+	db, err := duckdb.Open(duckdb.Options{Memory: memory * 3 / 4, TempDir: temp})
+	if err != nil {
+		return err
+	}
+	defer finally(&err, db.Close)
+	src := query.Sources{Workspace: ws.Dir()}
+	for _, dir := range trees {
+		c, err := a.catalogFiles(dir)
+		if err != nil {
+			return err
+		}
+		src.Catalogs = append(src.Catalogs, c)
+	}
+	if err := db.Views(ctx, src); err != nil {
+		return err
+	}
+	rows, err := db.Query(ctx, statement)
+	if err != nil {
+		return err
+	}
+	defer finally(&err, rows.Close)
+	if a.json {
+		return a.sqlJSON(rows)
+	}
+	return a.sqlTable(rows)
+}
+
+// catalogFiles names the files that make a tree's catalog.
+func (a *app) catalogFiles(dir string) (query.Catalog, error) {
+	t, err := a.openTree(dir, false)
+	if err != nil {
+		return query.Catalog{}, err
+	}
+	c := query.Catalog{Tree: t.Dir()}
+	for _, run := range t.State().Runs {
+		var names []string
+		for _, f := range run.Files {
+			names = append(names, filepath.Join(t.Dir(), ".cooper", "catalog", f.Name))
+		}
+		c.Runs = append(c.Runs, names)
+	}
+	return c, t.Close()
+}
+
+func (a *app) sqlJSON(rows query.Rows) error {
+	cols := rows.Columns()
+	for {
+		vals, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		m := make(map[string]any, len(cols))
+		for i, c := range cols {
+			m[c.Name] = jsonValue(vals[i])
+		}
+		if err := a.emit(m); err != nil {
+			return err
+		}
+	}
+}
+
+// mostRows is how many rows a table on a screen is held back for, to line up.
+const mostRows = 10_000
+
+func (a *app) sqlTable(rows query.Rows) error {
+	cols := rows.Columns()
+	heads := make([]string, len(cols))
+	for i, c := range cols {
+		heads[i] = term.Clean(c.Name)
+	}
+	var table *term.Table
+	for {
+		vals, err := rows.Next()
+		end := errors.Is(err, io.EOF)
+		if err != nil && !end {
+			return err
+		}
+		if table == nil {
+			// The first row tells which columns are numbers.
+			for i := range heads {
+				if !end && isNumber(vals[i]) {
+					heads[i] += ">"
+				}
+			}
+			table = term.NewTable(a.stdout, heads...)
+		}
+		if end {
+			return table.Flush("")
+		}
+		cells := make([]string, len(vals))
+		for i, v := range vals {
+			cells[i] = cell(v)
+		}
+		table.Row(cells...)
+		if table.Len() == mostRows {
+			if err := table.Flush(""); err != nil {
+				return err
+			}
+			table = term.NewTable(a.stdout, heads...)
+		}
+	}
+}
+
+func isNumber(v any) bool {
+	switch v.(type) {
+	case int64, float64, *big.Int, json.Number:
+		return true
+	}
+	return false
+}
+
+func cell(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case []byte:
+		return hex.EncodeToString(v)
+	case time.Time:
+		return cooper.InstantOf(v).String()
+	case float64:
+		return fmt.Sprintf("%.6g", v)
+	}
+	return fmt.Sprint(v)
+}
+
+func jsonValue(v any) any {
+	switch v := v.(type) {
+	case []byte:
+		return hex.EncodeToString(v)
+	case time.Time:
+		return cooper.InstantOf(v)
+	}
+	return v
+}

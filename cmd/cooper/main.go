@@ -1,0 +1,27 @@
+// Command cooper takes stock of S3 buckets and backs them up. It holds the
+// commands, the wiring of packages to technologies, and the one map from errors to
+// exit codes; everything else is in internal packages.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// version is set by the linker.
+var version = "unknown"
+
+func main() {
+	// The first signal begins a clean stop; after it the default comes back, so
+	// that a second one ends the process at once. Either is safe: whatever a
+	// kill interrupts is taken up again by the next run.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop()
+	}()
+	a := newApp(os.Stdin, os.Stdout, os.Stderr)
+	os.Exit(a.run(ctx, os.Args[1:]))
+}

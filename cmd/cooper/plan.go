@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/plan"
+	"cooper/internal/term"
+	"cooper/internal/workspace"
+)
+
+func (a *app) planCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "plan", Short: "Look at plans", Args: cobra.NoArgs}
+	ls := &cobra.Command{
+		Use: "ls", Short: "List the plans in the workspace", Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return a.planLs() },
+	}
+	var actions bool
+	show := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show what a plan will do, and what that costs",
+		Long:  "Shows a plan. ID may be a unique beginning, or latest. With --actions, every action, in order.",
+		Example: `  cooper plan show latest
+  cooper plan show latest --actions | less
+  cooper plan show latest --actions --json | jq -r 'select(.verb == "retire") | .version.key'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			ws, err := a.openWorkspace()
+			if err != nil {
+				return err
+			}
+			defer finally(&err, ws.Close)
+			p, err := openPlan(ws, args[0])
+			if err != nil {
+				return err
+			}
+			if actions {
+				return a.showActions(cmd.Context(), p)
+			}
+			return a.showPlan(p.Header())
+		},
+	}
+	show.Flags().BoolVar(&actions, "actions", false, "list every action")
+	cmd.AddCommand(ls, show)
+	return cmd
+}
+
+func openPlan(ws *workspace.Workspace, name string) (*plan.Plan, error) {
+	id, err := ws.Resolve(workspace.Plan, name)
+	if err != nil {
+		return nil, err
+	}
+	return plan.Open(ws.PlanDir(id))
+}
+
+func (a *app) planLs() (err error) {
+	ws, err := a.openWorkspace()
+	if err != nil {
+		return err
+	}
+	defer finally(&err, ws.Close)
+	ids, err := ws.Plans()
+	if err != nil {
+		return err
+	}
+	table := term.NewTable(a.stdout, "ID", "MISSION", "ACTIONS>", "BYTES>", "SNAPSHOT", "TARGET")
+	for _, id := range ids {
+		p, err := plan.Open(ws.PlanDir(id))
+		if err != nil {
+			return err
+		}
+		h := p.Header()
+		if a.json {
+			if err := a.emit(h); err != nil {
+				return err
+			}
+			continue
+		}
+		var n int64
+		for _, t := range h.Totals {
+			n += t.Count
+		}
+		snap := ""
+		if h.Snapshot != nil {
+			snap = h.Snapshot.ID
+		}
+		table.Row(id, h.Mission, term.Count(n), term.Bytes(h.Estimate.Bytes), snap, h.Target.Path)
+	}
+	if a.json || table.Len() == 0 {
+		a.noneYet(table.Len(), "plans", "cooper backup plan --help")
+		return nil
+	}
+	return table.Flush("")
+}
+
+// showPlan is a plan as a person wants to read it before saying yes.
+func (a *app) showPlan(h plan.Header) error {
+	if a.json {
+		return a.emit(h)
+	}
+	a.say("%s  %s of %s", a.stdout.Style(term.Bold, h.ID), h.Mission, term.Clean(h.Target.Path))
+	if h.Snapshot != nil {
+		a.say("  to s3://%s as of %s (%s)", h.Snapshot.Bucket, h.Snapshot.TakenAt, h.Snapshot.ID)
+	}
+	t := term.NewTable(a.stdout, "", ">", ">", "")
+	for _, verb := range slices.Sorted(maps.Keys(h.Totals)) {
+		t.Row(verb, term.Count(h.Totals[verb].Count), term.Bytes(h.Totals[verb].Bytes))
+	}
+	t.Row("unchanged", term.Count(h.Unchanged.Count), term.Bytes(h.Unchanged.Bytes))
+	for _, why := range slices.Sorted(maps.Keys(h.Skipped)) {
+		t.Row("left alone", term.Count(h.Skipped[why].Count), term.Bytes(h.Skipped[why].Bytes), why)
+	}
+	if err := t.Flush("  "); err != nil {
+		return err
+	}
+	if len(h.Reasons) > 0 {
+		var parts []string
+		for _, r := range slices.Sorted(maps.Keys(h.Reasons)) {
+			parts = append(parts, term.Count(h.Reasons[r].Count)+" "+r)
+		}
+		a.say("  because  %s", strings.Join(parts, ", "))
+	}
+	a.showEstimate(h.Estimate)
+	if h.Share.Removed > 0 {
+		line := fmt.Sprintf("  retires  %s of %s in the mirror without a replacement", term.Count(h.Share.Removed), term.Count(h.Share.Scope))
+		if h.Share.Exceeded() {
+			line = a.stdout.Style(term.Red, fmt.Sprintf("%s: more than %g %%, apply needs --confirm %s", line, 100*h.Share.Limit, h.Digest[:min(12, len(h.Digest))]))
+		}
+		a.say("%s", line)
+	}
+	if err := a.showLargest(h.Largest); err != nil {
+		return err
+	}
+	for _, w := range h.Warnings {
+		a.say("  %s %s", a.stdout.Style(term.Yellow, "warning:"), term.Clean(w))
+	}
+	a.say("  %s", a.stdout.Style(term.Faint, "digest   "+h.Digest))
+	return nil
+}
+
+func (a *app) showEstimate(e plan.Estimate) {
+	var reqs []string
+	for _, class := range slices.Sorted(maps.Keys(e.Requests)) {
+		if e.Requests[class] > 0 {
+			reqs = append(reqs, term.Count(e.Requests[class])+" "+class)
+		}
+	}
+	if len(reqs) == 0 {
+		return
+	}
+	a.say("  needs    %s requests, about %s (%s), %s", strings.Join(reqs, ", "), term.Dollars(e.USD), term.Clean(e.Prices),
+		term.Duration(time.Duration(e.Seconds*float64(time.Second))))
+	a.say("           %s and %s on the disk", term.Bytes(e.Disk), term.Plural(e.Inodes, "inode"))
+}
+
+func (a *app) showLargest(actions []cooper.Action) error {
+	if len(actions) == 0 {
+		return nil
+	}
+	a.say("  largest")
+	t := term.NewTable(a.stdout, ">", "")
+	for _, x := range actions {
+		t.Row(term.Bytes(x.Version.Size), term.Shorten(x.Version.Key, a.stdout.Width()-20))
+	}
+	return t.Flush("    ")
+}
+
+// showActions streams the actions: tables would need them all at once.
+func (a *app) showActions(ctx context.Context, p *plan.Plan) (err error) {
+	it := p.Actions(ctx)
+	defer finally(&err, it.Close)
+	for {
+		x, err := it.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if a.json {
+			if err := a.emit(x); err != nil {
+				return err
+			}
+			continue
+		}
+		to := x.Args["to"]
+		if r := x.Args["reason"]; r != "" {
+			to = strings.TrimSpace(to + " (" + r + ")")
+		}
+		a.say("%-8s  %9s  %s  %s", x.Verb, term.Bytes(x.Version.Size), term.Clean(x.Version.Key), a.stdout.Style(term.Faint, term.Clean(to)))
+	}
+}

@@ -1,0 +1,279 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/inventory"
+	"cooper/internal/inventory/s3report"
+	"cooper/internal/term"
+)
+
+func (a *app) snapshotCmd() *cobra.Command {
+	var src sourceFlags
+	var prefix string
+	var dates bool
+	cmd := &cobra.Command{
+		Use:   "snapshot [s3://BUCKET]",
+		Short: "Take stock of a bucket: import its inventory, or list it",
+		Long: `Reads an S3 Inventory report (CSV or Parquet, from a bucket or a directory), or
+lists the bucket now, and keeps the result: checked, normalised, sorted by key,
+as Parquet files in the workspace. Rows that make no sense are set aside and
+reported; they never look like deletions.`,
+		Example: `  # the newest daily report
+  cooper snapshot s3://bucket --inventory s3://reports/inventory/bucket/daily/
+
+  # which reports are there?
+  cooper snapshot --inventory s3://reports/inventory/bucket/daily/ --list-dates
+
+  # the same files on a local disk, on a given day
+  cooper snapshot --inventory ./daily --date 2026-11-20
+
+  # a live listing of all versions
+  cooper snapshot s3://bucket --list`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			bucket := ""
+			if len(args) == 1 {
+				var err error
+				if bucket, err = bucketArg(args[0]); err != nil {
+					return err
+				}
+			}
+			if err := src.check(); err != nil {
+				return err
+			}
+			if dates {
+				return a.listDates(cmd.Context(), src)
+			}
+			if src.list && bucket == "" {
+				return usage("which bucket shall be listed?", "cooper snapshot s3://BUCKET --list")
+			}
+			return a.snapshot(cmd.Context(), bucket, src, prefix)
+		},
+	}
+	src.register(cmd)
+	cmd.Flags().StringVar(&prefix, "prefix", "", "only keys below this prefix; the snapshot speaks of nothing else")
+	cmd.Flags().BoolVar(&dates, "list-dates", false, "list the reports that are there, take none")
+	cmd.AddCommand(a.snapshotLsCmd(), a.snapshotShowCmd(), a.snapshotRmCmd())
+	return cmd
+}
+
+func (a *app) snapshot(ctx context.Context, bucket string, src sourceFlags, prefix string) (err error) {
+	ws, err := a.openWorkspace()
+	if err != nil {
+		return err
+	}
+	defer finally(&err, ws.Close)
+	s, err := a.takeSnapshot(ctx, ws, bucket, src, prefix)
+	if err != nil {
+		return err
+	}
+	return a.showSnapshot(s.Meta())
+}
+
+func (a *app) listDates(ctx context.Context, src sourceFlags) error {
+	if src.inventory == "" {
+		return usage("--list-dates needs --inventory", "cooper snapshot --inventory s3://DST/PREFIX/SRC/CONFIG/ --list-dates")
+	}
+	loc, prefix, done, err := a.location(ctx, src.inventory)
+	if err != nil {
+		return err
+	}
+	defer done()
+	dates, err := s3report.Dates(ctx, loc, prefix)
+	if err != nil {
+		return err
+	}
+	table := term.NewTable(a.stdout, "DATE", "STATE")
+	for _, d := range dates {
+		if a.json {
+			if err := a.emit(d); err != nil {
+				return err
+			}
+			continue
+		}
+		state := "complete"
+		if !d.Whole {
+			state = "no manifest.checksum: still being written"
+		}
+		table.Row(d.Name, state)
+	}
+	if a.json {
+		return nil
+	}
+	if table.Len() == 0 {
+		return &cooper.Error{Kind: cooper.KindMissing, Where: src.inventory, Message: "no report is there", Remedy: "Reports lie in dated folders below PREFIX/SRC/CONFIG/; give that path."}
+	}
+	return table.Flush("")
+}
+
+// showSnapshot tells what a snapshot holds.
+func (a *app) showSnapshot(m inventory.Meta) error {
+	if a.json {
+		return a.emit(m)
+	}
+	scope := "the whole bucket"
+	if m.Scope.Prefix != "" {
+		scope = "keys below " + term.Clean(m.Scope.Prefix)
+	}
+	if m.Scope.CurrentOnly {
+		scope += ", current versions only"
+	}
+	a.say("%s  s3://%s as of %s", a.stdout.Style(term.Bold, m.ID), m.Bucket, m.TakenAt)
+	t := term.NewTable(a.stdout, "", ">", "")
+	t.Row("versions", term.Count(m.Versions), term.Bytes(m.Bytes))
+	t.Row("latest", term.Count(m.Latest), term.Bytes(m.LatestBytes))
+	t.Row("delete markers", term.Count(m.DeleteMarkers))
+	if err := t.Flush("  "); err != nil {
+		return err
+	}
+	a.say("  scope   %s", scope)
+	a.say("  source  %s", term.Clean(m.Source))
+	for _, w := range []struct {
+		n    int64
+		text string
+	}{
+		{m.Rejected, "made no sense and were set aside: see rejected.parquet in the snapshot"},
+		{m.Ambiguous, "keys have no latest version or several: they will be left alone"},
+		{m.Duplicates, "repeated another exactly and were dropped"},
+	} {
+		if w.n > 0 {
+			a.say("  %s", a.stdout.Style(term.Yellow, term.Count(w.n)+" rows "+w.text))
+		}
+	}
+	if !m.Complete {
+		a.say("  %s", a.stdout.Style(term.Red, "incomplete: nothing will be taken for deleted because it is not listed"))
+	}
+	return nil
+}
+
+func (a *app) snapshotLsCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ls",
+		Short: "List the snapshots in the workspace",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) (err error) {
+			ws, err := a.openWorkspace()
+			if err != nil {
+				return err
+			}
+			defer finally(&err, ws.Close)
+			ids, err := ws.Snapshots()
+			if err != nil {
+				return err
+			}
+			table := term.NewTable(a.stdout, "ID", "BUCKET", "TAKEN AT", "VERSIONS>", "BYTES>", "STATE")
+			for _, id := range ids {
+				s, err := inventory.Open(ws.SnapshotDir(id))
+				if err != nil {
+					return err
+				}
+				m := s.Meta()
+				m.Files = nil
+				if a.json {
+					if err := a.emit(m); err != nil {
+						return err
+					}
+					continue
+				}
+				state := "complete"
+				if !m.Complete {
+					state = "incomplete"
+				}
+				if m.Scope.Prefix != "" {
+					state += ", " + m.Scope.Prefix
+				}
+				table.Row(id, m.Bucket, m.TakenAt.String(), term.Count(m.Versions), term.Bytes(m.Bytes), state)
+			}
+			if a.json || table.Len() == 0 {
+				a.noneYet(table.Len(), "snapshots", "cooper snapshot --help")
+				return nil
+			}
+			return table.Flush("")
+		},
+	}
+}
+
+// noneYet says that a list is empty, to a person.
+func (a *app) noneYet(n int, what, next string) {
+	if n == 0 && !a.json {
+		a.note("No %s yet. See %s.", what, next)
+	}
+}
+
+func (a *app) snapshotShowCmd() *cobra.Command {
+	var verify bool
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show what a snapshot holds",
+		Long:  "Shows a snapshot. ID may be a unique beginning, or latest.",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			ws, err := a.openWorkspace()
+			if err != nil {
+				return err
+			}
+			defer finally(&err, ws.Close)
+			s, err := a.openSnapshot(ws, args[0])
+			if err != nil {
+				return err
+			}
+			if verify {
+				if err := s.Verify(cmd.Context()); err != nil {
+					return err
+				}
+			}
+			return a.showSnapshot(s.Meta())
+		},
+	}
+	cmd.Flags().BoolVar(&verify, "verify", false, "compare its files with their digests")
+	return cmd
+}
+
+func (a *app) snapshotRmCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "rm ID…",
+		Short: "Remove snapshots from the workspace",
+		Long:  "Removes snapshots. Trees do not need them: a backup keeps what it saw in its own catalog.",
+		Args:  cobra.MinimumNArgs(1),
+		RunE: func(_ *cobra.Command, args []string) (err error) {
+			ws, err := a.openWorkspace()
+			if err != nil {
+				return err
+			}
+			defer finally(&err, ws.Close)
+			for _, arg := range args {
+				id, err := ws.Resolve("snapshot", arg)
+				if err != nil {
+					return err
+				}
+				if err := ws.RemoveSnapshot(id); err != nil {
+					return err
+				}
+				if a.json {
+					err = a.emit(map[string]string{"removed": id})
+				} else {
+					a.say("removed %s", id)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	}
+}
+
+// removeAll removes a temporary directory. What stays is cleared by a later
+// start; there is nothing else to do about it.
+func removeAll(dir string) {
+	if err := os.RemoveAll(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
+		fmt.Fprintln(os.Stderr, "left behind:", err)
+	}
+}

@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/inventory"
+	"cooper/internal/inventory/listing"
+	"cooper/internal/inventory/s3report"
+	"cooper/internal/progress"
+	"cooper/internal/store/s3"
+	"cooper/internal/term"
+	"cooper/internal/workspace"
+)
+
+// sourceFlags say where a snapshot comes from.
+type sourceFlags struct {
+	inventory string
+	date      string
+	list      bool
+	current   bool
+	snapshot  string
+}
+
+func (f *sourceFlags) register(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringVar(&f.inventory, "inventory", "", "S3 Inventory: s3://DST/PREFIX/SRC/CONFIG/ or a directory with the same files")
+	fl.StringVar(&f.date, "date", "", "which report: a day (2026-11-20) or an instant (2026-11-20T01-00Z); default the newest")
+	fl.BoolVar(&f.list, "list", false, "list the bucket now instead of reading an inventory")
+	fl.BoolVar(&f.current, "current", false, "with --list: current objects only, for stores or rights without versions")
+	cmd.MarkFlagsMutuallyExclusive("inventory", "list")
+	cmd.MarkFlagsMutuallyExclusive("date", "list")
+}
+
+func (f *sourceFlags) check() error {
+	if f.inventory == "" && !f.list && f.snapshot == "" {
+		return usage("no inventory given", "Say where the reports are with --inventory s3://… or --inventory DIR, or list the bucket with --list.")
+	}
+	if f.current && !f.list {
+		return usage("--current goes with --list", "A report says itself whether it lists current versions only.")
+	}
+	return nil
+}
+
+// bucketArg takes s3://BUCKET from the command line.
+func bucketArg(arg string) (string, error) {
+	bucket, key, err := s3.ParseURL(arg)
+	if err != nil {
+		return "", err
+	}
+	if key != "" {
+		return "", usage(fmt.Sprintf("%s names more than a bucket", cooper.Quote(arg)), fmt.Sprintf("Give s3://%s, and narrow with --prefix.", bucket))
+	}
+	return bucket, nil
+}
+
+// openBucket opens a bucket the way the global flags say.
+func (a *app) openBucket(ctx context.Context, bucket string, concurrency int) (*s3.Bucket, error) {
+	return s3.Open(ctx, bucket, s3.Config{
+		Endpoint: a.s3.endpoint, Region: a.s3.region, Profile: a.s3.profile, Anonymous: a.s3.anonymous,
+		Concurrency: concurrency, UserAgent: "cooper/" + version,
+	})
+}
+
+// report finds the place of inventory reports: the location, and the prefix
+// within it.
+func (a *app) location(ctx context.Context, inventory string) (loc s3report.Location, prefix string, done func(), err error) {
+	if !strings.HasPrefix(inventory, "s3://") {
+		if u, err := url.Parse(inventory); err == nil && len(u.Scheme) > 1 {
+			return nil, "", nil, usage(fmt.Sprintf("--inventory %s: not s3:// and not a directory", cooper.Quote(inventory)), "Give s3://DST/PREFIX/SRC/CONFIG/ or a path.")
+		}
+		abs, err := filepath.Abs(inventory)
+		if err != nil {
+			return nil, "", nil, err
+		}
+		return s3report.Dir(abs), "", func() {}, nil
+	}
+	bucket, prefix, err := s3.ParseURL(inventory)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	// The bucket of the reports may live in another region than its source.
+	b, err := a.openBucket(ctx, bucket, 0)
+	if err != nil {
+		return nil, "", nil, err
+	}
+	return s3report.Bucket(b, b, "s3://"+bucket), prefix, func() { b.Close() }, nil
+}
+
+// takeSnapshot reads the source into a new snapshot, or finds the one that was
+// made of the same report before. bucket may be empty with a report.
+func (a *app) takeSnapshot(ctx context.Context, ws *workspace.Workspace, bucket string, f sourceFlags, prefix string) (*inventory.Snapshot, error) {
+	if f.snapshot != "" {
+		return a.openSnapshot(ws, f.snapshot)
+	}
+	var src inventory.Source
+	count := progress.New(a.clock, nil)
+	if f.list {
+		b, err := a.openBucket(ctx, bucket, 0)
+		if err != nil {
+			return nil, err
+		}
+		defer b.Close()
+		if src, err = listing.New(ctx, b, bucket, listing.Options{Prefix: prefix, Current: f.current, Clock: a.clock}); err != nil {
+			return nil, err
+		}
+	} else {
+		loc, where, done, err := a.location(ctx, f.inventory)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		temp, err := ws.TempDir()
+		if err != nil {
+			return nil, err
+		}
+		defer removeAll(temp)
+		if src, err = s3report.Open(ctx, loc, where, s3report.Options{Date: f.date, Bucket: bucket, TempDir: temp}); err != nil {
+			return nil, err
+		}
+	}
+	src = scoped{src, prefix}
+	if s := a.sameSnapshot(ws, src.Meta(), f.list); s != nil {
+		a.note("%s", a.stderr.Style(term.Faint, "snapshot "+s.Meta().ID+" was made of this report before"))
+		return s, nil
+	}
+	return a.build(ctx, ws, src, count)
+}
+
+func (a *app) build(ctx context.Context, ws *workspace.Workspace, src inventory.Source, count *progress.Counters) (*inventory.Snapshot, error) {
+	memory, err := a.memoryBytes()
+	if err != nil {
+		return nil, err
+	}
+	temp, err := ws.TempDir()
+	if err != nil {
+		return nil, err
+	}
+	defer removeAll(temp)
+	count.Phase("snapshot")
+	stop := a.follow(count)
+	defer stop()
+	last := int64(0)
+	id := ws.NewID("s")
+	_, err = inventory.Build(ctx, ws.SnapshotDir(id), src, inventory.BuildOptions{
+		// Half of the memory for rows; the rest for files being decoded and
+		// encoded, and for the garbage collector's headroom.
+		Memory: memory / 2, TempDir: temp, Clock: a.clock, ID: id,
+		Progress: func(rows int64) { count.Skip(rows-last, 0); last = rows },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return inventory.Open(ws.SnapshotDir(id))
+}
+
+// scoped narrows a source to a prefix.
+type scoped struct {
+	inventory.Source
+	prefix string
+}
+
+func (s scoped) Meta() inventory.Meta {
+	m := s.Source.Meta()
+	if s.prefix != "" {
+		m.Scope.Prefix = s.prefix
+	}
+	return m
+}
+
+// sameSnapshot finds a snapshot of the very report, so that a run that was
+// killed after its import does not import again. Listings are never the same.
+func (a *app) sameSnapshot(ws *workspace.Workspace, want inventory.Meta, list bool) *inventory.Snapshot {
+	if list {
+		return nil
+	}
+	ids, err := ws.Snapshots()
+	if err != nil {
+		return nil // the workspace will say so when it is written to
+	}
+	for _, id := range ids {
+		s, err := inventory.Open(ws.SnapshotDir(id))
+		if err != nil {
+			continue // damaged or of another format: not the one we look for
+		}
+		m := s.Meta()
+		if m.Complete && m.Source == want.Source && m.TakenAt == want.TakenAt && m.Bucket == want.Bucket && m.Scope == want.Scope {
+			return s
+		}
+	}
+	return nil
+}
+
+func (a *app) openSnapshot(ws *workspace.Workspace, name string) (*inventory.Snapshot, error) {
+	id, err := ws.Resolve(workspace.Snapshot, name)
+	if err != nil {
+		return nil, err
+	}
+	return inventory.Open(ws.SnapshotDir(id))
+}
+
+// follow shows progress unless that is not wanted.
+func (a *app) follow(c *progress.Counters) (stop func()) {
+	if a.quiet || a.json {
+		return func() {}
+	}
+	return term.Follow(a.stderr, c.Snapshot)
+}
+
+// finally runs clean-up whose error must not be lost.
+func finally(err *error, f func() error) { *err = errors.Join(*err, f()) }

@@ -1,0 +1,102 @@
+package e2e
+
+import (
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"cooper/internal/tree"
+)
+
+// canonical is everything about a tree that must not depend on how it came
+// about: the catalog's rows, and every file of mirror and history with its bytes
+// and time. What is staged and journaled must be gone.
+func canonical(t *testing.T, dir string) []string {
+	t.Helper()
+	var lines []string
+	tr, err := tree.Open(dir, tree.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tr.Close()
+	it := tr.Catalog().Rows(t.Context(), "")
+	defer it.Close()
+	for {
+		row, err := it.Next()
+		if errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, fmt.Sprintf("row %+v", *row))
+	}
+	for _, top := range []string{"mirror", "history"} {
+		err := filepath.WalkDir(filepath.Join(dir, top), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			b, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if err != nil {
+				return err
+			}
+			rel, err := filepath.Rel(dir, path)
+			lines = append(lines, fmt.Sprintf("file %s %s %x", rel, info.ModTime().UTC(), sha256.Sum256(b)))
+			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	for _, dir := range []string{filepath.Join(dir, ".cooper", "staging"), filepath.Join(dir, ".cooper", "journal")} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				lines = append(lines, "left "+path)
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// same compares two trees' canonical lines and shows the first differences.
+func same(t *testing.T, got, want []string) {
+	t.Helper()
+	if slices.Equal(got, want) {
+		return
+	}
+	in := func(list []string) map[string]bool {
+		m := map[string]bool{}
+		for _, l := range list {
+			m[l] = true
+		}
+		return m
+	}
+	g, w := in(got), in(want)
+	var diff []string
+	for _, l := range want {
+		if !g[l] {
+			diff = append(diff, "- "+l)
+		}
+	}
+	for _, l := range got {
+		if !w[l] {
+			diff = append(diff, "+ "+l)
+		}
+	}
+	t.Errorf("the tree differs from an undisturbed one in %d lines:\n%s", len(diff), strings.Join(diff[:min(len(diff), 10)], "\n"))
+}

@@ -1,0 +1,140 @@
+package e2e
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// TestKill kills backups with SIGKILL at instants spread over all they do, and
+// takes them up again, until they end; the trees must be those of undisturbed
+// runs. An instant is a number of write system calls: kills fall into fetching,
+// syncing, renaming and catalog work alike, and no clock is involved.
+func TestKill(t *testing.T) {
+	const objects = 9000 // three shards
+	kills, trees := 50, 10
+	if os.Getenv("COOPER_SOAK") != "" {
+		kills, trees = 5000, 1000
+	}
+	if testing.Short() {
+		kills, trees = 5, 1
+	}
+	w := newWorld(t, "Enabled")
+	w.fill(objects, 1)
+	before := w.report("before")
+	w.change(objects, 2)
+	after := w.report("after")
+
+	want, writes := undisturbed(t, w, before, after)
+	t.Logf("an undisturbed run makes %d and %d write calls", writes[0], writes[1])
+	seed := uint64(1)
+	if s := os.Getenv("COOPER_SEED"); s != "" {
+		n, err := strconv.ParseUint(s, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seed = n
+	}
+	r := rand.New(rand.NewPCG(seed, 0))
+	done := 0
+	for n := 0; n < trees || done < kills; n++ {
+		dir := filepath.Join(t.TempDir(), "tree")
+		ws := filepath.Join(filepath.Dir(dir), "ws")
+		for i, report := range []string{before, after} {
+			// Several kills in a row: recovery is killed as well.
+			for range 1 + r.IntN(4) {
+				if killed(t, w.url, ws, dir, report, r.Int64N(writes[i]+1)) {
+					done++
+				}
+			}
+			must(t, w.url, ws, "backup", "run", "s3://lab", dir, "--inventory", report, "--share-stop", "20%")
+		}
+		same(t, canonical(t, dir), want)
+		if t.Failed() {
+			t.Fatalf("tree %d of seed %d", n, seed)
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d kills", done)
+}
+
+// undisturbed makes the tree that all others must equal, and counts the write
+// calls of both runs.
+func undisturbed(t *testing.T, w *world, reports ...string) (want []string, writes []int64) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "tree")
+	ws := filepath.Join(filepath.Dir(dir), "ws")
+	for _, report := range reports {
+		cmd := command(t.Context(), w.url, ws, "backup", "run", "s3://lab", dir, "--inventory", report, "--share-stop", "20%", "--quiet")
+		var n int64
+		if err := watch(cmd, func(calls int64) bool { n = calls; return false }); err != nil {
+			t.Fatalf("%v", err)
+		}
+		writes = append(writes, n)
+	}
+	return canonical(t, dir), writes
+}
+
+// killed runs a backup and kills it once it has made so many write calls; false
+// if it was over before.
+func killed(t *testing.T, url, ws, dir, report string, at int64) bool {
+	t.Helper()
+	cmd := command(t.Context(), url, ws, "backup", "run", "s3://lab", dir, "--inventory", report, "--share-stop", "20%", "--quiet")
+	err := watch(cmd, func(calls int64) bool { return calls >= at })
+	if cmd.ProcessState == nil {
+		t.Fatal(err)
+	}
+	return !cmd.ProcessState.Exited()
+}
+
+// watch starts cmd and looks at its count of write calls as often as it can,
+// until it ends or stop says to kill it.
+func watch(cmd *exec.Cmd, stop func(calls int64) bool) error {
+	var errs strings.Builder
+	cmd.Stderr = &errs
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	proc := fmt.Sprintf("/proc/%d/io", cmd.Process.Pid)
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return fmt.Errorf("%w\n%s", err, errs.String())
+			}
+			return nil
+		default:
+		}
+		if calls, ok := writeCalls(proc); ok && stop(calls) {
+			if err := cmd.Process.Kill(); err != nil {
+				return fmt.Errorf("killing: %w", err)
+			}
+			return <-ended
+		}
+		runtime.Gosched()
+	}
+}
+
+func writeCalls(proc string) (int64, bool) {
+	b, err := os.ReadFile(proc)
+	if err != nil {
+		return 0, false
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		if n, ok := strings.CutPrefix(line, "syscw: "); ok {
+			calls, err := strconv.ParseInt(n, 10, 64)
+			return calls, err == nil
+		}
+	}
+	return 0, false
+}
