@@ -26,6 +26,10 @@ type directory struct {
 // symbolic links that lead out of it; beside a directory that holds a manifest
 // itself, its sibling named data is looked into, where S3 puts data files.
 func Dir(path string) Location {
+	// Where a report was read from must mean the same from other directories.
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
 	if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
 		return &directory{root: filepath.Dir(path), manifest: filepath.Base(path)}
 	}
@@ -36,11 +40,7 @@ func (d *directory) String() string { return filepath.ToSlash(d.root) }
 
 // sibling is the directory named data beside d.
 func (d *directory) sibling() *directory {
-	abs, err := filepath.Abs(d.root)
-	if err != nil {
-		return nil
-	}
-	return &directory{root: filepath.Join(filepath.Dir(abs), "data")}
+	return &directory{root: filepath.Join(filepath.Dir(d.root), "data")}
 }
 
 func (d *directory) Open(_ context.Context, name string) (io.ReadCloser, int64, error) {

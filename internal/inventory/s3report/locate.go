@@ -31,8 +31,8 @@ func locate(ctx context.Context, loc Location, manifestName string, m *manifest)
 	var err error
 	if dir, ok := loc.(*directory); ok {
 		places := []*directory{dir}
-		if beside := dir.sibling(); beside != nil && !strings.Contains(manifestName, "/") {
-			places = append(places, beside)
+		if !strings.Contains(manifestName, "/") {
+			places = append(places, dir.sibling())
 		}
 		err = locateOnDisk(ctx, places, m, found)
 	} else {
