@@ -102,6 +102,9 @@ func Build(ctx context.Context, dir string, src Source, opt BuildOptions) (meta 
 	if err := b.run(ctx, src.Parts()); err != nil {
 		return Meta{}, err
 	}
+	if ctx.Err() != nil {
+		return Meta{}, context.Cause(ctx)
+	}
 	if err := publish(tmp, dir); err != nil {
 		return Meta{}, err
 	}

@@ -309,11 +309,8 @@ func TestCancelledAtAnyTime(t *testing.T) {
 		})
 		cancel()
 		left := files(t, parent)
-		if err != nil && (len(left) > 0 || cooper.KindOf(err) != cooper.KindInterrupted) {
+		if len(left) > 0 || cooper.KindOf(err) != cooper.KindInterrupted {
 			t.Errorf("%+v: error %v, left behind %v", c, err, left)
-		}
-		if err == nil && c.written != n {
-			t.Errorf("%+v: went on", c)
 		}
 	}
 }

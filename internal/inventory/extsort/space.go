@@ -2,7 +2,6 @@ package extsort
 
 import (
 	"errors"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,18 +13,6 @@ func freeSpace(dir string) (int64, error) {
 		return 0, err
 	}
 	return int64(st.Bavail) * int64(st.Bsize), nil
-}
-
-// adviseHuge asks for b to lie in huge pages, which saves time where memory is
-// read in no order. It is advice: systems without them go on as they are.
-func adviseHuge(b []byte) {
-	const page = 2 << 20
-	start := uintptr(unsafe.Pointer(unsafe.SliceData(b)))
-	from := (start+page-1)&^(page-1) - start
-	if from+page > uintptr(len(b)) {
-		return
-	}
-	_ = unix.Madvise(b[from:uintptr(len(b))&^(4<<10-1)], unix.MADV_HUGEPAGE)
 }
 
 func isFull(err error) bool {
