@@ -1,0 +1,96 @@
+// Package copyout copies versions out of a backup tree, to a directory or a
+// bucket: it is both the verb and the target of a restore.
+//
+// It promises that bytes are compared with what the catalog knows of them
+// before anybody sees the copy; that what is right at the destination already
+// is left as it is; that nothing else there is overwritten unless the action
+// says so; that nothing is written outside of the destination, whatever a key
+// looks like; and that it may be stopped at any instant and started again. It
+// changes nothing in the tree. Which versions to copy is left to the mission.
+package copyout
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"cooper"
+	"cooper/internal/checksum"
+	"cooper/internal/tree/catalog"
+	"cooper/internal/tree/safefs"
+	"cooper/internal/treeop"
+)
+
+// Source is the tree that versions are copied from.
+type Source interface {
+	Dir() string
+	Catalog() *catalog.Catalog
+	OpenRow(row *catalog.Row) (safefs.File, error)
+}
+
+// version is what an action asks to be copied.
+type version struct {
+	*cooper.Version
+	row     catalog.Row
+	replace bool
+}
+
+func versionOf(a *cooper.Action) (version, error) {
+	args, err := treeop.Decode(a.Args)
+	if err != nil {
+		return version{}, err
+	}
+	row, err := treeop.Before(*a)
+	return version{Version: &a.Version, row: row, replace: args.Replace}, err
+}
+
+func (v *version) known() checksum.Known {
+	return checksum.Known{ETag: v.row.ETag, Size: v.row.Size, Check: v.row.Check, Method: v.row.Method, Hash: v.row.Hash}
+}
+
+// alreadyThere is the method of outcomes that copied nothing.
+const alreadyThere = "already there"
+
+// outcome tells how copying ended.
+func outcome(ctx context.Context, res checksum.Result, err error) cooper.Outcome {
+	if err == nil && res.Check == cooper.Corrupt {
+		err = &cooper.Error{Kind: cooper.KindCorrupt, Message: "the bytes in the tree are damaged: " + res.Method, Remedy: "cooper backup verify DIR --repair fetches them again."}
+	}
+	if err == nil {
+		return cooper.Outcome{Status: cooper.Done, Check: res.Check, Method: res.Method}
+	}
+	kind := cooper.KindOf(err)
+	if ctx.Err() != nil {
+		kind = cooper.KindInterrupted
+	}
+	return cooper.Outcome{Status: cooper.Failed, Kind: kind, Message: err.Error(), Check: res.Check, Method: res.Method}
+}
+
+func conflict(where, message string) error {
+	return &cooper.Error{
+		Kind: cooper.KindConflict, Where: where, Message: message,
+		Remedy: "Restore to another place, move it away, or allow replacing.",
+	}
+}
+
+var buffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
+// pump is io.Copy with a pooled buffer, minding ctx.
+func pump(ctx context.Context, to io.Writer, from io.Reader) (n int64, err error) {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	for ctx.Err() == nil {
+		k, err := from.Read(*buf)
+		n += int64(k)
+		if _, werr := to.Write((*buf)[:k]); werr != nil {
+			return n, werr
+		}
+		if errors.Is(err, io.EOF) {
+			return n, nil
+		} else if err != nil {
+			return n, err
+		}
+	}
+	return n, context.Cause(ctx)
+}
