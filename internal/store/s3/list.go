@@ -49,9 +49,10 @@ func (b *Bucket) List(ctx context.Context, q store.ListQuery, fn func(vs []coope
 
 // walk is what must be remembered of a listing to see that it gets on.
 type walk struct {
-	query      store.ListQuery
-	unordered  bool // directory buckets list in no order
-	last       cooper.Version
+	query     store.ListQuery
+	unordered bool // directory buckets list in no order
+	// tail is the last key's rows on the page before.
+	tail       []cooper.Version
 	lastPrefix string
 	barren     int
 	// markers are the version markers seen under one key, which have no order.
@@ -97,27 +98,38 @@ func (w *walk) accept(p *page, asked listing) error {
 	return nil
 }
 
-// trim drops what was asked not to come, and repeats of the page before. It
+// trim drops what was asked not to come, and repeats of the page before, and
+// sorts what some stores give as two lists, versions and delete markers. It
 // keeps the slices' memory.
 func (w *walk) trim(p *page) error {
+	lastKey := ""
+	if len(w.tail) > 0 {
+		lastKey = w.tail[0].Key
+	}
 	rows := p.versions[:0]
-	last := w.last
 	for i := range p.versions {
 		v := &p.versions[i]
 		switch {
 		case !strings.HasPrefix(v.Key, w.query.Prefix):
 			return malformed("key %s in a listing of %s", cooper.Quote(v.Key), cooper.Quote(w.query.Prefix))
 		case v.Key <= w.query.After && w.query.After != "":
-		case last.Key != "" && v.Identity == last.Identity && v.DeleteMarker == last.DeleteMarker:
-		case v.Key < w.last.Key && !w.unordered:
-			return malformed("a listing that goes backwards, from %s to %s", cooper.Quote(w.last.Key), cooper.Quote(v.Key))
+		case v.Key == lastKey && slices.ContainsFunc(w.tail, func(t cooper.Version) bool { return same(t, *v) }):
+		case v.Key < lastKey && !w.unordered:
+			return malformed("a listing that goes backwards, from %s to %s", cooper.Quote(lastKey), cooper.Quote(v.Key))
 		default:
 			rows = append(rows, *v)
 		}
 	}
+	if !slices.IsSortedFunc(rows, byKey) {
+		sortPage(rows)
+	}
 	p.versions = rows
 	if len(rows) > 0 {
-		w.last = rows[len(rows)-1]
+		n := len(rows) - 1
+		for n > 0 && rows[n-1].Key == rows[n].Key {
+			n--
+		}
+		w.tail = slices.Clone(rows[n:])
 	}
 	prefixes := p.prefixes[:0]
 	for _, x := range p.prefixes {
@@ -133,19 +145,26 @@ func (w *walk) trim(p *page) error {
 	return nil
 }
 
+func same(a, b cooper.Version) bool {
+	return a.Identity == b.Identity && a.DeleteMarker == b.DeleteMarker
+}
+
+// byKey is the order of a listing as far as every store keeps it: by key, the
+// latest version first.
+func byKey(a, b cooper.Version) int {
+	switch c := strings.Compare(a.Key, b.Key); {
+	case c != 0 || a.Latest == b.Latest:
+		return c
+	case a.Latest:
+		return -1
+	}
+	return 1
+}
+
 // sortPage brings rows into the order of a listing: by key, the newest first.
 func sortPage(vs []cooper.Version) {
 	slices.SortStableFunc(vs, func(a, b cooper.Version) int {
-		if c := strings.Compare(a.Key, b.Key); c != 0 {
-			return c
-		}
-		if a.Latest != b.Latest {
-			if a.Latest {
-				return -1
-			}
-			return 1
-		}
-		return cmp.Compare(b.LastModified, a.LastModified)
+		return cmp.Or(byKey(a, b), cmp.Compare(b.LastModified, a.LastModified))
 	})
 }
 

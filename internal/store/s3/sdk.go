@@ -173,9 +173,8 @@ func (c *whole) listCurrent(ctx context.Context, q listing) (*page, error) {
 	return p.fromSDK(out.CommonPrefixes, out.EncodingType, true)
 }
 
-// fromSDK completes a page as parsePage would have left it. The SDK sorts
-// versions and delete markers into two lists; among each other they are merged
-// by key here, as a page is in key order.
+// fromSDK completes a page as parsePage would have left it. The SDK makes two
+// lists of versions and delete markers; here they are merged again.
 func (p *page) fromSDK(prefixes []types.CommonPrefix, encoding types.EncodingType, current bool) (*page, error) {
 	for _, x := range prefixes {
 		p.prefixes = append(p.prefixes, aws.ToString(x.Prefix))
