@@ -64,6 +64,7 @@ func (t *Tree) Commit(ctx context.Context, p permit.Permit, b Batch) ([]cooper.O
 	if err != nil {
 		return nil, err
 	}
+	entry.Run = p.Run()
 	if err := t.writeJournal(entry); err != nil { // step 1
 		return nil, err
 	}

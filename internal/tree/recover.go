@@ -16,6 +16,7 @@ import (
 // Recovered is an interrupted shard that was completed or undone, or one that
 // was committed but never settled.
 type Recovered struct {
+	Run   string // that began the shard
 	Plan  string
 	Shard int
 	// Outcomes are those Commit would have given; none if undone.
@@ -122,7 +123,7 @@ func (t *Tree) readJournal(path string) (*journal.Entry, error) {
 
 func (t *Tree) recoverEntry(ctx context.Context, p permit.Permit, entry *journal.Entry, undo bool) (Recovered, error) {
 	state := t.State()
-	r := Recovered{Plan: entry.Plan, Shard: entry.Shard}
+	r := Recovered{Run: entry.Run, Plan: entry.Plan, Shard: entry.Shard}
 	switch {
 	case entry.Generation < state.Generation: // done
 	case entry.Generation > state.Generation || state.Run == nil || state.Run.Plan != entry.Plan || entry.Shard >= state.Run.Shards || state.Run.Done.Has(entry.Shard):

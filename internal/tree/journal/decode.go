@@ -35,7 +35,7 @@ func Decode(b []byte) (entry *Entry, size int, err error) {
 		switch kind := payload[0]; {
 		case kind == recHeader && !headed:
 			headed = true
-			entry.Plan, entry.Shard, entry.Generation = d.string(), int(d.int()), d.int()
+			entry.Run, entry.Plan, entry.Shard, entry.Generation = d.string(), d.string(), int(d.int()), d.int()
 		case kind == recChange && headed && !sealed:
 			entry.Changes = append(entry.Changes, d.change())
 		case kind == recOutcome && headed && !sealed:

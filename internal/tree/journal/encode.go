@@ -61,6 +61,7 @@ func Encode(entry *Entry) []byte {
 	e := &encoder{b: make([]byte, 0, len(magic)+256*(len(entry.Changes)+len(entry.Outcomes)+1))}
 	e.b = append(e.b, magic...)
 	e.record(recHeader)
+	e.string(entry.Run)
 	e.string(entry.Plan)
 	e.int(int64(entry.Shard))
 	e.int(entry.Generation)

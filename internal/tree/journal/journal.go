@@ -51,6 +51,9 @@ type Change struct {
 
 // Entry is what the journal knows of one shard.
 type Entry struct {
+	// Run is the run that began the shard (its permit's), so that whoever
+	// recovers it writes its facts under the same name, once.
+	Run   string
 	Plan  string
 	Shard int
 	// Generation is that of the catalog the changes start from. The commit
