@@ -93,7 +93,6 @@ any instant and taken up again, then facts that can be queried.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version,
-		Args:          cobra.NoArgs,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			return a.limitMemory()
 		},
@@ -103,12 +102,30 @@ any instant and taken up again, then facts that can be queried.`,
 	f.BoolVarP(&a.quiet, "quiet", "q", false, "no progress")
 	f.StringVar(&a.workspace, "workspace", "", "directory of snapshots, plans and ledger (default $COOPER_WORKSPACE or ./.cooper)")
 	f.StringVar(&a.memory, "memory", "2GiB", "memory to stay within, at least 256MiB")
-	f.StringVar(&a.s3.endpoint, "endpoint-url", os.Getenv("AWS_ENDPOINT_URL_S3"), "URL of an S3-compatible store")
+	f.StringVar(&a.s3.endpoint, "endpoint-url", "", "URL of an S3-compatible store (default $AWS_ENDPOINT_URL_S3)")
 	f.StringVar(&a.s3.profile, "profile", "", "profile of the AWS configuration")
 	f.StringVar(&a.s3.region, "region", "", "region of the buckets (found by itself otherwise)")
 	f.BoolVar(&a.s3.anonymous, "no-sign-request", false, "access public buckets without credentials")
 	root.AddCommand(a.snapshotCmd(), a.inventoryCmd(), a.backupCmd(), a.planCmd(), a.applyCmd(), a.ledgerCmd())
-	return root
+	return group(root)
+}
+
+// group makes a command that only holds others: alone it shows its help, and a
+// name it does not know is an error, with what may have been meant.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		remedy := "See " + cmd.CommandPath() + " --help."
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			remedy = "Did you mean " + cmd.CommandPath() + " " + strings.Join(near, " or ") + "?"
+		}
+		return usage(cooper.Quote(args[0])+" is not a command of "+cmd.CommandPath(), remedy)
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	cmd.SuggestionsMinimumDistance = 2
+	return cmd
 }
 
 // limitMemory makes the garbage collector work harder before the process grows

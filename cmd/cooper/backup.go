@@ -18,10 +18,9 @@ func (a *app) backupCmd() *cobra.Command {
 		Long: `A tree is a directory with a usable mirror of the bucket (DIR/mirror), everything
 that was replaced or deleted (DIR/history), and a catalog that says where every
 version is and how far it was verified (DIR/.cooper).`,
-		Args: cobra.NoArgs,
 	}
 	cmd.AddCommand(a.backupRunCmd(), a.backupPlanCmd(), a.backupStatusCmd(), a.backupVerifyCmd(), a.backupRestoreCmd(), a.backupRollbackCmd())
-	return cmd
+	return group(cmd)
 }
 
 // backupFlags are what planning and applying a backup can be told.

@@ -17,7 +17,7 @@ import (
 )
 
 func (a *app) inventoryCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "inventory", Short: "S3 Inventory reports for stores that have none", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "inventory", Short: "S3 Inventory reports for stores that have none"}
 	var opt inventoryWrite
 	write := &cobra.Command{
 		Use:   "write s3://BUCKET s3://DST/PREFIX/ | DIR",
@@ -41,7 +41,7 @@ files. The manifest's checksum comes last, so that nobody takes half a report.`,
 	write.Flags().StringVar(&opt.prefix, "prefix", "", "only keys below this prefix")
 	write.Flags().BoolVar(&opt.current, "current", false, "current objects only, for stores or rights without versions")
 	cmd.AddCommand(write)
-	return cmd
+	return group(cmd)
 }
 
 type inventoryWrite struct {

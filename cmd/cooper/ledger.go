@@ -20,7 +20,7 @@ import (
 )
 
 func (a *app) ledgerCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "ledger", Short: "Ask the facts", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "ledger", Short: "Ask the facts"}
 	var trees []string
 	sql := &cobra.Command{
 		Use:   `sql "SELECT …"`,
@@ -44,7 +44,7 @@ Nothing can be written; the files are ordinary Parquet, so any engine reads them
 	}
 	sql.Flags().StringArrayVar(&trees, "tree", nil, "a backup tree whose catalog is wanted (may be repeated)")
 	cmd.AddCommand(sql)
-	return cmd
+	return group(cmd)
 }
 
 func (a *app) sql(ctx context.Context, statement string, trees []string) (err error) {

@@ -19,7 +19,7 @@ import (
 )
 
 func (a *app) planCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "plan", Short: "Look at plans", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "plan", Short: "Look at plans"}
 	ls := &cobra.Command{
 		Use: "ls", Short: "List the plans in the workspace", Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return a.planLs() },
@@ -51,7 +51,7 @@ func (a *app) planCmd() *cobra.Command {
 	}
 	show.Flags().BoolVar(&actions, "actions", false, "list every action")
 	cmd.AddCommand(ls, show)
-	return cmd
+	return group(cmd)
 }
 
 func openPlan(ws *workspace.Workspace, name string) (*plan.Plan, error) {

@@ -153,7 +153,7 @@ func (a *app) build(ctx context.Context, ws *workspace.Workspace, src inventory.
 		// Half of the memory for rows; the rest for files being decoded and
 		// encoded, and for the garbage collector's headroom.
 		Memory: memory / 2, TempDir: temp, Clock: a.clock, ID: id,
-		Progress: func(rows int64) { count.Skip(rows-last, 0); last = rows },
+		Progress: func(read, _ int64) { count.Skip(read-last, 0); last = read },
 	})
 	if err != nil {
 		return nil, err
