@@ -181,7 +181,11 @@ func recheck(t *testing.T, c Claim, r Result, data []byte) {
 	}
 	bad := bytes.Clone(data)
 	bad[len(bad)/2] ^= 4
-	for _, bad := range [][]byte{bad, data[:len(data)-1], append(bytes.Clone(data), 0)} {
+	damaged := [][]byte{bad}
+	if len(data) < mib { // it takes its time
+		damaged = append(damaged, data[:len(data)-1], append(bytes.Clone(data), 0))
+	}
+	for _, bad := range damaged {
 		if again, err = Recheck(t.Context(), bytes.NewReader(bad), known); err != nil || again.Check != cooper.Corrupt {
 			t.Errorf("damaged: %+v, %v", again, err)
 		}

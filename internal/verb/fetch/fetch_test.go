@@ -214,8 +214,8 @@ func plain(n int) *scene {
 
 // inParts is an object uploaded in parts of a size no client uses.
 func inParts() *scene {
-	data := pattern(25 << 20)
-	const size = 9<<20 + 7
+	data := pattern(5 << 19)
+	const size = 1<<20 + 7
 	var sums []byte
 	for rest := data; len(rest) > 0; {
 		k := min(size, len(rest))
