@@ -105,6 +105,40 @@ func TestParquetOfOtherWriters(t *testing.T) {
 	}
 }
 
+// The pages of different columns end at different rows.
+func TestParquetOfManyPages(t *testing.T) {
+	want := make([]cooper.Version, 5000)
+	versions := make([]parquetVersion, len(want))
+	for i := range want {
+		want[i] = cooper.Version{
+			Identity:     cooper.Identity{Key: strings.Repeat("k", i%97+1), VersionID: "v" + strings.Repeat("x", i%5), Size: int64(i), LastModified: cooper.Instant(i + 1)},
+			DeleteMarker: i%3 == 0, Latest: i%7 == 0, StorageClass: []string{"", "STANDARD", "GLACIER"}[i%3],
+		}
+		if want[i].DeleteMarker {
+			want[i].Size = 0
+		} else {
+			want[i].ETag = strings.Repeat("e", i%11)
+		}
+		versions[i] = versionRow("src", &want[i])
+	}
+	for name, options := range map[string][]parquet.WriterOption{
+		"small pages":             {parquet.PageBufferSize(1 << 10)},
+		"pages and groups":        {parquet.PageBufferSize(1 << 10), parquet.MaxRowsPerRowGroup(777), parquet.Compression(&parquet.Snappy)},
+		"first version of pages":  {parquet.PageBufferSize(1 << 12), parquet.DataPageVersion(1), parquet.Compression(&parquet.Gzip)},
+		"one page for everything": {parquet.PageBufferSize(1 << 24)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := readParquetReport(t, parquetFile(t, versions, options...), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(want, got.versions); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestParquetRejectedRows(t *testing.T) {
 	small := parquetVersion{Bucket: "src", Key: "k", IsLatest: pointer(true), IsDeleteMarker: pointer(false), Size: new(int64), LastModified: time.UnixMilli(1)}
 	change := func(f func(*parquetVersion)) parquetVersion { r := small; f(&r); return r }
@@ -218,6 +252,18 @@ func TestHostileParquetFiles(t *testing.T) {
 	}
 	if failed < 100 {
 		t.Errorf("only %d of 400 damaged files failed", failed)
+	}
+}
+
+// panicking is a row group of the library at its worst.
+type panicking struct{ parquet.RowGroup }
+
+func (panicking) ColumnChunks() []parquet.ColumnChunk { panic("index out of range") }
+
+func TestPanicsOfTheLibraryAreErrors(t *testing.T) {
+	g := &rowGroup{group: panicking{}, columns: []*parquetColumn{{}}, left: 1}
+	if _, err := g.next(); err == nil || !strings.Contains(err.Error(), "malformed: index out of range") {
+		t.Errorf("%v", err)
 	}
 }
 

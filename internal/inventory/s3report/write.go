@@ -158,7 +158,7 @@ func (w *reportWriter) send(ctx context.Context, file *os.File) error {
 	if w.opt.Format == Parquet {
 		ending, contentType = ".parquet", "application/vnd.apache.parquet"
 	}
-	key := w.base + "data/" + uuidOf(w.base, sum) + ending
+	key := w.base + "data/" + uuidOf(w.base, fmt.Sprint(len(w.manifest.Files)), sum) + ending
 	if err := w.out.put(ctx, key, contentType, size, file); err != nil {
 		return err
 	}

@@ -169,6 +169,21 @@ inv/src/daily/2026-11-20T01-00Z/manifest.checksum
 	}
 }
 
+// Data files of the same rows are two files nevertheless.
+func TestEqualDataFiles(t *testing.T) {
+	v := cooper.Version{Identity: cooper.Identity{Key: "a", ETag: "e", LastModified: 1}, Latest: true}
+	opt := WriteOptions{SourceBucket: "src", ConfigID: "c", Format: CSV, TakenAt: 1795136400123, MaxRows: 1, CurrentOnly: true}
+	dir := t.TempDir()
+	if _, err := WriteDir(context.Background(), dir, opt, &pull{versions: []cooper.Version{v, v}}); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(context.Background(), Dir(dir), "", Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkRoundTrip(t, r, opt, []cooper.Version{v, v})
+}
+
 func TestWriteFails(t *testing.T) {
 	broken := errors.New("broken")
 	s := newFakeStore()
