@@ -70,7 +70,7 @@ func (r *Rechecker) partSize() (int64, bool) {
 func (r *Rechecker) Write(b []byte) (int, error) {
 	r.n += int64(len(b))
 	if r.sha != nil {
-		r.sha.Write(b) //nolint:errcheck // a hash never fails
+		r.sha.Write(b)
 	}
 	for _, t := range r.trials {
 		t.Write(b) //nolint:errcheck // a hash never fails

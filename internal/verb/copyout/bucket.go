@@ -73,7 +73,7 @@ func (u *upload) run(ctx context.Context) (checksum.Result, error) {
 	if err != nil {
 		return none, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	if !missing {
 		same, err := u.same(ctx, &there, file)
 		if same || err != nil {

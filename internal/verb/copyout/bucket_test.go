@@ -61,7 +61,7 @@ func (b *objects) Head(_ context.Context, ref store.Ref, part int) (store.Object
 func (b *objects) Put(_ context.Context, p store.Put) (store.Object, error) {
 	body, err := io.ReadAll(p.Body)
 	if err != nil || int64(len(body)) != p.Size {
-		return store.Object{}, fmt.Errorf("%d bytes of %d: %v", len(body), p.Size, err)
+		return store.Object{}, fmt.Errorf("%d bytes of %d: %w", len(body), p.Size, err)
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -28,7 +28,7 @@ func (d *Directory) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
 	if err != nil {
 		return outcome(ctx, checksum.Result{}, err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	todo, err := d.look(ctx, &v, file)
 	if err != nil || todo != nil {
 		if todo != nil && todo.touch != "" {
@@ -75,7 +75,7 @@ func (d *Directory) look(ctx context.Context, v *version, file safefs.File) (*pr
 		if err != nil {
 			return nil, err
 		}
-		defer there.Close()
+		defer func() { _ = there.Close() }() // it was only read
 		same, err := sameBytes(ctx, there, section(file, v))
 		if err != nil {
 			return nil, err

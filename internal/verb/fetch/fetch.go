@@ -152,7 +152,7 @@ func (t *transfer) checkStaged(ctx context.Context) (checksum.Result, error) {
 	if err != nil {
 		return checksum.Result{}, err
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }() // it was only read
 	h := checksum.New(checksum.Claim{ETag: t.v.ETag, Size: t.v.Size, Encryption: t.v.Encryption})
 	if _, err := t.pump(ctx, h, file, func(int64) {}); err != nil {
 		return checksum.Result{}, err
