@@ -12,13 +12,17 @@ type matcher struct {
 
 	exact map[cooper.Identity]int
 	loose map[cooper.Identity][]int
+	byID  map[string]int // those with an id of their own
 }
 
 // many is the number of comparisons beyond which a key is matched by tables.
 const many = 1024
 
 // match fills in rowOf and taken. A row with the very identity goes first; then
-// one whose version id is unknown, or any where the listed one is unknown.
+// one whose version id is unknown, or any where the listed one is unknown; and
+// one that differs in its time alone, if a version id says that it is the same
+// all the same: some stores (versitygw) date a version anew when another takes
+// its place. Such a version keeps the time under which it is known.
 func (m *matcher) match(listed []cooper.Version, known []catalog.Row) {
 	m.rowOf, m.taken = m.rowOf[:0], m.taken[:0]
 	for range listed {
@@ -44,7 +48,8 @@ func (m *matcher) match(listed []cooper.Version, known []catalog.Row) {
 			continue
 		}
 		for j := range known {
-			if !m.taken[j] && listed[i].Same(known[j].Identity) {
+			if !m.taken[j] && (listed[i].Same(known[j].Identity) || redated(&listed[i], &known[j])) {
+				listed[i].LastModified = known[j].LastModified
 				m.pair(i, j)
 				break
 			}
@@ -52,16 +57,24 @@ func (m *matcher) match(listed []cooper.Version, known []catalog.Row) {
 	}
 }
 
+// redated tells whether a listed version is the known one under another time.
+// An id that a store gave names one version for ever; null does not.
+func redated(v *cooper.Version, r *catalog.Row) bool {
+	return v.VersionID == r.VersionID && v.VersionID != "" && v.VersionID != cooper.NullVersion &&
+		v.ETag == r.ETag && v.Size == r.Size && v.DeleteMarker == r.DeleteMarker
+}
+
 func (m *matcher) pair(i, j int) { m.rowOf[i], m.taken[j] = j, true }
 
 func (m *matcher) matchByTable(listed []cooper.Version, known []catalog.Row) {
 	m.exact = make(map[cooper.Identity]int, len(known))
-	m.loose = map[cooper.Identity][]int{}
+	m.loose, m.byID = map[cooper.Identity][]int{}, map[string]int{}
 	for j := range known {
 		id := known[j].Identity
 		m.exact[id] = j
 		id.VersionID = ""
 		m.loose[id] = append(m.loose[id], j)
+		m.byID[known[j].VersionID] = j
 	}
 	for i := range listed {
 		if j, ok := m.exact[listed[i].Identity]; ok && !m.taken[j] {
@@ -70,6 +83,11 @@ func (m *matcher) matchByTable(listed []cooper.Version, known []catalog.Row) {
 	}
 	for i := range listed {
 		if m.rowOf[i] >= 0 {
+			continue
+		}
+		if j, ok := m.byID[listed[i].VersionID]; ok && !m.taken[j] && redated(&listed[i], &known[j]) {
+			listed[i].LastModified = known[j].LastModified
+			m.pair(i, j)
 			continue
 		}
 		id := listed[i].Identity
@@ -81,7 +99,7 @@ func (m *matcher) matchByTable(listed []cooper.Version, known []catalog.Row) {
 			}
 		}
 	}
-	m.exact, m.loose = nil, nil
+	m.exact, m.loose, m.byID = nil, nil, nil
 }
 
 // latestOf gives the index of the latest version. ok is false where the

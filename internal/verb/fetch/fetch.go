@@ -280,12 +280,19 @@ func (t *transfer) differs(o *store.Object) string {
 		return "ETag"
 	case o.Size != t.v.Size:
 		return "size"
-	case !sameSecond(o.LastModified, t.v.LastModified):
+	case !t.ownID() && !sameSecond(o.LastModified, t.v.LastModified):
 		return "time of modification"
 	case o.VersionID != "" && t.v.VersionID != "" && o.VersionID != t.v.VersionID:
 		return "version id"
 	}
 	return ""
+}
+
+// ownID tells whether the version has an id that the store gave to it alone.
+// Then its time says nothing more, and some stores (versitygw) change it once the
+// version is superseded.
+func (t *transfer) ownID() bool {
+	return t.v.VersionID != "" && t.v.VersionID != cooper.NullVersion
 }
 
 // sameSecond compares the time of an answer, which has whole seconds, with one
