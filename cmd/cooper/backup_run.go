@@ -50,7 +50,7 @@ func (a *app) applyPlanned(ctx context.Context, d *drive, r ran, planOnly bool) 
 		return a.planned(r)
 	}
 	if !a.json {
-		if err := a.showPlan(*r.Plan); err != nil {
+		if err := a.showBrief(*r.Plan); err != nil {
 			return err
 		}
 	}

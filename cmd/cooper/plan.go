@@ -107,6 +107,18 @@ func (a *app) showPlan(h plan.Header) error {
 	if a.json {
 		return a.emit(h)
 	}
+	if err := a.showBrief(h); err != nil {
+		return err
+	}
+	if err := a.showLargest(h.Largest); err != nil {
+		return err
+	}
+	a.say("  %s", a.stdout.Style(term.Faint, "digest   "+h.Digest))
+	return nil
+}
+
+// showBrief is a plan as it is shown by a command that carries it out at once.
+func (a *app) showBrief(h plan.Header) error {
 	a.say("%s  %s of %s", a.stdout.Style(term.Bold, h.ID), h.Mission, term.Clean(h.Target.Path))
 	if h.Snapshot != nil {
 		a.say("  to s3://%s as of %s (%s)", h.Snapshot.Bucket, h.Snapshot.TakenAt, h.Snapshot.ID)
@@ -137,13 +149,9 @@ func (a *app) showPlan(h plan.Header) error {
 		}
 		a.say("%s", line)
 	}
-	if err := a.showLargest(h.Largest); err != nil {
-		return err
-	}
 	for _, w := range h.Warnings {
 		a.say("  %s %s", a.stdout.Style(term.Yellow, "warning:"), term.Clean(w))
 	}
-	a.say("  %s", a.stdout.Style(term.Faint, "digest   "+h.Digest))
 	return nil
 }
 

@@ -235,13 +235,9 @@ func (s *stage) verified(ctx context.Context) error {
 func (s *stage) restored(ctx context.Context) error {
 	s.tell("The lost file", "%s was deleted from the bucket. Here it is as it was before.", s.lost)
 	to := filepath.Join(s.dir, "restored")
-	at := s.began.UTC().Add(time.Since(s.began)).Format(time.RFC3339)
-	first, err := s.firstSnapshotTime(ctx)
+	at, err := s.firstSnapshotTime(ctx)
 	if err != nil {
 		return err
-	}
-	if first != "" {
-		at = first
 	}
 	if err := s.cooper(ctx, "backup", "restore", s.tree, "--at", at, "--prefix", s.lost, "--to", to); err != nil {
 		return err
