@@ -2,17 +2,26 @@ package versity_test
 
 import (
 	"fmt"
+	"os"
 	"sync/atomic"
 	"testing"
+
+	"go.uber.org/goleak"
 
 	"cooper/internal/store/s3"
 	"cooper/internal/store/storetest"
 	"cooper/test/versity"
 )
 
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
 // TestS3OverVersity runs the conformance suite on a real server.
 func TestS3OverVersity(t *testing.T) {
 	endpoint := versity.Start(t)
+	// The machine's own configuration must not decide what the test sees.
+	for _, name := range []string{"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"} {
+		t.Setenv(name, os.DevNull)
+	}
 	t.Setenv("AWS_ACCESS_KEY_ID", versity.AccessKey)
 	t.Setenv("AWS_SECRET_ACCESS_KEY", versity.SecretKey)
 	var buckets atomic.Int64

@@ -53,11 +53,17 @@ func plain(t *testing.T, s string) string {
 	return p
 }
 
+// endless is more pages than any listing of these tests has.
+const endless = 1000
+
 // walkVersions lists with a page size and gives "key version", and "prefix/".
 func walkVersions(t *testing.T, srv *mem.Server, prefix, delimiter string, size int) (keys, prefixes []string) {
 	t.Helper()
 	q := url.Values{"versions": {""}, "prefix": {prefix}, "delimiter": {delimiter}, "max-keys": {strconv.Itoa(size)}}
-	for {
+	for pages := 0; ; pages++ {
+		if pages > endless {
+			t.Fatal("the listing does not end")
+		}
 		a := page(t, srv, q)
 		n := len(a.Version) + len(a.DeleteMarker) + len(a.CommonPrefixes)
 		if n > size || n == 0 && a.IsTruncated {
@@ -85,7 +91,10 @@ func walkVersions(t *testing.T, srv *mem.Server, prefix, delimiter string, size 
 func walkCurrent(t *testing.T, srv *mem.Server, prefix, delimiter string, size int) (keys, prefixes []string) {
 	t.Helper()
 	q := url.Values{"list-type": {"2"}, "prefix": {prefix}, "delimiter": {delimiter}, "max-keys": {strconv.Itoa(size)}}
-	for {
+	for pages := 0; ; pages++ {
+		if pages > endless {
+			t.Fatal("the listing does not end")
+		}
 		a := page(t, srv, q)
 		if n := len(a.Contents) + len(a.CommonPrefixes); n != a.KeyCount || n > size || n == 0 && a.IsTruncated {
 			t.Fatalf("%d rows, KeyCount %d, in a page of %d", n, a.KeyCount, size)
