@@ -10,10 +10,11 @@
 // target changes safely is left to the target; exit codes to the command.
 //
 // A shard has two halves. The first, a Verb for each action, may be repeated
-// and changes nothing that a reader of the target could see; up to
-// Job.ShardsInFlight shards are in it at once, through one pool of workers, so
-// that a slow object or a sync holds up nobody. The second, Target.Commit, is
-// done for one shard at a time, in the plan's order.
+// and changes nothing that a reader of the target could see; several shards
+// are in it at once, through one pool of workers, so that neither a slow object
+// nor a sync holds up the others. The second, Target.Commit, is done for one
+// shard at a time, as they become ready: shards of one phase do not depend on
+// each other.
 package apply
 
 import (
@@ -104,7 +105,7 @@ type Job struct {
 	Target Target
 	Facts  Facts
 	// Workers is how many actions are worked on at once, ShardsInFlight how many
-	// shards they may come from; 64 and 3 if 0.
+	// shards they come from, unless workers would be idle; 64 and 3 if 0.
 	Workers        int
 	ShardsInFlight int
 	// Ignore are kinds of failure that a person chose to pass over.

@@ -45,7 +45,6 @@ func TestShardsInFlight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 6)
 		job := w.job()
-		job.Workers = 4
 		release := make(chan struct{})
 		w.step = func(_ context.Context, e string) error {
 			if e == "commit 0" {
@@ -70,6 +69,62 @@ func TestShardsInFlight(t *testing.T) {
 	})
 }
 
+// TestASlowObjectHoldsUpNobody keeps the very first action busy until all other
+// shards are committed.
+func TestASlowObjectHoldsUpNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 9)
+		job := w.job()
+		job.Workers = 2
+		release := make(chan struct{})
+		w.step = func(_ context.Context, e string) error {
+			if e == "do 0" {
+				<-release
+			}
+			return nil
+		}
+		done := make(chan error)
+		go func() { _, err := Run(t.Context(), job); done <- err }()
+		synctest.Wait()
+		if n := len(w.events("settle")); n != 8 || w.done[0] {
+			t.Errorf("%d shards were committed beside the slow one, want 8", n)
+		}
+		close(release)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		w.whole()
+	})
+}
+
+// TestHugeObjectsFillAllWorkers: where shards hold an object or two each, more
+// of them are in flight than otherwise.
+func TestHugeObjectsFillAllWorkers(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 20)
+		job := w.job()
+		job.Workers = 12
+		release := make(chan struct{})
+		w.step = func(_ context.Context, e string) error {
+			if strings.HasPrefix(e, "do") {
+				<-release
+			}
+			return nil
+		}
+		done := make(chan error)
+		go func() { _, err := Run(t.Context(), job); done <- err }()
+		synctest.Wait()
+		if n, shards := len(w.events("do")), len(w.events("read")); n != 12 || shards != 6 {
+			t.Errorf("%d actions of %d shards are worked on, want 12 of 6", n, shards)
+		}
+		close(release)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		w.whole()
+	})
+}
+
 func TestPhasesAreBarriers(t *testing.T) {
 	w := newWorld(t, 3, 2, 0, 1)
 	job := w.job()
@@ -79,7 +134,10 @@ func TestPhasesAreBarriers(t *testing.T) {
 	}
 	w.whole()
 	for _, ph := range w.header.Phases[1:] {
-		last := slices.Index(w.trace, fmt.Sprintf("settle %d", ph.First-1))
+		last := 0
+		for n := range ph.First {
+			last = max(last, slices.Index(w.trace, fmt.Sprintf("settle %d", n)))
+		}
 		first := slices.Index(w.trace, fmt.Sprintf("read %d", ph.First))
 		if ph.Shards > 0 && first < last {
 			t.Errorf("%s began before the one before ended:\n%s", ph.Name, strings.Join(w.trace, "\n"))

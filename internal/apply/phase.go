@@ -15,14 +15,7 @@ type shard struct {
 	n       int
 	actions []cooper.Action
 	outs    []cooper.Outcome // as long as actions; each element is written by one worker
-	left    atomic.Int64     // actions without an outcome
-	ready   chan struct{}    // closed when left is 0
-}
-
-func (s *shard) finished(n int64) {
-	if s.left.Add(-n) == 0 {
-		close(s.ready)
-	}
+	left    atomic.Int64     // what must end before the shard can be committed
 }
 
 // task is one action of a shard.
@@ -31,118 +24,132 @@ type task struct {
 	i     int
 }
 
+// phase is the work on the shards of one phase.
+type phase struct {
+	*run
+	plan.Phase
+	window *window
+	tasks  chan task
+	ready  chan *shard // has room for all shards in flight: sending never blocks
+	stop   context.CancelCauseFunc
+}
+
 // phase works off the shards of one phase and returns when nothing of it is
 // under way any more. It ends early, with the reason, at the first thing that
 // ends a run.
 //
-//	feed ──tasks──> workers ──ready──┐
-//	  └────────shards, in order──────┴──> commit (here, one at a time)
-//
-// A slot is held by every shard from its reading to its commit; so at most
-// ShardsInFlight are in memory.
+//	feed ──tasks──> workers ──ready──> commit (here, one at a time)
 func (r *run) phase(parent context.Context, ph plan.Phase) error {
 	ctx, stop := context.WithCancelCause(parent)
 	defer stop(nil)
-	slots := make(chan struct{}, r.job.ShardsInFlight)
-	shards := make(chan *shard, r.job.ShardsInFlight)
-	tasks := make(chan task)
+	w := newWindow(r.job.Workers, r.job.ShardsInFlight)
+	p := phase{run: r, Phase: ph, window: w, tasks: make(chan task), ready: make(chan *shard, w.most()), stop: stop}
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	for range r.job.Workers {
 		wg.Go(func() {
-			for t := range tasks {
-				r.do(ctx, t, stop)
+			for t := range p.tasks {
+				p.do(ctx, t)
 			}
 		})
 	}
 	wg.Go(func() {
-		defer close(shards)
-		defer close(tasks)
-		if err := r.feed(ctx, ph, slots, shards, tasks); err != nil {
+		defer close(p.tasks)
+		if err := p.feed(ctx); err != nil {
 			stop(err)
 		}
 	})
-	for s := range shards {
+	for n := ph.First; n < ph.First+ph.Shards; n++ {
+		if r.done[n] {
+			continue
+		}
+		var s *shard
 		select {
-		case <-s.ready:
+		case s = <-p.ready:
 		case <-ctx.Done():
 		}
 		// Once stopped, no commit begins: what is staged will be found again.
 		if ctx.Err() != nil {
-			break
+			return context.Cause(ctx)
 		}
 		if err := r.commit(ctx, ph, s); err != nil {
 			stop(err)
-			break
+			return err
 		}
-		<-slots
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+		w.change(-1, -1, 0)
 	}
 	return nil
 }
 
 // feed reads the shards that are not done and deals out their actions, in
 // order, until ctx is cancelled.
-func (r *run) feed(ctx context.Context, ph plan.Phase, slots chan<- struct{}, shards chan<- *shard, tasks chan<- task) error {
-	for n := ph.First; n < ph.First+ph.Shards; n++ {
-		if r.done[n] {
+func (p *phase) feed(ctx context.Context) error {
+	for n := p.First; n < p.First+p.Shards; n++ {
+		if p.done[n] {
 			continue
 		}
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := p.window.enter(ctx); err != nil {
+			return err
 		}
-		actions, err := r.job.Plan.Shard(ctx, n)
+		actions, err := p.job.Plan.Shard(ctx, n)
 		if err != nil {
 			return err
 		}
-		s := &shard{n: n, actions: actions, outs: make([]cooper.Outcome, len(actions)), ready: make(chan struct{})}
+		s := &shard{n: n, actions: actions, outs: make([]cooper.Outcome, len(actions))}
 		s.left.Store(int64(len(actions)) + 1) // one for the dealing itself
-		shards <- s                           // never blocks: it has a slot
-		if err := r.deal(ctx, s, tasks); err != nil {
+		if err := p.deal(ctx, s); err != nil {
 			return err
+		}
+		p.finished(s, 0)
+	}
+	return nil
+}
+
+func (p *phase) deal(ctx context.Context, s *shard) error {
+	for i := range s.actions {
+		a := &s.actions[i]
+		verb, known := p.job.Verbs[a.Verb]
+		if !known {
+			return &cooper.Error{Kind: cooper.KindInvalid, Where: "plan " + p.header.ID, Message: "an action has the verb " + cooper.Quote(a.Verb) + ", which the plan's totals do not name"}
+		}
+		if verb == nil {
+			s.outs[i] = p.label(a, cooper.Outcome{Status: cooper.Done})
+			p.job.Progress.Skip(1, 0)
+			s.left.Add(-1)
+			continue
+		}
+		p.window.change(0, 0, 1)
+		select {
+		case p.tasks <- task{s, i}:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
 	return nil
 }
 
-func (r *run) deal(ctx context.Context, s *shard, tasks chan<- task) error {
-	for i := range s.actions {
-		a := &s.actions[i]
-		verb, known := r.job.Verbs[a.Verb]
-		if !known {
-			return &cooper.Error{Kind: cooper.KindInvalid, Where: "plan " + r.header.ID, Message: "an action has the verb " + cooper.Quote(a.Verb) + ", which the plan's totals do not name"}
-		}
-		if verb == nil {
-			s.outs[i] = r.label(a, cooper.Outcome{Status: cooper.Done})
-			r.job.Progress.Skip(1, 0)
-			s.finished(1)
-			continue
-		}
-		select {
-		case tasks <- task{s, i}:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+// finished counts the end of something of a shard: of so many actions, or of
+// its dealing. After the last the shard is ready.
+func (p *phase) finished(s *shard, actions int) {
+	if s.left.Add(-1) > 0 {
+		p.window.change(0, 0, -actions)
+		return
 	}
-	s.finished(1)
-	return nil
+	p.window.change(0, 1, -actions)
+	p.ready <- s
 }
 
 // do works on one action.
-func (r *run) do(ctx context.Context, t task, stop context.CancelCauseFunc) {
+func (p *phase) do(ctx context.Context, t task) {
 	a := &t.shard.actions[t.i]
-	r.job.Progress.Begin()
-	o := r.label(a, r.job.Verbs[a.Verb].Do(ctx, a))
-	r.job.Progress.End(a.Version.Size)
+	p.job.Progress.Begin()
+	o := p.label(a, p.job.Verbs[a.Verb].Do(ctx, a))
+	p.job.Progress.End(a.Version.Size)
 	t.shard.outs[t.i] = o
 	if o.Status == cooper.Failed && endsRun(o.Kind) {
-		stop(&cooper.Error{Kind: o.Kind, Where: cooper.Quote(a.Version.Key), Message: o.Message})
+		p.stop(&cooper.Error{Kind: o.Kind, Where: cooper.Quote(a.Version.Key), Message: o.Message})
 	}
-	t.shard.finished(1)
+	p.finished(t.shard, 1)
 }
 
 // label fills in what an outcome has from its action.
