@@ -57,11 +57,20 @@ func (b *bucket) Folders(ctx context.Context, prefix string) ([]string, error) {
 	var folders []string
 	err := b.lister.List(ctx, store.ListQuery{Prefix: prefix, Delimiter: "/", Current: true}, func(_ []cooper.Version, prefixes []string) error {
 		folders = append(folders, prefixes...)
+		if len(folders) > maxFolders {
+			return errEnough
+		}
 		return nil
 	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
 	sort.Strings(folders)
 	return folders, err
 }
+
+// errEnough ends a listing of which no more is wanted.
+var errEnough = errors.New("enough was listed")
 
 // maxResumes is how often in a row a body may break without one byte more.
 const maxResumes = 5

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
+	kgzip "github.com/klauspost/compress/gzip"
 	"pgregory.net/rapid"
 
 	"cooper"
@@ -377,6 +378,23 @@ func cpu(b *testing.B) time.Duration {
 func BenchmarkCSVGzip(b *testing.B) {
 	const n = 400_000
 	benchmarkPart(b, gzipped(b, benchmarkText(n)), false, n)
+}
+
+// The floor: what decompressing alone costs.
+func BenchmarkGunzipAlone(b *testing.B) {
+	const n = 400_000
+	data := gzipped(b, benchmarkText(n))
+	before := cpu(b)
+	for b.Loop() {
+		z, err := kgzip.NewReader(bytes.NewReader(data))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, z); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(n)*float64(b.N)/(cpu(b)-before).Seconds()/1e6, "Mrows/cpu-s")
 }
 
 func BenchmarkCSVPlain(b *testing.B) {

@@ -39,12 +39,23 @@ func Dates(ctx context.Context, loc Location, prefix string) ([]Date, error) {
 	return datesBelow(ctx, loc, prefix)
 }
 
+// maxNames is how much is listed in search of reports: a century of daily ones
+// has less.
+const maxNames = 100_000
+
 // datesIn lists the reports right under folder. Folders of all centuries
 // worth listing begin with 2, so that neither data/ nor hive/ is gone through.
 func datesIn(ctx context.Context, loc Location, folder string) ([]Date, error) {
 	found := map[string]*Date{}
 	whole := map[string]bool{}
+	names := 0
 	err := loc.List(ctx, folder+"2", func(name string, _ int64) error {
+		if names++; names > maxNames {
+			return &cooper.Error{
+				Kind: cooper.KindUsage, Where: full(loc, folder), Message: "this is no folder of inventory reports: there is too much in it",
+				Remedy: "In a bucket it is s3://DESTINATION/PREFIX/SOURCE/CONFIG/.",
+			}
+		}
 		dir, base := path.Split(strings.TrimPrefix(name, folder))
 		day := strings.TrimSuffix(dir, "/")
 		at, err := time.Parse(dateLayout, day)

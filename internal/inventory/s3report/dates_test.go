@@ -2,6 +2,7 @@ package s3report
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"testing"
 
@@ -105,6 +106,16 @@ func TestSeveralConfigurations(t *testing.T) {
 	}
 	_, err := Dates(context.Background(), Dir(writeFiles(t, files)), "")
 	wantError(t, err, cooper.KindUsage, "src/daily/")
+}
+
+// A prefix full of data must not be listed to its end.
+func TestAFolderOfOtherThings(t *testing.T) {
+	s := newFakeStore()
+	for i := range maxNames + 1 {
+		s.objects[fmt.Sprintf("data/2%06d", i)] = nil
+	}
+	_, err := Dates(context.Background(), s.location(), "data")
+	wantError(t, err, cooper.KindUsage, "no folder of inventory reports")
 }
 
 func TestAPipeIsNotOpened(t *testing.T) {

@@ -16,10 +16,14 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"cooper"
 	"cooper/internal/inventory"
 	"cooper/internal/store"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // rows is a Sink that keeps copies.
 type rows struct {

@@ -18,7 +18,8 @@ type Location interface {
 	// promised order; it stops at each's first error and returns it.
 	List(ctx context.Context, prefix string, each func(name string, size int64) error) error
 	// Folders gives the names, each with a slash at its end, of the folders
-	// right under prefix, which is empty or ends with a slash.
+	// right under prefix, which is empty or ends with a slash. It may leave off
+	// when there are more than a hundred.
 	Folders(ctx context.Context, prefix string) ([]string, error)
 	// String is how a person names the location: a path, or s3://BUCKET.
 	String() string
