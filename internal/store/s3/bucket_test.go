@@ -166,6 +166,21 @@ func TestThrottlingFailsNothing(t *testing.T) {
 	})
 }
 
+// A store that refuses everything for long is down, whatever it calls it.
+func TestThrottlingWithoutEnd(t *testing.T) {
+	both(t, func(t *testing.T, change []func(*Config)) {
+		n := 0
+		b := openTest(t, serve(t, stub(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusBadRequest)
+			fmt.Fprint(w, s3Error("SlowDown"))
+		})), change...)
+		b.policy.Hopeless = func() bool { n++; return n > 20 }
+		if _, _, err := b.Get(t.Context(), store.Ref{Key: "k"}, store.Range{}); cooper.KindOf(err) != cooper.KindStore {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestCutBodyIsAnError(t *testing.T) {
 	both(t, func(t *testing.T, change []func(*Config)) {
 		b := openTest(t, serve(t, stub(func(w http.ResponseWriter, _ *http.Request) {

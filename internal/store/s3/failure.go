@@ -184,6 +184,9 @@ func (f *failure) meaning() (cooper.Kind, string) {
 	case f.err != nil:
 		return cooper.KindStore, ""
 	}
+	if v, _ := judge(f); v == retry.Slow {
+		return cooper.KindStore, "the store has refused every request for minutes: try again later"
+	}
 	if kind, remedy, ok := f.codeMeaning(); ok {
 		return kind, remedy
 	}
@@ -202,8 +205,6 @@ func (f *failure) meaning() (cooper.Kind, string) {
 		return cooper.KindConflict, ""
 	case http.StatusRequestTimeout:
 		return cooper.KindTimeout, ""
-	case http.StatusTooManyRequests:
-		return cooper.KindStore, ""
 	case http.StatusMovedPermanently, http.StatusTemporaryRedirect:
 		return cooper.KindInvalid, regionRemedy(f.region)
 	}

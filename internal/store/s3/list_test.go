@@ -84,7 +84,7 @@ func TestListingsThatDoNotEnd(t *testing.T) {
 	for name, docs := range map[string][]string{
 		"the same page again":    {row("a", "1") + more("a", "1")},
 		"versions in circles":    {row("k", "1") + more("k", "1"), row("k", "2") + more("k", "2"), row("k", "1") + more("k", "1")},
-		"backwards by marker":    {row("b", "1") + more("b", "1"), row("c", "1") + more("a", "1")},
+		"backwards by marker":    {row("b", "1") + more("b", "1"), row("c", "1") + more("a", "2"), row("d", "1")},
 		"backwards by key":       {row("b", "1") + more("b", "1"), row("a", "1")},
 		"no marker":              {row("a", "1") + "<IsTruncated>true</IsTruncated>"},
 		"no version marker":      {row("a", "1") + more("a", ""), more("a", "")},

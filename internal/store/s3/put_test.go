@@ -63,6 +63,44 @@ func TestLostAnswerToPut(t *testing.T) {
 	})
 }
 
+// What is there cannot be seen at first either: that settles nothing.
+func TestLostAnswerAndAFailingLook(t *testing.T) {
+	both(t, func(t *testing.T, change []func(*Config)) {
+		srv := memory(t)
+		var puts, looks atomic.Int64
+		inner := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodHead && strings.HasSuffix(r.URL.Path, "/k") && looks.Add(1) == 1 {
+				w.WriteHeader(http.StatusInternalServerError)
+				return
+			}
+			srv.ServeHTTP(w, r)
+		})
+		b := openTest(t, between(t, inner, func(r *http.Request) bool { return r.Method == http.MethodPut && puts.Add(1) == 1 }), change...)
+		o, err := b.Put(t.Context(), store.Put{Key: "k", Size: 4, Body: strings.NewReader("mine"), IfNoneMatch: true})
+		if err != nil || o.Size != 4 || looks.Load() != 2 {
+			t.Fatal(o, err, looks.Load())
+		}
+	})
+}
+
+// A transport that reads on after its attempt has ended gets nothing, so that
+// it cannot take bytes from the next one.
+func TestSectionsEnd(t *testing.T) {
+	src := newSource(struct{ io.ReadSeeker }{strings.NewReader("0123456789")})
+	first, second := src.section(2, 5), src.section(2, 5)
+	begin := make([]byte, 2)
+	if _, err := io.ReadFull(first, begin); err != nil || string(begin) != "23" {
+		t.Fatalf("%q, %v", begin, err)
+	}
+	first.end()
+	if n, err := first.Read(make([]byte, 1)); n != 0 || !errors.Is(err, errEnded) {
+		t.Fatal(n, err)
+	}
+	if b, err := io.ReadAll(second); err != nil || string(b) != "23456" {
+		t.Fatalf("%q, %v", b, err)
+	}
+}
+
 func TestLostAnswersToParts(t *testing.T) {
 	both(t, func(t *testing.T, change []func(*Config)) {
 		srv := memory(t)
