@@ -51,7 +51,8 @@ func Start(t testing.TB) string {
 	if err != nil {
 		t.Skipf("no real S3 server to test with: %v", err)
 	}
-	cmd := exec.Command(binary, "--dir", t.TempDir(), "--access-key", AccessKey, "--secret-key", SecretKey)
+	// Not the test's context: that would kill the server instead of ending it.
+	cmd := exec.CommandContext(context.Background(), binary, "--dir", t.TempDir(), "--access-key", AccessKey, "--secret-key", SecretKey)
 	cmd.SysProcAttr = dieWithParent()
 	complaints := &tail{}
 	cmd.Stderr = complaints

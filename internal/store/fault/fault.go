@@ -219,11 +219,14 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer res.Body.Close()
 	switch kind {
 	case Twice:
-		if again, err := p.deliver(r, body); err == nil {
-			drain(again.Body)
+		again, err := p.deliver(r, body)
+		if err != nil {
+			abort()
 		}
+		defer again.Body.Close()
+		drain(again)
 	case Lost:
-		drain(res.Body)
+		drain(res)
 		abort()
 	}
 	p.answer(w, r, res, kind, dice)
@@ -267,7 +270,7 @@ func (p *Proxy) deliver(r *http.Request, body []byte) (*http.Response, error) {
 	return p.upstream.RoundTrip(out)
 }
 
-func drain(body io.ReadCloser) {
-	_, _ = io.Copy(io.Discard, body) // whatever it was, nobody waits for it
-	_ = body.Close()
+// drain reads an answer that nobody gets.
+func drain(res *http.Response) {
+	_, _ = io.Copy(io.Discard, res.Body) // whatever it was, nobody waits for it
 }

@@ -81,7 +81,7 @@ func (s *Server) deleteObjects(c *call) error {
 	}
 	var req struct {
 		Quiet  bool
-		Object []struct{ Key, VersionId, ETag string } //nolint:revive // the names of the XML elements
+		Object []struct{ Key, VersionId, ETag string }
 	}
 	if err := xml.Unmarshal(doc, &req); err != nil || len(req.Object) == 0 || len(req.Object) > maxDeletes {
 		return errMalformedXML
@@ -95,10 +95,8 @@ func (s *Server) deleteObjects(c *call) error {
 	x := newXML()
 	x.root("DeleteResult")
 	for _, o := range req.Object {
-		done, err := removal{}, error(nil)
-		if b.isDenied(o.Key) {
-			err = errDenied
-		} else {
+		done, err := removal{}, error(errDenied)
+		if !b.isDenied(o.Key) {
 			done, err = s.erase(b, o.Key, o.VersionId, o.ETag)
 		}
 		var f *failure

@@ -18,7 +18,7 @@ import (
 // answer is a page of either kind of listing.
 type answer struct {
 	IsTruncated                        bool
-	NextKeyMarker, NextVersionIdMarker string //nolint:revive // the names of the XML elements
+	NextKeyMarker, NextVersionIdMarker string
 	NextContinuationToken              string
 	KeyCount                           int
 	Version, DeleteMarker              []row
@@ -28,7 +28,7 @@ type answer struct {
 }
 
 type row struct {
-	Key, VersionId, ETag, StorageClass, LastModified string //nolint:revive // the names of the XML elements
+	Key, VersionId, ETag, StorageClass, LastModified string
 	Size                                             int64
 	IsLatest                                         bool
 }
