@@ -12,7 +12,6 @@ import (
 	"cooper/internal/permit"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/tree/journal"
-	"cooper/internal/tree/safefs"
 )
 
 // Commit carries out a batch and marks its shard done. It gives the outcomes
@@ -227,12 +226,12 @@ func (m *mover) make(c *Change) (*problem, error) {
 	if from(c).in == inMirror {
 		// The mirror's path is shared by all versions of the key: the free place
 		// in history tells whether this one still has it.
-		dst, info, there, err := find(m.fs, target)
+		dst, _, there, err := find(m.fs, target)
 		if err != nil {
 			return nil, err
 		}
 		if there {
-			return nil, m.dropSecondName(from(c), dst, info)
+			return nil, m.dropSecondName(from(c), dst)
 		}
 	}
 	src, info, there, err := find(m.fs, from(c))
@@ -250,14 +249,14 @@ func (m *mover) make(c *Change) (*problem, error) {
 	return notThere(src, info), nil
 }
 
-// dropSecondName removes the name a file had before, if it still has it: where
-// renaming is link and unlink, it may have been interrupted between them.
-func (m *mover) dropSecondName(old spot, now string, info safefs.Info) error {
-	before, binfo, there, err := find(m.fs, old)
-	if err != nil || !there || before == now || binfo.Inode != info.Inode || binfo.Dev != info.Dev {
+// dropSecondName removes the name a file had before, if it still has it.
+func (m *mover) dropSecondName(old spot, now string) error {
+	before, _, there, err := find(m.fs, old)
+	if err != nil || !there {
 		return err
 	}
-	return m.fs.Remove(before)
+	_, err = m.dropIfSame(before, now)
+	return err
 }
 
 func journalPath(plan string, shard int) string {

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -53,7 +55,7 @@ func upTo(plans []plan, s catalog.State) model {
 }
 
 func TestUndisturbed(t *testing.T) {
-	for seed := range uint64(20) {
+	for seed := range soak(t, 10) {
 		plans, want := evolve(rand.New(rand.NewPCG(seed, 0)), 12)
 		m, f := newMem(t), facts{}
 		check(t, hold(m, false, f, carryOut(plans, f)))
@@ -71,16 +73,22 @@ func TestUndisturbed(t *testing.T) {
 	}
 }
 
+// soak is how many seeds a test goes through: COOPER_SOAK multiplies them.
+func soak(t *testing.T, seeds int) uint64 {
+	if s := os.Getenv("COOPER_SOAK"); s != "" {
+		n, err := strconv.Atoi(s)
+		check(t, err)
+		return uint64(n * seeds)
+	}
+	return uint64(seeds)
+}
+
 // TestCrashAtEveryOperation stops before every single operation, lets the
 // machine forget what it may, recovers (completing or undoing, perhaps crashing
 // again), goes on to the end, and compares with an undisturbed run.
 func TestCrashAtEveryOperation(t *testing.T) {
-	seeds := uint64(3)
-	if testing.Short() {
-		seeds = 1
-	}
-	for seed := range seeds {
-		plans, want := evolve(rand.New(rand.NewPCG(seed, 7)), 5)
+	for seed := range soak(t, 2) {
+		plans, want := evolve(rand.New(rand.NewPCG(seed, 7)), 4)
 		base, wantFacts := newMem(t), facts{}
 		total := dieAt(base, -1)
 		check(t, hold(base, false, wantFacts, carryOut(plans, wantFacts)))

@@ -183,12 +183,12 @@ func (t *Tree) undo(ctx context.Context, entry *journal.Entry) error {
 func (m *mover) unmake(c *Change) (*problem, error) {
 	back := from(c)
 	if back.in != inMirror {
-		path, info, there, err := find(m.fs, back)
+		path, _, there, err := find(m.fs, back)
 		if err != nil {
 			return nil, err
 		}
 		if there {
-			return nil, m.dropSecondName(to(c), path, info)
+			return nil, m.dropSecondName(to(c), path)
 		}
 	}
 	src, info, there, err := find(m.fs, to(c))

@@ -193,9 +193,7 @@ func (m *mover) occupied(src string, info safefs.Info, dst string, to spot) (nex
 	case !ok:
 		return dst, nil, nil // gone again
 	case there.IsFile() && there.Inode == info.Inode && there.Dev == info.Dev:
-		// One file under both names: renaming was link and unlink, and was
-		// interrupted between them.
-		return "", nil, m.fs.Remove(src)
+		return "", nil, m.fs.Remove(src) // see dropIfSame
 	case there.IsDir() && to.in == inMirror && dst == to.path():
 		err := m.fs.RemoveDir(dst)
 		if err == nil {
@@ -236,21 +234,48 @@ func (m *mover) clearAncestors(path string) (*problem, error) {
 		}
 		err = m.fs.Move(above, displacedPath(key))
 		if errors.Is(err, fs.ErrExist) {
-			return conflict(displacedPath(key), "something that is not ours has this name"), nil
+			dropped, derr := m.dropIfSame(above, displacedPath(key))
+			if derr == nil && !dropped {
+				return conflict(displacedPath(key), "something that is not ours has this name"), nil
+			}
+			err = derr
 		}
-		return nil, err // above a directory there is no second file
+		return nil, err // below a file there is no second one
 	}
 	return nil, nil
 }
 
 // ownsPath is ownsFile for a path in the mirror.
 func (m *mover) ownsPath(path string, info safefs.Info) (key string, own bool, err error) {
-	key, displaced, ok := keypath.ParseMirror(strings.TrimPrefix(path, mirrorDir+"/"))
+	key, displaced, ok := mirrorKey(path)
 	if !ok || displaced || !info.IsFile() {
 		return "", false, nil
 	}
 	own, err = m.ownsFile(key, info)
 	return key, own, err
+}
+
+// mirrorKey is the key a path in the mirror belongs to.
+func mirrorKey(path string) (key string, displaced, ok bool) {
+	rel, found := strings.CutPrefix(path, mirrorDir+"/")
+	if !found {
+		return "", false, false
+	}
+	return keypath.ParseMirror(rel)
+}
+
+// dropIfSame removes a name if the file has another one: where renaming is link
+// and unlink, it may have been interrupted between them.
+func (m *mover) dropIfSame(drop, keep string) (bool, error) {
+	a, there, err := lstat(m.fs, drop)
+	if err != nil || !there {
+		return false, err
+	}
+	b, there, err := lstat(m.fs, keep)
+	if err != nil || !there || !a.IsFile() || a.Inode != b.Inode || a.Dev != b.Dev || drop == keep {
+		return false, err
+	}
+	return true, m.fs.Remove(drop)
 }
 
 func parentOf(path string) string {
@@ -283,17 +308,18 @@ func (m *mover) pruneAll(dirs map[string]bool) error {
 func (m *mover) prune(dir string) error {
 	for dir != mirrorDir && dir != historyDir && dir != stagingDir {
 		err := m.fs.RemoveDir(dir)
-		if cooper.KindOf(err) == cooper.KindConflict {
-			return nil // not empty, or no directory
+		if cooper.KindOf(err) == cooper.KindConflict { // not empty, or no directory
+			if key, displaced, ok := mirrorKey(dir); ok && !displaced {
+				_, err = m.dropIfSame(displacedPath(key), dir)
+				return err
+			}
+			return nil
 		}
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if strings.HasPrefix(dir, mirrorDir+"/") {
-			back, err := m.stepBack(dir)
-			if back || err != nil {
-				return err
-			}
+		if back, err := m.stepBack(dir); back || err != nil {
+			return err
 		}
 		dir = parentOf(dir)
 	}
@@ -302,7 +328,7 @@ func (m *mover) prune(dir string) error {
 
 // stepBack gives a displaced file its plain path, which is free.
 func (m *mover) stepBack(path string) (bool, error) {
-	key, displaced, ok := keypath.ParseMirror(strings.TrimPrefix(path, mirrorDir+"/"))
+	key, displaced, ok := mirrorKey(path)
 	if !ok || displaced {
 		return false, nil
 	}

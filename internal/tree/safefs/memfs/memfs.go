@@ -62,15 +62,24 @@ func New() *FS {
 }
 
 // Crash gives the file system as another process finds it after the machine
-// crashed and came up again: of the changes of names not yet on the disk some
-// beginning, of bytes not yet on the disk whatever r decides.
+// crashed and came up again. Of the changes of names not yet on the disk either
+// some beginning is there, or any of them in any combination that keeps the
+// order within each directory; of bytes not yet on the disk, whatever r decides.
 func (m *FS) Crash(r *rand.Rand) *FS {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	names := maps.Clone(m.disk)
-	cut := r.IntN(len(m.log) + 1)
+	there := make([]bool, len(m.log))
+	cut, share := r.IntN(len(m.log)+1), 0.0
+	if r.IntN(2) == 0 {
+		cut, share = 0, r.Float64()*r.Float64()
+	}
 	for i, c := range m.log {
-		if i < cut || c.hard {
+		there[i] = i < cut || c.hard || r.Float64() < share
+	}
+	m.closure(there, map[string]bool{})
+	for i, c := range m.log {
+		if there[i] {
 			c.apply(names)
 		}
 	}
@@ -96,6 +105,35 @@ func (m *FS) Kill() *FS {
 		n.locked = false
 	}
 	return &FS{names: m.names, disk: m.disk, log: m.log, inodes: m.inodes, now: m.now}
+}
+
+// closure adds the changes that the ones that are there need: earlier ones in
+// the same directories. A renaming is one change, in both its directories.
+func (m *FS) closure(there []bool, dirs map[string]bool) {
+	for i := len(m.log) - 1; i >= 0; i-- {
+		touched := m.log[i].dirs()
+		there[i] = there[i] || slices.ContainsFunc(touched, func(d string) bool { return dirs[d] })
+		if there[i] {
+			for _, d := range touched {
+				dirs[d] = true
+			}
+		}
+	}
+}
+
+// dirs are the directories a change is made in, and the one that is made.
+func (c change) dirs() []string {
+	var dirs []string
+	for _, p := range []string{c.from, c.to} {
+		if p == "" {
+			continue
+		}
+		dirs = append(dirs, path.Dir(p))
+		if c.node.dir {
+			dirs = append(dirs, p)
+		}
+	}
+	return dirs
 }
 
 // apply makes a change if that is still possible.

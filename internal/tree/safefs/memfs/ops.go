@@ -211,7 +211,7 @@ func (m *FS) RemoveDir(name string) error {
 	return nil
 }
 
-// SyncDir puts the names in one directory on the disk, and whatever they need.
+// SyncDir puts the names in one directory on the disk, and what they need.
 func (m *FS) SyncDir(name string) error {
 	if err := m.before("sync-dir", name); err != nil {
 		return err
@@ -224,19 +224,13 @@ func (m *FS) SyncDir(name string) error {
 		}
 		return safefs.Fail("cannot sync the directory", name, err)
 	}
-	needed := map[string]bool{}
-	for i := len(m.log) - 1; i >= 0; i-- {
-		c := &m.log[i]
-		in := func(p string) bool { return p != "" && (path.Dir(p) == name || needed[p]) }
-		if !c.hard && !in(c.from) && !in(c.to) {
-			continue
-		}
-		c.hard = true
-		for _, p := range []string{c.from, c.to} {
-			for ; p != "" && p != "."; p = path.Dir(p) {
-				needed[p] = true
-			}
-		}
+	hard := make([]bool, len(m.log))
+	for i, c := range m.log {
+		hard[i] = c.hard
+	}
+	m.closure(hard, map[string]bool{name: true})
+	for i := range m.log {
+		m.log[i].hard = hard[i]
 	}
 	return nil
 }
