@@ -77,7 +77,7 @@ func (a *assembler) collect(ctx context.Context) error {
 	groups := 0
 	for a.merge.Next() {
 		k, d := a.merge.Key(), a.merge.Data()
-		if bytes.Equal(k, key) && a.classes.compareData(d, data) == 0 {
+		if bytes.Equal(k, key) && bytes.Equal(d, data) {
 			a.meta.Duplicates++
 			continue
 		}
@@ -96,8 +96,8 @@ func (a *assembler) collect(ctx context.Context) error {
 		keys.add(k, d, sameObject(k, key))
 		key, data = k, d
 		if j.full() {
-			// The job is gone before the next record is compared with its last.
-			key, data = bytes.Clone(key), bytes.Clone(data)
+			// Its last record is still looked at: it stays as it is until this
+			// goroutine gets the job again, after all the others.
 			a.pass(j, groups%fileGroups == 0)
 			j = nil
 		}

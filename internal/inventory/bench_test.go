@@ -16,7 +16,10 @@ import (
 // rows makes the benchmarks as large as one likes:
 //
 //	go test ./internal/inventory -bench . -benchtime 1x -rows 20000000
-var rows = flag.Int64("rows", 200_000, "rows for benchmarks")
+var (
+	rows   = flag.Int64("rows", 200_000, "rows for benchmarks")
+	memory = flag.Int64("memory", 0, "BuildOptions.Memory for benchmarks, in bytes")
+)
 
 func BenchmarkBuildSorted(b *testing.B)   { benchmarkBuild(b, 0) }
 func BenchmarkBuildShuffled(b *testing.B) { benchmarkBuild(b, 7) }
@@ -25,7 +28,7 @@ func benchmarkBuild(b *testing.B, shuffle uint64) {
 	src := invtest.Synthetic(*rows, 1, invtest.Options{Parts: 20, Shuffle: shuffle})
 	for b.Loop() {
 		dir := filepath.Join(b.TempDir(), "s")
-		meta, err := inventory.Build(b.Context(), dir, src, inventory.BuildOptions{})
+		meta, err := inventory.Build(b.Context(), dir, src, inventory.BuildOptions{Memory: *memory})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -91,6 +91,36 @@ func TestGroupsGathersTheVersionsOfEachKey(t *testing.T) {
 	}
 }
 
+// broken is an Iterator that fails after some versions.
+type broken struct{ rows []cooper.Version }
+
+var errBroken = errors.New("broken")
+
+func (b *broken) Next() (*cooper.Version, error) {
+	if len(b.rows) == 0 {
+		return nil, errBroken
+	}
+	v := b.rows[0]
+	b.rows = b.rows[1:]
+	return &v, nil
+}
+
+func (b *broken) Close() error { return nil }
+
+// A key whose versions may not all have come is not given.
+func TestGroupsStopsWhereTheIteratorFails(t *testing.T) {
+	groups := inventory.Groups(&broken{[]cooper.Version{version("a", "1", 1, true), version("b", "1", 1, true)}})
+	group, err := groups.Next()
+	if err != nil || len(group) != 1 || group[0].Key != "a" {
+		t.Errorf("first %+v, %v", group, err)
+	}
+	for range 2 {
+		if group, err := groups.Next(); !errors.Is(err, errBroken) || group != nil {
+			t.Errorf("then %+v, %v", group, err)
+		}
+	}
+}
+
 // Strings stay good after the iterator has gone on.
 func TestStringsOutliveTheIterator(t *testing.T) {
 	s := build(t, invtest.Synthetic(20_000, 3, invtest.Options{}), inventory.BuildOptions{})
