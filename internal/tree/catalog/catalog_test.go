@@ -17,6 +17,7 @@ import (
 	"cooper"
 	"cooper/internal/permit"
 	"cooper/internal/tree/safefs"
+	"cooper/internal/tree/safefs/memfs"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -31,6 +32,16 @@ func check(t interface {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// newMem makes an empty catalog in memory.
+func newMem(t testing.TB) (*Catalog, *memfs.FS) {
+	t.Helper()
+	m := memfs.New()
+	check(t, Create(m))
+	c, err := OpenFS(m)
+	check(t, err)
+	return c, m
 }
 
 // newCatalog makes an empty catalog below a directory of its own.
@@ -145,12 +156,7 @@ func (m model) rows(prefix string) []Row {
 func TestManyGenerationsAgreeWithAMap(t *testing.T) {
 	keys := []string{"a", "a/", "a/b", "a-b", "a/b/c", "a0", "b", "é", "\x00"}
 	rapid.Check(t, func(rt *rapid.T) {
-		tree, err := os.MkdirTemp("", "catalog")
-		check(rt, err)
-		defer func() { check(rt, os.RemoveAll(tree)) }()
-		fsys, err := safefs.Open(tree)
-		check(rt, err)
-		defer func() { check(rt, fsys.Close()) }()
+		fsys := memfs.New()
 		check(rt, Create(fsys))
 		c, err := OpenFS(fsys)
 		check(rt, err)
@@ -194,7 +200,7 @@ func TestManyGenerationsAgreeWithAMap(t *testing.T) {
 }
 
 func TestMergingKeepsFewSequences(t *testing.T) {
-	c := newCatalog(t)
+	c, m := newMem(t)
 	const batches = 200
 	most := 0
 	for i := range batches {
@@ -208,7 +214,7 @@ func TestMergingKeepsFewSequences(t *testing.T) {
 	if n := len(all(t, c, "")); n != batches {
 		t.Errorf("%d rows, want %d", n, batches)
 	}
-	entries, err := os.ReadDir(filepath.Join(fsDir(c), dir))
+	entries, err := m.ReadDir(dir)
 	check(t, err)
 	if want := len(c.State().Runs) + 1; len(entries) != want {
 		t.Errorf("%d files in the catalog, want %d", len(entries), want)

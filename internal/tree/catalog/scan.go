@@ -39,6 +39,7 @@ type scan struct {
 
 	parquet *parquet.File // of files[0]
 	group   int           // the next row group
+	rows    int64         // read from files[0]
 	columns []column      // of the row group before it; nil between groups
 }
 
@@ -118,6 +119,7 @@ func (s *scan) next(rows []Row) (_ []Row, err error) {
 		if err := decode(s.columns, rows); err != nil {
 			return nil, s.corrupt(err)
 		}
+		s.rows += int64(n)
 		return rows, nil
 	}
 }
@@ -183,6 +185,9 @@ func (s *scan) openGroup() error {
 			}
 			return nil
 		}
+		if whole := s.span.prefix == "" && !s.span.only; whole && s.rows != s.files[0].meta.Rows {
+			return s.corrupt(fmt.Errorf("it has %d rows and should have %d", s.rows, s.files[0].meta.Rows))
+		}
 		if err := s.files[0].f.Close(); err != nil {
 			return err
 		}
@@ -201,7 +206,7 @@ func (s *scan) openParquet() error {
 	if !parquet.EqualNodes(p.Schema(), fileSchema) {
 		return errors.New("it has other columns than a catalog")
 	}
-	s.parquet, s.group = p, 0
+	s.parquet, s.group, s.rows = p, 0, 0
 	return nil
 }
 

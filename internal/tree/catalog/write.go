@@ -3,6 +3,7 @@ package catalog
 import (
 	"bufio"
 	"errors"
+	"io/fs"
 	"strconv"
 	"unsafe"
 
@@ -84,10 +85,13 @@ func (w *writer) add(r *Row) error {
 
 func (w *writer) beginFile(key string) error {
 	name := w.prefix + "-" + strconv.Itoa(len(w.files)) + ".parquet"
-	if err := w.fs.Remove(dir + "/" + name); err != nil && cooper.KindOf(err) != cooper.KindMissing {
-		return err
-	}
 	f, err := w.fs.Create(dir + "/" + name)
+	if errors.Is(err, fs.ErrExist) { // a leftover
+		if err := w.fs.Remove(dir + "/" + name); err != nil {
+			return err
+		}
+		f, err = w.fs.Create(dir + "/" + name)
+	}
 	if err != nil {
 		return err
 	}

@@ -173,15 +173,27 @@ func appendPieces(dst []byte, c string) []byte {
 			cut--
 		case esc[cut-2] == '%':
 			cut -= 2
-		default: // nor inside a character, where it is one
-			for back := 1; back < utf8.UTFMax && !utf8.RuneStart(esc[cut]); back++ {
-				cut--
-			}
+		default:
+			cut -= insideRune(esc, cut)
 		}
 		dst = append(append(append(dst, esc[:cut]...), contMark...), '/')
 		esc = esc[cut:]
 	}
 	return append(dst, esc...)
+}
+
+// insideRune is how many bytes before at the character begins that a cut there
+// would break; 0 if there is none.
+func insideRune(b []byte, at int) int {
+	for back := range utf8.UTFMax {
+		if utf8.RuneStart(b[at-back]) {
+			if b[at-back] < utf8.RuneSelf {
+				return 0 // what follows an ASCII character is broken already
+			}
+			return back
+		}
+	}
+	return 0
 }
 
 func isOddByte(b byte) bool { return b < 0x20 || b == 0x7f }
