@@ -92,7 +92,8 @@ func (a *app) showSummary(r ran) error {
 		a.say("  %s with %s%s", term.Bytes(s.Bytes), term.Plural(s.Requests, "request"), rate)
 	}
 	for _, f := range s.Failures {
-		a.say("  %s %s: %s", a.stdout.Style(term.Red, string(f.Kind)), term.Clean(f.Key), term.Clean(f.Message))
+		why := strings.TrimPrefix(f.Message, cooper.Quote(f.Key)+": ") // where errors happened is said once
+		a.say("  %s %s: %s", a.stdout.Style(term.Red, string(f.Kind)), term.Clean(f.Key), term.Clean(why))
 	}
 	if more := s.Count(cooper.Failed) - int64(len(s.Failures)); more > 0 {
 		a.say("  and %s more: cooper ledger sql \"SELECT key, kind, message FROM outcome WHERE run = '%s' AND status = 'failed'\"", term.Count(more), s.Run)

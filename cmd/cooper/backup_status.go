@@ -109,6 +109,9 @@ func (a *app) showContents(c *backup.Contents) error {
 	if c.Pending.Count > 0 {
 		t.Row("pending", term.Count(c.Pending.Count), term.Bytes(c.Pending.Bytes), "not fetched yet: archived, or failed")
 	}
+	if c.Lost.Count > 0 {
+		t.Row("lost", term.Count(c.Lost.Count), term.Bytes(c.Lost.Bytes), "gone from the bucket before they could be fetched")
+	}
 	if c.Absent.Count > 0 {
 		t.Row("absent", term.Count(c.Absent.Count), term.Bytes(c.Absent.Bytes), "not in the last snapshot; vanished if the next one agrees")
 	}

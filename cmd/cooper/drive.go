@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"cooper"
 	"cooper/internal/apply"
@@ -145,11 +146,11 @@ func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err er
 	if err != nil {
 		return sum, err
 	}
-	defer done()
+	defer finally(&err, done)
 	stop := d.app.follow(count)
 	sum, err = apply.Run(ctx, apply.Job{
 		Run: d.run, Plan: p, Verbs: verbs, Target: target, Facts: d.facts(), Workers: d.flags.jobs,
-		Ignore: kinds, Confirm: d.flags.confirm, Clock: d.app.clock, Progress: count,
+		Ignore: kinds, Confirm: d.flags.confirm, MaxAge: maxPlanAge, Clock: d.app.clock, Progress: count,
 		Warn: func(m string) { d.app.note("warning: %s", m) },
 	})
 	stop()
@@ -158,6 +159,10 @@ func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err er
 	}
 	return sum, d.facts().Compact(ctx)
 }
+
+// maxPlanAge is how old a plan may be when it is applied. What an old one
+// fetched already serves the new one.
+const maxPlanAge = 7 * 24 * time.Hour
 
 func needsSource(h plan.Header) bool {
 	return h.Totals[treeop.Fetch].Count+h.Totals[treeop.Unarchive].Count > 0
@@ -174,7 +179,7 @@ func trafficOf(b *s3.Bucket) func() progress.Traffic {
 }
 
 // parts gives the verbs and the target for a plan.
-func (d *drive) parts(ctx context.Context, h plan.Header, src *s3.Bucket, count *progress.Counters) (map[string]apply.Verb, apply.Target, func(), error) {
+func (d *drive) parts(ctx context.Context, h plan.Header, src *s3.Bucket, count *progress.Counters) (map[string]apply.Verb, apply.Target, func() error, error) {
 	if h.Mission == backup.MissionRestore {
 		return d.restoreParts(ctx, h, count)
 	}
@@ -184,17 +189,17 @@ func (d *drive) parts(ctx context.Context, h plan.Header, src *s3.Bucket, count 
 		verbs[treeop.Fetch] = fetch.New(src, fetch.Into(d.tree.Staging()), fetch.Options{Moved: count.Moved})
 		verbs[treeop.Unarchive] = fetch.NewUnarchive(src, fetch.Into(d.tree.Staging()), fetch.Options{Moved: count.Moved})
 	}
-	return verbs, shelve.New(d.tree), func() {}, nil
+	return verbs, shelve.New(d.tree), func() error { return nil }, nil
 }
 
 // restoreParts copies out of the tree to where the plan says.
-func (d *drive) restoreParts(ctx context.Context, h plan.Header, count *progress.Counters) (map[string]apply.Verb, apply.Target, func(), error) {
+func (d *drive) restoreParts(ctx context.Context, h plan.Header, count *progress.Counters) (map[string]apply.Verb, apply.Target, func() error, error) {
 	if !strings.HasPrefix(h.Target.Path, "s3://") {
 		t, err := copyout.ToDirectory(d.tree, h.Target.Path)
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		return map[string]apply.Verb{treeop.CopyOut: t}, t, func() {}, nil
+		return map[string]apply.Verb{treeop.CopyOut: t}, t, t.Close, nil
 	}
 	bucket, prefix, err := s3.ParseURL(h.Target.Path)
 	if err != nil {
@@ -205,7 +210,7 @@ func (d *drive) restoreParts(ctx context.Context, h plan.Header, count *progress
 		return nil, nil, nil, err
 	}
 	t := copyout.ToBucket(d.tree, b, b, prefix)
-	return map[string]apply.Verb{treeop.CopyOut: t}, t, func() { b.Close() }, nil
+	return map[string]apply.Verb{treeop.CopyOut: t}, t, func() error { b.Close(); return nil }, nil
 }
 
 // treeOf finds the tree a plan needs: its target, or what it restores from.

@@ -157,15 +157,25 @@ func (a *app) showBrief(h plan.Header) error {
 
 func (a *app) showEstimate(e plan.Estimate) {
 	var reqs []string
+	var all int64
 	for _, class := range slices.Sorted(maps.Keys(e.Requests)) {
 		if e.Requests[class] > 0 {
 			reqs = append(reqs, term.Count(e.Requests[class])+" "+class)
+			all += e.Requests[class]
 		}
 	}
 	if len(reqs) == 0 {
 		return
 	}
-	a.say("  needs    %s requests, about %s (%s), %s", strings.Join(reqs, ", "), term.Dollars(e.USD), term.Clean(e.Prices),
+	word := "request"
+	if all != 1 {
+		word += "s"
+	}
+	cost := "about " + term.Dollars(e.USD)
+	if e.USD > 0 && e.USD < 0.01 {
+		cost = "less than $0.01"
+	}
+	a.say("  needs    %s %s, %s (%s), %s", strings.Join(reqs, ", "), word, cost, term.Clean(e.Prices),
 		term.Duration(time.Duration(e.Seconds*float64(time.Second))))
 	a.say("           %s and %s on the disk", term.Bytes(e.Disk), term.Plural(e.Inodes, "inode"))
 }

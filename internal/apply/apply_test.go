@@ -374,6 +374,40 @@ func TestAFullDiskEndsTheRun(t *testing.T) {
 	}
 }
 
+// A store that answers nothing any more ends the run, instead of every object
+// failing in turn after all its retries; failures between successes do not.
+func TestAnOutageEndsTheRun(t *testing.T) {
+	for name, c := range map[string]struct {
+		well func(id int64) bool
+		ends bool
+	}{
+		"outage":          {func(id int64) bool { return id < 10 }, true},
+		"now and then":    {func(id int64) bool { return id%100 == 0 }, false},
+		"other failures":  {func(int64) bool { return false }, false},
+		"nothing is well": {func(int64) bool { return false }, true},
+	} {
+		w := newWorld(t, 4*silentAfter)
+		w.outcome = func(a *cooper.Action) cooper.Outcome {
+			switch {
+			case c.well(a.ID):
+				return cooper.Outcome{Status: cooper.Done}
+			case name == "other failures":
+				return cooper.Outcome{Status: cooper.Failed, Kind: cooper.KindDenied}
+			}
+			return cooper.Outcome{Status: cooper.Failed, Kind: cooper.KindStore, Message: "connection refused"}
+		}
+		job := w.job()
+		job.Workers = 1
+		sum, err := Run(t.Context(), job)
+		if c.ends && (cooper.KindOf(err) != cooper.KindStore || !strings.Contains(err.Error(), "connection refused") || sum.Finished) {
+			t.Errorf("%s: went on: %v", name, err)
+		}
+		if !c.ends && (err != nil || !sum.Finished) {
+			t.Errorf("%s: ended: %v", name, err)
+		}
+	}
+}
+
 func TestRecoveredShardsGetTheirFactsUnderTheirOwnRun(t *testing.T) {
 	w := newWorld(t, 1)
 	w.owed = []Recovered{

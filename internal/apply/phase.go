@@ -3,6 +3,7 @@ package apply
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 
@@ -149,7 +150,28 @@ func (p *phase) do(ctx context.Context, t task) {
 	if o.Status == cooper.Failed && endsRun(o.Kind) {
 		p.stop(&cooper.Error{Kind: o.Kind, Where: cooper.Quote(a.Version.Key), Message: o.Message})
 	}
+	if p.outage(&o) {
+		p.stop(&cooper.Error{
+			Kind: o.Kind, Where: "plan " + p.header.ID,
+			Message: fmt.Sprintf("the store failed %d times in a row, the last time with: %s", silentAfter, o.Message),
+			Remedy:  "See whether the store and the network are well, and run the same command again: it goes on where it stopped.",
+		})
+	}
 	p.finished(t.shard, 1)
+}
+
+// silentAfter is how many actions in a row must fail because the store does not
+// answer, after all their retries, until the run ends instead of trying them all: far more
+// than are worked on at once by default, far less than a bucket.
+const silentAfter = 256
+
+// outage counts such failures; anything else begins anew.
+func (p *phase) outage(o *cooper.Outcome) bool {
+	if o.Status != cooper.Failed || o.Kind != cooper.KindStore && o.Kind != cooper.KindTimeout {
+		p.silent.Store(0)
+		return false
+	}
+	return p.silent.Add(1) == silentAfter
 }
 
 // label fills in what an outcome has from its action.

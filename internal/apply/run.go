@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cooper"
@@ -19,6 +20,7 @@ type run struct {
 	permit permit.Permit
 	done   []bool // shards that were committed before this run, by number
 	sum    Summary
+	silent atomic.Int64 // actions in a row for which the store did not answer
 }
 
 func newRun(job *Job) *run {

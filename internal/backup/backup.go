@@ -150,6 +150,13 @@ func admit(in *Inputs, meta *inventory.Meta, state *catalog.State) (older bool, 
 			Remedy:  "give --forward to follow new snapshots again",
 		}
 	}
+	if r := state.Run; r != nil && r.Mission == MissionRollback && !in.Policy.Forward {
+		return false, &cooper.Error{
+			Kind: cooper.KindRefused, Where: in.Dir,
+			Message: "a rollback of the tree was interrupted, and a backup would undo it",
+			Remedy:  fmt.Sprintf("complete it with `cooper apply %s`, or give --forward to follow new snapshots again", r.Plan),
+		}
+	}
 	if meta.TakenAt == 0 {
 		return false, &cooper.Error{Kind: cooper.KindInvalid, Where: "snapshot " + meta.ID, Message: "it does not say when it was taken",
 			Remedy: "make it again from its source"}

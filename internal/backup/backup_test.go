@@ -438,3 +438,23 @@ func TestRepairFetchesToWhereTheCatalogSays(t *testing.T) {
 		}
 	}
 }
+
+// midway is a tree in the middle of a run.
+type midway struct {
+	*model
+	mission string
+}
+
+func (m midway) State() catalog.State {
+	return catalog.State{Run: &catalog.Progress{Plan: "p-1", Mission: m.mission, Shards: 2}}
+}
+
+func TestAnInterruptedRollbackIsNotUndone(t *testing.T) {
+	b := newBucket("Enabled")
+	for mission, want := range map[string]cooper.Kind{MissionRollback: cooper.KindRefused, Mission: ""} {
+		_, err := Plan(t.Context(), Inputs{Snapshot: b.list(), Catalog: midway{&model{}, mission}, Policy: Careful()}, &recorder{})
+		if cooper.KindOf(err) != want {
+			t.Errorf("after an interrupted %s: %v", mission, err)
+		}
+	}
+}

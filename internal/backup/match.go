@@ -19,10 +19,10 @@ type matcher struct {
 const many = 1024
 
 // match fills in rowOf and taken. A row with the very identity goes first; then
-// one whose version id is unknown, or any where the listed one is unknown; and
 // one that differs in its time alone, if a version id says that it is the same
 // all the same: some stores (versitygw) date a version anew when another takes
-// its place. Such a version keeps the time under which it is known.
+// its place, and it keeps the time under which it is known; then one whose
+// version id is unknown, or any where the listed one is unknown.
 func (m *matcher) match(listed []cooper.Version, known []catalog.Row) {
 	m.rowOf, m.taken = m.rowOf[:0], m.taken[:0]
 	for range listed {
@@ -35,27 +35,21 @@ func (m *matcher) match(listed []cooper.Version, known []catalog.Row) {
 		m.matchByTable(listed, known)
 		return
 	}
-	for i := range listed {
-		for j := range known {
-			if !m.taken[j] && listed[i].Identity == known[j].Identity {
-				m.pair(i, j)
-				break
-			}
-		}
-	}
-	for i := range listed {
-		if m.rowOf[i] >= 0 {
-			continue
-		}
-		for j := range known {
-			if !m.taken[j] && (listed[i].Same(known[j].Identity) || redated(&listed[i], &known[j])) {
-				listed[i].LastModified = known[j].LastModified
-				m.pair(i, j)
-				break
+	for _, fits := range []func(*cooper.Version, *catalog.Row) bool{identical, redated, same} {
+		for i := range listed {
+			for j := range known {
+				if m.rowOf[i] < 0 && !m.taken[j] && fits(&listed[i], &known[j]) {
+					listed[i].LastModified = known[j].LastModified
+					m.pair(i, j)
+				}
 			}
 		}
 	}
 }
+
+func identical(v *cooper.Version, r *catalog.Row) bool { return v.Identity == r.Identity }
+
+func same(v *cooper.Version, r *catalog.Row) bool { return v.Same(r.Identity) }
 
 // redated tells whether a listed version is the known one under another time.
 // An id that a store gave names one version for ever; null does not.
@@ -82,20 +76,18 @@ func (m *matcher) matchByTable(listed []cooper.Version, known []catalog.Row) {
 		}
 	}
 	for i := range listed {
-		if m.rowOf[i] >= 0 {
-			continue
-		}
-		if j, ok := m.byID[listed[i].VersionID]; ok && !m.taken[j] && redated(&listed[i], &known[j]) {
+		j, ok := m.byID[listed[i].VersionID]
+		if m.rowOf[i] < 0 && ok && !m.taken[j] && redated(&listed[i], &known[j]) {
 			listed[i].LastModified = known[j].LastModified
 			m.pair(i, j)
-			continue
 		}
+	}
+	for i := range listed {
 		id := listed[i].Identity
 		id.VersionID = ""
 		for _, j := range m.loose[id] {
-			if !m.taken[j] && listed[i].Same(known[j].Identity) {
+			if m.rowOf[i] < 0 && !m.taken[j] && same(&listed[i], &known[j]) {
 				m.pair(i, j)
-				break
 			}
 		}
 	}

@@ -40,11 +40,11 @@ func TestMatchByTable(t *testing.T) {
 			}
 		}
 		var a, b matcher
-		same := slices.Clone(listed)
+		byTable := slices.Clone(listed)
 		a.match(listed, known)
 		b.match(nil, nil)
 		b.rowOf, b.taken = slices.Repeat([]int{-1}, len(listed)), make([]bool, len(known))
-		b.matchByTable(same, known)
+		b.matchByTable(byTable, known)
 		if !slices.Equal(a.rowOf, b.rowOf) || !slices.Equal(a.taken, b.taken) {
 			t.Fatalf("%v %v, by table %v %v", a.rowOf, a.taken, b.rowOf, b.taken)
 		}

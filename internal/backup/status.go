@@ -63,8 +63,10 @@ type LastRun struct {
 type Contents struct {
 	Places map[string]plan.Tally       `json:"places"` // mirror, history
 	Checks map[cooper.Check]plan.Tally `json:"checks"` // of those
-	// Pending are versions whose bytes have not arrived yet.
+	// Pending are versions whose bytes have not arrived yet; Lost are those of
+	// them that the bucket does not have any more.
 	Pending       plan.Tally `json:"pending"`
+	Lost          plan.Tally `json:"lost"`
 	DeleteMarkers int64      `json:"delete_markers"`
 	// Absent are versions that the last snapshots did not list, and which are
 	// not taken for vanished yet.
@@ -146,6 +148,9 @@ func contents(ctx context.Context, c Catalog) (*Contents, error) {
 			switch {
 			case r.DeleteMarker:
 				all.DeleteMarkers++
+				continue
+			case r.Place == catalog.Nowhere && r.Gone != 0:
+				all.Lost = all.Lost.Add(r.Size)
 				continue
 			case r.Place == catalog.Nowhere:
 				all.Pending = all.Pending.Add(r.Size)

@@ -46,9 +46,9 @@ func TestErrorKinds(t *testing.T) {
 		{404, "NoSuchKey", cooper.KindMissing}, {404, "NoSuchVersion", cooper.KindMissing}, {404, "NoSuchBucket", cooper.KindMissing},
 		{404, "", cooper.KindMissing}, {405, "MethodNotAllowed", cooper.KindInvalid}, {403, "AccessDenied", cooper.KindDenied}, {403, "", cooper.KindDenied},
 		{403, "InvalidObjectState", cooper.KindArchived}, {412, "PreconditionFailed", cooper.KindChanged}, {409, "Odd", cooper.KindConflict},
-		{400, "InvalidArgument", cooper.KindInvalid}, {416, "InvalidRange", cooper.KindInvalid}, {400, "ExpiredToken", cooper.KindDenied},
+		{400, "InvalidArgument", cooper.KindInvalid}, {416, "InvalidRange", cooper.KindInvalid}, {400, "ExpiredToken", cooper.KindUsage},
 		{400, "RequestTimeout", cooper.KindTimeout}, {500, "InternalError", cooper.KindStore}, {502, "", cooper.KindStore}, {501, "NotImplemented", cooper.KindInvalid},
-		{403, "RequestTimeTooSkewed", cooper.KindDenied}, {301, "PermanentRedirect", cooper.KindInvalid}, {400, "KMS.DisabledException", cooper.KindDenied},
+		{403, "RequestTimeTooSkewed", cooper.KindUsage}, {301, "PermanentRedirect", cooper.KindInvalid}, {400, "KMS.DisabledException", cooper.KindDenied},
 		{418, "", cooper.KindInvalid}, {401, "", cooper.KindDenied},
 	}
 	both(t, func(t *testing.T, change []func(*Config)) {

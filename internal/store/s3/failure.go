@@ -174,7 +174,7 @@ func final(err error, where string) error {
 func (f *failure) meaning() (cooper.Kind, string) {
 	switch {
 	case f.credentials:
-		return cooper.KindDenied, "log in again (for example: aws sso login), then run the same command"
+		return cooper.KindUsage, "log in again (for example: aws sso login), then run the same command"
 	case f.corrupt:
 		return cooper.KindCorrupt, ""
 	case f.malformed:
@@ -218,12 +218,13 @@ func (f *failure) codeMeaning() (kind cooper.Kind, remedy string, ok bool) {
 	switch f.code {
 	case "InvalidObjectState":
 		return cooper.KindArchived, "request a restore first", true
+	// These are about the configuration, not about an object: they end a run.
 	case "ExpiredToken", "TokenRefreshRequired", "InvalidToken":
-		return cooper.KindDenied, "the credentials have expired: log in again (for example: aws sso login), then run the same command", true
+		return cooper.KindUsage, "the credentials have expired: log in again (for example: aws sso login), then run the same command", true
 	case "InvalidAccessKeyId", "SignatureDoesNotMatch":
-		return cooper.KindDenied, "check the access key and its secret", true
+		return cooper.KindUsage, "check the access key and its secret", true
 	case "RequestTimeTooSkewed":
-		return cooper.KindDenied, "set this machine's clock", true
+		return cooper.KindUsage, "set this machine's clock", true
 	case "AuthorizationHeaderMalformed", "PermanentRedirect", "IllegalLocationConstraintException":
 		return cooper.KindInvalid, regionRemedy(f.region), true
 	case "NoSuchBucket":

@@ -228,7 +228,7 @@ func TestBrokenCredentials(t *testing.T) {
 	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
 	for _, profile := range []string{"sso", "process"} {
 		_, err := Open(t.Context(), testBucket, Config{Endpoint: url, Profile: profile})
-		if cooper.KindOf(err) != cooper.KindDenied || !strings.Contains(err.Error(), "cannot be used") {
+		if cooper.KindOf(err) != cooper.KindUsage || !strings.Contains(err.Error(), "cannot be used") {
 			t.Errorf("%s: %v", profile, err)
 		}
 	}
@@ -250,7 +250,7 @@ func TestExpiredToken(t *testing.T) {
 		}
 		_ = rc.Close()
 		_, _, err = b.Get(t.Context(), store.Ref{Key: "k"}, store.Range{})
-		if cooper.KindOf(err) != cooper.KindDenied || asked != 4 {
+		if cooper.KindOf(err) != cooper.KindUsage || asked != 4 {
 			t.Fatalf("%v after %d requests", err, asked)
 		}
 	})
