@@ -1,0 +1,169 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"cooper/internal/store/mem"
+)
+
+// stage is the server of one script.
+type stage struct {
+	*mem.Server
+	signed atomic.Int64 // requests that came with credentials
+}
+
+func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Header.Get("Authorization") != "" {
+		s.signed.Add(1)
+	}
+	s.Server.ServeHTTP(w, r)
+}
+
+// s3Usage is what scripts can do to the bucket lab. Keys and contents may be
+// Go strings.
+const s3Usage = `s3 put KEY CONTENT [class=C] [tier=T] [sse=E] [parts=N] [sum=ALGORITHM] [at=TIME] [times=N]
+s3 delete KEY | erase KEY [N] | null KEY CONTENT | class KEY CLASS [TIER] | restored KEY | deny PREFIX | corrupt KEY
+s3 versioning STATE | bucket NAME STATE | region NAME REGION
+s3 reset | counts OPERATION N | signed N | has BUCKET KEY CONTENT`
+
+func s3Cmd(ts *testscript.TestScript, neg bool, args []string) {
+	s := ts.Value("server").(*stage)
+	if neg || len(args) < 1 {
+		ts.Fatalf("usage:\n%s", s3Usage)
+	}
+	for i := range args {
+		args[i] = unquote(ts, args[i])
+	}
+	do, args := args[0], append(args[1:], "", "")[:max(2, len(args)-1)]
+	switch do {
+	case "put":
+		s.put(ts, args[0], args[1], args[2:])
+	case "delete":
+		s.Delete("lab", args[0])
+	case "erase":
+		s.erase(args[0], args[1])
+	case "null":
+		s.OverwriteNull("lab", args[0], []byte(args[1]), mem.PutOptions{})
+	case "class":
+		s.SetClass("lab", args[0], s.latest(ts, args[0]), args[1], strings.Join(args[2:], ""))
+	case "restored":
+		s.CompleteRestore("lab", args[0], s.latest(ts, args[0]))
+	case "deny":
+		s.Deny("lab", args[0])
+	case "corrupt":
+		s.Corrupt("lab", args[0], s.latest(ts, args[0]))
+	case "versioning":
+		s.SetVersioning("lab", args[0])
+	case "bucket":
+		s.CreateBucket(args[0], args[1])
+	case "region":
+		s.SetRegion(args[0], args[1])
+	case "reset":
+		s.ResetCounts()
+		s.signed.Store(0)
+	default:
+		s.check(ts, do, args)
+	}
+}
+
+// check is about what the server saw and has.
+func (s *stage) check(ts *testscript.TestScript, do string, args []string) {
+	switch do {
+	case "counts":
+		if got := s.Counts()[args[0]]; got != number(ts, args[1]) {
+			ts.Fatalf("the server counted %d %s requests, want %s: %v", got, args[0], args[1], s.Counts())
+		}
+	case "signed":
+		if got := s.signed.Load(); got != number(ts, args[0]) {
+			ts.Fatalf("%d requests were signed, want %s", got, args[0])
+		}
+	case "has":
+		if body, ok := s.Body(args[0], args[1], ""); !ok || string(body) != args[2] {
+			ts.Fatalf("s3://%s/%s holds %q (%v), want %q", args[0], args[1], body, ok, args[2])
+		}
+	default:
+		ts.Fatalf("usage:\n%s", s3Usage)
+	}
+}
+
+func (s *stage) put(ts *testscript.TestScript, key, content string, options []string) {
+	var o mem.PutOptions
+	times := int64(1)
+	for _, a := range options {
+		name, value, _ := strings.Cut(a, "=")
+		switch name {
+		case "class":
+			o.Class = value
+		case "tier":
+			o.Tier = value
+		case "sse":
+			o.Encryption = value
+		case "sum":
+			o.Checksum = value
+		case "parts":
+			o.PartSize = number(ts, value)
+		case "times":
+			times = number(ts, value)
+		case "at":
+			at, err := time.Parse(time.RFC3339, value)
+			ts.Check(err)
+			o.LastModified = at
+		default:
+			ts.Fatalf("unknown option %s\n%s", a, s3Usage)
+		}
+	}
+	s.Put("lab", key, []byte(strings.Repeat(content, int(times))), o)
+}
+
+// erase removes all versions of a key for good, or the nth, counted from the
+// latest, which is the first.
+func (s *stage) erase(key, nth string) {
+	n := 0
+	for _, v := range s.Versions("lab") {
+		if v.Key != key {
+			continue
+		}
+		if n++; nth == "" || nth == strconv.Itoa(n) {
+			s.DeleteVersion("lab", key, v.VersionID)
+		}
+	}
+}
+
+func (s *stage) latest(ts *testscript.TestScript, key string) string {
+	all := s.Versions("lab")
+	i := slices.IndexFunc(all, func(v version) bool { return v.Key == key && v.Latest })
+	if i < 0 {
+		ts.Fatalf("no latest version of %q", key)
+	}
+	return all[i].VersionID
+}
+
+func number(ts *testscript.TestScript, s string) int64 {
+	n, err := strconv.ParseInt(s, 10, 64)
+	ts.Check(err)
+	return n
+}
+
+// unquote lets scripts write keys as Go strings, and long ones as "text"*N.
+func unquote(ts *testscript.TestScript, s string) string {
+	if !strings.HasPrefix(s, `"`) {
+		return s
+	}
+	times := 1
+	if i := strings.LastIndex(s, `"*`); i > 0 {
+		if _, err := fmt.Sscanf(s[i:], `"*%d`, &times); err == nil {
+			s = s[:i+1]
+		}
+	}
+	k, err := strconv.Unquote(s)
+	ts.Check(err)
+	return strings.Repeat(k, times)
+}
