@@ -50,9 +50,13 @@ func (t *Table) Flush(indent string) error {
 	var b strings.Builder
 	line := func(row []string, style string) {
 		b.WriteString(indent)
-		for i, c := range row {
+		n := len(row)
+		for n > 0 && row[n-1] == "" && !t.right[n-1] {
+			n-- // nothing but blanks would follow
+		}
+		for i, c := range row[:n] {
 			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(c))
-			last := i == len(row)-1
+			last := i == n-1
 			if t.right[i] {
 				b.WriteString(pad)
 			}

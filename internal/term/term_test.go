@@ -44,7 +44,7 @@ func TestTableLinesUpAndIsSafe(t *testing.T) {
 	if err := tb.Flush("  "); err != nil {
 		t.Fatal(err)
 	}
-	want := "  KEY          SIZE  WHY\n" + "  ä\\x1b[31m       1  \n" + "  longer-key  1,000  new\n"
+	want := "  KEY          SIZE  WHY\n" + "  ä\\x1b[31m       1\n" + "  longer-key  1,000  new\n"
 	if b.String() != want {
 		t.Errorf("got:\n%q\nwant:\n%q", b.String(), want)
 	}
