@@ -228,7 +228,7 @@ func TestBrokenCredentials(t *testing.T) {
 	url := serve(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusForbidden) }))
 	for _, profile := range []string{"sso", "process"} {
 		_, err := Open(t.Context(), testBucket, Config{Endpoint: url, Profile: profile})
-		if cooper.KindOf(err) != cooper.KindUsage || !strings.Contains(err.Error(), "cannot be used") {
+		if cooper.KindOf(err) != cooper.KindDenied || !strings.Contains(err.Error(), "cannot be used") {
 			t.Errorf("%s: %v", profile, err)
 		}
 	}
