@@ -56,7 +56,7 @@ func (t *Tree) Commit(ctx context.Context, p permit.Permit, b Batch) ([]cooper.O
 		t.recovered = false // the pointer may have moved
 		return nil, err
 	}
-	if err := t.fs.SyncAll(); err != nil { // step 0
+	if err := t.syncStaged(); err != nil { // step 0
 		return nil, err
 	}
 	entry, err := t.prepare(ctx, &b)
@@ -76,6 +76,17 @@ func (t *Tree) Commit(ctx context.Context, p permit.Permit, b Batch) ([]cooper.O
 	t.recovered = true
 	t.await(entry)
 	return finalOutcomes(entry), nil
+}
+
+// syncStaged brings staged bytes to the disk. A failing disk tells so only once:
+// the next sync would succeed, and the bytes be gone. So they are not kept.
+func (t *Tree) syncStaged() error {
+	err := t.fs.SyncAll()
+	if err == nil || cooper.KindOf(err) == cooper.KindFull {
+		return err
+	}
+	t.recovered = false
+	return errors.Join(err, t.Staging().clear(false))
 }
 
 func (t *Tree) mayCommit(ctx context.Context, p permit.Permit, b *Batch) error {

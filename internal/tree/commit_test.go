@@ -325,6 +325,32 @@ func TestAfterAFailedCommitNothingGoesOnWithoutRecovery(t *testing.T) {
 	}))
 }
 
+func TestStagedBytesAreNotTrustedAfterAFailedSync(t *testing.T) {
+	m := newMem(t)
+	p := plan{"p-1", [][]Change{{place(version("a", 1))}}}
+	check(t, hold(m, false, facts{}, func(tr *Tree) error {
+		id := p.shards[0][0].New.Identity
+		check(t, stage(tr, id))
+		check(t, tr.Begin(bg, allowed, Run{Plan: "p-1", Shards: 1}))
+		m.Before = func(op string, paths ...string) error {
+			if op == "sync-all" {
+				return safefs.Fail("cannot sync", ".", syscall.EIO)
+			}
+			return nil
+		}
+		for range 2 {
+			if _, err := tr.Commit(bg, allowed, p.batch(0)); err == nil {
+				t.Error("committed what could not be synced")
+			}
+			m.Before = nil
+		}
+		if _, ok := tr.Staging().Find(id); ok {
+			t.Error("the bytes are still trusted")
+		}
+		return nil
+	}))
+}
+
 func TestUndoneIsNotDoneForALaterPlan(t *testing.T) {
 	a1 := version("a", 1)
 	for i := range uint64(100) {
@@ -350,6 +376,39 @@ func TestUndoneIsNotDoneForALaterPlan(t *testing.T) {
 		if len(f) != 0 {
 			t.Fatalf("facts of what was undone: %v", f)
 		}
+	}
+}
+
+// TestFactsAreNotMoreDurableThanTheCatalog kills the process when the pointer
+// is replaced, but not yet on the disk. The next one sees the shard as done,
+// settles it, and then the power fails.
+func TestFactsAreNotMoreDurableThanTheCatalog(t *testing.T) {
+	p := []plan{{"p-1", [][]Change{{place(version("a", 1))}, {place(version("b", 1))}}}}
+	for i := range uint64(200) {
+		m, f := newMem(t), facts{}
+		committed := false
+		m.Before = func(op string, paths ...string) error {
+			committed = committed || op == "create"
+			if committed && op == "sync-dir" && paths[0] == ".cooper/catalog" {
+				return errDead
+			}
+			return nil
+		}
+		if err := hold(m, false, f, carryOut(p, f)); !errors.Is(err, errDead) {
+			t.Fatal(err)
+		}
+		m = m.Kill()
+		check(t, hold(m, false, f, func(*Tree) error { return nil }))
+		if len(f) != 1 {
+			t.Fatalf("facts: %v", f)
+		}
+		m = m.Crash(rand.New(rand.NewPCG(i, 4)))
+		check(t, hold(m, false, f, func(tr *Tree) error {
+			if !tr.Done("p-1")(0) {
+				t.Fatal("there are facts of a shard that is not done")
+			}
+			return nil
+		}))
 	}
 }
 

@@ -88,7 +88,7 @@ func soak(t *testing.T, seeds int) uint64 {
 // again), goes on to the end, and compares with an undisturbed run.
 func TestCrashAtEveryOperation(t *testing.T) {
 	for seed := range soak(t, 2) {
-		plans, want := evolve(rand.New(rand.NewPCG(seed, 7)), 4)
+		plans, want := evolve(rand.New(rand.NewPCG(seed, 7)), 3)
 		base, wantFacts := newMem(t), facts{}
 		total := dieAt(base, -1)
 		check(t, hold(base, false, wantFacts, carryOut(plans, wantFacts)))

@@ -24,7 +24,9 @@ type StagedInfo struct {
 }
 
 // stagedPath follows from the identity alone, so that any plan finds what
-// another one fetched.
+// another one fetched. All are in one directory: it never holds more than the
+// few shards under way, and file systems that spread directories over the disk
+// (ext4) would spread the files with them.
 func stagedPath(id *cooper.Identity) string {
 	b := make([]byte, 0, len(id.Key)+len(id.VersionID)+len(id.ETag)+40)
 	for _, s := range [...]string{id.Key, id.VersionID, id.ETag} {
@@ -32,8 +34,7 @@ func stagedPath(id *cooper.Identity) string {
 	}
 	b = binary.AppendVarint(binary.AppendVarint(b, id.Size), int64(id.LastModified))
 	sum := sha256.Sum256(b)
-	name := hex.EncodeToString(sum[:20])
-	return stagingDir + "/" + name[:2] + "/" + name
+	return stagingDir + "/" + hex.EncodeToString(sum[:20])
 }
 
 // Find tells whether all bytes of id are staged. After a machine crashed they
@@ -55,12 +56,6 @@ func (s *Staging) Open(id cooper.Identity) (safefs.File, error) { return s.fs.Op
 func (s *Staging) Create(id cooper.Identity) (*Staged, error) {
 	path := stagedPath(&id)
 	f, err := s.fs.OpenWrite(path + partSuffix)
-	if cooper.KindOf(err) == cooper.KindMissing {
-		if err := s.fs.MkdirAll(path[:strings.LastIndexByte(path, '/')]); err != nil {
-			return nil, err
-		}
-		f, err = s.fs.OpenWrite(path + partSuffix)
-	}
 	if err != nil {
 		return nil, err
 	}
@@ -86,25 +81,16 @@ func (s *Staging) Discard(id cooper.Identity) error {
 
 // clear removes what is staged, or only what was never finished.
 func (s *Staging) clear(unfinished bool) error {
-	dirs, err := s.fs.ReadDir(stagingDir)
+	files, err := s.fs.ReadDir(stagingDir)
 	if err != nil {
 		return err
 	}
-	for _, d := range dirs {
-		if !d.IsDir() {
+	for _, f := range files {
+		if !f.IsFile() || unfinished && !strings.HasSuffix(f.Name, partSuffix) {
 			continue
 		}
-		files, err := s.fs.ReadDir(stagingDir + "/" + d.Name)
-		if err != nil {
+		if err := s.fs.Remove(stagingDir + "/" + f.Name); err != nil {
 			return err
-		}
-		for _, f := range files {
-			if !f.IsFile() || unfinished && !strings.HasSuffix(f.Name, partSuffix) {
-				continue
-			}
-			if err := s.fs.Remove(stagingDir + "/" + d.Name + "/" + f.Name); err != nil {
-				return err
-			}
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ package tree
 
 import (
 	"errors"
+	"math"
 	"path/filepath"
 	"sync"
 	"time"
@@ -140,8 +141,31 @@ func (t *Tree) Catalog() *catalog.Catalog { return t.catalog }
 // Staging is where bytes lie until their shard is committed.
 func (t *Tree) Staging() *Staging { return &Staging{t.fs} }
 
-// Free is the space left for the tree.
-func (t *Tree) Free() (safefs.Space, error) { return t.fs.Space() }
+// Free is the space left for what is to come: what is free on the file system,
+// and what staged bytes take up, as they need no more.
+func (t *Tree) Free() (safefs.Space, error) {
+	free, err := t.fs.Space()
+	if err != nil {
+		return free, err
+	}
+	files, err := t.fs.ReadDir(stagingDir)
+	if err != nil {
+		return free, err
+	}
+	for _, f := range files {
+		info, there, err := lstat(t.fs, stagingDir+"/"+f.Name)
+		if err != nil {
+			return free, err
+		}
+		if there && info.IsFile() {
+			free.Bytes += info.Size
+			if free.Inodes < math.MaxInt64 {
+				free.Inodes++
+			}
+		}
+	}
+	return free, nil
+}
 
 func (t *Tree) now() cooper.Instant { return cooper.InstantOf(t.clock()) }
 

@@ -242,7 +242,15 @@ func (p *page) keep(b []byte) []byte {
 
 func (p *page) put(column int, v parquet.Value) { p.values[column] = append(p.values[column], v) }
 
-func (p *page) null(column int) { p.put(column, parquet.NullValue().Level(0, 0, column)) }
+func (p *page) null(column int) { p.put(column, nulls[column]) }
+
+// nulls are the values that stand for none, by column.
+var nulls = func() (vs [columnCount]parquet.Value) {
+	for i := range vs {
+		vs[i] = parquet.NullValue().Level(0, 0, i)
+	}
+	return vs
+}()
 
 // putTime stores the unknown instant as NULL.
 func (p *page) putTime(column int, at cooper.Instant) {
