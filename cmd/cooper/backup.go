@@ -140,12 +140,15 @@ type applyFlags struct {
 	jobs    int
 	confirm string
 	undo    bool
+	// anySpace: begin although the disk seems to be too small.
+	anySpace bool
 }
 
 func (f *applyFlags) register(cmd *cobra.Command) {
 	fl := cmd.Flags()
 	fl.StringSliceVar(&f.ignore, "ignore", nil, "kinds of failure to pass over: missing, denied, changed, archived, corrupt, conflict, invalid, timeout, store")
 	fl.IntVar(&f.jobs, "jobs", 64, "objects worked on at once")
+	fl.BoolVar(&f.anySpace, "no-space-check", false, "begin although the disk seems too small, as on one that compresses")
 	fl.StringVar(&f.confirm, "confirm", "", "the plan's digest (or its first 8 characters or more): go on although the share stop says no")
 }
 

@@ -130,6 +130,9 @@ func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err er
 	if err != nil {
 		return sum, err
 	}
+	if err := d.room(h); err != nil {
+		return sum, err
+	}
 	var src *s3.Bucket
 	if needsSource(h) {
 		bucket, err := bucketArg(h.Source)
@@ -163,6 +166,31 @@ func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err er
 // maxPlanAge is how old a plan may be when it is applied. What an old one
 // fetched already serves the new one.
 const maxPlanAge = 7 * 24 * time.Hour
+
+// room refuses a plan whose end would find the disk full: nothing has been
+// fetched yet, and others may live on that disk. A plan that is under way is not
+// weighed again: much of what it needs is there.
+func (d *drive) room(h plan.Header) error {
+	run := d.tree.State().Run
+	if h.Mission == backup.MissionRestore || d.flags.anySpace || run != nil && run.Plan == h.ID {
+		return nil
+	}
+	free, err := d.tree.Free()
+	if err != nil {
+		return err
+	}
+	e := &cooper.Error{Kind: cooper.KindFull, Where: d.tree.Dir(),
+		Remedy: "Make room; or back up a part, with --prefix or --match; or go on all the same, with --no-space-check."}
+	switch need := h.Estimate; {
+	case need.Disk > free.Bytes:
+		e.Message = fmt.Sprintf("the plan needs about %s, and %s are free", term.Bytes(need.Disk), term.Bytes(free.Bytes))
+	case need.Inodes > free.Inodes:
+		e.Message = fmt.Sprintf("the plan needs about %s, and %s are free", term.Plural(need.Inodes, "inode"), term.Count(free.Inodes))
+	default:
+		return nil
+	}
+	return e
+}
 
 func needsSource(h plan.Header) bool {
 	return h.Totals[treeop.Fetch].Count+h.Totals[treeop.Unarchive].Count > 0

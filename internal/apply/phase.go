@@ -148,7 +148,11 @@ func (p *phase) do(ctx context.Context, t task) {
 	p.job.Progress.End(a.Version.Size)
 	t.shard.outs[t.i] = o
 	if o.Status == cooper.Failed && endsRun(o.Kind) {
-		p.stop(&cooper.Error{Kind: o.Kind, Where: cooper.Quote(a.Version.Key), Message: o.Message})
+		e := &cooper.Error{Kind: o.Kind, Where: "plan " + p.header.ID, Message: "stopped: " + o.Message}
+		if o.Kind == cooper.KindFull {
+			e.Remedy = "Make room, bytes or inodes, and run the same command again: it goes on where it stopped."
+		}
+		p.stop(e)
 	}
 	if p.outage(&o) {
 		p.stop(&cooper.Error{
