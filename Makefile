@@ -14,14 +14,17 @@ help: ## this list
 
 build: $(BUILD)/cooper ## build/cooper
 
+# A module of its own keeps ./... out of build, where the demo leaves source files.
+$(BUILD)/go.mod:
+	@mkdir -p $(BUILD)
+	@echo 'module build' > $@
+
 # The Go tool knows what is up to date; make does not.
 .PHONY: $(BUILD)/cooper $(BUILD)/s3server
-$(BUILD)/cooper:
-	@mkdir -p $(BUILD)
+$(BUILD)/cooper: $(BUILD)/go.mod
 	go build -trimpath -ldflags "-s -w -X main.version=$(VERSION)" -o $@ ./cmd/cooper
 
-$(BUILD)/s3server: # an S3 server for the demo and the tests (a module of its own)
-	@mkdir -p $(BUILD)
+$(BUILD)/s3server: $(BUILD)/go.mod # for the demo (a module of its own)
 	cd test/s3server && go build -trimpath -o $@ .
 
 demo: build $(BUILD)/s3server ## the main jobs, for real, on an embedded S3 server

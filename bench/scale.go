@@ -89,25 +89,26 @@ func (s *setup) knownTree(ctx context.Context, n int64, dir string) (cooper.Inst
 	it := snap.Versions(ctx, inventory.IterOptions{})
 	defer it.Close()
 	return meta.TakenAt, apply.Mend("r-bench", func(p permit.Permit) error {
-		base := catalog.Sorted{Level: catalog.BaseLevel}
+		state := t.Catalog().State()
+		state.Runs = []catalog.Sorted{{Level: catalog.BaseLevel}}
+		state.Observed = []catalog.Observed{{ID: meta.ID, TakenAt: meta.TakenAt, Bucket: meta.Bucket, Complete: true, Finished: true}}
 		for {
 			rows, err := nextRows(it, meta.TakenAt)
 			if err != nil {
 				return err
 			}
 			if len(rows) == 0 {
-				break
+				return nil
 			}
 			part, err := t.Catalog().Append(p, rows)
 			if err != nil {
 				return err
 			}
-			base.Files = append(base.Files, part.Files...)
+			state.Runs[0].Files = append(state.Runs[0].Files, part.Files...)
+			if err := t.Catalog().Publish(p, state); err != nil {
+				return err
+			}
 		}
-		state := t.Catalog().State()
-		state.Runs = []catalog.Sorted{base}
-		state.Observed = []catalog.Observed{{ID: meta.ID, TakenAt: meta.TakenAt, Bucket: meta.Bucket, Complete: true, Finished: true}}
-		return t.Catalog().Publish(p, state)
 	})
 }
 

@@ -458,3 +458,21 @@ func TestAnInterruptedRollbackIsNotUndone(t *testing.T) {
 		}
 	}
 }
+
+// A report with rows whose keys cannot be read lets nothing look absent: any of
+// them could be the one that is missed.
+func TestTornRowsNeverLookDeleted(t *testing.T) {
+	b := newBucket("Enabled")
+	s := b.list()
+	row := catalog.Row{Identity: cooper.Identity{Key: "k", VersionID: "v", ETag: "e", LastModified: 1}, Place: catalog.Mirror, Shown: []int64{1}}
+	for torn, want := range map[int64]int{0: 1, 1: 0} {
+		s.meta.Torn = torn
+		rec := &recorder{}
+		if _, err := Plan(t.Context(), Inputs{Snapshot: s, Catalog: rowsOf{model: &model{}, rows: []catalog.Row{row}}, Policy: Careful()}, rec); err != nil {
+			t.Fatal(err)
+		}
+		if len(rec.actions) != want {
+			t.Errorf("with %d torn rows: %+v", torn, rec.actions)
+		}
+	}
+}

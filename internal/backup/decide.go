@@ -23,7 +23,7 @@ type decider struct {
 func newDecider(meta *inventory.Meta, policy *Policy, older bool, f filter, out *emitter) *decider {
 	return &decider{
 		at: meta.TakenAt, currentOnly: meta.Scope.CurrentOnly,
-		absence: meta.Complete && !older,
+		absence: meta.Complete && meta.Torn == 0 && !older,
 		restore: policy.Archived == ArchivedRestore,
 		filter:  f, out: out,
 	}

@@ -38,6 +38,9 @@ func snapshotWarnings(meta *inventory.Meta, older bool) []string {
 	if !meta.Complete {
 		ws = append(ws, "the snapshot is incomplete: what it does not list is not taken for deleted")
 	}
+	if meta.Torn > 0 {
+		ws = append(ws, fmt.Sprintf("rows whose keys cannot be read: %d; any key that the snapshot does not list could be one of them, so none is taken for deleted", meta.Torn))
+	}
 	if older {
 		ws = append(ws, "the snapshot is older than one the tree has followed: what it does not list is not taken for deleted")
 	}

@@ -39,6 +39,7 @@ type intake struct {
 	read     int64
 	outside  int64
 	rejected int64
+	torn     int64
 }
 
 // run reads the parts, several at once.
@@ -77,7 +78,7 @@ type sink struct {
 	number            uint64 // of class
 	numbered          bool
 	// What in has not been told yet.
-	read, outside, rejected int64
+	read, outside, rejected, torn int64
 }
 
 // take reads a part whole.
@@ -102,7 +103,8 @@ func (s *sink) tell() {
 	s.in.read += s.read
 	s.in.outside += s.outside
 	s.in.rejected += s.rejected
-	s.read, s.outside, s.rejected = 0, 0, 0
+	s.in.torn += s.torn
+	s.read, s.outside, s.rejected, s.torn = 0, 0, 0, 0
 	s.in.progress(s.in.read)
 }
 
@@ -172,6 +174,9 @@ func (s *sink) Reject(r Rejected) error {
 
 func (s *sink) reject(r Rejected) error {
 	s.rejected++
+	if r.Torn || len(r.Key) == 0 {
+		s.torn++
+	}
 	s.key = appendObjectKey(s.key[:0], r.Key[:min(len(r.Key), maxRejectedKey)])
 	s.data = appendText(s.data[:0], r.File[:min(len(r.File), maxRejectedText)])
 	s.data = binary.BigEndian.AppendUint64(s.data, uint64(max(r.Row, 0)))

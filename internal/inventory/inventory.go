@@ -43,6 +43,9 @@ type Meta struct {
 	Latest      int64 `json:"latest"`
 	LatestBytes int64 `json:"latest_bytes"`
 	Rejected    int64 `json:"rejected"`
+	// Torn counts those of them whose key could not be read. While there are
+	// some, nothing may look absent: any of them could be the missing one.
+	Torn int64 `json:"torn"`
 	// Duplicates counts rows that repeated another exactly; they were dropped.
 	Duplicates int64 `json:"duplicates"`
 	// Ambiguous counts keys with no latest version or with several; missions
@@ -79,6 +82,8 @@ type Rejected struct {
 	File   string // of the report
 	Row    int64  // 1 is the first
 	Key    []byte // as far as it could be read; not always UTF-8
+	// Torn tells that Key is not, or may not be, the key of the object.
+	Torn bool
 	Reason string
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -206,6 +207,11 @@ func TestRejectedRows(t *testing.T) {
 			r := got.rejected[0]
 			if r.Row != 2 || r.Reason != c.reason || string(r.Key) != c.key || r.File != "x.csv.gz" {
 				t.Errorf("%+v, key %q", r, r.Key)
+			}
+			// Of a row that is no more than its wrong value, the key is certain.
+			values := []string{badUTF8, longKey, badVersionID, noSize, badSize, badTime, badLatest, badMarker, badBucket}
+			if r.Torn == slices.Contains(values, r.Reason) {
+				t.Errorf("torn: %v, though %s", r.Torn, r.Reason)
 			}
 		})
 	}

@@ -114,7 +114,7 @@ func (p *part) deliver(to inventory.Sink, row *row, n int64, reason string) erro
 	if reason == "" {
 		return to.Version(&row.version)
 	}
-	return to.Reject(inventory.Rejected{File: p.file.name, Row: n, Key: row.rejectedKey(), Reason: reason})
+	return to.Reject(inventory.Rejected{File: p.file.name, Row: n, Key: row.rejectedKey(), Torn: torn(reason), Reason: reason})
 }
 
 // maxFetches is how often a file is fetched that arrives damaged.

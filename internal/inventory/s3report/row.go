@@ -158,6 +158,16 @@ func (r *row) rejectedKey() []byte {
 	return r.key[:min(len(r.key), maxRejectedKey)]
 }
 
+// torn tells whether a row set aside for a reason leaves its key, or that of a
+// row it may have swallowed, in doubt: whenever more than a value is wrong.
+func torn(reason string) bool {
+	switch reason {
+	case badUTF8, longKey, badVersionID, noSize, badSize, badTime, badLatest, badMarker, badBucket:
+		return false
+	}
+	return true
+}
+
 // unescape undoes the encoding of keys in CSV reports: percent signs, and plus
 // signs for spaces. What is malformed is returned as it is.
 func (r *row) unescape(b []byte) ([]byte, bool) {
