@@ -88,12 +88,13 @@ func (s *setup) knownTree(ctx context.Context, n int64, dir string) (cooper.Inst
 	defer t.Close()
 	it := snap.Versions(ctx, inventory.IterOptions{})
 	defer it.Close()
+	keys := inventory.Groups(it)
 	return meta.TakenAt, apply.Mend("r-bench", func(p permit.Permit) error {
 		state := t.Catalog().State()
 		state.Runs = []catalog.Sorted{{Level: catalog.BaseLevel}}
 		state.Observed = []catalog.Observed{{ID: meta.ID, TakenAt: meta.TakenAt, Bucket: meta.Bucket, Complete: true, Finished: true}}
 		for {
-			rows, err := nextRows(it, meta.TakenAt)
+			rows, err := nextRows(keys, meta.TakenAt)
 			if err != nil {
 				return err
 			}
@@ -113,27 +114,29 @@ func (s *setup) knownTree(ctx context.Context, n int64, dir string) (cooper.Inst
 }
 
 // nextRows makes catalog rows of the next whole keys.
-func nextRows(it inventory.Iterator, taken cooper.Instant) ([]catalog.Row, error) {
-	const atMost = 1_000_000
+func nextRows(keys *inventory.GroupReader, taken cooper.Instant) ([]catalog.Row, error) {
+	const enough = 1_000_000
 	var rows []catalog.Row
-	for len(rows) < atMost {
-		v, err := it.Next()
+	for len(rows) < enough {
+		group, err := keys.Next()
 		if errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			return nil, err
 		}
-		r := catalog.Row{Identity: v.Identity, DeleteMarker: v.DeleteMarker, FirstSeen: taken, Place: catalog.Mirror, Check: cooper.Verified, Method: "md5"}
-		switch {
-		case v.DeleteMarker:
-			r.Place, r.Check, r.Method = catalog.Nowhere, "", ""
-		case !v.Latest:
-			r.Place, r.Reason, r.Superseded = catalog.History, catalog.Older, v.LastModified+day
+		for _, v := range group {
+			r := catalog.Row{Identity: v.Identity, DeleteMarker: v.DeleteMarker, FirstSeen: taken, Place: catalog.Mirror, Check: cooper.Verified, Method: "md5"}
+			switch {
+			case v.DeleteMarker:
+				r.Place, r.Check, r.Method = catalog.Nowhere, "", ""
+			case !v.Latest:
+				r.Place, r.Reason, r.Superseded = catalog.History, catalog.Older, v.LastModified+day
+			}
+			if v.Latest {
+				r.Shown = []int64{int64(taken)}
+			}
+			rows = append(rows, r)
 		}
-		if v.Latest {
-			r.Shown = []int64{int64(taken)}
-		}
-		rows = append(rows, r)
 	}
 	return rows, nil
 }
