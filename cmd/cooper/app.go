@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,6 +53,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
+		// A mistake in the command line may stand before --json.
+		a.json = a.json || slices.Contains(args, "--json")
 		// cobra's own errors are about the command line.
 		var e *cooper.Error
 		if !errors.As(err, &e) && isUsage(err) {

@@ -18,6 +18,9 @@ func (a *app) backupCmd() *cobra.Command {
 		Long: `A tree is a directory with a usable mirror of the bucket (DIR/mirror), everything
 that was replaced or deleted (DIR/history), and a catalog that says where every
 version is and how far it was verified (DIR/.cooper).`,
+		Example: `  cooper backup run s3://bucket /data/backup --list
+  cooper backup status /data/backup
+  cooper backup restore /data/backup --prefix images/ --to /tmp/images`,
 	}
 	cmd.AddCommand(a.backupRunCmd(), a.backupPlanCmd(), a.backupStatusCmd(), a.backupVerifyCmd(), a.backupRestoreCmd(), a.backupRollbackCmd())
 	return group(cmd)

@@ -33,7 +33,7 @@ conflict unless --replace is given.
 
 A time between two snapshots is answered as well as one can tell, with a warning.`,
 		Example: `  cooper backup restore /data/backup --at 2026-03-01 --prefix images/ --to /tmp/images
-  cooper backup restore /data/backup --key a/b.txt --version 3sL4kqtJlcpXroDTDmJ+rmSpXd3dIbrHY --to .
+  cooper backup restore /data/backup --key a/b.txt --version 3sL4kqtJlcpXroDTDmJ --to .
   cooper backup restore /data/backup --prefix raw/ --to s3://other-bucket/raw-restored/`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

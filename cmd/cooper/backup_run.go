@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 	"slices"
 
@@ -200,6 +201,15 @@ func (a *app) planned(r ran) error {
 
 // follow-up of a run: what it did, whatever its end.
 func (a *app) finished(r ran, err error) error {
+	switch cooper.KindOf(err) {
+	case cooper.KindRefused, cooper.KindUsage:
+		// Nothing was done; the plan alone may be of use to a program.
+		if a.json {
+			r.Applied = nil
+			return errors.Join(err, a.emit(r))
+		}
+		return err
+	}
 	if r.Applied != nil && r.Applied.Run != "" {
 		if shown := a.showSummary(r); err == nil {
 			err = shown

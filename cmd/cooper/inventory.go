@@ -17,7 +17,8 @@ import (
 )
 
 func (a *app) inventoryCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "inventory", Short: "S3 Inventory reports for stores that have none"}
+	cmd := &cobra.Command{Use: "inventory", Short: "S3 Inventory reports for stores that have none",
+		Example: "  cooper inventory write s3://bucket s3://reports/inventory/"}
 	var opt inventoryWrite
 	write := &cobra.Command{
 		Use:   "write s3://BUCKET s3://DST/PREFIX/ | DIR",

@@ -20,7 +20,8 @@ import (
 )
 
 func (a *app) ledgerCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "ledger", Short: "Ask the facts"}
+	cmd := &cobra.Command{Use: "ledger", Short: "Ask the facts",
+		Example: `  cooper ledger sql "SELECT verb, status, count(*) FROM outcome GROUP BY ALL"`}
 	var trees []string
 	sql := &cobra.Command{
 		Use:   `sql "SELECT …"`,

@@ -19,10 +19,12 @@ import (
 )
 
 func (a *app) planCmd() *cobra.Command {
-	cmd := &cobra.Command{Use: "plan", Short: "Look at plans"}
+	cmd := &cobra.Command{Use: "plan", Short: "Look at plans",
+		Example: "  cooper plan ls\n  cooper plan show latest --actions"}
 	ls := &cobra.Command{
 		Use: "ls", Short: "List the plans in the workspace", Args: cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error { return a.planLs() },
+		Example: "  cooper plan ls --json | jq -r .id",
+		RunE:    func(*cobra.Command, []string) error { return a.planLs() },
 	}
 	var actions bool
 	show := &cobra.Command{

@@ -155,9 +155,10 @@ func (a *app) showSnapshot(m inventory.Meta) error {
 
 func (a *app) snapshotLsCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:   "ls",
-		Short: "List the snapshots in the workspace",
-		Args:  cobra.NoArgs,
+		Use:     "ls",
+		Short:   "List the snapshots in the workspace",
+		Example: "  cooper snapshot ls --json | jq -r .id",
+		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) (err error) {
 			ws, err := a.openWorkspace()
 			if err != nil {
@@ -210,10 +211,11 @@ func (a *app) noneYet(n int, what, next string) {
 func (a *app) snapshotShowCmd() *cobra.Command {
 	var verify bool
 	cmd := &cobra.Command{
-		Use:   "show ID",
-		Short: "Show what a snapshot holds",
-		Long:  "Shows a snapshot. ID may be a unique beginning, or latest.",
-		Args:  cobra.ExactArgs(1),
+		Use:     "show ID",
+		Short:   "Show what a snapshot holds",
+		Long:    "Shows a snapshot. ID may be a unique beginning, or latest.",
+		Example: "  cooper snapshot show latest --verify\n  cooper snapshot show s-20261120",
+		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			ws, err := a.openWorkspace()
 			if err != nil {
@@ -238,10 +240,11 @@ func (a *app) snapshotShowCmd() *cobra.Command {
 
 func (a *app) snapshotRmCmd() *cobra.Command {
 	return &cobra.Command{
-		Use:   "rm ID…",
-		Short: "Remove snapshots from the workspace",
-		Long:  "Removes snapshots. Trees do not need them: a backup keeps what it saw in its own catalog.",
-		Args:  cobra.MinimumNArgs(1),
+		Use:     "rm ID…",
+		Short:   "Remove snapshots from the workspace",
+		Long:    "Removes snapshots. Trees do not need them: a backup keeps what it saw in its own catalog.",
+		Example: "  cooper snapshot rm s-20261120",
+		Args:    cobra.MinimumNArgs(1),
 		RunE: func(_ *cobra.Command, args []string) (err error) {
 			ws, err := a.openWorkspace()
 			if err != nil {

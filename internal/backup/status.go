@@ -23,7 +23,7 @@ type Status struct {
 	// Complete is the newest complete snapshot that the tree was brought to;
 	// Age is how long ago it was taken, in seconds.
 	Complete *catalog.Observed `json:"complete,omitempty"`
-	Age      float64           `json:"age,omitempty"`
+	Age      float64           `json:"age"`
 	// Pinned is the snapshot a rollback went to.
 	Pinned *catalog.Pin `json:"pinned,omitempty"`
 	// Unfinished is a run that the next one completes, or supersedes.

@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"cooper"
@@ -101,6 +102,9 @@ func prepare(dir string) error {
 	switch {
 	case err == nil:
 		return checkVersion(dir, string(b))
+	case errors.Is(err, syscall.ENOTDIR):
+		return &cooper.Error{Kind: cooper.KindUsage, Where: dir, Message: "this is not a directory",
+			Remedy: "Choose another place with --workspace or COOPER_WORKSPACE."}
 	case !errors.Is(err, fs.ErrNotExist):
 		return local(name, err)
 	}

@@ -67,6 +67,8 @@ func Open(opt Options) (query.Engine, error) {
 	return e, nil
 }
 
+const sqlRemedy = "`cooper ledger sql --help` lists the tables; DESCRIBE outcome shows the columns of one."
+
 func (e *engine) Close() error {
 	if err := e.db.Close(); err != nil {
 		return &cooper.Error{Kind: cooper.KindInternal, Message: "the SQL engine does not stop", Err: err}
@@ -116,11 +118,11 @@ func parse(ctx context.Context, conn *sql.Conn, text string, args int) (describe
 	}
 	switch {
 	case parsed.Error && parsed.Type == "parser":
-		return false, &cooper.Error{Kind: cooper.KindUsage, Message: "the SQL has a mistake: " + parsed.Message}
+		return false, &cooper.Error{Kind: cooper.KindUsage, Message: "the SQL has a mistake: " + parsed.Message, Remedy: sqlRemedy}
 	case parsed.Error:
 		return false, refused("only queries that read are allowed")
 	case len(parsed.Statements) == 0:
-		return false, &cooper.Error{Kind: cooper.KindUsage, Message: "there is no SQL"}
+		return false, &cooper.Error{Kind: cooper.KindUsage, Message: "there is no SQL", Remedy: sqlRemedy}
 	case len(parsed.Statements) > 1:
 		return false, refused(fmt.Sprintf("only one query at a time is allowed, not %d", len(parsed.Statements)))
 	}
@@ -149,7 +151,7 @@ func failed(ctx context.Context, err error) error {
 	case driver.ErrorTypeParser, driver.ErrorTypeSyntax, driver.ErrorTypeBinder, driver.ErrorTypeCatalog,
 		driver.ErrorTypeConversion, driver.ErrorTypeInvalidInput, driver.ErrorTypeMismatchType, driver.ErrorTypeOutOfRange,
 		driver.ErrorTypeNotImplemented, driver.ErrorTypeParameterNotResolved, driver.ErrorTypeParameterNotAllowed:
-		return &cooper.Error{Kind: cooper.KindUsage, Message: "the SQL has a mistake", Err: err}
+		return &cooper.Error{Kind: cooper.KindUsage, Message: "the SQL has a mistake", Err: err, Remedy: sqlRemedy}
 	case driver.ErrorTypeOutOfMemory:
 		return &cooper.Error{Kind: cooper.KindFull, Message: "the query needs more memory or disk than it may use", Err: err,
 			Remedy: "Raise the memory limit, make room for temporary files, or ask for less."}
