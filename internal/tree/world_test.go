@@ -150,7 +150,7 @@ func allRows(c *catalog.Catalog) ([]catalog.Row, error) {
 	rows := []catalog.Row{}
 	for {
 		r, err := it.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return rows, it.Close()
 		}
 		if err != nil {

@@ -112,7 +112,7 @@ func (c *Catalog) Lookup(ctx context.Context, key string) ([]Row, error) {
 	var rows []Row
 	for {
 		row, err := m.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return rows, m.Close()
 		}
 		if err != nil {
@@ -148,7 +148,7 @@ func (g *GroupReader) Next() ([]Row, error) {
 	g.rows = append(g.rows[:0], g.ahead)
 	for {
 		g.read()
-		if g.err == io.EOF {
+		if errors.Is(g.err, io.EOF) {
 			return g.rows, nil
 		}
 		if g.err != nil {

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -82,7 +83,7 @@ func all(t interface {
 	var rows []Row
 	for {
 		r, err := it.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		check(t, err)
@@ -239,7 +240,7 @@ func TestReadingOnWhileTheCatalogIsCompacted(t *testing.T) {
 	add(t, c, row("later", 1, nil))
 	n := 0
 	for {
-		if _, err := it.Next(); err == io.EOF {
+		if _, err := it.Next(); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
 			t.Fatal(err)
@@ -285,7 +286,7 @@ func TestGroups(t *testing.T) {
 	var got []string
 	for {
 		rows, err := g.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		check(t, err)
@@ -296,7 +297,7 @@ func TestGroups(t *testing.T) {
 		t.Error(s)
 	}
 	g = Groups(newCatalog(t).Rows(context.Background(), ""))
-	if _, err := g.Next(); err != io.EOF {
+	if _, err := g.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("an empty catalog: %v", err)
 	}
 	check(t, g.Close())

@@ -1,7 +1,6 @@
 package catalog
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -40,6 +39,7 @@ type scan struct {
 	parquet *parquet.File // of files[0]
 	group   int           // the next row group
 	rows    int64         // read from files[0]
+	left    int64         // not read yet of the row group
 	columns []column      // of the row group before it; nil between groups
 }
 
@@ -103,7 +103,7 @@ func (s *scan) next(rows []Row) (_ []Row, err error) {
 			}
 		}
 		n, err := s.nextPage()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) && s.left == 0 {
 			if err := s.endGroup(); err != nil {
 				return nil, s.corrupt(err)
 			}
@@ -120,11 +120,15 @@ func (s *scan) next(rows []Row) (_ []Row, err error) {
 			return nil, s.corrupt(err)
 		}
 		s.rows += int64(n)
+		s.left -= int64(n)
 		return rows, nil
 	}
 }
 
 func (s *scan) corrupt(err error) error {
+	if errors.Is(err, io.EOF) {
+		err = io.ErrUnexpectedEOF // nobody may take this for the end of the rows
+	}
 	where := "the catalog"
 	if len(s.files) > 0 {
 		where = dir + "/" + s.files[0].meta.Name
@@ -138,7 +142,7 @@ func (s *scan) nextPage() (int, error) {
 	rows := -1
 	for i := range s.columns {
 		n, err := s.columns[i].next()
-		if err == io.EOF && i > 0 && rows >= 0 {
+		if errors.Is(err, io.EOF) && i > 0 && rows >= 0 {
 			return 0, errShape
 		}
 		if err != nil {
@@ -171,6 +175,7 @@ func (s *scan) openGroup() error {
 			if !ok {
 				continue
 			}
+			s.left = g.NumRows() - first
 			s.columns = make([]column, columnCount)
 			for i, chunk := range g.ColumnChunks() {
 				s.columns[i].pages = chunk.Pages()
@@ -230,127 +235,4 @@ func (s *scan) firstRow(g parquet.RowGroup) (row int64, ok bool, err error) {
 		}
 	}
 	return 0, false, nil
-}
-
-// rowsReader gives the rows of a scan one by one.
-type rowsReader struct {
-	fill func() ([]Row, error) // the next rows; the slice before is free again
-	stop func() error
-
-	rows []Row
-	at   int
-
-	span span
-}
-
-// newRowsReader reads sc in place; ahead reads on in another goroutine.
-func newRowsReader(ctx context.Context, sc *scan, ahead bool) *rowsReader {
-	r := &rowsReader{span: sc.span}
-	if !ahead {
-		most := int64(0) // rows that a page can have
-		for _, f := range sc.files {
-			most = max(most, min(f.meta.Rows, pageRows))
-		}
-		buf := make([]Row, 0, most)
-		r.fill = func() ([]Row, error) {
-			if err := ctx.Err(); err != nil {
-				return nil, context.Cause(ctx)
-			}
-			return sc.next(buf[:0])
-		}
-		r.stop = sc.close
-		return r
-	}
-	a := startAhead(ctx, sc)
-	r.fill, r.stop = a.fill, a.stop
-	return r
-}
-
-// next gives the next row in the span, or nil at the end. The row is good until
-// the following call.
-func (r *rowsReader) next() (*Row, error) {
-	for {
-		for r.at < len(r.rows) {
-			row := &r.rows[r.at]
-			r.at++
-			if row.Key < r.span.prefix {
-				continue
-			}
-			if r.span.ends(row.Key) {
-				return nil, nil
-			}
-			return row, nil
-		}
-		rows, err := r.fill()
-		if err == io.EOF {
-			return nil, nil
-		}
-		if err != nil {
-			return nil, err
-		}
-		r.rows, r.at = rows, 0
-	}
-}
-
-// ahead decodes pages while the ones before are looked at.
-type ahead struct {
-	full   chan filled
-	free   chan []Row
-	cancel context.CancelFunc
-	done   chan struct{}
-	closed error // of the scan; good once done is closed
-	using  []Row
-}
-
-type filled struct {
-	rows []Row
-	err  error
-}
-
-func startAhead(ctx context.Context, sc *scan) *ahead {
-	const batches = 3
-	ctx, cancel := context.WithCancel(ctx)
-	a := &ahead{full: make(chan filled, batches+1), free: make(chan []Row, batches), cancel: cancel, done: make(chan struct{})}
-	for range batches {
-		a.free <- make([]Row, 0, pageRows)
-	}
-	go func() {
-		defer close(a.done)
-		defer func() { a.closed = sc.close() }()
-		for {
-			var buf []Row
-			select {
-			case buf = <-a.free:
-			case <-ctx.Done():
-				a.full <- filled{err: context.Cause(ctx)} // there is room for one more
-				return
-			}
-			rows, err := sc.next(buf[:0])
-			a.full <- filled{rows, err}
-			if err != nil {
-				return
-			}
-		}
-	}()
-	return a
-}
-
-func (a *ahead) fill() ([]Row, error) {
-	if a.using != nil {
-		a.free <- a.using
-		a.using = nil
-	}
-	f := <-a.full
-	if f.err != nil {
-		a.full <- f // for whoever asks again
-		return nil, f.err
-	}
-	a.using = f.rows
-	return f.rows, nil
-}
-
-func (a *ahead) stop() error {
-	a.cancel()
-	<-a.done
-	return a.closed
 }

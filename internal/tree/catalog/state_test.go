@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"slices"
@@ -125,7 +126,7 @@ func damaged(t testing.TB, b []byte) (rows int, err error) {
 	buf := make([]Row, 0, pageRows)
 	for {
 		page, err := sc.next(buf)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return rows, nil
 		}
 		if err != nil {

@@ -176,7 +176,7 @@ func (c *Catalog) mergeInto(ctx context.Context, old []Sorted, keepDropped bool,
 	}()
 	for {
 		row, err := m.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return w.finish()
 		}
 		if err != nil {

@@ -74,7 +74,7 @@ func (d *dirFS) openDir(name string) (int, error) {
 	}
 	for {
 		fd, err := unix.Openat2(d.root, name, &unix.OpenHow{Flags: dirFlags, Resolve: resolve})
-		if err != unix.EINTR && err != unix.EAGAIN { // again: something was renamed meanwhile
+		if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) { // again: something was renamed meanwhile
 			return fd, err
 		}
 	}
@@ -115,7 +115,7 @@ func firstErrno(err error) error {
 func retry(call func() (int, error)) (int, error) {
 	for {
 		n, err := call()
-		if err != unix.EINTR {
+		if !errors.Is(err, unix.EINTR) {
 			return n, err
 		}
 	}

@@ -137,7 +137,7 @@ func (d *dirFS) mkdirAll(name string) error {
 func (d *dirFS) Move(from, to string) error {
 	err := d.twoNames(from, to, func(fromDir int, fromBase string, toDir int, toBase string) error {
 		err := unix.Renameat2(fromDir, fromBase, toDir, toBase, unix.RENAME_NOREPLACE)
-		if err == unix.EINVAL || err == unix.ENOSYS {
+		if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
 			// The file system cannot. A crash between the two leaves one file
 			// under both names, which loses nothing and can be told by its inode.
 			if err := unix.Linkat(fromDir, fromBase, toDir, toBase, 0); err != nil {

@@ -7,6 +7,7 @@
 package memfs
 
 import (
+	"errors"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -236,7 +237,7 @@ func (m *FS) parent(name string) error {
 	if name == "." {
 		return syscall.EINVAL
 	}
-	if _, err := m.lookup(name); err == syscall.EINVAL {
+	if _, err := m.lookup(name); errors.Is(err, syscall.EINVAL) {
 		return err
 	}
 	if up := m.names[path.Dir(name)]; up == nil || !up.dir {

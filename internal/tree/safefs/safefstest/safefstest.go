@@ -107,7 +107,7 @@ func testFilesAndDirectories(t *testing.T, d safefs.FS) {
 		t.Errorf("content %q", b)
 	}
 	part := make([]byte, 9)
-	if n, err := r.ReadAt(part, 2); n != 3 || err != io.EOF {
+	if n, err := r.ReadAt(part, 2); n != 3 || !errors.Is(err, io.EOF) {
 		t.Errorf("ReadAt: %d, %v", n, err)
 	}
 	check(t, r.Close())
