@@ -92,11 +92,20 @@ func (a *app) showSummary(r ran) error {
 		a.say("  %s with %s%s", term.Bytes(s.Bytes), term.Plural(s.Requests, "request"), rate)
 	}
 	for _, f := range s.Failures {
-		why := strings.TrimPrefix(f.Message, cooper.Quote(f.Key)+": ") // where errors happened is said once
-		a.say("  %s %s: %s", a.stdout.Style(term.Red, string(f.Kind)), term.Clean(f.Key), term.Clean(why))
+		a.say("  %s %s: %s", a.stdout.Style(term.Red, string(f.Kind)), term.Clean(f.Key), term.Clean(reason(r.Plan.Source, f.Key, f.Message)))
 	}
 	if more := s.Count(cooper.Failed) - int64(len(s.Failures)); more > 0 {
 		a.say("  and %s more: cooper ledger sql \"SELECT key, kind, message FROM outcome WHERE run = '%s' AND status = 'failed'\"", term.Count(more), s.Run)
 	}
 	return nil
+}
+
+// reason is a message without the key it begins with: that has been said.
+func reason(source, key, message string) string {
+	if rest, ok := strings.CutPrefix(message, source+"/"+key); ok {
+		if _, why, ok := strings.Cut(rest, ": "); ok { // the version stands between
+			return why
+		}
+	}
+	return strings.TrimPrefix(message, cooper.Quote(key)+": ")
 }

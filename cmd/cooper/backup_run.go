@@ -195,7 +195,11 @@ func (a *app) planned(r ran) error {
 	if err := a.showPlan(*r.Plan); err != nil {
 		return err
 	}
-	a.say("\nApply it with: cooper apply %s", r.Plan.ID)
+	confirm := ""
+	if r.Plan.Share.Exceeded() {
+		confirm = " --confirm " + r.Plan.Digest[:12]
+	}
+	a.say("\nApply it with: cooper apply %s%s", r.Plan.ID, confirm)
 	return nil
 }
 

@@ -56,7 +56,8 @@ func (a *app) backupStatus(ctx context.Context, dir string, count bool) (err err
 func (a *app) showStatus(s *backup.Status) error {
 	a.say("%s", a.stdout.Style(term.Bold, term.Clean(s.Tree)))
 	if c := s.Complete; c != nil {
-		a.say("  follows   s3://%s as of %s (%s), %s ago", c.Bucket, c.TakenAt, c.ID, term.Duration(time.Duration(s.Age)*time.Second))
+		a.say("  follows   s3://%s as of %s, %s ago", c.Bucket, c.TakenAt, term.Duration(time.Duration(s.Age)*time.Second))
+		a.say("  snapshot  %s", c.ID)
 	} else {
 		a.say("  follows   %s", a.stdout.Style(term.Yellow, "no complete snapshot yet"))
 	}
@@ -67,7 +68,7 @@ func (a *app) showStatus(s *backup.Status) error {
 		a.say("  %s", a.stdout.Style(term.Yellow, fmt.Sprintf("unfinished  %s %s: %d of %d shards to go; the next run goes on", u.Mission, u.Plan, u.Left, u.Shards)))
 	}
 	if l := s.Last; l != nil {
-		a.say("  last run  %s, %s, ended %s: %s", l.ID, l.Mission, l.Ended, string(l.Status))
+		a.say("  last run  %s, %s, ended %s: %s", l.ID, l.Mission, l.Ended.Time().Format(time.RFC3339), string(l.Status))
 	}
 	for _, x := range []struct {
 		word   string

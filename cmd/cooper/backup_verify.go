@@ -21,7 +21,6 @@ type verifyFlags struct {
 	content bool
 	repair  bool
 	prefix  string
-	jobs    int
 	apply   applyFlags
 }
 
@@ -140,11 +139,11 @@ func (a *app) showVerified(v verified) error {
 		return a.emit(v)
 	}
 	if len(v.Problems) == 0 {
-		how := "present, with the right size and time"
+		how := "all there with the right size and time"
 		if v.Verified+v.Unverifiable > 0 {
-			how = fmt.Sprintf("read: %s verified, %s unverifiable", term.Count(v.Verified), term.Count(v.Unverifiable))
+			how = fmt.Sprintf("%s verified, %s unverifiable", term.Count(v.Verified), term.Count(v.Unverifiable))
 		}
-		a.say("%s %s, %s, %s; nothing is missing, changed or foreign", a.stdout.Style(term.Green, "sound:"), term.Plural(v.Files, "file"), term.Bytes(v.Bytes), how)
+		a.say("%s %s, %s, %s; none foreign", a.stdout.Style(term.Green, "sound:"), term.Plural(v.Files, "file"), term.Bytes(v.Bytes), how)
 		return nil
 	}
 	for _, p := range slices.Sorted(maps.Keys(v.Problems)) {

@@ -105,7 +105,8 @@ func (a *app) writeReport(ctx context.Context, snap *inventory.Snapshot, dest st
 		if err != nil {
 			return "", err
 		}
-		return s3report.WriteDir(ctx, abs, opt, rows)
+		name, err := s3report.WriteDir(ctx, abs, opt, rows)
+		return filepath.Join(abs, filepath.FromSlash(name)), err
 	}
 	bucket, prefix, err := s3.ParseURL(dest)
 	if err != nil {

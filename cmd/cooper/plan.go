@@ -74,7 +74,7 @@ func (a *app) planLs() (err error) {
 	if err != nil {
 		return err
 	}
-	table := term.NewTable(a.stdout, "ID", "MISSION", "ACTIONS>", "BYTES>", "SNAPSHOT", "TARGET")
+	table := term.NewTable(a.stdout, "ID", "MISSION", "ACTIONS>", "BYTES>", "TARGET")
 	for _, id := range ids {
 		p, err := plan.Open(ws.PlanDir(id))
 		if err != nil {
@@ -91,11 +91,7 @@ func (a *app) planLs() (err error) {
 		for _, t := range h.Totals {
 			n += t.Count
 		}
-		snap := ""
-		if h.Snapshot != nil {
-			snap = h.Snapshot.ID
-		}
-		table.Row(id, h.Mission, term.Count(n), term.Bytes(h.Estimate.Bytes), snap, h.Target.Path)
+		table.Row(id, h.Mission, term.Count(n), term.Bytes(h.Estimate.Bytes), h.Target.Path)
 	}
 	if a.json || table.Len() == 0 {
 		a.noneYet(table.Len(), "plans", "cooper backup plan --help")
@@ -147,12 +143,12 @@ func (a *app) showBrief(h plan.Header) error {
 	if h.Share.Removed > 0 {
 		line := fmt.Sprintf("  retires  %s of %s in the mirror without a replacement", term.Count(h.Share.Removed), term.Count(h.Share.Scope))
 		if h.Share.Exceeded() {
-			line = a.stdout.Style(term.Red, fmt.Sprintf("%s: more than %g %%, apply needs --confirm %s", line, 100*h.Share.Limit, h.Digest[:min(12, len(h.Digest))]))
+			line = a.stdout.Style(term.Red, line)
 		}
 		a.say("%s", line)
 	}
 	for _, w := range h.Warnings {
-		a.say("  %s %s", a.stdout.Style(term.Yellow, "warning:"), term.Clean(w))
+		a.say("  %s %s", a.stdout.Style(term.Yellow, "warning:"), a.stdout.Wrap(term.Clean(w), 11))
 	}
 	return nil
 }

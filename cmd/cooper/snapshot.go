@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -183,12 +184,12 @@ func (a *app) snapshotLsCmd() *cobra.Command {
 					}
 					continue
 				}
-				state := "complete"
+				state := ""
 				if !m.Complete {
 					state = "incomplete"
 				}
 				if m.Scope.Prefix != "" {
-					state += ", " + m.Scope.Prefix
+					state = strings.TrimPrefix(state+", below "+m.Scope.Prefix, ", ")
 				}
 				table.Row(id, m.Bucket, m.TakenAt.String(), term.Count(m.Versions), term.Bytes(m.Bytes), state)
 			}

@@ -156,3 +156,33 @@ func Shorten(s string, width int) string {
 	head := (width - 1) / 2
 	return string(rs[:head]) + "…" + string(rs[n-(width-1-head):])
 }
+
+// Wrap breaks a sentence at blanks so that it fits a terminal; lines but the
+// first, which begins at the column indent, are indented. What goes to a file or
+// a pipe stays as it is.
+func (o Out) Wrap(s string, indent int) string {
+	if !o.Live {
+		return s
+	}
+	return wrap(s, o.Width(), indent)
+}
+
+func wrap(s string, width, indent int) string {
+	var b strings.Builder
+	at := indent
+	for i, word := range strings.Fields(s) {
+		n := utf8.RuneCountInString(word)
+		switch {
+		case i == 0:
+		case at+1+n >= width:
+			b.WriteString("\n" + strings.Repeat(" ", indent))
+			at = indent
+		default:
+			b.WriteByte(' ')
+			at++
+		}
+		b.WriteString(word)
+		at += n
+	}
+	return b.String()
+}

@@ -55,3 +55,14 @@ func TestShorten(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestWrap(t *testing.T) {
+	got := wrap("versions in an archive class, deferred: a-very-long-word-that-fits-nowhere and more", 24, 2)
+	want := "versions in an\n  archive class,\n  deferred:\n  a-very-long-word-that-fits-nowhere\n  and more"
+	if got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+	if s := Plain(nil).Wrap("a b", 80); s != "a b" {
+		t.Errorf("%q was broken for a file", s)
+	}
+}

@@ -33,11 +33,9 @@ func (w *Workspace) NewID(prefix string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	last := w.last[prefix]
-	if kind := kindOf(prefix); kind != "" {
-		// An unreadable directory will be noticed by whoever writes there.
-		if ids, err := w.ids(kind); err == nil && len(ids) > 0 {
-			last = max(last, ids[len(ids)-1])
-		}
+	// An unreadable directory will be noticed by whoever writes there.
+	if ids, err := w.known(prefix); err == nil && len(ids) > 0 {
+		last = max(last, ids[len(ids)-1])
 	}
 	id := format(prefix, w.opt.Clock(), w.opt.Rand())
 	if id <= last {
@@ -66,14 +64,23 @@ func successor(id string) string {
 	return format(id[:1], t, n+1)
 }
 
-func kindOf(prefix string) string {
+// known lists the ids with a prefix that are here, in order: those of snapshots
+// and plans have directories, those of runs are in the ledger.
+func (w *Workspace) known(prefix string) ([]string, error) {
 	switch prefix {
 	case "s":
-		return Snapshot
+		return w.ids(Snapshot)
 	case "p":
-		return Plan
+		return w.ids(Plan)
 	}
-	return ""
+	files, err := os.ReadDir(filepath.Join(w.LedgerDir(), "run"))
+	var ids []string
+	for _, f := range files { // in order
+		if id := strings.TrimSuffix(f.Name(), ".parquet"); idPattern.MatchString(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, err
 }
 
 // Snapshots lists the ids of the snapshots, oldest first.

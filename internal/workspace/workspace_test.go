@@ -98,6 +98,15 @@ func TestIDsAscend(t *testing.T) {
 	if got := w.NewID("p"); got != "p-20261120T130001Z-0000" {
 		t.Errorf("after a later one: got %s", got)
 	}
+	mkdir(t, filepath.Join(w.LedgerDir(), "run"))
+	for _, name := range []string{"r-20261120T140000Z-0007.parquet", "r-20261120T150000Z-0008.parquet.tmp-1"} {
+		if err := os.WriteFile(filepath.Join(w.LedgerDir(), "run", name), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := w.NewID("r"); got != "r-20261120T140000Z-0008" {
+		t.Errorf("after a run of the ledger: got %s", got)
+	}
 }
 
 func TestResolve(t *testing.T) {
