@@ -42,6 +42,7 @@ func grow(t *testing.T, dir, options string) {
 // foreseen and where it happens in the middle of a run: a clean stop with the
 // kind full, and with more room the next run goes on.
 func TestFullFileSystem(t *testing.T) {
+	t.Parallel()
 	const objects = 400
 	w := newWorld(t, "Enabled")
 	for i := range objects {
@@ -126,6 +127,7 @@ func fill(t *testing.T, disk, what string) {
 
 // TestTreeOnTwoFileSystems: renaming would not work there, so it is refused.
 func TestTreeOnTwoFileSystems(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "Enabled")
 	w.fill(10, 1)
 	report := w.report("now")
@@ -151,6 +153,7 @@ func TestTreeOnTwoFileSystems(t *testing.T) {
 // at: an unchanged run names none of mirror and history, and lists no directory
 // there.
 func TestUnchangedRunTouchesNoFile(t *testing.T) {
+	t.Parallel()
 	strace := needStrace(t)
 	w := newWorld(t, "Enabled")
 	const objects = 300
@@ -203,6 +206,7 @@ func TestUnchangedRunTouchesNoFile(t *testing.T) {
 // TestEstimate compares a plan's requests with those the server then counts:
 // at most a twentieth apart.
 func TestEstimate(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "Enabled")
 	for i := range 200 {
 		o := mem.PutOptions{}

@@ -13,6 +13,7 @@ import (
 // flips bits, repeats requests and loses answers. The tree must be that of a
 // run without any of it.
 func TestFaults(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "Enabled")
 	const objects = 2000
 	w.fill(objects, 1)

@@ -9,12 +9,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"cooper/internal/store/mem"
 )
 
 // TestSignalsStopCleanly sends SIGTERM, as a batch scheduler does, and SIGINT in
 // the middle of a run: exit code 130, and the next run goes on with what was
 // fetched.
 func TestSignalsStopCleanly(t *testing.T) {
+	t.Parallel()
 	const objects = 1000
 	w := newWorld(t, "Enabled")
 	w.fill(objects, 1)
@@ -53,6 +56,7 @@ func TestSignalsStopCleanly(t *testing.T) {
 // TestNewerPlanReusesWhatIsStaged kills a run, changes the bucket, and runs on
 // a newer report: the unfinished plan is given up, its bytes are not.
 func TestNewerPlanReusesWhatIsStaged(t *testing.T) {
+	t.Parallel()
 	const objects = 1000
 	w := newWorld(t, "Enabled")
 	w.fill(objects, 1)
@@ -92,9 +96,45 @@ func TestNewerPlanReusesWhatIsStaged(t *testing.T) {
 	must(t, w.url, ws, "backup", "verify", dir, "--content")
 }
 
+// TestStagedBytesThatNobodyWants kills a run in the middle of large bodies, and
+// has its versions erased: once a run is through, nothing of them is left.
+func TestStagedBytesThatNobodyWants(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "Enabled")
+	w.fill(200, 1)
+	before := w.report("before")
+	dir, ws := pair(t)
+	g := newGate(t, w, 100)
+	p := start(t, g.url, ws, backupArgs(dir, before)...)
+	p.at(t, g)
+	if err := p.cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	p.wait()
+	g.release()
+	if n := staged(t, dir); n < 50 {
+		t.Fatalf("only %d objects were staged", n)
+	}
+	// As a kill while bytes arrive leaves it.
+	if err := save(filepath.Join(dir, ".cooper", "staging", "0123.part"), []byte("half")); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range w.server.Versions("lab") {
+		w.server.DeleteVersion("lab", v.Key, v.VersionID)
+	}
+	w.server.Put("lab", "other", []byte("one"), mem.PutOptions{})
+	must(t, w.url, ws, backupArgs(dir, w.report("after"))...)
+	for _, line := range canonical(t, dir) {
+		if strings.HasPrefix(line, "left ") {
+			t.Error(line)
+		}
+	}
+}
+
 // TestTwoRunsOnOneTree: the second refuses and names the first, wherever it was
 // started and whatever it calls the tree; who only looks is let in.
 func TestTwoRunsOnOneTree(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "Enabled")
 	w.fill(100, 1)
 	report := w.report("now")
@@ -144,6 +184,7 @@ func TestTwoRunsOnOneTree(t *testing.T) {
 // TestUndoTakesAnInterruptedShardBack kills a run between two renames of one
 // commit, by a tracer that sends SIGKILL there.
 func TestUndoTakesAnInterruptedShardBack(t *testing.T) {
+	t.Parallel()
 	strace := needStrace(t)
 	const objects = 300
 	w := newWorld(t, "Enabled")

@@ -14,6 +14,7 @@ import (
 // TestJSON runs every command with --json: one object, or one a line, on
 // stdout, and nothing else anywhere.
 func TestJSON(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "Enabled")
 	w.server.CreateBucket("reports", "")
 	w.fill(20, 1)
@@ -92,6 +93,7 @@ func oneObject(t *testing.T, r result, fields ...string) {
 // TestErrors: each exit code, and the error as JSON on stderr, with nothing on
 // stdout that could pass for what was done.
 func TestErrors(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, "Enabled")
 	w.fill(5, 1)
 	report := w.report("now")
@@ -165,6 +167,7 @@ func TestErrors(t *testing.T) {
 // TestHelp walks all commands: each explains itself, with examples where it
 // takes arguments, in lines that fit a terminal.
 func TestHelp(t *testing.T) {
+	t.Parallel()
 	ws := filepath.Join(t.TempDir(), "ws")
 	name := regexp.MustCompile(`^  ([a-z]+) +\S`)
 	flag := regexp.MustCompile(`^ +(-\w, )?--`)

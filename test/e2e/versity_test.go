@@ -14,6 +14,7 @@ import (
 // report written and read in both formats, backup, changes, backup, a look at
 // every byte, restore, rollback.
 func TestOnARealServer(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("a real server takes a while")
 	}
