@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -55,7 +56,7 @@ func run(ctx context.Context, cooper, dir, parts string, rounds int) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer removeAll(dir)
 	fmt.Printf("%s, %d CPUs, %s\n", runtime.Version(), runtime.NumCPU(), cpuName())
 	s := &setup{cooper: bin, dir: dir, rounds: rounds}
 	known := map[string]func(context.Context) error{
@@ -88,6 +89,17 @@ func cpuName() string {
 	}
 	return "unknown CPU"
 }
+
+// removeAll clears up behind a measurement.
+func removeAll(dirs ...string) {
+	for _, dir := range dirs {
+		if err := os.RemoveAll(dir); err != nil {
+			fmt.Fprintln(os.Stderr, "bench: left behind:", err)
+		}
+	}
+}
+
+func finally(err *error, f func() error) { *err = errors.Join(*err, f()) }
 
 func median(xs []float64) float64 {
 	xs = slices.Clone(xs)

@@ -38,9 +38,7 @@ const day = cooper.Instant(24 * 60 * 60 * 1000)
 func (s *setup) scaleOf(ctx context.Context, n int64) error {
 	treeDir, ws := filepath.Join(s.dir, "tree"), filepath.Join(s.dir, "ws")
 	report := filepath.Join(s.dir, "report")
-	defer os.RemoveAll(treeDir)
-	defer os.RemoveAll(ws)
-	defer os.RemoveAll(report)
+	defer removeAll(treeDir, ws, report)
 	began := time.Now()
 	taken, err := s.knownTree(ctx, n, treeDir)
 	if err != nil {
@@ -53,7 +51,7 @@ func (s *setup) scaleOf(ctx context.Context, n int64) error {
 	fmt.Printf("%d versions prepared in %.0f s\n", n, time.Since(began).Seconds())
 	for range s.rounds {
 		u, err := s.cooperRun(ctx, "http://127.0.0.1:9", "ws", "backup", "run", "s3://"+src.Meta().Bucket, treeDir,
-			"--inventory", filepath.Join(report, src.Meta().Bucket, "bench"), "--plan-only", "--json", "--memory", "3GiB")
+			"--inventory", filepath.Join(report, src.Meta().Bucket, "bench"), "--plan-only", "--json")
 		if err != nil {
 			return err
 		}
@@ -70,9 +68,9 @@ func (s *setup) scaleOf(ctx context.Context, n int64) error {
 
 // knownTree makes a tree whose catalog lists the versions, all of them in
 // place.
-func (s *setup) knownTree(ctx context.Context, n int64, dir string) (cooper.Instant, error) {
+func (s *setup) knownTree(ctx context.Context, n int64, dir string) (taken cooper.Instant, err error) {
 	snapDir := filepath.Join(s.dir, "snapshot")
-	defer os.RemoveAll(snapDir)
+	defer removeAll(snapDir)
 	meta, err := inventory.Build(ctx, snapDir, invtest.Synthetic(n, 1, invtest.Options{}), inventory.BuildOptions{Memory: 2 << 30, TempDir: s.dir, ID: "s-bench"})
 	if err != nil {
 		return 0, err
@@ -85,9 +83,9 @@ func (s *setup) knownTree(ctx context.Context, n int64, dir string) (cooper.Inst
 	if err != nil {
 		return 0, err
 	}
-	defer t.Close()
+	defer finally(&err, t.Close)
 	it := snap.Versions(ctx, inventory.IterOptions{})
-	defer it.Close()
+	defer finally(&err, it.Close)
 	keys := inventory.Groups(it)
 	return meta.TakenAt, apply.Mend("r-bench", func(p permit.Permit) error {
 		state := t.Catalog().State()

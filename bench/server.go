@@ -56,7 +56,10 @@ func serveObjects(ctx context.Context, n, size int) error {
 		return err
 	}
 	srv := &http.Server{Handler: handler(mux, s), ReadHeaderTimeout: time.Minute}
-	go func() { <-ctx.Done(); srv.Close() }()
+	go func() {
+		<-ctx.Done()
+		_ = srv.Close() // the process ends
+	}()
 	fmt.Printf("listening on http://%s\n", l.Addr())
 	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 		return err

@@ -150,9 +150,9 @@ func (a *app) build(ctx context.Context, ws *workspace.Workspace, src inventory.
 	last := int64(0)
 	id := ws.NewID("s")
 	_, err = inventory.Build(ctx, ws.SnapshotDir(id), src, inventory.BuildOptions{
-		// Half of the memory for rows; the rest for files being decoded and
-		// encoded, and for the garbage collector's headroom.
-		Memory: memory / 2, TempDir: temp, Clock: a.clock, ID: id,
+		// A quarter of the memory for rows: what else the process holds while it
+		// sorts, and the garbage collector's headroom, come to a good deal more.
+		Memory: memory / 4, TempDir: temp, Clock: a.clock, ID: id,
 		Progress: func(read, _ int64) { count.Skip(read-last, 0); last = read },
 	})
 	if err != nil {

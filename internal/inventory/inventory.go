@@ -79,11 +79,11 @@ type File struct {
 
 // Rejected is a row that was set aside.
 type Rejected struct {
-	File   string // of the report
-	Row    int64  // 1 is the first
-	Key    []byte // as far as it could be read; not always UTF-8
+	File string // of the report
+	Row  int64  // 1 is the first
+	Key  []byte // as far as it could be read; not always UTF-8
 	// Torn tells that Key is not, or may not be, the key of the object.
-	Torn bool
+	Torn   bool
 	Reason string
 }
 

@@ -92,7 +92,7 @@ func readRows[T any](ctx context.Context, name string, each func([]T) error) err
 				return errors.Join(err, r.Close())
 			}
 			switch {
-			case rerr == io.EOF:
+			case rerr == io.EOF: //nolint:errorlint // an error that wraps EOF is damage, not the end
 				return r.Close()
 			case rerr == nil && n == 0:
 				rerr = io.ErrUnexpectedEOF

@@ -49,7 +49,7 @@ func all(t testing.TB, p *Plan) []cooper.Action {
 	it := p.Actions(context.Background())
 	for {
 		a, err := it.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		must(t, err)

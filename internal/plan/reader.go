@@ -313,7 +313,7 @@ func (p *Plan) read(ctx context.Context, in *input, n int, to []cooper.Action) (
 				}
 				to = append(to, a)
 			}
-			if rerr == io.EOF {
+			if rerr == io.EOF { //nolint:errorlint // an error that wraps EOF is damage, not the end
 				return nil
 			} else if rerr != nil {
 				return invalid(in.name, "the file is damaged", rerr)

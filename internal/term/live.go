@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"cooper"
 	"cooper/internal/progress"
 )
 
@@ -124,7 +123,7 @@ func LogLine(s *progress.Snapshot) string {
 func troubles(s *progress.Snapshot) string {
 	var parts []string
 	for _, k := range slices.Sorted(maps.Keys(s.Failed)) {
-		parts = append(parts, fmt.Sprintf("%s failed (%s)", Count(s.Failed[k]), cooper.Kind(k)))
+		parts = append(parts, fmt.Sprintf("%s failed (%s)", Count(s.Failed[k]), k))
 	}
 	for _, x := range []struct {
 		n    int64

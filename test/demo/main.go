@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"time"
@@ -60,6 +59,7 @@ type stage struct {
 	bucket         *bucket
 	reports        *bucket
 	lost           string // the key that is deleted and brought back
+	goroot         string // where the source of Go is
 }
 
 func newStage(ctx context.Context, cooper, server, dir string) (*stage, error) {
@@ -87,7 +87,11 @@ func newStage(ctx context.Context, cooper, server, dir string) (*stage, error) {
 	if err := os.WriteFile(marker, nil, 0o644); err != nil {
 		return nil, err
 	}
-	s := &stage{bin: bin, dir: dir, tree: filepath.Join(dir, "backup"), began: time.Now()}
+	goroot, err := exec.CommandContext(ctx, "go", "env", "GOROOT").Output()
+	if err != nil {
+		return nil, err
+	}
+	s := &stage{goroot: strings.TrimSpace(string(goroot)), bin: bin, dir: dir, tree: filepath.Join(dir, "backup"), began: time.Now()}
 	endpoint, err := s.startServer(server)
 	if err != nil {
 		return nil, err
@@ -146,7 +150,7 @@ const reports = "s3://reports/inventory/lab/cooper/"
 func (s *stage) fill(ctx context.Context) error {
 	s.tell("A bucket", "An S3 server that keeps versions, and a bucket with the source of Go and some image chunks.")
 	began := time.Now()
-	n, size, err := s.bucket.putTree(ctx, filepath.Join(runtime.GOROOT(), "src"), "go/src")
+	n, size, err := s.bucket.putTree(ctx, filepath.Join(s.goroot, "src"), "go/src")
 	if err != nil {
 		return err
 	}
@@ -202,7 +206,7 @@ func (s *stage) killed(ctx context.Context) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	staged := 0
+	var staged int
 watch:
 	for {
 		select {
@@ -219,7 +223,9 @@ watch:
 	if err := cmd.Process.Kill(); err != nil {
 		return err
 	}
-	<-ended
+	if err := <-ended; err == nil {
+		return errors.New("the run was over before it could be killed")
+	}
 	fmt.Printf("\n  %s with %d files fetched and none of them in place yet\n", bold("killed"), staged)
 	return s.cooper(ctx, "backup", "run", "s3://lab", s.tree, "--inventory", reports)
 }
@@ -242,7 +248,7 @@ func (s *stage) restored(ctx context.Context) error {
 	if err := s.cooper(ctx, "backup", "restore", s.tree, "--at", at, "--prefix", s.lost, "--to", to); err != nil {
 		return err
 	}
-	return compare(filepath.Join(runtime.GOROOT(), "src", strings.TrimPrefix(s.lost, "go/src/")), filepath.Join(to, s.lost))
+	return compare(filepath.Join(s.goroot, "src", strings.TrimPrefix(s.lost, "go/src/")), filepath.Join(to, s.lost))
 }
 
 func (s *stage) asked(ctx context.Context) error {

@@ -44,7 +44,7 @@ func TestSignalsStopCleanly(t *testing.T) {
 			}
 			g.release()
 			w.server.ResetCounts()
-			r = must(t, g.url, ws, backupArgs(dir, report, "--json")...)
+			must(t, g.url, ws, backupArgs(dir, report, "--json")...)
 			if n := w.server.Counts()["GetObject"]; n != int64(objects-have) {
 				t.Errorf("%d objects were fetched, of %d with %d staged", n, objects, have)
 			}
@@ -112,7 +112,7 @@ func TestStagedBytesThatNobodyWants(t *testing.T) {
 	}
 	p.wait()
 	g.release()
-	if n := staged(t, dir); n < 50 {
+	if n := staged(t, dir); n < 20 { // but for those in flight
 		t.Fatalf("only %d objects were staged", n)
 	}
 	// As a kill while bytes arrive leaves it.

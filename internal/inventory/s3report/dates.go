@@ -58,15 +58,15 @@ func datesIn(ctx context.Context, loc Location, folder string) ([]Date, error) {
 		}
 		dir, base := path.Split(strings.TrimPrefix(name, folder))
 		day := strings.TrimSuffix(dir, "/")
-		at, err := time.Parse(dateLayout, day)
+		at, notDate := time.Parse(dateLayout, day)
 		switch {
-		case err != nil || !isDateName(day):
+		case notDate != nil || !isDateName(day):
 		case base == manifestName:
 			found[day] = &Date{Name: day, At: cooper.InstantOf(at), Folder: folder + dir}
 		case base == checksumName:
 			whole[day] = true
 		}
-		return nil
+		return nil //nolint:nilerr // what is named otherwise is no report
 	})
 	if err != nil {
 		return nil, err

@@ -119,7 +119,7 @@ func (p *part) parquetColumns(f *parquet.File) (columns []*parquetColumn, err er
 			return nil, fmt.Errorf("column %s is of an unexpected type, %s", c.Name(), c.String())
 		}
 		columns = append(columns, &parquetColumn{
-			is: is, index: int(c.Index()), toMS: milliseconds(c.Type()), batch: make([]parquet.Value, batchRows),
+			is: is, index: c.Index(), toMS: milliseconds(c.Type()), batch: make([]parquet.Value, batchRows),
 		})
 	}
 	return columns, nil

@@ -81,7 +81,7 @@ func (p *part) readCSV(r io.Reader, to inventory.Sink) error {
 		if errors.Is(err, io.EOF) {
 			break
 		}
-		reason := ""
+		var reason string
 		if err == nil {
 			reason = row.csv(fields)
 		} else if reason = faultOf(err); reason == "" {

@@ -60,7 +60,7 @@ func Open(opt Options) (query.Engine, error) {
 	e := &engine{db: sql.OpenDB(connector)}
 	// Times are shown in UTC; after that no setting can be changed any more.
 	for _, s := range []string{"SET GLOBAL TimeZone = 'UTC'", "SET GLOBAL lock_configuration = true"} {
-		if _, err := e.db.Exec(s); err != nil {
+		if _, err := e.db.ExecContext(context.Background(), s); err != nil {
 			return nil, errors.Join(&cooper.Error{Kind: cooper.KindInternal, Message: "the SQL engine does not start", Err: err}, e.db.Close())
 		}
 	}

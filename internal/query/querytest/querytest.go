@@ -47,7 +47,7 @@ func All(t *testing.T, e query.Engine, sql string, args ...any) [][]any {
 	var all [][]any
 	for {
 		row, err := r.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
@@ -55,7 +55,7 @@ func All(t *testing.T, e query.Engine, sql string, args ...any) [][]any {
 		}
 		all = append(all, row)
 	}
-	if _, err := r.Next(); err != io.EOF {
+	if _, err := r.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("%s: after the end: %v", sql, err)
 	}
 	if err := r.Close(); err != nil {
@@ -125,7 +125,7 @@ func testOrder(t *testing.T, e query.Engine) {
 			t.Fatalf("row %d is %v", i, row)
 		}
 	}
-	if _, err := r.Next(); err != io.EOF {
+	if _, err := r.Next(); !errors.Is(err, io.EOF) {
 		t.Errorf("after the last row: %v", err)
 	}
 	if err := r.Close(); err != nil {

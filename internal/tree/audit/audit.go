@@ -101,10 +101,10 @@ func (a *auditor) report(f Finding) error {
 func (a *auditor) rows(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	work := make(chan catalog.Row, 64)
-	g.Go(func() error {
+	g.Go(func() (err error) {
 		defer close(work)
 		it := a.tree.Catalog().Rows(ctx, a.opt.Prefix)
-		defer it.Close()
+		defer func() { err = errors.Join(err, it.Close()) }()
 		for {
 			row, err := it.Next()
 			if errors.Is(err, io.EOF) {
@@ -175,12 +175,12 @@ func where(p catalog.Place) int {
 
 // content hashes a file. A wrong time with right bytes is still a change: the
 // mirror shows times.
-func (a *auditor) content(ctx context.Context, row *catalog.Row, path string, timeFits bool) error {
+func (a *auditor) content(ctx context.Context, row *catalog.Row, path string, timeFits bool) (err error) {
 	f, err := a.tree.OpenRow(row)
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	defer func() { err = errors.Join(err, f.Close()) }()
 	res, err := checksum.Recheck(ctx, counted{f, a.opt.Progress}, checksum.Known{ETag: row.ETag, Size: row.Size, Check: row.Check, Method: row.Method, Hash: row.Hash})
 	if err != nil {
 		return err

@@ -224,7 +224,11 @@ func TestMergingKeepsFewSequences(t *testing.T) {
 
 func fsDir(c *Catalog) string {
 	_, err := c.fs.Lstat("none")
-	return strings.TrimSuffix(err.(*cooper.Error).Where, "/none")
+	var e *cooper.Error
+	if !errors.As(err, &e) {
+		panic(err)
+	}
+	return strings.TrimSuffix(e.Where, "/none")
 }
 
 func TestReadingOnWhileTheCatalogIsCompacted(t *testing.T) {

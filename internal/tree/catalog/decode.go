@@ -22,10 +22,9 @@ type column struct {
 	defined []byte
 	none    bool // no row has a value
 
-	dict   parquet.Dictionary // the one words or times come from
-	words  []string
-	times  []int64
-	isDict bool
+	dict  parquet.Dictionary // the one words or times come from
+	words []string
+	times []int64
 }
 
 // next reads the following page and gives its number of rows.

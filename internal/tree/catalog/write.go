@@ -27,8 +27,8 @@ type writer struct {
 	files   []File
 	f       safefs.File
 	buf     *bufio.Writer
-	parquet *parquet.Writer
-	group   int // rows in the row group
+	parquet *parquet.Writer //nolint:staticcheck // the generic one takes rows only; this one takes columns as well
+	group   int             // rows in the row group
 	page    page
 	count   countingWriter
 }
