@@ -127,6 +127,11 @@ func (t *Tree) isEmpty(dir string) bool {
 }
 
 func (t *Tree) createLocked() error {
+	// Another process may have made the tree, and filled it, since this one
+	// looked: then an empty catalog would lose what it holds.
+	if err := t.checkVersion(); err == nil || cooper.KindOf(err) != cooper.KindUsage {
+		return err
+	}
 	if err := t.probe(); err != nil {
 		return err
 	}

@@ -103,6 +103,34 @@ func TestCrashWhileMakingATree(t *testing.T) {
 	}
 }
 
+// TestTwoMakersOfATree lets another process make a tree, and fill it, between
+// this one's look and its lock.
+func TestTwoMakersOfATree(t *testing.T) {
+	m := memfs.New()
+	a1 := version("a", 1)
+	m.Before = func(op string, paths ...string) error {
+		if op != "mkdir" || paths[0] != asideDir {
+			return nil
+		}
+		m.Before = nil
+		other, err := openMem(m, true)
+		check(t, err)
+		check(t, other.Close())
+		do(t, m, "p-1", place(a1))
+		return nil
+	}
+	_, err := openMem(m, true)
+	check(t, err)
+	if m.Before != nil {
+		t.Fatal("nobody came in between")
+	}
+	want := model{}
+	want.apply([]Change{place(a1)})
+	if d := want.differences(m); d != "" {
+		t.Error(d)
+	}
+}
+
 func TestTwoLockers(t *testing.T) {
 	dir := t.TempDir()
 	one, err := Open(dir, Options{Create: true, Clock: func() time.Time { return noon }})
