@@ -16,8 +16,8 @@ import (
 
 // Commit carries out a batch and marks its shard done. It gives the outcomes
 // as they ended: a change that something foreign stands in the way of, or
-// whose bytes are not where they should be, is left out, and its outcome becomes
-// failed (conflict, missing or changed). If a version cannot be placed in the
+// whose bytes are not where they should be, is left out but for what it says of
+// the bucket, and its outcome becomes failed (conflict, missing or changed). If a version cannot be placed in the
 // mirror, the one it was to replace stays, and that outcome becomes deferred.
 //
 // An error means that the shard is not done. KindFull: no room is left. After
@@ -114,10 +114,12 @@ func (t *Tree) prepare(ctx context.Context, b *Batch) (*journal.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	arrived := arrivals(b.Changes, func(i int) bool { return problems[i] != nil })
 	for i := range b.Changes {
 		c := &b.Changes[i]
 		if p := problems[i]; p != nil {
 			blame(&entry.Outcomes[c.Outcome], p.kind, p.message)
+			entry.Changes = append(entry.Changes, Change{Op: Record, Old: c.Old, New: unmoved(c, arrived), Outcome: c.Outcome})
 			continue
 		}
 		entry.Changes = append(entry.Changes, *c)
@@ -165,13 +167,46 @@ func (t *Tree) complete(ctx context.Context, p permit.Permit, entry *journal.Ent
 	return t.catalog.Publish(p, next)
 }
 
-// newRows are the catalog's new rows: those of the changes that were made.
+// arrivals are the keys of which a change that is made brings a version to the
+// mirror.
+func arrivals(changes []Change, left func(i int) bool) map[string]bool {
+	keys := map[string]bool{}
+	for i := range changes {
+		if c := &changes[i]; !left(i) && moves(c) && to(c).in == inMirror {
+			keys[c.New.Key] = true
+		}
+	}
+	return keys
+}
+
+// unmoved is the row after a change that was left out. The bytes are where they
+// were; but when the bucket showed the version, and listed it, is so all the
+// same: without it the tree would later tell something else of that day.
+//
+// Where another version of the key arrived in the mirror, this one's place was
+// empty: it has no bytes. Else two rows would claim one file.
+func unmoved(c *Change, arrived map[string]bool) catalog.Row {
+	row, was := c.New, &c.Old
+	if was.Key != "" { // its path in history follows from its identity
+		row.Identity = was.Identity
+	}
+	if was.Place == catalog.Mirror && arrived[was.Key] {
+		was = &catalog.Row{}
+	}
+	row.Place, row.Reason, row.Superseded = was.Place, was.Reason, was.Superseded
+	row.Check, row.Method, row.Hash = was.Check, was.Method, was.Hash
+	return row
+}
+
+// newRows are the catalog's new rows.
 func newRows(entry *journal.Entry) []catalog.Row {
 	left := leftOut(entry)
+	arrived := arrivals(entry.Changes, func(i int) bool { return left[i] })
 	rows := make([]catalog.Row, 0, len(entry.Changes))
 	for i := range entry.Changes {
 		c := &entry.Changes[i]
 		if left[i] {
+			rows = append(rows, unmoved(c, arrived))
 			continue
 		}
 		if c.Old.Key != "" && c.Old.Identity != c.New.Identity {

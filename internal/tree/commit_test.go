@@ -47,6 +47,11 @@ func brief(outs []cooper.Outcome) string {
 	return strings.Join(s, "; ")
 }
 
+// bare is what is known of a version whose bytes did not arrive.
+func bare(r catalog.Row) catalog.Row {
+	return catalog.Row{Identity: r.Identity, Shown: r.Shown, FirstSeen: r.FirstSeen}
+}
+
 func TestForeignThingsAreNeverTouched(t *testing.T) {
 	a1, a2, ab := version("a", 1), version("a", 2), version("a/b", 3)
 	for name, c := range map[string]struct {
@@ -105,6 +110,11 @@ func TestForeignThingsAreNeverTouched(t *testing.T) {
 			if got := brief(do(t, m, "p-1", c.changes...)); got != c.want {
 				t.Errorf("outcomes: %s\nwant:     %s", got, c.want)
 			}
+			for _, ch := range c.changes {
+				if ch.Op == Place {
+					want[ch.New.Identity] = bare(ch.New)
+				}
+			}
 			want.apply(c.model)
 			files := m.Files()
 			for p, content := range c.foreign {
@@ -140,6 +150,7 @@ func TestAVersionStaysInTheMirrorIfItsReplacementCannotBePlaced(t *testing.T) {
 	}))
 	want := model{}
 	want.apply([]Change{place(a1)})
+	want[a2.Identity] = bare(a2)
 	if d := want.differences(m); d != "" {
 		t.Error(d)
 	}
@@ -171,6 +182,25 @@ func TestMissingAndWrongSources(t *testing.T) {
 		}
 		return err
 	}))
+}
+
+// TestTwoVersionsNeverClaimOneFile: where a file was lost from the mirror and
+// another version takes its place, the catalog must not go on to say that the
+// lost one is there: repairing it would push the other one out.
+func TestTwoVersionsNeverClaimOneFile(t *testing.T) {
+	a1, a2 := version("a", 1), version("a", 2)
+	m := newMem(t)
+	do(t, m, "p-1", place(a1))
+	check(t, m.Remove("mirror/a"))
+	if got, want := brief(do(t, m, "p-2", retire(a1, 0), place(a2))), "retire a failed missing; place a done"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	want := model{}
+	want.apply([]Change{place(a2)})
+	want[a1.Identity] = bare(a1)
+	if d := want.differences(m); d != "" {
+		t.Error(d)
+	}
 }
 
 func TestACopyInHistoryIsSetAside(t *testing.T) {
@@ -244,6 +274,8 @@ func TestAForeignFileThatComesInBetween(t *testing.T) {
 		want2.apply([]Change{place(b1)})
 		if strings.HasPrefix(want, "place a done") {
 			want2.apply([]Change{place(a1)})
+		} else { // what is known of it without its bytes
+			want2[a1.Identity] = bare(a1)
 		}
 		cat, err := catalog.OpenFS(m)
 		check(t, err)

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -238,6 +239,37 @@ func TestAFailedDownloadCostsTheMirrorNothing(t *testing.T) {
 	// What the snapshot said is known all the same.
 	for _, r := range w.rows("k") {
 		if place := map[string]catalog.Place{"v1": catalog.Mirror, "v2": catalog.Nowhere}[r.VersionID]; r.Place != place || r.Shown[len(r.Shown)-1] != int64(day2) {
+			t.Errorf("%+v", r)
+		}
+	}
+}
+
+// TestWhatStandsInTheWayDoesNotChangeWhatWasShown: a version that cannot be
+// placed was the bucket's latest all the same.
+func TestWhatStandsInTheWayDoesNotChangeWhatWasShown(t *testing.T) {
+	w := newWorld(t)
+	one, two := version("k", "v1", "one"), version("k", "v2", "two")
+	w.store["v1"], w.store["v2"] = "one", "two"
+	if _, err := w.apply("p-1", "backup", day1, w.shown(one, day1)); err != nil {
+		t.Fatal(err)
+	}
+	// Somebody writes to the mirror: what is there now is nobody's to move.
+	if err := os.WriteFile(filepath.Join(w.dir, "mirror", "k"), []byte("scribbles"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	sum, err := w.apply("p-2", "backup", day2, w.shown(two, day2), w.replaced(one))
+	if err != nil || sum.Verbs[treeop.Fetch][cooper.Failed] != 1 || sum.Verbs[treeop.Retire][cooper.Failed] != 1 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	w.want(map[string]string{"mirror/k": "scribbles"})
+	rows := w.rows("k")
+	if len(rows) != 2 {
+		t.Fatalf("%+v", rows)
+	}
+	for _, r := range rows {
+		place := map[string]catalog.Place{"v1": catalog.Mirror, "v2": catalog.Nowhere}[r.VersionID]
+		shown := map[string][]int64{"v1": {int64(day1), int64(day2)}, "v2": {int64(day2)}}[r.VersionID]
+		if r.Place != place || !slices.Equal(r.Shown, shown) {
 			t.Errorf("%+v", r)
 		}
 	}
