@@ -138,14 +138,30 @@ func (t *Target) Settled(_ context.Context, plan string, shard int) error {
 }
 
 // End records what the tree shows now. A rollback pins the tree, so that the
-// next backup does not undo it unasked; a backup of everything that was let
-// through all the same takes the pin away.
+// next backup does not undo it unasked; a backup of all that was rolled back,
+// let through all the same, takes the pin away.
 func (t *Target) End(ctx context.Context, p permit.Permit, s apply.Summary) error {
 	return t.tree.End(ctx, p, tree.Ending{
 		Plan: s.Plan, Finished: s.Finished,
 		Pin:   t.header.Mission == missionRollback,
-		Unpin: t.header.Mission == missionBackup && !t.header.Partial && t.tree.State().Pinned != nil,
+		Unpin: t.header.Mission == missionBackup && !t.header.Partial && t.coversPin(),
 	})
+}
+
+// coversPin tells whether the plan's snapshot speaks of all keys that the pinned
+// one spoke of: a backup of one prefix leaves the others rolled back.
+func (t *Target) coversPin() bool {
+	state := t.tree.State()
+	if state.Pinned == nil || t.header.Snapshot == nil {
+		return false
+	}
+	pinned := "" // the whole bucket, unless it is known to be less
+	for i := range state.Observed {
+		if o := &state.Observed[i]; o.ID == state.Pinned.Snapshot {
+			pinned = o.Prefix
+		}
+	}
+	return cooper.HasPrefix(pinned, t.header.Snapshot.Scope.Prefix)
 }
 
 // change turns an action and its outcome into a change of the tree. It is not

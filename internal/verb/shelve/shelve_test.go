@@ -64,6 +64,7 @@ type world struct {
 	store bucket
 	facts *facts
 	runs  int
+	scope inventory.Scope // of the snapshots that plans lead to
 }
 
 // facts is a ledger that may fail.
@@ -109,7 +110,7 @@ func (w *world) apply(id string, mission string, at cooper.Instant, list ...coop
 	tr := w.open()
 	p := &actions{list: list, header: plan.Header{
 		ID: id, Mission: mission, Target: plan.Target{Kind: Kind, Path: tr.Dir(), Generation: tr.State().Generation},
-		Snapshot: &inventory.Meta{ID: "s-" + id, Bucket: "b", TakenAt: at, Complete: true},
+		Snapshot: &inventory.Meta{ID: "s-" + id, Bucket: "b", TakenAt: at, Complete: true, Scope: w.scope},
 		Phases:   []plan.Phase{{Name: "tree", Shards: 1, Count: int64(len(list))}}, Totals: map[string]plan.Tally{},
 	}}
 	for i := range p.list {
@@ -346,8 +347,15 @@ func TestRollbackPinsAndBackupUnpins(t *testing.T) {
 	}
 	for i, step := range []struct {
 		mission string
+		prefix  string // of the snapshot
 		pinned  bool
-	}{{"backup", false}, {"rollback", true}, {"repair", true}, {"backup", false}} {
+	}{
+		{"backup", "", false}, {"rollback", "", true}, {"repair", "", true},
+		{"backup", "a/", true}, // what lies elsewhere is still rolled back
+		{"backup", "", false},
+		{"rollback", "a/b", true}, {"backup", "a/c", true}, {"backup", "a/", false},
+	} {
+		w.scope.Prefix = step.prefix
 		if _, err := w.apply(fmt.Sprint("p-", i), step.mission, day1+cooper.Instant(i), nil...); err != nil {
 			t.Fatal(err)
 		}
