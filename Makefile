@@ -47,7 +47,7 @@ bench: build ## measure against the floor (minutes; see docs/benchmarks.md)
 	go run ./bench -cooper $(BUILD)/cooper
 
 soak: build $(BUILD)/s3server ## thousands of kills (an hour or more)
-	COOPER_SOAK=1 go test -count=1 -timeout 12h -run 'TestKill|TestFault' ./test/e2e -v
+	COOPER_SOAK=20 go test -count=1 -timeout 12h -run 'TestKill|TestFault|Crash' -v ./test/e2e ./internal/tree
 
 fuzz: ## every fuzz test for a minute
 	@scripts/fuzz 60s
