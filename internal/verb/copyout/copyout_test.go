@@ -244,13 +244,18 @@ func TestDirectory(t *testing.T) {
 }
 
 func TestDirectoryWithOtherFiles(t *testing.T) {
-	files := map[string]string{"same": "content", "late": "content", "other": "content", "size": "content", "under/way": "content", "link": "content", "far/away": "content"}
-	keys := "far/away late link other same size under/way"
+	files := map[string]string{"same": "content", "late": "content", "other": "content", "size": "content", "under/way": "content", "link": "content", "far/away": "content", "twin": "content"}
+	keys := "far/away late link other same size twin under/way"
 	outside := t.TempDir()
 	prepare := func(t *testing.T) string {
 		dest := t.TempDir()
 		write(t, filepath.Join(dest, "same"), "content")
 		if err := os.Chtimes(filepath.Join(dest, "same"), stamp.Time(), stamp.Time()); err != nil {
+			t.Fatal(err)
+		}
+		// Another version of the same second and size.
+		write(t, filepath.Join(dest, "twin"), "CONTENT")
+		if err := os.Chtimes(filepath.Join(dest, "twin"), stamp.Time(), stamp.Time()); err != nil {
 			t.Fatal(err)
 		}
 		write(t, filepath.Join(dest, "late"), "content")
@@ -281,11 +286,11 @@ func TestDirectoryWithOtherFiles(t *testing.T) {
 				t.Errorf("%s: %+v", key, o)
 			}
 		}
-		wantRight, wantWrong := "late same", "far/away link other size under/way"
+		wantRight, wantWrong := "late same", "far/away link other size twin under/way"
 		want := maps.Clone(before)
 		if replace {
-			wantRight, wantWrong = "late other same size", "far/away link under/way"
-			want["other"], want["size"] = "content", "content"
+			wantRight, wantWrong = "late other same size twin", "far/away link under/way"
+			want["other"], want["size"], want["twin"] = "content", "content", "content"
 		}
 		if strings.Join(right, " ") != wantRight || strings.Join(wrong, " ") != wantWrong {
 			t.Errorf("replace %v: right %v, in the way %v", replace, right, wrong)
@@ -311,6 +316,16 @@ func TestDamagedBytesAreNotCopied(t *testing.T) {
 	outs, err := restore(t, copiesOf(inDirectory(dest), files, false, "k"), toDirectory(t, tr, dest))
 	if o := outs["k"]; err != nil || o.Status != cooper.Failed || o.Kind != cooper.KindCorrupt || len(listing(t, dest)) > 0 {
 		t.Errorf("%v, %+v, %q", err, o, listing(t, dest))
+	}
+	// Nor do they pass for right because they are there already.
+	b, err := os.ReadFile(filepath.Join(tr.Dir(), "mirror", "k"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dest, "k"), string(b))
+	outs, err = restore(t, copiesOf(inDirectory(dest), files, false, "k"), toDirectory(t, tr, dest))
+	if o := outs["k"]; err != nil || o.Status != cooper.Failed || o.Kind != cooper.KindCorrupt {
+		t.Errorf("%v, %+v", err, o)
 	}
 }
 

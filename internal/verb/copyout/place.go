@@ -29,12 +29,13 @@ func (d *Directory) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
 		return outcome(ctx, checksum.Result{}, err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
-	todo, err := d.look(ctx, &v, file)
+	todo, there, err := d.look(ctx, &v, file)
 	if err != nil || todo != nil {
-		if todo != nil && todo.touch != "" {
+		o := outcome(ctx, there, err)
+		if o.Status == cooper.Done && todo.touch != "" {
 			d.keep(a.ID, *todo)
 		}
-		return outcome(ctx, checksum.Result{Check: v.row.Check, Method: alreadyThere}, err)
+		return o
 	}
 	temp := scratch + "/" + strconv.FormatInt(a.ID, 10)
 	res, err := d.copy(ctx, &v, file, temp)
@@ -60,34 +61,41 @@ func (d *Directory) take(action int64) (prepared, bool) {
 	return p, ok
 }
 
-// look compares the destination with the bytes in the tree. It gives nil if
-// they must be copied, and a conflict if something else is in the way.
-func (d *Directory) look(ctx context.Context, v *version, file safefs.File) (*prepared, error) {
+// look compares the destination with the bytes in the tree, and these with what
+// is known of them. It gives nil if they must be copied, and a conflict if
+// something else is in the way. Size and time tell nothing: versions of one
+// second can have the same.
+func (d *Directory) look(ctx context.Context, v *version, file safefs.File) (*prepared, checksum.Result, error) {
+	var res checksum.Result
 	at, info, err := d.find(v.Key)
 	if err != nil || info == nil {
-		return nil, err
-	}
-	if info.Size == v.Size && v.LastModified != 0 && info.ModifiedAt(v.LastModified) {
-		return &prepared{}, nil
+		return nil, res, err
 	}
 	if info.Size == v.Size {
 		there, err := d.fs.Open(at)
 		if err != nil {
-			return nil, err
+			return nil, res, err
 		}
 		defer func() { _ = there.Close() }() // it was only read
-		same, err := sameBytes(ctx, there, section(file, v))
+		check := checksum.NewRecheck(v.known())
+		same, err := sameBytes(ctx, there, io.TeeReader(section(file, v), check))
 		if err != nil {
-			return nil, err
+			return nil, res, err
 		}
 		if same {
-			return &prepared{touch: at}, nil
+			if res = check.Result(); res.Check != cooper.Corrupt {
+				res.Method = alreadyThere
+			}
+			if info.ModifiedAt(v.LastModified) {
+				return &prepared{}, res, nil
+			}
+			return &prepared{touch: at}, res, nil
 		}
 	}
 	if v.replace {
-		return nil, nil
+		return nil, res, nil
 	}
-	return nil, conflict(cooper.Quote(at), "another file is there already")
+	return nil, res, conflict(cooper.Quote(at), "another file is there already")
 }
 
 // find gives the path at which a key's file belongs, and what is there; nil if
