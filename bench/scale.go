@@ -89,7 +89,7 @@ func (s *setup) knownTree(ctx context.Context, n int64, dir string) (taken coope
 	keys := inventory.Groups(it)
 	return meta.TakenAt, apply.Mend("r-bench", func(p permit.Permit) error {
 		state := t.Catalog().State()
-		state.Runs = []catalog.Sorted{{Level: catalog.BaseLevel}}
+		state.Runs = []catalog.Sorted{{}}
 		state.Observed = []catalog.Observed{{ID: meta.ID, TakenAt: meta.TakenAt, Bucket: meta.Bucket, Complete: true, Finished: true}}
 		for {
 			rows, err := nextRows(keys, meta.TakenAt)
@@ -97,7 +97,7 @@ func (s *setup) knownTree(ctx context.Context, n int64, dir string) (taken coope
 				return err
 			}
 			if len(rows) == 0 {
-				return nil
+				return t.Catalog().Compact(ctx, p, true)
 			}
 			part, err := t.Catalog().Append(p, rows)
 			if err != nil {
