@@ -15,6 +15,7 @@ import (
 	"cooper/internal/term"
 	"cooper/internal/tree"
 	"cooper/internal/tree/audit"
+	"cooper/internal/tree/catalog"
 )
 
 type verifyFlags struct {
@@ -31,8 +32,9 @@ func (a *app) backupVerifyCmd() *cobra.Command {
 		Short: "Compare a tree with its catalog: missing, changed, corrupt and foreign files",
 		Long: `Looks at every file of mirror and history: is it there, has it the size and time
 of its version, does the catalog know it? With --content every byte is read and
-hashed. With --repair what is missing or damaged is fetched again, and damaged
-and foreign files are moved aside, to DIR/.cooper/aside.
+hashed. With --repair what is missing or damaged is fetched again, damaged and
+foreign files are moved aside, to DIR/.cooper/aside, and files whose time alone is
+wrong get their time back.
 
 Exit code 3 tells that something was found and not repaired.`,
 		Example: `  cooper backup verify /data/backup
@@ -108,7 +110,7 @@ func (a *app) audit(ctx context.Context, t *tree.Tree, f *verifyFlags, found fun
 	}
 	stop := a.follow(count)
 	defer stop()
-	return audit.Run(ctx, t, audit.Options{Content: f.content, Prefix: f.prefix, Workers: f.apply.jobs, Progress: count}, func(x audit.Finding) error {
+	return audit.Run(ctx, t, audit.Options{Content: f.content, Doubtful: f.repair, Prefix: f.prefix, Workers: f.apply.jobs, Progress: count}, func(x audit.Finding) error {
 		stop()
 		if err := a.showFinding(x); err != nil {
 			return err
@@ -165,6 +167,8 @@ type mending struct {
 	plan  *backup.Mender
 	aside []string // paths; kept in memory, as damage that large is no repair
 	fetch bool
+	// time gives a version's file its time back.
+	time func(row *catalog.Row) error
 }
 
 func (a *app) newMending(d *drive, on bool) (*mending, error) {
@@ -174,12 +178,16 @@ func (a *app) newMending(d *drive, on bool) (*mending, error) {
 		return nil, err
 	}
 	m, err := backup.NewMender(backup.Repair{Catalog: d.tree.Catalog(), Dir: d.tree.Dir(), Policy: backup.Careful(), ID: id, Now: cooper.InstantOf(a.clock())}, w)
-	return &mending{on: on, w: w, plan: m}, err
+	return &mending{on: on, w: w, plan: m, time: d.mendTime}, err
 }
 
 func (m *mending) found(x audit.Finding) error {
 	if !m.on {
 		return nil
+	}
+	if x.Sound {
+		// Perhaps the only copy there is: nothing but its time is touched.
+		return m.time(x.Row)
 	}
 	if x.Path != "" {
 		m.aside = append(m.aside, x.Path)

@@ -119,6 +119,11 @@ func (d *drive) moveAside(paths []string) error {
 	})
 }
 
+// mendTime gives the file of a version its time back.
+func (d *drive) mendTime(row *catalog.Row) error {
+	return apply.Mend(d.run, func(p permit.Permit) error { return d.tree.MendTime(p, row) })
+}
+
 // apply carries out a plan that is about this tree, and writes what came of it.
 func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err error) {
 	p, err := plan.Open(d.ws.PlanDir(id))

@@ -43,6 +43,21 @@ func (t *Tree) OpenRow(row *catalog.Row) (safefs.File, error) {
 	return t.fs.Open(path)
 }
 
+// MendTime gives the file of a version the version's time. That its bytes are
+// right is the caller's to know.
+func (t *Tree) MendTime(p permit.Permit, row *catalog.Row) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.may(p); err != nil {
+		return err
+	}
+	f, err := t.OpenRow(row)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.SetTime(row.LastModified), f.Close())
+}
+
 // WalkMirror calls fn for everything in the mirror that is no directory, with
 // its path relative to the mirror (see keypath.ParseMirror). The order is that
 // of keys as far as names that are foreign, or the pieces of too long ones,

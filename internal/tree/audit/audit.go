@@ -13,6 +13,7 @@ import (
 	"io"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -42,12 +43,15 @@ type Finding struct {
 	Detail string `json:"detail"`
 	// Row is the version concerned; nil for foreign files.
 	Row *catalog.Row `json:"-"`
+	// Sound: the bytes were compared and are right; the time alone is not.
+	Sound bool `json:"-"`
 }
 
 // Options say how to look.
 type Options struct {
-	// Content reads every byte and hashes it.
-	Content bool
+	// Content reads every byte and hashes it; Doubtful those of files whose
+	// time is not that of the version.
+	Content, Doubtful bool
 	// Prefix narrows the audit to keys below it.
 	Prefix  string
 	Workers int
@@ -149,19 +153,22 @@ func (a *auditor) row(ctx context.Context, row catalog.Row) error {
 	info, path, err := a.tree.StatRow(&row)
 	a.files.Add(1)
 	if cooper.KindOf(err) == cooper.KindMissing {
-		return a.report(Finding{Missing, "", "not on the disk", &row})
+		return a.report(Finding{Problem: Missing, Detail: "not on the disk", Row: &row})
 	} else if err != nil {
 		return err
 	}
 	a.bytes.Add(info.Size)
 	a.present[where(row.Place)].Add(1)
+	timeFits := info.ModifiedAt(row.LastModified)
 	switch {
+	case !info.IsFile():
+		return a.report(Finding{Problem: Changed, Path: path, Detail: "no regular file (" + info.Mode.Type().String() + ")", Row: &row})
 	case info.Size != row.Size:
-		return a.report(Finding{Changed, path, fmt.Sprintf("%d bytes; the version has %d", info.Size, row.Size), &row})
-	case !info.ModifiedAt(row.LastModified) && !a.opt.Content:
-		return a.report(Finding{Changed, path, "modified after it was placed; --content tells whether the bytes are", &row})
-	case a.opt.Content:
-		return a.content(ctx, &row, path, info.ModifiedAt(row.LastModified))
+		return a.report(Finding{Problem: Changed, Path: path, Detail: fmt.Sprintf("%d bytes; the version has %d", info.Size, row.Size), Row: &row})
+	case a.opt.Content || a.opt.Doubtful && !timeFits:
+		return a.content(ctx, &row, path, timeFits)
+	case !timeFits:
+		return a.report(Finding{Problem: Changed, Path: path, Detail: "modified after it was placed; --content tells whether the bytes are", Row: &row})
 	}
 	return nil
 }
@@ -182,21 +189,27 @@ func (a *auditor) content(ctx context.Context, row *catalog.Row, path string, ti
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	res, err := checksum.Recheck(ctx, counted{f, a.opt.Progress}, checksum.Known{ETag: row.ETag, Size: row.Size, Check: row.Check, Method: row.Method, Hash: row.Hash})
-	if err != nil {
+	if errors.Is(err, syscall.EIO) {
+		// The others are still to be looked at.
+		return a.report(Finding{Problem: Corrupt, Path: path, Detail: "the disk cannot read it", Row: row})
+	} else if err != nil {
 		return err
 	}
 	switch res.Check {
 	case cooper.Corrupt:
-		return a.report(Finding{Corrupt, path, res.Method, row})
+		return a.report(Finding{Problem: Corrupt, Path: path, Detail: res.Method, Row: row})
 	case cooper.Verified:
 		a.verified.Add(1)
 	default:
 		a.unverifiable.Add(1)
 	}
-	if !timeFits {
-		return a.report(Finding{Changed, path, "the bytes are right, the time is not", row})
+	switch {
+	case timeFits:
+		return nil
+	case res.Check == cooper.Unverifiable && len(res.Hash) == 0:
+		return a.report(Finding{Problem: Changed, Path: path, Detail: "modified after it was placed, and nothing to compare the bytes with", Row: row})
 	}
-	return nil
+	return a.report(Finding{Problem: Changed, Path: path, Detail: "the bytes are right, the time is not", Row: row, Sound: true})
 }
 
 // counted tells the progress what is read.
