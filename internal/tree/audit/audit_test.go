@@ -1,145 +1,168 @@
-package audit
+package audit_test
 
 import (
+	"context"
 	"crypto/md5"
 	"encoding/hex"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"cooper"
+	"cooper/internal/apply"
 	"cooper/internal/permit"
 	"cooper/internal/progress"
 	"cooper/internal/tree"
+	"cooper/internal/tree/audit"
 	"cooper/internal/tree/catalog"
-	"cooper/internal/tree/safefs"
-	"cooper/internal/tree/safefs/memfs"
 )
 
-const stamp = cooper.Instant(1763600000000)
+const yesterday cooper.Instant = 1_700_000_000_000
 
-// locked makes a tree whose mirror has the files given, by key, and keeps its
-// lock until the test ends.
-func locked(t *testing.T, m *memfs.FS, files map[string]string) (*tree.Tree, permit.Permit) {
+// newTree makes a tree with some files in mirror and history.
+func newTree(t *testing.T, mirror, history []string) (*tree.Tree, string) {
 	t.Helper()
-	must := func(err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	tr, err := tree.Open("/tree", tree.Options{FS: m, Create: true, Tick: func() (<-chan time.Time, func()) { return nil, func() {} }})
-	must(err)
-	ctx, unlock, err := tr.Lock(t.Context(), tree.Holder{Run: "r-0"})
-	must(err)
-	t.Cleanup(func() { must(unlock()) })
-	p := permit.Issue("r-0")
-	_, err = tr.Recover(ctx, p, false)
-	must(err)
-	must(tr.Begin(ctx, p, tree.Run{Plan: "p-0", Shards: 1}))
-	b := tree.Batch{Plan: "p-0"}
-	for key, content := range files {
-		sum := md5.Sum([]byte(content))
-		row := catalog.Row{Identity: cooper.Identity{Key: key, VersionID: "v1", ETag: hex.EncodeToString(sum[:]), Size: int64(len(content)), LastModified: stamp},
-			Place: catalog.Mirror, Check: cooper.Verified, Method: "md5"}
-		st, err := tr.Staging().Create(row.Identity)
-		must(err)
-		_, err = st.Write([]byte(content))
-		must(err)
-		must(st.Done(stamp))
-		b.Changes = append(b.Changes, tree.Change{Op: tree.Place, New: row, Outcome: len(b.Outcomes)})
-		b.Outcomes = append(b.Outcomes, cooper.Outcome{Identity: row.Identity, Status: cooper.Done})
-	}
-	_, err = tr.Commit(ctx, p, b)
-	must(err)
-	must(tr.Settled("p-0", 0))
-	must(tr.End(ctx, p, tree.Ending{Plan: "p-0", Finished: true}))
-	return tr, p
-}
-
-// later gives a file another time.
-func later(t *testing.T, m *memfs.FS, name string) {
-	t.Helper()
-	f, err := m.OpenWrite(name)
-	if err == nil {
-		err = f.SetTime(stamp + 5000)
-	}
-	if err == nil {
-		err = f.Close()
-	}
+	dir := filepath.Join(t.TempDir(), "tree")
+	tr, err := tree.Open(dir, tree.Options{Create: true})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := tr.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, unlock, err := tr.Lock(t.Context(), tree.Holder{Run: "r-1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b tree.Batch
+	b.Plan = "p-1"
+	add := func(key string, place catalog.Place) {
+		sum := md5.Sum([]byte(key))
+		row := catalog.Row{Place: place, Check: cooper.Verified, Method: "md5",
+			Identity: cooper.Identity{Key: key, VersionID: "v", ETag: hex.EncodeToString(sum[:]), Size: int64(len(key)), LastModified: yesterday}}
+		if place == catalog.History {
+			row.Superseded, row.Reason = yesterday, catalog.Older
+		}
+		s, err := tr.Staging().Create(row.Identity)
+		if err == nil {
+			_, err = s.Write([]byte(key))
+		}
+		if err == nil {
+			err = s.Done(yesterday)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Changes = append(b.Changes, tree.Change{Op: tree.Place, New: row, Outcome: len(b.Outcomes)})
+		b.Outcomes = append(b.Outcomes, cooper.Outcome{Identity: row.Identity, Status: cooper.Done})
+	}
+	for _, k := range mirror {
+		add(k, catalog.Mirror)
+	}
+	for _, k := range history {
+		add(k, catalog.History)
+	}
+	err = apply.Mend("r-1", func(p permit.Permit) error {
+		if _, err := tr.Recover(ctx, p, false); err != nil {
+			return err
+		}
+		if err := tr.Begin(ctx, p, tree.Run{Plan: b.Plan, Shards: 1}); err != nil {
+			return err
+		}
+		outs, err := tr.Commit(ctx, p, b)
+		for _, o := range outs {
+			if o.Status != cooper.Done {
+				err = fmt.Errorf("%s: %s", o.Key, o.Message)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unlock(); err != nil {
+		t.Fatal(err)
+	}
+	return tr, dir
 }
 
-// look runs an audit and gives its findings in words.
-func look(t *testing.T, tr *tree.Tree, opt Options, found func(Finding)) string {
+// look runs an audit and gives its findings as sorted lines.
+func look(t *testing.T, tr *tree.Tree, opt audit.Options) (audit.Result, []string) {
 	t.Helper()
-	opt.Progress = progress.New(time.Now, nil)
-	var all []string
-	_, err := Run(t.Context(), tr, opt, func(f Finding) error {
-		if found != nil {
-			found(f)
+	opt.Workers, opt.Progress = 4, progress.New(time.Now, nil)
+	var lines []string
+	res, err := audit.Run(context.Background(), tr, opt, func(f audit.Finding) error {
+		key := ""
+		if f.Row != nil {
+			key = f.Row.Key
 		}
-		all = append(all, fmt.Sprintf("%s %s sound=%v", f.Problem, f.Path, f.Sound))
+		lines = append(lines, fmt.Sprintf("%s %s %s", f.Problem, f.Path, key))
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	slices.Sort(all)
-	return strings.Join(all, "; ")
+	slices.Sort(lines)
+	return res, lines
 }
 
-// TestOneUnreadableFileHidesNoOthers: a disk with a bad sector is what verifying
-// is for.
-func TestOneUnreadableFileHidesNoOthers(t *testing.T) {
-	m := memfs.New()
-	tr, _ := locked(t, m, map[string]string{"a": "1111", "b": "2222", "c": "3333"})
-	later(t, m, "mirror/c")
-	m.Read = func(op string, paths ...string) error {
-		if op == "read" && paths[0] == "mirror/a" {
-			return safefs.Fail("cannot read", paths[0], syscall.EIO)
+func TestWhatIsSoundHasNoFindings(t *testing.T) {
+	tr, _ := newTree(t, []string{"a", "a/b", "a-b", "d//e", "100%", "%41", "z/" + fmt.Sprintf("%0300d", 1)}, []string{"old", "dir/old"})
+	for _, content := range []bool{false, true} {
+		res, found := look(t, tr, audit.Options{Content: content})
+		if len(found) > 0 || res.Files != 9 || content && res.Verified != 9 {
+			t.Errorf("content %v: %+v, %v", content, res, found)
 		}
-		return nil
 	}
-	if got, want := look(t, tr, Options{Content: true}, nil), "changed mirror/c sound=true; corrupt mirror/a sound=false"; got != want {
-		t.Errorf("%s, want %s", got, want)
+	if res, found := look(t, tr, audit.Options{Prefix: "a"}); len(found) > 0 || res.Files != 2 {
+		t.Errorf("below a: %+v, %v", res, found)
 	}
 }
 
-// TestDoubtfulFiles: where the time is wrong, the bytes decide what is to be done.
-func TestDoubtfulFiles(t *testing.T) {
-	m := memfs.New()
-	tr, p := locked(t, m, map[string]string{"a": "1111", "b": "2222", "c": "3333"})
-	f, err := m.OpenWrite("mirror/b")
-	if err == nil {
-		_, err = f.Write([]byte("2x22"))
+func TestFindings(t *testing.T) {
+	tr, dir := newTree(t, []string{"gone", "longer", "redated", "rotten", "fine", "x/y"}, []string{"lost", "kept"})
+	day := filepath.Join("history", yesterday.Time().Format(time.DateOnly))
+	at := func(parts ...string) string { return filepath.Join(append([]string{dir}, parts...)...) }
+	write := func(path, content string, mtime time.Time) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(path, mtime, mtime); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err == nil {
-		err = f.Close()
+	for _, path := range []string{at("mirror", "gone"), at(day, "lost%@v")} {
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err != nil {
+	write(at("mirror", "longer"), "longer than it was", yesterday.Time())
+	write(at("mirror", "redated"), "redated", yesterday.Time().Add(time.Hour))
+	write(at("mirror", "rotten"), "rOtten", yesterday.Time())
+	write(at("mirror", "x", "mine"), "mine", yesterday.Time())
+	write(at(day, "mine%@v"), "mine", yesterday.Time())
+	if err := os.Symlink("/etc/passwd", at("mirror", "link")); err != nil {
 		t.Fatal(err)
 	}
-	later(t, m, "mirror/c")
-	if got, want := look(t, tr, Options{}, nil), "changed mirror/b sound=false; changed mirror/c sound=false"; got != want {
-		t.Errorf("at a glance: %s, want %s", got, want)
+	fast := []string{
+		"changed mirror/longer longer", "changed mirror/redated redated",
+		"foreign " + day + "/mine%@v ", "foreign mirror/link ", "foreign mirror/x/mine ",
+		"missing  gone", "missing  lost",
 	}
-	mend := func(f Finding) {
-		if f.Sound {
-			if err := tr.MendTime(p, f.Row); err != nil {
-				t.Error(err)
-			}
-		}
+	if res, found := look(t, tr, audit.Options{}); !slices.Equal(found, fast) || res.Problems[audit.Foreign] != 3 {
+		t.Errorf("%+v\n%q", res, found)
 	}
-	if got, want := look(t, tr, Options{Doubtful: true}, mend), "changed mirror/c sound=true; corrupt mirror/b sound=false"; got != want {
-		t.Errorf("%s, want %s", got, want)
+	thorough := append([]string{fast[0], fast[1], "corrupt mirror/rotten rotten"}, fast[2:]...)
+	if res, found := look(t, tr, audit.Options{Content: true}); !slices.Equal(found, thorough) || res.Verified != 4 {
+		t.Errorf("%+v\n%q", res, found)
 	}
-	if got, want := look(t, tr, Options{Doubtful: true}, nil), "corrupt mirror/b sound=false"; got != want {
-		t.Errorf("after mending the times: %s, want %s", got, want)
+	if _, found := look(t, tr, audit.Options{Prefix: "x"}); !slices.Equal(found, []string{"foreign mirror/x/mine "}) {
+		t.Errorf("below x: %q", found)
 	}
 }
