@@ -11,9 +11,11 @@ package fetch
 
 import (
 	"context"
+	"errors"
 	"io"
 	"math/rand/v2"
 	"strings"
+	"syscall"
 	"time"
 
 	"cooper"
@@ -140,22 +142,34 @@ func (t *transfer) reuse(ctx context.Context) (checksum.Result, bool, error) {
 	}
 	if info.Size == t.v.Size {
 		res, err := t.checkStaged(ctx)
-		if err != nil || res.Check == cooper.Verified {
+		// What the disk cannot read again is fetched again.
+		if err == nil && res.Check == cooper.Verified || err != nil && !errors.Is(err, syscall.EIO) {
 			return res, err == nil, err
 		}
 	}
-	return checksum.Result{}, false, t.to.Discard(t.v.Identity)
+	return checksum.Result{}, false, ours(t.to.Discard(t.v.Identity))
+}
+
+// ours marks an error of this side's disk as one that ends the run, so that it
+// never passes for an object the store refused or does not have, and is never
+// ignored as one.
+func ours(err error) error {
+	switch cooper.KindOf(err) {
+	case "", cooper.KindFull, cooper.KindInternal, cooper.KindInterrupted:
+		return err
+	}
+	return &cooper.Error{Kind: cooper.KindInternal, Message: "staging", Err: err}
 }
 
 func (t *transfer) checkStaged(ctx context.Context) (checksum.Result, error) {
 	file, err := t.to.Open(t.v.Identity)
 	if err != nil {
-		return checksum.Result{}, err
+		return checksum.Result{}, ours(err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	h := checksum.New(checksum.Claim{ETag: t.v.ETag, Size: t.v.Size, Encryption: t.v.Encryption})
 	if _, err := t.pump(ctx, h, file, func(int64) {}); err != nil {
-		return checksum.Result{}, err
+		return checksum.Result{}, ours(err)
 	}
 	return h.Result(ctx, checksum.Evidence{Bytes: file, PartSize: t.partSize})
 }
@@ -170,17 +184,17 @@ func (t *transfer) once(ctx context.Context) (checksum.Result, error) {
 	staged, err := t.to.Create(t.v.Identity)
 	if err != nil {
 		body.Close()
-		return checksum.Result{}, err
+		return checksum.Result{}, ours(err)
 	}
 	res, err := t.stage(ctx, object, body, staged)
 	if err == nil && res.Check != cooper.Corrupt {
-		err = staged.Done(t.v.LastModified)
+		err = ours(staged.Done(t.v.LastModified))
 		if err == nil {
 			return res, nil
 		}
 	}
 	if aborted := staged.Abort(); err == nil {
-		err = aborted
+		err = ours(aborted)
 	}
 	return res, err
 }
@@ -227,7 +241,7 @@ func (t *transfer) stream(ctx context.Context, body io.ReadCloser, to io.Writer)
 		var local *writeError
 		switch {
 		case asWriteError(err, &local):
-			return local.err
+			return ours(local.err)
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case got >= t.v.Size:

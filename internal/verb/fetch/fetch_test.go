@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"cooper"
@@ -395,11 +396,17 @@ func TestStopped(t *testing.T) {
 }
 
 func TestFaultOfStagingIsNoFaultOfTheStore(t *testing.T) {
-	s := plain(10)
-	broken := errors.New("input/output error")
-	o := New(s, brokenStaging{s, broken}, Options{}).Do(t.Context(), &cooper.Action{Version: s.version})
-	if o.Kind != cooper.KindInternal || !strings.Contains(s.trace.String(), "close body") {
-		t.Errorf("%+v\n%s", o, s.trace.String())
+	for _, broken := range []error{
+		errors.New("input/output error"),
+		&cooper.Error{Kind: cooper.KindDenied, Message: "read-only file system"},
+		&cooper.Error{Kind: cooper.KindMissing, Message: "no such directory"},
+		&cooper.Error{Kind: cooper.KindConflict, Message: "a link is in the way"},
+	} {
+		s := plain(10)
+		o := New(s, brokenStaging{s, broken}, Options{}).Do(t.Context(), &cooper.Action{Version: s.version})
+		if o.Kind != cooper.KindInternal || !strings.Contains(s.trace.String(), "close body") {
+			t.Errorf("%v: %+v\n%s", broken, o, s.trace.String())
+		}
 	}
 }
 
@@ -409,3 +416,25 @@ type brokenStaging struct {
 }
 
 func (b brokenStaging) Create(cooper.Identity) (Staged, error) { return nil, b.err }
+
+// TestStagedBytesThatCannotBeReadAreFetchedAgain: else every run would stop at
+// them.
+func TestStagedBytesThatCannotBeReadAreFetchedAgain(t *testing.T) {
+	s := plain(10)
+	s.staged = pattern(10)
+	o := New(s, unreadableStaging{s}, Options{}).Do(t.Context(), &cooper.Action{Version: s.version})
+	if o.Status != cooper.Done || o.Check != cooper.Verified || !strings.Contains(s.trace.String(), "discard staged") {
+		t.Errorf("%+v\n%s", o, s.trace.String())
+	}
+}
+
+type unreadableStaging struct{ *scene }
+
+func (u unreadableStaging) Open(cooper.Identity) (File, error) {
+	return onBadSector{opened{u.scene, bytes.NewReader(nil)}}, nil
+}
+
+// onBadSector is on a bad sector.
+type onBadSector struct{ opened }
+
+func (onBadSector) Read([]byte) (int, error) { return 0, syscall.EIO }
