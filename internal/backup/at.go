@@ -91,18 +91,21 @@ func (tl *timeline) at(rows []catalog.Row) (row *catalog.Row, exact bool) {
 	return was, false
 }
 
-// shownAt gives the row that snapshots showed as the latest at t.
+// shownAt gives the row that snapshots showed as the latest at t: of several,
+// which a snapshot that was followed late leaves behind, the last to be shown.
 func shownAt(rows []catalog.Row, t cooper.Instant) *catalog.Row {
+	var shown *catalog.Row
+	var since int64
 	for i := range rows {
 		n := 0
 		for n < len(rows[i].Shown) && rows[i].Shown[n] <= int64(t) {
 			n++
 		}
-		if n%2 == 1 {
-			return &rows[i]
+		if n%2 == 1 && (shown == nil || rows[i].Shown[n-1] > since) {
+			shown, since = &rows[i], rows[i].Shown[n-1]
 		}
 	}
-	return nil
+	return shown
 }
 
 // newest gives the version last written after from, up to until.

@@ -476,3 +476,18 @@ func TestTornRowsNeverLookDeleted(t *testing.T) {
 		}
 	}
 }
+
+// TestAtWhereAnOlderSnapshotWasFollowedLate: what it showed was shown before
+// what is newer, whatever the times of the versions say.
+func TestAtWhereAnOlderSnapshotWasFollowedLate(t *testing.T) {
+	rows := []catalog.Row{
+		{Identity: cooper.Identity{Key: "k", VersionID: "old", LastModified: 90}, Shown: []int64{100}},
+		{Identity: cooper.Identity{Key: "k", VersionID: "new", LastModified: 80}, Shown: []int64{200}}, // begun earlier
+	}
+	seen := []catalog.Observed{{ID: "b", TakenAt: 200, Complete: true, Finished: true}, {ID: "a", TakenAt: 100, Complete: true, Finished: true}}
+	for at, want := range map[cooper.Instant]string{100: "old", 200: "new", 300: "new"} {
+		if row, _ := At(rows, at, seen); row == nil || row.VersionID != want {
+			t.Errorf("at %d: %+v, want %s", at, row, want)
+		}
+	}
+}

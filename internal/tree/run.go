@@ -20,6 +20,9 @@ type Run struct {
 	// Snapshot is what the plan leads to; nil if to none. Finished and At are
 	// filled in by End.
 	Snapshot *catalog.Observed
+	// Pin pins the tree to the snapshot of the unfinished run that this one
+	// supersedes, if there is one.
+	Pin bool
 }
 
 // Begin makes r the tree's unfinished run, or takes it up again if it is that
@@ -40,6 +43,9 @@ func (t *Tree) Begin(ctx context.Context, p permit.Permit, r Run) error {
 	}
 	if old := next.Run; old != nil && old.Snapshot != nil && old.Done.Count() > 0 {
 		next.Observed = observe(next.Observed, *old.Snapshot, false, t.now())
+	}
+	if old := next.Run; r.Pin && old != nil && old.Snapshot != nil {
+		next.Pinned = &catalog.Pin{Snapshot: old.Snapshot.ID, TakenAt: old.Snapshot.TakenAt, At: t.now()}
 	}
 	next.Run = &catalog.Progress{Plan: r.Plan, Mission: r.Mission, Began: t.now(), Partial: r.Partial, Snapshot: r.Snapshot, Shards: r.Shards}
 	return t.publish(p, next)

@@ -102,6 +102,9 @@ func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) erro
 			Prefix: s.Scope.Prefix, CurrentOnly: s.Scope.CurrentOnly, Complete: s.Complete,
 		}
 	}
+	// A repair in the middle of a rollback must not let the next backup undo it.
+	old := t.tree.State().Run
+	run.Pin = old != nil && old.Mission == missionRollback && h.Mission != missionRollback && h.Mission != missionBackup
 	if err := t.tree.Begin(ctx, p, run); err != nil {
 		return err
 	}

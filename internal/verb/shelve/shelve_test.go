@@ -365,6 +365,26 @@ func TestRollbackPinsAndBackupUnpins(t *testing.T) {
 	}
 }
 
+// TestARepairKeepsAnInterruptedRollbackPinned: it takes the place of the
+// unfinished run, which would have told the next backup to refuse.
+func TestARepairKeepsAnInterruptedRollbackPinned(t *testing.T) {
+	w := newWorld(t)
+	w.store["v1"] = "one"
+	w.facts.fail = &cooper.Error{Kind: cooper.KindFull, Message: "no space left"}
+	if _, err := w.apply("p-1", "rollback", day1, w.shown(version("k", "v1", "one"), day1)); err == nil {
+		t.Fatal("the rollback was not interrupted")
+	}
+	w.facts.fail = nil
+	if _, err := w.apply("p-2", "repair", 0); err != nil {
+		t.Fatal(err)
+	}
+	tr := w.open()
+	defer tr.Close()
+	if pin := tr.State().Pinned; pin == nil || pin.Snapshot != "s-p-1" {
+		t.Errorf("%+v", pin)
+	}
+}
+
 func TestChange(t *testing.T) {
 	v := version("k", "v1", "one")
 	was := catalog.Row{Identity: v.Identity, Place: catalog.Mirror, Shown: []int64{int64(day1)}, FirstSeen: day1, Check: cooper.Verified, Method: "md5"}
