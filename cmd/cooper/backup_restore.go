@@ -31,7 +31,9 @@ as far as the tree knows, as it was --at a time, or one --version. What is
 already right at the destination is left as it is; a different file there is a
 conflict unless --replace is given.
 
-A time between two snapshots is answered as well as one can tell, with a warning.`,
+A time between two snapshots is answered as well as one can tell, with a warning.
+Exit code 3 tells that versions were left out, as the tree does not have their bytes,
+or that copying some failed.`,
 		Example: `  cooper backup restore /data/backup --at 2026-03-01 --prefix images/ --to /tmp/images
   cooper backup restore /data/backup --key a/b.txt --version 3sL4kqtJlcpXroDTDmJ --to .
   cooper backup restore /data/backup --prefix raw/ --to s3://other-bucket/raw-restored/`,
@@ -107,7 +109,14 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 			a.note("warning: %s", w)
 		}
 		sum, err := d.apply(ctx, h.ID)
-		return a.finished(ran{Plan: &h, Applied: &sum}, err)
+		if err := a.finished(ran{Plan: &h, Applied: &sum}, err); err != nil {
+			return err
+		}
+		// They were asked for as the others were, and are not there.
+		if h.Skipped[backup.SkippedMissing].Count > 0 {
+			return errSomeFailed
+		}
+		return nil
 	})
 }
 

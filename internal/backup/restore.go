@@ -165,6 +165,12 @@ func (c *copies) decide(rows []catalog.Row) error {
 			return c.copy(r)
 		}
 	}
+	for i := range rows {
+		// The mirror would show it, had its bytes arrived.
+		if r := &rows[i]; c.sel.Version == "" && r.Place == catalog.Nowhere && len(r.Shown)%2 == 1 {
+			return c.copy(r)
+		}
+	}
 	return nil
 }
 
