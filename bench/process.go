@@ -7,8 +7,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
-	"syscall"
 	"time"
 )
 
@@ -31,18 +31,59 @@ func (s *setup) cooperRun(ctx context.Context, url, ws string, args ...string) (
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	began := time.Now()
-	err := cmd.Run()
-	u := usage{wall: time.Since(began).Seconds(), out: out.String()}
+	if err := cmd.Start(); err != nil {
+		return usage{}, err
+	}
+	peak := watchPeak(cmd.Process.Pid)
+	err := cmd.Wait()
+	u := usage{wall: time.Since(began).Seconds(), rss: peak(), out: out.String()}
 	if p := cmd.ProcessState; p != nil {
 		u.cpu = (p.UserTime() + p.SystemTime()).Seconds()
-		if r, ok := p.SysUsage().(*syscall.Rusage); ok {
-			u.rss = r.Maxrss * 1024
-		}
 	}
 	if err != nil {
 		return u, fmt.Errorf("cooper %s: %w\n%s", strings.Join(args, " "), err, u.out)
 	}
 	return u, nil
+}
+
+// watchPeak follows a process's own account of its peak memory until the
+// function it gives is called. What wait4 tells would not do: it begins with
+// the memory that this program has when it starts the child.
+func watchPeak(pid int) func() int64 {
+	quit, result := make(chan struct{}), make(chan int64)
+	go func() {
+		look := time.NewTicker(20 * time.Millisecond)
+		defer look.Stop()
+		var peak int64
+		for {
+			select {
+			case <-quit:
+				result <- peak
+				return
+			case <-look.C:
+				peak = max(peak, highWater(pid))
+			}
+		}
+	}()
+	return func() int64 { close(quit); return <-result }
+}
+
+// highWater is VmHWM of a process in bytes, 0 if it is gone.
+func highWater(pid int) int64 {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for _, line := range strings.Split(string(b), "\n") {
+		if kb, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(kb), "kB")), 10, 64)
+			if err != nil {
+				return 0
+			}
+			return n * 1024
+		}
+	}
+	return 0
 }
 
 func (u usage) String() string {
