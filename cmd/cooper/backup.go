@@ -108,7 +108,7 @@ failed; 4 refused for safety; 130 interrupted.`,
 	f.registerPlan(cmd)
 	f.apply.register(cmd)
 	cmd.Flags().BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
-	cmd.Flags().IntVar(&f.keep, "keep-snapshots", 7, "snapshots of this tree to keep in the workspace; 0 keeps all")
+	cmd.Flags().IntVar(&f.keep, "keep", 7, "how many snapshots and plans of this tree stay in the workspace; 0 keeps all")
 	return cmd
 }
 

@@ -27,6 +27,9 @@ type ran struct {
 
 // backupRun chains snapshot, plan and apply under the tree's lock.
 func (a *app) backupRun(ctx context.Context, from, dir string, f *backupFlags) error {
+	if f.planOnly {
+		return a.backupPlan(ctx, from, dir, f)
+	}
 	bucket, policy, err := f.checked(from)
 	if err != nil {
 		return err
@@ -38,10 +41,13 @@ func (a *app) backupRun(ctx context.Context, from, dir string, f *backupFlags) e
 		}
 		m := snap.Meta()
 		m.Files = nil
-		if err := a.applyPlanned(ctx, d, ran{Snapshot: &m, Plan: &h}, f.planOnly); err != nil {
-			return err
+		err = a.applyPlanned(ctx, d, ran{Snapshot: &m, Plan: &h}, false)
+		if err == nil || errors.Is(err, errSomeFailed) {
+			if failed := a.retain(d, f.keep); failed != nil {
+				return failed
+			}
 		}
-		return a.retain(d.ws, d.tree.State(), f.keep)
+		return err
 	})
 }
 
@@ -162,27 +168,38 @@ func freeSpace(s spacer) (*backup.Space, error) {
 	return &backup.Space{Bytes: free.Bytes, Inodes: free.Inodes}, nil
 }
 
-// retain drops snapshots that this tree has followed, beyond the newest keep:
-// the tree's own catalog has what they said.
-func (a *app) retain(ws *workspace.Workspace, state catalog.State, keep int) error {
+// retain drops what this tree has left in the workspace beyond the newest keep:
+// snapshots it has followed, since its own catalog has what they said, and
+// plans, since the ledger has what came of them.
+func (a *app) retain(d *drive, keep int) error {
 	if keep <= 0 {
 		return nil
 	}
-	ids, err := ws.Snapshots()
+	snapshots, err := d.ws.Snapshots()
 	if err != nil {
 		return err
 	}
-	var ours []string
-	for _, id := range ids {
-		if slices.ContainsFunc(state.Observed, func(o catalog.Observed) bool { return o.ID == id }) {
-			ours = append(ours, id)
-		}
-	}
-	for len(ours) > keep {
-		if err := ws.RemoveSnapshot(ours[0]); err != nil {
+	observed := d.tree.State().Observed
+	snapshots = slices.DeleteFunc(snapshots, func(id string) bool {
+		return !slices.ContainsFunc(observed, func(o catalog.Observed) bool { return o.ID == id })
+	})
+	for _, id := range snapshots[:max(0, len(snapshots)-keep)] {
+		if err := d.ws.RemoveSnapshot(id); err != nil {
 			return err
 		}
-		ours = ours[1:]
+	}
+	plans, err := d.ws.Plans()
+	if err != nil {
+		return err
+	}
+	plans = slices.DeleteFunc(plans, func(id string) bool {
+		p, err := plan.Open(d.ws.PlanDir(id))
+		return err != nil || p.Header().Target.Path != d.tree.Dir()
+	})
+	for _, id := range plans[:max(0, len(plans)-keep)] {
+		if err := d.ws.RemovePlan(id); err != nil {
+			return err
+		}
 	}
 	return nil
 }

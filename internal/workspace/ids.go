@@ -154,12 +154,29 @@ func (w *Workspace) RemoveSnapshot(id string) error {
 	if !slices.Contains(ids, id) {
 		return &cooper.Error{Kind: cooper.KindUsage, Where: w.dir, Message: fmt.Sprintf("there is no snapshot %s", cooper.Quote(id)), Remedy: "See `cooper snapshot ls`."}
 	}
+	return w.remove(w.SnapshotDir(id))
+}
+
+// RemovePlan removes the plan id in the same way. What came of its actions
+// stays in the ledger.
+func (w *Workspace) RemovePlan(id string) error {
+	ids, err := w.Plans()
+	if err != nil {
+		return err
+	}
+	if !slices.Contains(ids, id) {
+		return &cooper.Error{Kind: cooper.KindUsage, Where: w.dir, Message: fmt.Sprintf("there is no plan %s", cooper.Quote(id)), Remedy: "See `cooper plan ls`."}
+	}
+	return w.remove(w.PlanDir(id))
+}
+
+func (w *Workspace) remove(dir string) error {
 	tmp, err := w.TempDir()
 	if err != nil {
 		return err
 	}
-	if err := os.Rename(w.SnapshotDir(id), filepath.Join(tmp, id)); err != nil {
-		return local(w.SnapshotDir(id), errors.Join(err, os.Remove(tmp)))
+	if err := os.Rename(dir, filepath.Join(tmp, filepath.Base(dir))); err != nil {
+		return local(dir, errors.Join(err, os.Remove(tmp)))
 	}
 	if err := os.RemoveAll(tmp); err != nil {
 		return local(tmp, err)
