@@ -105,6 +105,7 @@ type pageParser struct {
 	prefix  bool            // inside CommonPrefixes
 	leaf    string          // the name of the innermost element
 	text    []byte
+	ends    bool // it says whether the listing goes on
 }
 
 func (p *pageParser) open(depth int, name []byte) error {
@@ -156,6 +157,7 @@ func (p *pageParser) close(depth int) error {
 func (p *pageParser) scalar(name string) (err error) {
 	switch name {
 	case "IsTruncated":
+		p.ends = true
 		p.truncated, err = boolean(p.text)
 	case "NextKeyMarker":
 		p.nextKey, err = unescapeXML(p.text)
@@ -215,6 +217,10 @@ func complete(v *cooper.Version, current bool) error {
 }
 
 func (p *pageParser) finish() (*page, error) {
+	if !p.ends && (p.nextKey != "" || p.token != "") {
+		// Taken for the last page, all behind it would look deleted.
+		return nil, malformed("a listing that says how to go on, but not whether")
+	}
 	if !p.encoded {
 		return p.page, nil
 	}

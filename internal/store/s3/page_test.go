@@ -53,6 +53,8 @@ func TestParsePageRefuses(t *testing.T) {
 		strings.Replace(whole, "a</Key>", "&#xD800;</Key>", 1),
 		strings.Replace(whole, "a</Key>", "&amp</Key>", 1),
 		strings.Replace(whole, "a</Key>", "a</Key><LastModified>yesterday</LastModified>", 1),
+		strings.Replace(whole, "<Contents>", "<NextContinuationToken>t</NextContinuationToken><Contents>", 1),
+		strings.Replace(samplePage, "<IsTruncated>true</IsTruncated>", "", 1),
 		strings.Replace(whole, "<Contents>", "<IsTruncated>perhaps</IsTruncated><Contents>", 1),
 		strings.Replace(whole, "a</Key>", "a%zz</Key>", 1)[:len("<ListBucketResult>")] + "<EncodingType>url</EncodingType><Contents><Key>a%zz</Key></Contents></ListBucketResult>",
 	}
