@@ -51,14 +51,14 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetArgs(args)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {
 		// A mistake in the command line may stand before --json.
 		a.json = a.json || slices.Contains(args, "--json")
 		// cobra's own errors are about the command line.
 		var e *cooper.Error
 		if !errors.As(err, &e) && isUsage(err) {
-			err = usage(err.Error(), "See cooper --help.")
+			err = usage(err.Error(), "See "+cmd.CommandPath()+" --help.")
 		}
 		a.report(err)
 	}

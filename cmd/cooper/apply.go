@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cooper"
+	"cooper/internal/backup"
 	"cooper/internal/term"
 )
 
@@ -82,6 +83,9 @@ func (a *app) showSummary(r ran) error {
 	}
 	if len(did) == 0 {
 		did = []string{"nothing to do"}
+		if !s.Finished { // a shard counts as a whole
+			did = []string{"no shard was completed; what was fetched is kept"}
+		}
 	}
 	a.say("%s in %s: %s", word, term.Duration(took), strings.Join(did, ", "))
 	if s.Bytes > 0 || s.Requests > 0 {
@@ -93,6 +97,9 @@ func (a *app) showSummary(r ran) error {
 	}
 	for _, f := range s.Failures {
 		a.say("  %s %s: %s", a.stdout.Style(term.Red, string(f.Kind)), term.Clean(f.Key), term.Clean(reason(r.Plan.Source, f.Key, f.Message)))
+	}
+	if r.Plan.Mission == backup.MissionRestore && s.Kinds[cooper.KindConflict] > 0 {
+		a.say("  What is in the way is overwritten with --replace.")
 	}
 	if more := s.Count(cooper.Failed) - int64(len(s.Failures)); more > 0 {
 		a.say("  and %s more: cooper ledger sql \"SELECT key, kind, message FROM outcome WHERE run = '%s' AND status = 'failed'\"", term.Count(more), s.Run)

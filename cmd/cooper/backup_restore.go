@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,8 @@ import (
 	"cooper"
 	"cooper/internal/backup"
 	"cooper/internal/plan"
+	"cooper/internal/term"
+	"cooper/internal/treeop"
 )
 
 // restoreFlags say what to copy out of a tree, and to where.
@@ -33,7 +36,7 @@ conflict unless --replace is given.
 
 A time between two snapshots is answered as well as one can tell, with a warning.
 Exit code 3 tells that versions were left out, as the tree does not have their bytes,
-or that copying some failed.`,
+that a --key or --version is not there, or that copying some failed.`,
 		Example: `  cooper backup restore /data/backup --at 2026-03-01 --prefix images/ --to /tmp/images
   cooper backup restore /data/backup --key a/b.txt --version 3sL4kqtJlcpXroDTDmJ --to .
   cooper backup restore /data/backup --prefix raw/ --to s3://other-bucket/raw-restored/`,
@@ -43,7 +46,7 @@ or that copying some failed.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.at, "at", "", "a time: 2026-03-01, 2026-03-01T12:00:00Z; default the last that is known")
+	fl.StringVar(&f.at, "at", "", "a time: 2026-03-01T12:00:00Z, or 2026-03-01 for the beginning of that day (UTC); default the last that is known")
 	fl.StringVar(&f.version, "version", "", "the version with this id")
 	fl.StringVar(&f.prefix, "prefix", "", "only keys below this prefix; a/b never means a/bc")
 	fl.StringVar(&f.match, "match", "", "only keys that match this regular expression (RE2)")
@@ -64,6 +67,14 @@ func parseTime(s string) (cooper.Instant, error) {
 		}
 	}
 	return 0, usage(cooper.Quote(s)+" is not a time", "Give a day, 2026-03-01, or an instant, 2026-03-01T12:00:00Z.")
+}
+
+// named is how many versions at least are asked for by name.
+func (f *restoreFlags) named() int64 {
+	if f.version != "" {
+		return 1
+	}
+	return int64(len(slices.Compact(slices.Sorted(slices.Values(f.keys)))))
 }
 
 func (f *restoreFlags) selected() (backup.Select, error) {
@@ -108,12 +119,16 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 		for _, w := range h.Warnings {
 			a.note("warning: %s", w)
 		}
+		there, named := h.Totals[treeop.CopyOut].Count, f.named()
+		if there < named {
+			a.note("warning: asked for by name: %s; found: %s", term.Count(named), term.Count(there))
+		}
 		sum, err := d.apply(ctx, h.ID)
 		if err := a.finished(ran{Plan: &h, Applied: &sum}, err); err != nil {
 			return err
 		}
 		// They were asked for as the others were, and are not there.
-		if h.Skipped[backup.SkippedMissing].Count > 0 {
+		if h.Skipped[backup.SkippedMissing].Count > 0 || there < named {
 			return errSomeFailed
 		}
 		return nil

@@ -14,6 +14,7 @@ import (
 	"cooper/internal/backup"
 	"cooper/internal/ledger"
 	"cooper/internal/term"
+	"cooper/internal/tree/catalog"
 )
 
 func (a *app) backupStatusCmd() *cobra.Command {
@@ -56,7 +57,7 @@ func (a *app) backupStatus(ctx context.Context, dir string, count bool) (err err
 func (a *app) showStatus(s *backup.Status) error {
 	a.say("%s", a.stdout.Style(term.Bold, term.Clean(s.Tree)))
 	if c := s.Complete; c != nil {
-		a.say("  follows   s3://%s as of %s, %s ago", c.Bucket, c.TakenAt, term.Duration(time.Duration(s.Age)*time.Second))
+		a.say("  follows   s3://%s as of %s, %s ago", term.Clean(strings.TrimSuffix(c.Bucket+"/"+c.Prefix, "/")), c.TakenAt, term.Duration(time.Duration(s.Age)*time.Second))
 		a.say("  snapshot  %s", c.ID)
 	} else {
 		a.say("  follows   %s", a.stdout.Style(term.Yellow, "no complete snapshot yet"))
@@ -69,6 +70,9 @@ func (a *app) showStatus(s *backup.Status) error {
 	}
 	if l := s.Last; l != nil {
 		a.say("  last run  %s, %s, ended %s: %s", l.ID, l.Mission, l.Ended.Time().Format(time.RFC3339), string(l.Status))
+		if l.Message != "" {
+			a.say("            %s", term.Clean(l.Message))
+		}
 	}
 	for _, x := range []struct {
 		word   string
@@ -85,15 +89,28 @@ func (a *app) showStatus(s *backup.Status) error {
 	if err := a.showContents(s.Contents); err != nil {
 		return err
 	}
-	if len(s.Observed) < 2 {
+	targets := distinct(s.Observed)
+	if len(targets) < 2 {
 		return nil
 	}
 	a.say("  snapshots a rollback can go to")
 	table := term.NewTable(a.stdout, "ID", "TAKEN AT")
-	for _, o := range s.Observed[max(0, len(s.Observed)-10):] {
+	for _, o := range targets[max(0, len(targets)-10):] {
 		table.Row(o.ID, o.TakenAt.String())
 	}
 	return table.Flush("    ")
+}
+
+// distinct gives each snapshot once, where it was followed last: a tree that was
+// rolled back and went forward followed some more than once.
+func distinct(observed []catalog.Observed) []catalog.Observed {
+	var out []catalog.Observed
+	for i, o := range observed {
+		if !slices.ContainsFunc(observed[i+1:], func(later catalog.Observed) bool { return later.ID == o.ID }) {
+			out = append(out, o)
+		}
+	}
+	return out
 }
 
 func (a *app) showContents(c *backup.Contents) error {

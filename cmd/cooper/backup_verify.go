@@ -79,7 +79,7 @@ func (a *app) backupVerify(ctx context.Context, dir string, f *verifyFlags) erro
 			}
 			v.Applied = &sum
 		}
-		if err := a.showVerified(v); err != nil {
+		if err := a.showVerified(v, dir, f.content); err != nil {
 			return err
 		}
 		if v.broken() {
@@ -136,7 +136,8 @@ func (a *app) showFinding(x audit.Finding) error {
 	return nil
 }
 
-func (a *app) showVerified(v verified) error {
+// showVerified sums up. What only --content finds, only --content repairs.
+func (a *app) showVerified(v verified, dir string, content bool) error {
 	if a.json {
 		return a.emit(v)
 	}
@@ -152,7 +153,11 @@ func (a *app) showVerified(v verified) error {
 		a.say("%s %s", term.Count(v.Problems[p]), p)
 	}
 	if v.Applied == nil {
-		a.say("Mend it with: cooper backup verify DIR --repair")
+		flags := "--repair"
+		if content {
+			flags = "--content --repair"
+		}
+		a.say("Mend it with: cooper backup verify %s %s", term.Clean(dir), flags)
 		return nil
 	}
 	a.say("repaired: %s fetched again; damaged and foreign files are in .cooper/aside", term.Count(v.Applied.Count(cooper.Done)))

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -268,7 +269,9 @@ func observedSnapshot(state catalog.State, name string) (string, error) {
 		if o.ID == name {
 			return o.ID, nil
 		}
-		if strings.HasPrefix(o.ID, name) || strings.HasPrefix(o.TakenAt.String(), name) {
+		matches := strings.HasPrefix(o.ID, name) || strings.HasPrefix(o.TakenAt.String(), name)
+		// A tree that was rolled back and went forward followed one twice.
+		if matches && !slices.Contains(hits, o.ID) {
 			hits = append(hits, o.ID)
 		}
 	}

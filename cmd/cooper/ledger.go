@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/big"
 	"path/filepath"
 	"time"
@@ -30,7 +31,9 @@ func (a *app) ledgerCmd() *cobra.Command {
 
   outcome   one row for each action of each run: what came of it
   run       one row for each run
+  snapshot  one row for each snapshot of the workspace
   version   every version in every snapshot of the workspace
+  plan      one row for each plan of the workspace
   action    every action of every plan of the workspace
   catalog   with --tree: every version a backup tree knows
 
@@ -187,12 +190,39 @@ func cell(v any) string {
 		return cooper.InstantOf(v).String()
 	case float64:
 		return fmt.Sprintf("%.6g", v)
+	case []any, map[string]any:
+		if b, err := json.Marshal(jsonValue(v)); err == nil {
+			return string(b)
+		}
 	}
 	return fmt.Sprint(v)
 }
 
+// jsonValue is a value as JSON can hold it. Infinities and NaN, which it has no
+// numbers for, become text.
 func jsonValue(v any) any {
 	switch v := v.(type) {
+	case float64:
+		switch {
+		case math.IsNaN(v):
+			return "NaN"
+		case math.IsInf(v, 1):
+			return "Infinity"
+		case math.IsInf(v, -1):
+			return "-Infinity"
+		}
+	case []any:
+		out := make([]any, len(v))
+		for i := range v {
+			out[i] = jsonValue(v[i])
+		}
+		return out
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k := range v {
+			out[k] = jsonValue(v[k])
+		}
+		return out
 	case []byte:
 		return hex.EncodeToString(v)
 	case time.Time:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -81,6 +82,9 @@ func (a *app) snapshot(ctx context.Context, bucket string, src sourceFlags, pref
 func (a *app) listDates(ctx context.Context, src sourceFlags) error {
 	if src.inventory == "" {
 		return usage("--list-dates needs --inventory", "cooper snapshot --inventory s3://DST/PREFIX/SRC/CONFIG/ --list-dates")
+	}
+	if path.Base(src.inventory) == "manifest.json" {
+		return usage(cooper.Quote(src.inventory)+" is one report", "Give the folder of its configuration, PREFIX/SRC/CONFIG/, to list the others.")
 	}
 	loc, prefix, done, err := a.location(ctx, src.inventory)
 	if err != nil {

@@ -218,8 +218,11 @@ func (o *opening) try(ctx context.Context, region string, creds *aws.Credentials
 
 func (o *opening) unreachable(err error) error {
 	place := cmp.Or(o.c.Endpoint, "Amazon S3")
-	err = final(err, place)
 	var ce *cooper.Error
+	if errors.As(err, &ce) && ce.Kind == cooper.KindMissing {
+		return err // noBucket names the bucket, not the store
+	}
+	err = final(err, place)
 	if errors.As(err, &ce) && ce.Remedy == "" {
 		ce.Remedy = "check the network and --endpoint-url"
 	}
