@@ -43,7 +43,7 @@ func TestErrorKinds(t *testing.T) {
 		code   string
 		kind   cooper.Kind
 	}{
-		{404, "NoSuchKey", cooper.KindMissing}, {404, "NoSuchVersion", cooper.KindMissing}, {404, "NoSuchBucket", cooper.KindMissing},
+		{404, "NoSuchKey", cooper.KindMissing}, {404, "NoSuchVersion", cooper.KindMissing}, {404, "NoSuchBucket", cooper.KindMissing}, {400, "InvalidBucketName", cooper.KindUsage},
 		{404, "", cooper.KindMissing}, {405, "MethodNotAllowed", cooper.KindInvalid}, {403, "AccessDenied", cooper.KindDenied}, {403, "", cooper.KindDenied},
 		{403, "InvalidObjectState", cooper.KindArchived}, {412, "PreconditionFailed", cooper.KindChanged}, {409, "Odd", cooper.KindConflict},
 		{400, "InvalidArgument", cooper.KindInvalid}, {416, "InvalidRange", cooper.KindInvalid}, {400, "ExpiredToken", cooper.KindUsage},

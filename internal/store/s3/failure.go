@@ -229,6 +229,8 @@ func (f *failure) codeMeaning() (kind cooper.Kind, remedy string, ok bool) {
 		return cooper.KindInvalid, regionRemedy(f.region), true
 	case "NoSuchBucket":
 		return cooper.KindMissing, "check the bucket's name and --endpoint-url", true
+	case "InvalidBucketName":
+		return cooper.KindUsage, "check the bucket's name", true
 	case "RequestTimeout":
 		return cooper.KindTimeout, "", true
 	}
