@@ -165,6 +165,15 @@ func (a *app) memoryBytes() (int64, error) {
 
 // openWorkspace opens the workspace the flags or the environment name.
 func (a *app) openWorkspace() (*workspace.Workspace, error) {
+	dir, err := a.workspaceDir()
+	if err != nil {
+		return nil, err
+	}
+	return workspace.Open(dir, workspace.Options{Clock: a.clock})
+}
+
+// workspaceDir is where the workspace is, or would be.
+func (a *app) workspaceDir() (string, error) {
 	dir := a.workspace
 	if dir == "" {
 		dir = os.Getenv("COOPER_WORKSPACE")
@@ -172,11 +181,7 @@ func (a *app) openWorkspace() (*workspace.Workspace, error) {
 	if dir == "" {
 		dir = ".cooper"
 	}
-	abs, err := filepath.Abs(dir)
-	if err != nil {
-		return nil, err
-	}
-	return workspace.Open(abs, workspace.Options{Clock: a.clock})
+	return filepath.Abs(dir)
 }
 
 // emit writes one JSON object.

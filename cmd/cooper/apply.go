@@ -51,13 +51,25 @@ func (a *app) apply(ctx context.Context, name string, f *applyFlags) (err error)
 	if err != nil {
 		return err
 	}
-	return a.withTree(ctx, dir, "apply "+h.ID, !f.undo, f, func(ctx context.Context, d *drive) error {
+	use := makeTree
+	if f.undo || h.Mission != backup.Mission {
+		use = changeTree
+	}
+	return a.withTree(ctx, dir, "apply "+h.ID, use, f, func(ctx context.Context, d *drive) error {
 		if f.undo {
 			a.note("nothing is half done any more")
 			return nil
 		}
 		sum, err := d.apply(ctx, h.ID)
-		return a.finished(ran{Plan: &h, Applied: &sum}, err)
+		if err := a.finished(ran{Plan: &h, Applied: &sum}, err); err != nil {
+			return err
+		}
+		n, err := d.failedEarlier(ctx, h.ID, d.run)
+		if err != nil || n == 0 {
+			return err
+		}
+		a.note("%s failed in earlier runs of this plan and are not tried again by it; a new plan does", term.Plural(n, "action"))
+		return errSomeFailed
 	})
 }
 

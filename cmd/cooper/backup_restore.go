@@ -103,7 +103,7 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 	policy := backup.Careful()
 	policy.Prefix, policy.Match = f.prefix, f.match
 	// Restoring reads the tree; the lock keeps a run from moving files away.
-	return a.withTree(ctx, dir, "backup restore", false, &f.apply, func(ctx context.Context, d *drive) error {
+	return a.withTree(ctx, dir, "backup restore", readTree, &f.apply, func(ctx context.Context, d *drive) error {
 		h, err := a.writePlan(d.ws, func(id string, w *plan.Writer) (plan.Header, error) {
 			return backup.PlanRestore(ctx, backup.Restore{
 				Catalog: d.tree.Catalog(), Dir: d.tree.Dir(), Select: sel, Keys: f.keys, Policy: policy, Dest: dest, Replace: f.replace,
@@ -175,7 +175,7 @@ func (a *app) backupRollback(ctx context.Context, dir string, f *rollbackFlags) 
 	}
 	policy := backup.Careful()
 	policy.Prefix, policy.Match = f.prefix, f.match
-	return a.withTree(ctx, dir, "backup rollback", false, &f.apply, func(ctx context.Context, d *drive) error {
+	return a.withTree(ctx, dir, "backup rollback", changeTree, &f.apply, func(ctx context.Context, d *drive) error {
 		to, err := observedSnapshot(d.tree.State(), f.to)
 		if err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	"cooper/internal/plan"
 	"cooper/internal/price"
 	"cooper/internal/progress"
+	"cooper/internal/term"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/tree/safefs"
 	"cooper/internal/workspace"
@@ -34,7 +35,7 @@ func (a *app) backupRun(ctx context.Context, from, dir string, f *backupFlags) e
 	if err != nil {
 		return err
 	}
-	return a.withTree(ctx, dir, "backup run", true, &f.apply, func(ctx context.Context, d *drive) error {
+	return a.withTree(ctx, dir, "backup run", makeTree, &f.apply, func(ctx context.Context, d *drive) error {
 		snap, h, err := a.makePlan(ctx, d.ws, d.tree.Catalog(), d.tree, bucket, d.tree.Dir(), f, policy)
 		if err != nil {
 			return err
@@ -240,6 +241,11 @@ func (a *app) finished(r ran, err error) error {
 		return err
 	}
 	if r.Applied != nil && r.Applied.Count(cooper.Failed) > 0 {
+		return errSomeFailed
+	}
+	// A rollback that had to leave versions out did not reach its snapshot.
+	if n := r.Plan.Skipped[backup.SkippedMissing].Count; r.Plan.Mission == backup.MissionRollback && n > 0 {
+		a.note("%s left out, as the tree does not have the bytes: --fetch gets them", term.Plural(n, "version"))
 		return errSomeFailed
 	}
 	return nil

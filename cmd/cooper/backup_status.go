@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -34,17 +35,17 @@ func (a *app) backupStatusCmd() *cobra.Command {
 }
 
 func (a *app) backupStatus(ctx context.Context, dir string, count bool) (err error) {
-	ws, err := a.openWorkspace()
+	// Looking makes no workspace: without one there are no facts to tell of.
+	ws, err := a.workspaceDir()
 	if err != nil {
 		return err
 	}
-	defer finally(&err, ws.Close)
 	t, err := a.openTree(dir, false)
 	if err != nil {
 		return err
 	}
 	defer finally(&err, t.Close)
-	s, err := backup.StatusOf(ctx, t.Dir(), t.Catalog(), ledger.Open(ws.LedgerDir()), cooper.InstantOf(a.clock()), count)
+	s, err := backup.StatusOf(ctx, t.Dir(), t.Catalog(), ledger.Open(filepath.Join(ws, "ledger")), cooper.InstantOf(a.clock()), count)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,11 @@ type verified struct {
 
 func (a *app) backupVerify(ctx context.Context, dir string, f *verifyFlags) error {
 	// The lock keeps a run from moving files while they are looked at.
-	return a.withTree(ctx, dir, "backup verify", false, &f.apply, func(ctx context.Context, d *drive) error {
+	use := readTree
+	if f.repair {
+		use = changeTree
+	}
+	return a.withTree(ctx, dir, "backup verify", use, &f.apply, func(ctx context.Context, d *drive) error {
 		mend, err := a.newMending(d, f.repair)
 		if err != nil {
 			return err
@@ -94,7 +98,7 @@ func (v *verified) broken() bool {
 	if v.Applied == nil {
 		return len(v.Problems) > 0
 	}
-	return v.Applied.Count(cooper.Failed)+v.Applied.Count(cooper.Deferred) > 0
+	return v.Applied.Count(cooper.Failed)+v.Applied.Count(cooper.Deferred)+v.Problems[audit.Unreadable] > 0
 }
 
 func (a *app) audit(ctx context.Context, t *tree.Tree, f *verifyFlags, found func(audit.Finding) error) (audit.Result, error) {
@@ -189,6 +193,9 @@ func (a *app) newMending(d *drive, on bool) (*mending, error) {
 func (m *mending) found(x audit.Finding) error {
 	if !m.on {
 		return nil
+	}
+	if x.Problem == audit.Unreadable {
+		return nil // it may be sound; nobody can tell
 	}
 	if x.Sound {
 		// Perhaps the only copy there is: nothing but its time is touched.

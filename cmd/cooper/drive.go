@@ -51,10 +51,19 @@ func (a *app) openTree(dir string, create bool) (*tree.Tree, error) {
 	return tree.Open(abs, tree.Options{Create: create, Clock: a.clock})
 }
 
+// treeUse is what a command wants with a tree.
+type treeUse int
+
+const (
+	makeTree   treeUse = iota // change it, and make it if it is not there
+	changeTree                // change one that is there
+	readTree                  // look at it; the lock keeps others from changing it meanwhile
+)
+
 // withTree opens workspace and tree, takes the lock, and completes whatever an
 // earlier run left half done, before f does anything: what f plans is planned
 // against the state that the earlier run was meant to reach.
-func (a *app) withTree(ctx context.Context, dir, command string, create bool, flags *applyFlags, f func(ctx context.Context, d *drive) error) (err error) {
+func (a *app) withTree(ctx context.Context, dir, command string, use treeUse, flags *applyFlags, f func(ctx context.Context, d *drive) error) (err error) {
 	if _, err := flags.kinds(); err != nil {
 		return err
 	}
@@ -63,16 +72,20 @@ func (a *app) withTree(ctx context.Context, dir, command string, create bool, fl
 		return err
 	}
 	defer finally(&err, ws.Close)
-	t, err := a.openTree(dir, create)
+	t, err := a.openTree(dir, use == makeTree)
 	if err != nil {
 		return err
 	}
 	defer finally(&err, t.Close)
 	d := &drive{app: a, ws: ws, tree: t, run: ws.NewID("r"), flags: flags}
-	ctx, unlock, err := t.Lock(ctx, tree.Holder{Run: d.run, Command: command})
-	if err != nil {
+	locked, unlock, err := t.Lock(ctx, tree.Holder{Run: d.run, Command: command})
+	if use == readTree && cooper.KindOf(err) == cooper.KindDenied {
+		a.note("the tree cannot be written, so it is read without its lock")
+		return f(ctx, d)
+	} else if err != nil {
 		return err
 	}
+	ctx = locked
 	defer finally(&err, unlock)
 	if err := d.recover(ctx); err != nil {
 		return err

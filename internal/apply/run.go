@@ -131,8 +131,16 @@ func (r *run) checkAge() error {
 const minConfirm = 8
 
 func checkShare(h *plan.Header, confirm string) error {
-	if !h.Share.Exceeded() || len(confirm) >= minConfirm && strings.HasPrefix(h.Digest, confirm) {
+	confirmed := len(confirm) >= minConfirm && strings.HasPrefix(h.Digest, confirm)
+	switch {
+	case confirmed, !h.Share.Exceeded() && confirm == "":
 		return nil
+	case !h.Share.Exceeded():
+		return &cooper.Error{
+			Kind: cooper.KindRefused, Where: "plan " + h.ID,
+			Message: "the digest given is not this plan's",
+			Remedy:  fmt.Sprintf("It needs no confirmation. See whether it is the plan you mean: cooper plan show %s", h.ID),
+		}
 	}
 	e := &cooper.Error{
 		Kind: cooper.KindRefused, Where: "plan " + h.ID,

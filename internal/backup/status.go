@@ -114,7 +114,8 @@ func (s *Status) lastRun(ctx context.Context, runs Runs) error {
 	}
 	for i := len(facts) - 1; i >= 0; i-- {
 		f := &facts[i]
-		if f.Target != s.Tree {
+		// A run that was refused did nothing: what failed before stands.
+		if f.Target != s.Tree || f.Status == ledger.Aborted && len(f.Counts) == 0 && f.Requests == 0 {
 			continue
 		}
 		s.Last = &LastRun{ID: f.ID, Plan: f.Plan, Mission: f.Mission, Began: f.Began, Ended: f.Ended, Status: f.Status, Message: f.Message}

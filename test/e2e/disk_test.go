@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -244,5 +245,32 @@ func TestEstimate(t *testing.T) {
 			}
 		}
 		t.Logf("planned %v, counted %v", planned, counted)
+	}
+}
+
+// TestReadOnlyTree restores from, and verifies, a tree that cannot be written:
+// one on a read-only mount, as snapshots and copies of a backup often are.
+func TestReadOnlyTree(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "Enabled")
+	w.fill(10, 1)
+	report := w.report("now")
+	disk := tmpfs(t, "size=16m")
+	dir, ws := filepath.Join(disk, "tree"), filepath.Join(t.TempDir(), "ws")
+	must(t, w.url, ws, backupArgs(dir, report, "--quiet")...)
+	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	if r := must(t, w.url, ws, "backup", "verify", dir, "--content"); !strings.Contains(r.stderr, "without its lock") {
+		t.Errorf("%v", r)
+	}
+	out := filepath.Join(t.TempDir(), "out")
+	must(t, w.url, ws, "backup", "restore", dir, "--to", out)
+	got, err := os.ReadFile(filepath.Join(out, filepath.FromSlash(key(3))))
+	if err != nil || !bytes.Equal(got, content(1, 3)) {
+		t.Errorf("%v, %d bytes", err, len(got))
+	}
+	if r := cooper(t, w.url, ws, backupArgs(dir, report)...); r.code != 2 {
+		t.Errorf("a backup to it: %v", r)
 	}
 }

@@ -238,3 +238,30 @@ func needStrace(t *testing.T) string {
 func onlyFiles(lines []string) []string {
 	return slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return !strings.HasPrefix(l, "file ") })
 }
+
+// TestFailuresOfEarlierRunsAreNotForgotten interrupts a plan after a shard in
+// which an object failed: applying the rest must not end as if all were well.
+func TestFailuresOfEarlierRunsAreNotForgotten(t *testing.T) {
+	t.Parallel()
+	const objects = 5000 // two shards
+	w := newWorld(t, "Enabled")
+	w.fill(objects, 1)
+	w.server.Deny("lab", key(0)) // in the first
+	report := w.report("now")
+	dir, ws := pair(t)
+	must(t, w.url, ws, "backup", "plan", "s3://lab", dir, "--inventory", report)
+	g := newGate(t, w, objects-1)
+	p := start(t, g.url, ws, "apply", "latest", "--json")
+	p.at(t, g)
+	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
+		t.Fatal(err)
+	}
+	if r := p.wait(); r.code != 130 {
+		t.Fatalf("%v", r)
+	}
+	g.release()
+	r := cooper(t, g.url, ws, "apply", "latest", "--json")
+	if r.code != 3 || object(t, r)["applied"].(map[string]any)["finished"] != true {
+		t.Errorf("%v", r)
+	}
+}

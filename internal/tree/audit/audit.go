@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -33,6 +34,8 @@ const (
 	Changed Problem = "changed" // its size or time is not that of the version
 	Corrupt Problem = "corrupt" // its bytes are not those of the version
 	Foreign Problem = "foreign" // on the disk, not in the catalog
+	// Unreadable files may be sound: whoever looks has no right to read them.
+	Unreadable Problem = "unreadable"
 )
 
 // Finding is one thing that is wrong.
@@ -184,7 +187,10 @@ func where(p catalog.Place) int {
 // mirror shows times.
 func (a *auditor) content(ctx context.Context, row *catalog.Row, path string, timeFits bool) (err error) {
 	f, err := a.tree.OpenRow(row)
-	if err != nil {
+	if errors.Is(err, fs.ErrPermission) {
+		// The others are still to be looked at.
+		return a.report(Finding{Problem: Unreadable, Path: path, Detail: "no right to read it", Row: row})
+	} else if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
