@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // first measures a first backup of 50,000 objects of 4 KiB against the floor.
@@ -22,6 +23,7 @@ func (s *setup) first(ctx context.Context) error {
 	best, at := 0.0, 0
 	for _, c := range []int{8, 16, 32, 64, 128} {
 		dir := filepath.Join(s.dir, "floor")
+		settle()
 		t, err := floor(ctx, srv.url, dir, n, c)
 		if err != nil {
 			return err
@@ -37,12 +39,14 @@ func (s *setup) first(ctx context.Context) error {
 	var ratios, floors, ours []float64
 	for i := range s.rounds {
 		dir := filepath.Join(s.dir, "floor")
+		settle()
 		t, err := floor(ctx, srv.url, dir, n, at)
 		if err != nil {
 			return err
 		}
 		tree := filepath.Join(s.dir, "tree")
 		ws := fmt.Sprintf("ws-first-%d", i)
+		settle()
 		u, err := s.cooperRun(ctx, srv.url, ws, "backup", "run", "s3://"+bucketName, tree, "--inventory", filepath.Join(report, bucketName, "cooper"))
 		if err != nil {
 			return err
@@ -58,6 +62,9 @@ func (s *setup) first(ctx context.Context) error {
 	fmt.Printf("median: floor %.1f s at %d at once, first backup %.1f s, %.0f %% of the floor's rate\n", median(floors), at, median(ours), 100*median(ratios))
 	return os.RemoveAll(report)
 }
+
+// settle lets the disk finish what the measurement before left to it.
+func settle() { syscall.Sync() }
 
 // million measures an unchanged and a 1 % run at 10^6 objects.
 func (s *setup) million(ctx context.Context) error {
