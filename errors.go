@@ -44,7 +44,7 @@ type Error struct {
 	Err    error
 }
 
-// Errorf-like construction is left to struct literals: the fields have names.
+// Error gives the place, the message and the cause; the remedy is shown apart.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Where != "" {

@@ -221,11 +221,15 @@ func (a *app) planned(r ran) error {
 	return nil
 }
 
-// follow-up of a run: what it did, whatever its end.
+// finished tells what a run did, whatever its end, and makes failed objects an
+// error.
 func (a *app) finished(r ran, err error) error {
-	switch cooper.KindOf(err) {
-	case cooper.KindRefused, cooper.KindUsage:
-		// Nothing was done; the plan alone may be of use to a program.
+	// A refusal comes before anything is done, but expired credentials may come
+	// in the middle of a run.
+	nothingDone := r.Applied == nil || r.Applied.Earlier+r.Applied.Committed == 0
+	switch kind := cooper.KindOf(err); {
+	case kind == cooper.KindRefused, kind == cooper.KindUsage && nothingDone:
+		// The plan alone may be of use to a program.
 		if a.json {
 			r.Applied = nil
 			return errors.Join(err, a.emit(r))

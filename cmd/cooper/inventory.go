@@ -75,7 +75,7 @@ func (a *app) writeInventory(ctx context.Context, bucket, dest string, opt inven
 	if err != nil {
 		return err
 	}
-	defer func() { err = firstError(err, ws.RemoveSnapshot(snap.Meta().ID)) }()
+	defer finally(&err, func() error { return ws.RemoveSnapshot(snap.Meta().ID) })
 	temp, err := ws.TempDir()
 	if err != nil {
 		return err
@@ -120,13 +120,4 @@ func (a *app) writeReport(ctx context.Context, snap *inventory.Snapshot, dest st
 	opt.DestinationBucket, opt.Prefix = bucket, prefix
 	key, err := s3report.Write(ctx, to, opt, rows)
 	return "s3://" + bucket + "/" + key, err
-}
-
-func firstError(errs ...error) error {
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -69,7 +69,7 @@ func (a *app) openBucket(ctx context.Context, bucket string, concurrency int) (*
 	})
 }
 
-// report finds the place of inventory reports: the location, and the prefix
+// location finds the place of inventory reports: the location, and the prefix
 // within it.
 func (a *app) location(ctx context.Context, inventory string) (loc s3report.Location, prefix string, done func(), err error) {
 	if !strings.HasPrefix(inventory, "s3://") {
