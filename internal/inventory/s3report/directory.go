@@ -163,6 +163,7 @@ func (d *directory) fail(name string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		e.Kind, e.Message, e.Err = cooper.KindMissing, "no such file or folder", nil
+		e.Remedy = "Give a folder of reports (with YYYY-MM-DDTHH-MMZ/manifest.json in it), one of those, or a manifest.json."
 	case errors.Is(err, fs.ErrPermission):
 		e.Kind, e.Message, e.Err = cooper.KindDenied, "not allowed to read it", nil
 	case errors.Is(err, errNotRegular):
