@@ -112,6 +112,25 @@ type Archiver interface {
 	Restore(ctx context.Context, ref Ref, days int, tier string) error
 }
 
+// Upload is a multipart upload that was begun and neither completed nor
+// aborted: its parts cost money and no listing of objects shows them.
+type Upload struct {
+	Key, UploadID string
+	Initiated     cooper.Instant // when it was begun; zero where the store does not tell
+	StorageClass  string         // of the object it would become; empty where the store does not tell
+}
+
+// Uploads lists the multipart uploads of a bucket that are unfinished.
+type Uploads interface {
+	// Uploads calls page for each page of answers, in key order, with what lies
+	// under prefix (bytewise, without boundaries); it stops at page's first
+	// error. The slices are page's to keep.
+	Uploads(ctx context.Context, prefix string, page func([]Upload) error) error
+	// UploadSize counts the parts stored so far and their bytes, one request for
+	// each thousand of them. An upload that has ended since is KindMissing.
+	UploadSize(ctx context.Context, u Upload) (parts int, bytes int64, err error)
+}
+
 // Usage counts what was sent to a store, by price class.
 type Usage struct {
 	Get, Head, Put, List, Restore, Retries, Throttled, BytesIn, BytesOut int64

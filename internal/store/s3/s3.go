@@ -92,4 +92,5 @@ var (
 	_ store.Writer   = (*Bucket)(nil)
 	_ store.Lister   = (*Bucket)(nil)
 	_ store.Archiver = (*Bucket)(nil)
+	_ store.Uploads  = (*Bucket)(nil)
 )

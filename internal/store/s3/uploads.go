@@ -1,0 +1,245 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"cooper"
+	"cooper/internal/store"
+)
+
+// Uploads lists the multipart uploads that are unfinished. Rows that a store
+// repeats where two pages meet come once; a listing that goes backwards, leaves
+// the prefix, or goes on without end, is KindInvalid.
+func (b *Bucket) Uploads(ctx context.Context, prefix string, fn func([]store.Upload) error) error {
+	where := b.where(prefix, "")
+	w := uploadWalk{prefix: prefix, unordered: strings.HasSuffix(b.name, "--x-s3"), markers: map[string]bool{}}
+	for {
+		var p uploadPage
+		err := b.do(ctx, where, func(ctx context.Context) (err error) {
+			p, err = b.uploadPage(ctx, prefix, w.key, w.id)
+			return err
+		})
+		if err == nil {
+			err = w.accept(&p)
+		}
+		if err != nil {
+			return final(err, where)
+		}
+		if len(p.uploads) > 0 {
+			if err := fn(p.uploads); err != nil {
+				return err
+			}
+		}
+		if !p.truncated {
+			return nil
+		}
+	}
+}
+
+// uploadPage is one answer to a listing of uploads.
+type uploadPage struct {
+	uploads   []store.Upload
+	truncated bool
+	// Where the next page begins.
+	key, id string
+}
+
+// uploadPage asks for what follows an upload of a key.
+func (b *Bucket) uploadPage(ctx context.Context, prefix, key, id string) (p uploadPage, err error) {
+	out, err := b.sdk.ListMultipartUploads(ctx, &sdk.ListMultipartUploadsInput{
+		Bucket: &b.name, Prefix: optional(prefix), EncodingType: types.EncodingTypeUrl,
+		KeyMarker: optional(key), UploadIdMarker: optional(id),
+	}, boundedPage)
+	if err != nil {
+		return p, b.pageFailure(ctx, err)
+	}
+	decode := func(s *string) string { return aws.ToString(s) }
+	if out.EncodingType == types.EncodingTypeUrl {
+		decode = func(s *string) string {
+			text, uerr := url.QueryUnescape(aws.ToString(s))
+			if uerr != nil {
+				err = malformed("key %q, which is not percent-encoded as was said", clip(aws.ToString(s), 80))
+			}
+			return text
+		}
+	}
+	p.truncated = aws.ToBool(out.IsTruncated)
+	p.key, p.id = decode(out.NextKeyMarker), aws.ToString(out.NextUploadIdMarker)
+	for _, x := range out.Uploads {
+		u := store.Upload{Key: decode(x.Key), UploadID: aws.ToString(x.UploadId),
+			Initiated: cooper.InstantOf(aws.ToTime(x.Initiated)), StorageClass: string(x.StorageClass)}
+		if u.Key == "" || u.UploadID == "" {
+			return p, malformed("an upload without a key or an id")
+		}
+		p.uploads = append(p.uploads, u)
+	}
+	return p, err
+}
+
+// uploadWalk is what must be remembered of a listing of uploads to see that it
+// gets on.
+type uploadWalk struct {
+	prefix    string
+	unordered bool   // directory buckets list in no order
+	key, id   string // where the next page begins
+	// tail is the last key's uploads on the page before.
+	tail   []store.Upload
+	barren int
+	// markers are the upload markers seen under one key, which have no order.
+	markers map[string]bool
+}
+
+// accept checks a page, takes out of it what came before, and moves on.
+func (w *uploadWalk) accept(p *uploadPage) error {
+	last := ""
+	if len(w.tail) > 0 {
+		last = w.tail[0].Key
+	}
+	rows := p.uploads[:0]
+	for _, u := range p.uploads {
+		switch {
+		case !strings.HasPrefix(u.Key, w.prefix):
+			return malformed("key %s in a listing of %s", cooper.Quote(clip(u.Key, 200)), cooper.Quote(w.prefix))
+		case u.Key == last && slices.Contains(w.tail, u):
+		case u.Key < last && !w.unordered:
+			return malformed("a listing that goes backwards, from %s to %s", cooper.Quote(clip(last, 200)), cooper.Quote(clip(u.Key, 200)))
+		default:
+			rows = append(rows, u)
+		}
+	}
+	if !w.unordered {
+		slices.SortStableFunc(rows, func(a, b store.Upload) int { return strings.Compare(a.Key, b.Key) })
+	}
+	p.uploads = rows
+	if n := len(rows); n > 0 {
+		for n--; n > 0 && rows[n-1].Key == rows[n].Key; {
+			n--
+		}
+		w.tail, w.barren = slices.Clone(rows[n:]), 0
+	} else if w.barren++; w.barren > maxBarren {
+		return malformed("a listing of %d empty pages", w.barren)
+	}
+	if !p.truncated {
+		if p.key != "" && p.id != "" && len(rows) == 0 {
+			return nil
+		}
+		return nil
+	}
+	return w.follow(p)
+}
+
+// follow takes over where the next page begins.
+func (w *uploadWalk) follow(p *uploadPage) error {
+	switch {
+	case p.key == "":
+		return malformed("a listing that does not say how to go on")
+	case p.key < w.key && !w.unordered:
+		return malformed("a listing that goes backwards, from %s to %s", cooper.Quote(clip(w.key, 200)), cooper.Quote(clip(p.key, 200)))
+	case p.key != w.key && !w.unordered:
+		clear(w.markers)
+	}
+	mark := p.key + "\x00" + p.id
+	if w.markers[mark] || p.key == w.key && p.id == "" {
+		return malformed("a listing that goes round in circles at %s", cooper.Quote(clip(p.key, 200)))
+	}
+	w.markers[mark] = true
+	w.key, w.id = p.key, p.id
+	return nil
+}
+
+// UploadSize counts the parts of an upload and their bytes.
+func (b *Bucket) UploadSize(ctx context.Context, u store.Upload) (parts int, bytes int64, err error) {
+	where := b.where(u.Key, "")
+	if err := checkRef(store.Ref{Key: u.Key}, where); err != nil {
+		return 0, 0, err
+	}
+	for last, more := int64(0), true; more; {
+		var out *sdk.ListPartsOutput
+		err := b.do(ctx, where, func(ctx context.Context) (err error) {
+			in := &sdk.ListPartsInput{Bucket: &b.name, Key: &u.Key, UploadId: &u.UploadID}
+			if last > 0 {
+				in.PartNumberMarker = aws.String(strconv.FormatInt(last, 10))
+			}
+			if out, err = b.sdk.ListParts(ctx, in, boundedPage); err != nil {
+				return b.pageFailure(ctx, err)
+			}
+			return nil
+		})
+		before := last
+		for _, p := range partsOf(out, err) {
+			n, size := int64(aws.ToInt32(p.PartNumber)), aws.ToInt64(p.Size)
+			if n <= last || n > maxParts || p.Size == nil || size < 0 || size > math.MaxInt64-bytes {
+				err = malformed("part %d of %d bytes after part %d", n, size, last)
+				break
+			}
+			last, parts, bytes = n, parts+1, bytes+size
+		}
+		if err == nil {
+			if more = aws.ToBool(out.IsTruncated); more && last == before {
+				err = malformed("a listing of parts that does not get on after part %d", last)
+			}
+		}
+		if err != nil {
+			return 0, 0, final(err, where)
+		}
+	}
+	return parts, bytes, nil
+}
+
+// partsOf is nothing where there was no answer.
+func partsOf(out *sdk.ListPartsOutput, err error) []types.Part {
+	if err != nil {
+		return nil
+	}
+	return out.Parts
+}
+
+// boundedPage makes the SDK read no more of an answer than a page can have.
+func boundedPage(o *sdk.Options) { o.HTTPClient = boundedClient{o.HTTPClient} }
+
+type boundedClient struct{ sdk.HTTPClient }
+
+// Do sends one request.
+func (c boundedClient) Do(r *http.Request) (*http.Response, error) {
+	res, err := c.HTTPClient.Do(r)
+	if err == nil {
+		res.Body = &boundedBody{res.Body, maxPage}
+	}
+	return res, err
+}
+
+// boundedBody fails when more comes than a page can have.
+type boundedBody struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *boundedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, malformed("a page of more than %d bytes", maxPage)
+	}
+	return n, err
+}
+
+// pageFailure is sdkFailure, where a body that was too long is told from one
+// that was cut short.
+func (b *Bucket) pageFailure(ctx context.Context, err error) error {
+	var f *failure
+	if errors.As(err, &f) {
+		return f
+	}
+	return sdkFailure(ctx, err, b.now())
+}
