@@ -35,7 +35,7 @@ func TestS3OverVersity(t *testing.T) {
 		}
 		t.Cleanup(func() { b.Close() })
 		return storetest.Env{
-			Reader: b, Writer: b, Lister: b, Archiver: b, Seed: seed,
+			Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Seed: seed,
 			Lacks: map[storetest.Feature]string{
 				storetest.Classes:    "versitygw drops storage classes",
 				storetest.OddKeys:    "versitygw merges // and refuses what is no path",

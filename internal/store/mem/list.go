@@ -21,7 +21,7 @@ func (c *call) encode(key string) string {
 	return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/")
 }
 
-// listing is the part of a listing that both kinds share.
+// listing is the part of a listing that all kinds share.
 type listing struct {
 	prefix, delimiter string
 	limit             int
@@ -30,20 +30,32 @@ type listing struct {
 	truncated         bool
 }
 
-// newListing reads the arguments that both kinds of listing have.
-func (s *Server) newListing(c *call) (*listing, error) {
-	l := &listing{prefix: c.query.Get("prefix"), delimiter: c.query.Get("delimiter"), limit: s.opts.PageSize}
-	if text := c.query.Get("max-keys"); text != "" {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 0 {
-			return nil, invalidArgument("Argument maxKeys must be an integer between 0 and 2147483647").with("ArgumentName", "max-keys")
-		}
-		l.limit = min(n, s.opts.PageSize)
+// newListing reads the arguments that all kinds of listing have; most names
+// the one that bounds a page.
+func (s *Server) newListing(c *call, most string) (*listing, error) {
+	l := &listing{prefix: c.query.Get("prefix"), delimiter: c.query.Get("delimiter")}
+	var err error
+	if l.limit, err = s.pageLimit(c, most); err != nil {
+		return nil, err
 	}
 	if e := c.query.Get("encoding-type"); e != "" && e != "url" {
 		return nil, invalidArgument("Invalid Encoding Method specified in Request").with("ArgumentName", "encoding-type")
 	}
 	return l, nil
+}
+
+// pageLimit is how many rows a page may have: what the request's argument
+// called most says, within the server's own bound.
+func (s *Server) pageLimit(c *call, most string) (int, error) {
+	text := c.query.Get(most)
+	if text == "" {
+		return s.opts.PageSize, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, invalidArgument("Argument "+most+" must be an integer between 0 and 2147483647").with("ArgumentName", most)
+	}
+	return min(n, s.opts.PageSize), nil
 }
 
 // common gives the common prefix that key falls under, if it does.
@@ -112,7 +124,7 @@ func after(keys []string, from int, prefix string) int {
 	return from + sort.Search(len(keys)-from, func(i int) bool { return !strings.HasPrefix(keys[from+i], prefix) })
 }
 
-// head writes what both kinds begin with.
+// head writes what listings of versions and objects begin with.
 func (l *listing) head(c *call, x *xmlWriter) {
 	x.element("Name", c.bucket)
 	x.element("Prefix", c.encode(l.prefix))
@@ -122,7 +134,7 @@ func (l *listing) head(c *call, x *xmlWriter) {
 	x.element("IsTruncated", strconv.FormatBool(l.truncated))
 }
 
-// tail writes what both kinds end with.
+// tail writes what all kinds end with.
 func (l *listing) tail(c *call, x *xmlWriter) {
 	for _, p := range l.prefixes {
 		x.open("CommonPrefixes")
@@ -132,7 +144,7 @@ func (l *listing) tail(c *call, x *xmlWriter) {
 }
 
 func (s *Server) listObjectVersions(c *call) error {
-	l, err := s.newListing(c)
+	l, err := s.newListing(c, "max-keys")
 	if err != nil {
 		return err
 	}
@@ -208,7 +220,7 @@ func (x *xmlWriter) content(v *version) {
 }
 
 func (s *Server) listObjects(c *call) error {
-	l, err := s.newListing(c)
+	l, err := s.newListing(c, "max-keys")
 	if err != nil {
 		return err
 	}

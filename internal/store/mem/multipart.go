@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"encoding/xml"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -28,6 +27,11 @@ type part struct {
 	etag     string
 	value    string // its checksum, of the upload's algorithm
 	modified time.Time
+}
+
+func newPart(body []byte, at time.Time) part {
+	hash := md5.Sum(body)
+	return part{body: body, etag: hex.EncodeToString(hash[:]), modified: at}
 }
 
 func (s *Server) createMultipartUpload(c *call) error {
@@ -96,8 +100,7 @@ func (s *Server) uploadPart(c *call) error {
 	if err != nil {
 		return err
 	}
-	hash := md5.Sum(body)
-	p := part{body: body, etag: hex.EncodeToString(hash[:]), modified: s.now()}
+	p := newPart(body, s.now())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	_, u, err := s.uploadOf(c)
@@ -203,76 +206,5 @@ func (s *Server) abortMultipartUpload(c *call) error {
 	}
 	delete(b.uploads, c.query.Get("uploadId"))
 	c.w.WriteHeader(http.StatusNoContent)
-	return nil
-}
-
-// listParts gives all parts of an upload in one page.
-func (s *Server) listParts(c *call) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	_, u, err := s.uploadOf(c)
-	if err != nil {
-		return err
-	}
-	x := newXML()
-	x.root("ListPartsResult")
-	x.element("Bucket", c.bucket)
-	x.element("Key", c.key)
-	x.element("UploadId", c.query.Get("uploadId"))
-	x.element("IsTruncated", "false")
-	var numbers []int
-	for n := range u.parts {
-		numbers = append(numbers, n)
-	}
-	slices.Sort(numbers)
-	for _, n := range numbers {
-		p := u.parts[n]
-		x.open("Part")
-		x.element("PartNumber", strconv.Itoa(n))
-		x.element("LastModified", p.modified.Format(xmlTime))
-		x.element("ETag", `"`+p.etag+`"`)
-		x.element("Size", strconv.Itoa(len(p.body)))
-		x.close("Part")
-	}
-	x.close("ListPartsResult")
-	x.send(c, http.StatusOK)
-	return nil
-}
-
-// listMultipartUploads gives all uploads under way in one page.
-func (s *Server) listMultipartUploads(c *call) error {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	b, err := s.bucketOf(c)
-	if err != nil {
-		return err
-	}
-	x := newXML()
-	x.root("ListMultipartUploadsResult")
-	x.element("Bucket", c.bucket)
-	x.element("IsTruncated", "false")
-	x.some("EncodingType", c.query.Get("encoding-type"))
-	var ids []string
-	for id, u := range b.uploads {
-		if strings.HasPrefix(u.key, c.query.Get("prefix")) {
-			ids = append(ids, id)
-		}
-	}
-	slices.SortFunc(ids, func(a, d string) int {
-		if k := strings.Compare(b.uploads[a].key, b.uploads[d].key); k != 0 {
-			return k
-		}
-		return strings.Compare(a, d)
-	})
-	for _, id := range ids {
-		u := b.uploads[id]
-		x.open("Upload")
-		x.element("Key", c.encode(u.key))
-		x.element("UploadId", id)
-		x.element("Initiated", u.begun.Format(xmlTime))
-		x.close("Upload")
-	}
-	x.close("ListMultipartUploadsResult")
-	x.send(c, http.StatusOK)
 	return nil
 }

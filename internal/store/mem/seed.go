@@ -115,6 +115,24 @@ func (s *Server) build(b *bucket, body []byte, o PutOptions) *version {
 	return v
 }
 
+// BeginUpload leaves a multipart upload of a key unfinished, with the given
+// parts, and gives its id. Of the options Class and LastModified count, the
+// time when it was begun.
+func (s *Server) BeginUpload(bucket, key string, o PutOptions, parts ...[]byte) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := s.mustBucket(bucket)
+	v := s.build(b, nil, o)
+	v.sum = checksum{algorithm: defaultAlgorithm, kind: fullObject}
+	u := &upload{key: key, begun: v.modified, draft: v, parts: map[int]part{}}
+	for i, body := range parts {
+		u.parts[i+1] = newPart(body, v.modified)
+	}
+	id := s.newID()
+	b.uploads[id] = u
+	return id
+}
+
 // Delete deletes a key as a client would who names no version: by a delete
 // marker, whose id it gives, or for good (empty id) where there is no versioning.
 func (s *Server) Delete(bucket, key string) string {

@@ -257,3 +257,52 @@ func TestSeededVersionsEqualUploadedOnes(t *testing.T) {
 		t.Errorf("version id %q", uploaded[0].VersionID)
 	}
 }
+
+func TestUploadsByDelimiterAndSeeded(t *testing.T) {
+	clock := newClock()
+	srv, c, _ := serve(t, mem.Options{Clock: clock.now, PageSize: 2, MinPartSize: 1}, "Enabled")
+	begun := clock.now().Add(-3600e9)
+	id := srv.BeginUpload(bucket, "d/a", mem.PutOptions{Class: "STANDARD_IA", LastModified: begun}, []byte("one"), []byte("twelve"))
+	srv.BeginUpload(bucket, "d/b", mem.PutOptions{})
+	srv.BeginUpload(bucket, "e", mem.PutOptions{})
+	srv.BeginUpload(bucket, "f/", mem.PutOptions{})
+	var got []string
+	in := &s3.ListMultipartUploadsInput{Bucket: str(bucket), Delimiter: str("/")}
+	for more := true; more; {
+		out, err := c.ListMultipartUploads(ctx(), in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, u := range out.Uploads {
+			got = append(got, *u.Key)
+		}
+		for _, p := range out.CommonPrefixes {
+			got = append(got, *p.Prefix)
+		}
+		more = aws.ToBool(out.IsTruncated)
+		in.KeyMarker, in.UploadIdMarker = out.NextKeyMarker, out.NextUploadIdMarker
+	}
+	if strings.Join(got, " ") != "e d/ f/" {
+		t.Errorf("listed %q", got)
+	}
+	out, err := c.ListMultipartUploads(ctx(), &s3.ListMultipartUploadsInput{Bucket: str(bucket), Prefix: str("d/a")})
+	if err != nil || len(out.Uploads) != 1 || *out.Uploads[0].UploadId != id || !out.Uploads[0].Initiated.Equal(begun) || out.Uploads[0].StorageClass != "STANDARD_IA" {
+		t.Fatalf("%+v, %v", out, err)
+	}
+	var done []types.CompletedPart
+	parts, err := c.ListParts(ctx(), &s3.ListPartsInput{Bucket: str(bucket), Key: str("d/a"), UploadId: &id})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range parts.Parts {
+		done = append(done, types.CompletedPart{PartNumber: p.PartNumber, ETag: p.ETag})
+	}
+	if _, err := c.CompleteMultipartUpload(ctx(), &s3.CompleteMultipartUploadInput{
+		Bucket: str(bucket), Key: str("d/a"), UploadId: &id, MultipartUpload: &types.CompletedMultipartUpload{Parts: done},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if body, _ := srv.Body(bucket, "d/a", ""); string(body) != "onetwelve" {
+		t.Errorf("stored %q", body)
+	}
+}

@@ -86,7 +86,7 @@ func TestConformance(t *testing.T) {
 				b := openTest(t, url, change...)
 				b.partSize = 5 << 20
 				return storetest.Env{
-					Reader: b, Writer: b, Lister: b, Archiver: b, PageSize: 7,
+					Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, PageSize: 7,
 					Seed: storetest.NewClient(url, "access", "secret", testBucket),
 					CompleteRestore: func(key, version string) {
 						srv.CompleteRestore(testBucket, key, version)

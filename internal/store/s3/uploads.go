@@ -132,9 +132,6 @@ func (w *uploadWalk) accept(p *uploadPage) error {
 		return malformed("a listing of %d empty pages", w.barren)
 	}
 	if !p.truncated {
-		if p.key != "" && p.id != "" && len(rows) == 0 {
-			return nil
-		}
 		return nil
 	}
 	return w.follow(p)

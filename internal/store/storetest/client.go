@@ -76,9 +76,26 @@ func (c *Client) put(ctx context.Context, key string, body []byte, class string)
 // its version id.
 func (c *Client) PutParts(t *testing.T, key string, parts ...[]byte) string {
 	t.Helper()
+	id, done := c.begin(t, key, parts)
+	out, err := c.s3.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
+		Bucket: &c.bucket, Key: &key, UploadId: &id, MultipartUpload: &types.CompletedMultipartUpload{Parts: done},
+	})
+	c.check(t, fmt.Sprintf("complete upload of %q", key), err)
+	return orNull(out.VersionId)
+}
+
+// BeginUpload begins a multipart upload, stores the given parts, and leaves it
+// unfinished; it gives the upload's id.
+func (c *Client) BeginUpload(t *testing.T, key string, parts ...[]byte) string {
+	t.Helper()
+	id, _ := c.begin(t, key, parts)
+	return id
+}
+
+func (c *Client) begin(t *testing.T, key string, parts [][]byte) (id string, done []types.CompletedPart) {
+	t.Helper()
 	up, err := c.s3.CreateMultipartUpload(t.Context(), &s3.CreateMultipartUploadInput{Bucket: &c.bucket, Key: &key})
 	c.check(t, fmt.Sprintf("begin upload of %q", key), err)
-	var done []types.CompletedPart
 	for i, body := range parts {
 		n := aws.Int32(int32(i + 1))
 		out, err := c.s3.UploadPart(t.Context(), &s3.UploadPartInput{
@@ -87,11 +104,14 @@ func (c *Client) PutParts(t *testing.T, key string, parts ...[]byte) string {
 		c.check(t, fmt.Sprintf("upload part %d of %q", i+1, key), err)
 		done = append(done, types.CompletedPart{PartNumber: n, ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32})
 	}
-	out, err := c.s3.CompleteMultipartUpload(t.Context(), &s3.CompleteMultipartUploadInput{
-		Bucket: &c.bucket, Key: &key, UploadId: up.UploadId, MultipartUpload: &types.CompletedMultipartUpload{Parts: done},
-	})
-	c.check(t, fmt.Sprintf("complete upload of %q", key), err)
-	return orNull(out.VersionId)
+	return *up.UploadId, done
+}
+
+// AbortUpload gives up an unfinished upload.
+func (c *Client) AbortUpload(t *testing.T, key, id string) {
+	t.Helper()
+	_, err := c.s3.AbortMultipartUpload(t.Context(), &s3.AbortMultipartUploadInput{Bucket: &c.bucket, Key: &key, UploadId: &id})
+	c.check(t, fmt.Sprintf("abort upload of %q", key), err)
 }
 
 // Delete deletes a key without naming a version and gives the delete marker's

@@ -38,6 +38,7 @@ type Env struct {
 	Lister store.Lister
 	// Archiver may be nil: then the server has no archive.
 	Archiver store.Archiver
+	Uploads  store.Uploads
 	// Seed reaches the same bucket another way.
 	Seed *Client
 	// PageSize is how many rows the server gives in a page; the suite fills
@@ -90,6 +91,10 @@ func Run(t *testing.T, env func(t *testing.T) Env) {
 		{"list many versions of one key", listOneKey},
 		{"list with a delimiter", listDelimiter},
 		{"list agrees with head", listAgrees},
+		{"unfinished uploads", unfinishedUploads},
+		{"unfinished uploads in pages", uploadsInPages},
+		{"parts of an upload in pages", partsInPages},
+		{"an upload that has ended", endedUpload},
 		{"archived", archived},
 		{"restore", restore},
 	} {
