@@ -75,13 +75,17 @@ type Part struct {
 
 // Node is a prefix and what lies below it.
 type Node struct {
-	// Name is what this prefix adds to its parent's: `images/`.
+	// Name is what this prefix or key adds to its parent's: `images/`, `a.tif`. It is
+	// empty for a key that is its parent's prefix: the folder marker `images/`.
 	Name string `json:"name"`
+	// Key tells that this is all versions of one key, and nothing lies below.
+	Key bool `json:"key,omitempty"`
 	Part
 	// Newest is the newest LastModified below.
 	Newest cooper.Instant `json:"newest"`
 	// Children are the largest prefixes and keys below, by bytes; Rest sums up
-	// those that are too many or too small to be told apart, nil if none.
+	// those that are too many or too small to be told apart, or too deep for the
+	// depth asked for; nil if none. Children and Rest always add up to a prefix.
 	Children []*Node `json:"children,omitempty"`
 	Rest     *Rest   `json:"rest,omitempty"`
 }
