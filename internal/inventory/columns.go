@@ -25,12 +25,22 @@ type column struct {
 type columns struct {
 	list [columnCount]column
 	left int64 // rows
+	omit Fields
 }
 
-func openColumns(group parquet.RowGroup) *columns {
-	c := &columns{left: group.NumRows()}
+// fieldsOf are the columns that hold nothing but a field that may be left out.
+var fieldsOf = [columnCount]Fields{
+	colVersionID: FieldVersionID, colVersionText: FieldVersionID, colETag: FieldETag, colETagText: FieldETag,
+}
+
+// openColumns opens the columns of a group but for those that are omitted,
+// which have no pages.
+func openColumns(group parquet.RowGroup, omit Fields) *columns {
+	c := &columns{left: group.NumRows(), omit: omit}
 	for i, chunk := range group.ColumnChunks() {
-		c.list[i].pages = chunk.Pages()
+		if fieldsOf[i]&omit == 0 {
+			c.list[i].pages = chunk.Pages()
+		}
 	}
 	return c
 }
@@ -38,6 +48,9 @@ func openColumns(group parquet.RowGroup) *columns {
 func (c *columns) close() error {
 	var errs []error
 	for i := range c.list {
+		if c.list[i].pages == nil {
+			continue
+		}
 		parquet.Release(c.list[i].page)
 		errs = append(errs, c.list[i].pages.Close())
 	}
@@ -52,6 +65,9 @@ func (c *columns) ready(limit int) (int, error) {
 	}
 	n := int(min(int64(limit), c.left))
 	for i := range c.list {
+		if c.list[i].pages == nil {
+			continue
+		}
 		m, err := c.list[i].ready()
 		if err != nil {
 			return 0, err
@@ -65,7 +81,9 @@ func (c *columns) ready(limit int) (int, error) {
 func (c *columns) skip(n int) {
 	c.left -= int64(n)
 	for i := range c.list {
-		c.list[i].skip(n)
+		if c.list[i].pages != nil {
+			c.list[i].skip(n)
+		}
 	}
 }
 

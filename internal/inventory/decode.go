@@ -16,10 +16,14 @@ const batchRows = 1 << 10
 func (c *columns) decode(rows []cooper.Version) {
 	n := len(rows)
 	c.list[colKey].keys(rows)
-	identifiers(&c.list[colVersionID], &c.list[colVersionText], rows, ident.VersionIDSize, ident.AppendVersionID,
-		func(v *cooper.Version, s string) { v.VersionID = s })
-	identifiers(&c.list[colETag], &c.list[colETagText], rows, ident.ETagSize, ident.AppendETag,
-		func(v *cooper.Version, s string) { v.ETag = s })
+	if c.omit&FieldVersionID == 0 {
+		identifiers(&c.list[colVersionID], &c.list[colVersionText], rows, ident.VersionIDSize, ident.AppendVersionID,
+			func(v *cooper.Version, s string) { v.VersionID = s })
+	}
+	if c.omit&FieldETag == 0 {
+		identifiers(&c.list[colETag], &c.list[colETagText], rows, ident.ETagSize, ident.AppendETag,
+			func(v *cooper.Version, s string) { v.ETag = s })
+	}
 	sizes := c.list[colSize].numbers(n)
 	times := c.list[colLastModified].numbers(n)
 	latest, deleted := c.list[colIsLatest].values.Boolean(), c.list[colDeleteMarker].values.Boolean()
@@ -91,10 +95,15 @@ func view(b []byte) string {
 }
 
 // selects tells whether a sorted file or group that begins with key first and
-// ends with key last can hold keys under prefix, and whether those behind it
+// ends with key last can hold keys that o selects, and whether those behind it
 // can.
-func selects(prefix, first, last string) (here, behind bool) {
-	behind = last < prefix || strings.HasPrefix(last, prefix)
-	here = last >= prefix && (first <= prefix || strings.HasPrefix(first, prefix))
-	return here, behind
+func (o *IterOptions) selects(first, last string) (here, behind bool) {
+	behind = last < o.Prefix || strings.HasPrefix(last, o.Prefix)
+	here = last >= o.Prefix && (first <= o.Prefix || strings.HasPrefix(first, o.Prefix))
+	return here && last >= o.From && (o.To == "" || first < o.To), behind && (o.To == "" || last < o.To)
+}
+
+// holds tells whether o selects key.
+func (o *IterOptions) holds(key string) bool {
+	return cooper.HasPrefix(key, o.Prefix) && key >= o.From && (o.To == "" || key < o.To)
 }

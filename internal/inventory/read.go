@@ -120,9 +120,9 @@ func (v *versions) take() ([]cooper.Version, error) {
 // decodeFiles delivers what opt selects from all files.
 func (s *Snapshot) decodeFiles(v *versions, opt IterOptions) error {
 	for _, f := range s.meta.Files {
-		here, behind := selects(opt.Prefix, f.FirstKey, f.LastKey)
+		here, behind := opt.selects(f.FirstKey, f.LastKey)
 		if here && f.Rows > 0 {
-			if err := s.decodeFile(v, f, opt.Prefix); err != nil {
+			if err := s.decodeFile(v, f, &opt); err != nil {
 				return err
 			}
 		}
@@ -133,7 +133,7 @@ func (s *Snapshot) decodeFiles(v *versions, opt IterOptions) error {
 	return nil
 }
 
-func (s *Snapshot) decodeFile(v *versions, f File, prefix string) (err error) {
+func (s *Snapshot) decodeFile(v *versions, f File, opt *IterOptions) (err error) {
 	path := filepath.Join(s.dir, f.Name)
 	defer rescue(path, &err)
 	file, err := openFile(path, f, fileSchema)
@@ -141,15 +141,14 @@ func (s *Snapshot) decodeFile(v *versions, f File, prefix string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.close()) }()
-	groups := file.parquet.Metadata().RowGroups
 	for i, group := range file.parquet.RowGroups() {
-		bounds := groups[i].Columns[colKey].MetaData.Statistics
-		here, behind := true, true
-		if bounds.MinValue != nil && bounds.MaxValue != nil {
-			here, behind = selects(prefix, string(bounds.MinValue), string(bounds.MaxValue))
+		here, behind, inside := true, true, false
+		if first, last, ok := file.bounds(i); ok {
+			here, behind = opt.selects(first, last)
+			inside = first >= opt.From && (opt.To == "" || last < opt.To) && opt.Prefix == ""
 		}
 		if here {
-			if err := decodeGroup(v, path, group, prefix); err != nil {
+			if err := decodeGroup(v, path, group, opt, inside); err != nil {
 				return err
 			}
 		}
@@ -160,8 +159,16 @@ func (s *Snapshot) decodeFile(v *versions, f File, prefix string) (err error) {
 	return nil
 }
 
-func decodeGroup(v *versions, path string, group parquet.RowGroup, prefix string) (err error) {
-	c := openColumns(group)
+// bounds gives the first and the last key of row group i, if it tells them.
+func (f *inFile) bounds(i int) (first, last string, ok bool) {
+	b := f.parquet.Metadata().RowGroups[i].Columns[colKey].MetaData.Statistics
+	return string(b.MinValue), string(b.MaxValue), b.MinValue != nil && b.MaxValue != nil
+}
+
+// decodeGroup delivers what opt selects from a group: everything if the group
+// lies inside of what it selects.
+func decodeGroup(v *versions, path string, group parquet.RowGroup, opt *IterOptions, inside bool) (err error) {
+	c := openColumns(group, opt.Omit)
 	defer func() { err = errors.Join(err, c.close()) }()
 	for {
 		n, err := c.ready(batchRows)
@@ -178,8 +185,8 @@ func decodeGroup(v *versions, path string, group parquet.RowGroup, prefix string
 		rows = rows[:n]
 		c.decode(rows)
 		c.skip(n)
-		if prefix != "" {
-			rows = slices.DeleteFunc(rows, func(r cooper.Version) bool { return !cooper.HasPrefix(r.Key, prefix) })
+		if !inside {
+			rows = slices.DeleteFunc(rows, func(r cooper.Version) bool { return !opt.holds(r.Key) })
 		}
 		if len(rows) == 0 {
 			v.empty <- rows

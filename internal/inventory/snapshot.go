@@ -92,7 +92,22 @@ func (s *Snapshot) Dir() string { return s.dir }
 type IterOptions struct {
 	// Prefix selects keys as cooper.HasPrefix does.
 	Prefix string
+	// From and To narrow the keys further, bytewise: To is excluded, and empty
+	// for no end. Split gives keys to cut at.
+	From, To string
+	// Omit leaves fields empty that the caller does not need.
+	Omit Fields
 }
+
+// Fields are fields of a version that take time to read: digests are most of a
+// snapshot's bytes.
+type Fields uint8
+
+// The Fields, to be combined with |.
+const (
+	FieldVersionID Fields = 1 << iota
+	FieldETag
+)
 
 // Verify compares all files with the sizes and digests in the snapshot's
 // description. What differs is a KindCorrupt error, what is gone KindMissing;
