@@ -1,5 +1,5 @@
-// Package price says what requests and bytes cost, from a table that a person
-// can replace.
+// Package price says what requests, transfers and storage cost, from a table that
+// a person can replace.
 //
 // The table built in holds public list prices with their date and source;
 // docs/formats/prices.md describes it. It promises to refuse a table with a gap
@@ -24,8 +24,9 @@ import (
 	"cooper"
 )
 
-// Format is the version of the table that this package reads.
-const Format = 1
+// Format is the newest version of the table that this package reads. It reads
+// format 1, too, which has no storage_rules: a price for each byte, no more.
+const Format = 2
 
 // GB is what S3 bills as one: 2^30 bytes.
 const GB = 1 << 30
@@ -57,8 +58,11 @@ type Table struct {
 	Requests map[string]float64 `json:"requests_per_1000"`
 	// TransferOut is the price of a GB that leaves the store.
 	TransferOut float64 `json:"transfer_out_per_gb"`
-	// Storage are prices of a GB for a month, by storage class.
+	// Storage are prices of a GB for a month, by storage class, and by class and
+	// tier (INTELLIGENT_TIERING/ARCHIVE).
 	Storage map[string]float64 `json:"storage_per_gb_month"`
+	// Rules are what else a class charges for, by the same names.
+	Rules map[string]Rule `json:"storage_rules,omitempty"`
 }
 
 // Load reads the table at path, or the one built in where path is empty.
@@ -98,8 +102,11 @@ func parse(where string, b []byte) (Table, error) {
 }
 
 func (t *Table) check(where string) error {
-	if t.Format != Format {
-		return wrong(where, fmt.Sprintf("has format %d; this program reads %d", t.Format, Format), nil)
+	if t.Format < 1 || t.Format > Format {
+		return wrong(where, fmt.Sprintf("has format %d; this program reads 1 to %d", t.Format, Format), nil)
+	}
+	if t.Format == 1 && t.Rules != nil {
+		return wrong(where, "storage_rules: there are none in format 1; say \"format\": 2", nil)
 	}
 	if _, err := time.Parse(time.DateOnly, t.AsOf); err != nil {
 		return wrong(where, fmt.Sprintf("as_of: %q is not a day such as 2025-06-01", t.AsOf), nil)
@@ -128,8 +135,16 @@ func (t *Table) check(where string) error {
 	if len(t.Storage) == 0 {
 		return wrong(where, "storage_per_gb_month is missing", nil)
 	}
+	if _, ok := t.Storage[Standard]; !ok && t.Format > 1 {
+		return wrong(where, "storage_per_gb_month: "+Standard+" is missing", nil)
+	}
 	for _, c := range slices.Sorted(maps.Keys(t.Storage)) {
 		if err := checkPrice(where, "storage_per_gb_month: "+c, t.Storage[c]); err != nil {
+			return err
+		}
+	}
+	for _, c := range slices.Sorted(maps.Keys(t.Rules)) {
+		if err := t.checkRule(where, c); err != nil {
 			return err
 		}
 	}

@@ -59,7 +59,7 @@ func TestReplaced(t *testing.T) {
 		"no day":              {`2025-06-01`, `June`, "as_of"},
 		"no source":           {`https://aws.amazon.com/s3/pricing/`, ``, "source is missing"},
 		"another currency":    {`USD`, `EUR`, "currency"},
-		"a newer format":      {`"format": 1`, `"format": 2`, "format 2"},
+		"a newer format":      {`"format": 2`, `"format": 3`, "format 3"},
 		"no storage":          {`"storage_per_gb_month": {`, `"storage_per_gb_month": {}, "x": {`, "unknown field"},
 		"a bad storage price": {`"GLACIER": 0.0036`, `"GLACIER": -0.0036`, "GLACIER"},
 		"no JSON":             {`{`, ``, "not a table"},
