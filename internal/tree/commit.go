@@ -86,7 +86,7 @@ func (t *Tree) syncStaged() error {
 		return err
 	}
 	t.recovered = false
-	return errors.Join(err, t.Staging().clear(false))
+	return errors.Join(err, t.Staging().clear())
 }
 
 func (t *Tree) mayCommit(ctx context.Context, p permit.Permit, b *Batch) error {

@@ -26,7 +26,7 @@ type Recovered struct {
 
 // Recover completes interrupted shards, or undoes them, from the journal
 // alone. What it gives and what is not Undone must be written as facts and
-// Settled. It also removes leftovers of interrupted work that nobody can use.
+// Settled.
 //
 // It may itself be interrupted anywhere, and called again, in either direction.
 func (t *Tree) Recover(ctx context.Context, p permit.Permit, undo bool) ([]Recovered, error) {
@@ -58,9 +58,6 @@ func (t *Tree) Recover(ctx context.Context, p permit.Permit, undo bool) ([]Recov
 			return nil, err
 		}
 		out = append(out, r)
-	}
-	if err := t.Staging().clear(true); err != nil {
-		return nil, err
 	}
 	if err := t.catalog.Clean(p); err != nil {
 		return nil, err

@@ -139,7 +139,7 @@ func (t *Tree) End(ctx context.Context, p permit.Permit, e Ending) error {
 		return err
 	}
 	if !run.Partial {
-		if err := t.Staging().clear(false); err != nil {
+		if err := t.Staging().clear(); err != nil {
 			return err
 		}
 	}

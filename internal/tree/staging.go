@@ -5,17 +5,28 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"io/fs"
 	"strings"
+	"sync"
 
 	"cooper"
 	"cooper/internal/tree/safefs"
 )
 
-// partSuffix ends the name of a file that is being staged.
-const partSuffix = ".part"
-
 // Staging holds fetched bytes by identity, across runs and plans.
-type Staging struct{ fs safefs.FS }
+//
+// A file that is whole has the size of its version and, set last, its time of
+// modification. That saves a name for files being written, and with it a
+// renaming of each, which costs a disk as much as making the file.
+type Staging struct {
+	fs safefs.FS
+
+	look sync.Once
+	// before are the names that were there when Find was first called, nil if
+	// they could not be listed: looking for each of 10^8 files would cost more
+	// than the few that are found save.
+	before map[string]bool
+}
 
 // StagedInfo describes staged bytes.
 type StagedInfo struct {
@@ -37,16 +48,32 @@ func stagedPath(id *cooper.Identity) string {
 	return stagingDir + "/" + hex.EncodeToString(sum[:20])
 }
 
-// Find tells whether all bytes of id are staged. After a machine crashed they
-// need not be what they were: check them before use, and fetch again what
-// cannot be checked.
+// Find tells whether all bytes of id were staged when it was first called. After
+// a machine crashed they need not be what they were: check them before use, and
+// fetch again what cannot be checked. A version whose time is not known is not found:
+// nothing would tell whether it is whole.
 func (s *Staging) Find(id cooper.Identity) (StagedInfo, bool) {
+	s.look.Do(s.list)
 	path := stagedPath(&id)
+	if s.before != nil && !s.before[strings.TrimPrefix(path, stagingDir+"/")] {
+		return StagedInfo{}, false
+	}
 	info, err := s.fs.Lstat(path)
-	if err != nil || !info.IsFile() || info.Size != id.Size {
+	if err != nil || !info.IsFile() || info.Size != id.Size || id.LastModified == 0 || !info.ModifiedAt(id.LastModified) {
 		return StagedInfo{}, false
 	}
 	return StagedInfo{Path: path, Size: info.Size}, true
+}
+
+func (s *Staging) list() {
+	files, err := s.fs.ReadDir(stagingDir)
+	if err != nil {
+		return // then each is looked for
+	}
+	s.before = make(map[string]bool, len(files))
+	for _, f := range files {
+		s.before[f.Name] = true
+	}
 }
 
 // Open opens staged bytes.
@@ -55,19 +82,18 @@ func (s *Staging) Open(id cooper.Identity) (safefs.File, error) { return s.fs.Op
 // Create begins to stage id, in place of what may be staged of it.
 func (s *Staging) Create(id cooper.Identity) (*Staged, error) {
 	path := stagedPath(&id)
-	f, err := s.fs.OpenWrite(path + partSuffix)
+	f, err := s.fs.Create(path)
+	if errors.Is(err, fs.ErrExist) { // of an attempt before
+		if f, err = s.fs.OpenWrite(path); err == nil {
+			if err = f.Truncate(0); err != nil {
+				err = errors.Join(err, f.Close())
+			}
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
-	st := &Staged{fs: s.fs, file: f, path: path}
-	info, err := f.Stat()
-	if err == nil && info.Size > 0 { // of an attempt before
-		err = f.Truncate(0)
-	}
-	if err != nil {
-		return nil, errors.Join(err, st.Abort())
-	}
-	return st, nil
+	return &Staged{fs: s.fs, file: f, path: path}, nil
 }
 
 // Discard removes what is staged of id; nothing is no error.
@@ -79,14 +105,14 @@ func (s *Staging) Discard(id cooper.Identity) error {
 	return err
 }
 
-// clear removes what is staged, or only what was never finished.
-func (s *Staging) clear(unfinished bool) error {
+// clear removes what is staged.
+func (s *Staging) clear() error {
 	files, err := s.fs.ReadDir(stagingDir)
 	if err != nil {
 		return err
 	}
 	for _, f := range files {
-		if !f.IsFile() || unfinished && !strings.HasSuffix(f.Name, partSuffix) {
+		if !f.IsFile() {
 			continue
 		}
 		if err := s.fs.Remove(stagingDir + "/" + f.Name); err != nil {
@@ -126,8 +152,8 @@ func (s *Staged) Truncate(size int64) error {
 // Size is how many bytes were written.
 func (s *Staged) Size() int64 { return s.size }
 
-// Done gives the file its time and makes it findable; it is not synced: Commit
-// does that for a whole shard.
+// Done gives the file its time, by which it is known to be whole; it is not
+// synced: Commit does that for a whole shard.
 func (s *Staged) Done(mtime cooper.Instant) error {
 	if mtime != 0 {
 		if err := s.file.SetTime(mtime); err != nil {
@@ -136,11 +162,8 @@ func (s *Staged) Done(mtime cooper.Instant) error {
 	}
 	err := s.file.Close()
 	s.file = nil
-	if err == nil {
-		err = s.fs.Replace(s.path+partSuffix, s.path)
-	}
 	if err != nil {
-		return errors.Join(err, s.fs.Remove(s.path+partSuffix))
+		return errors.Join(err, s.fs.Remove(s.path))
 	}
 	return nil
 }
@@ -150,7 +173,7 @@ func (s *Staged) Abort() error {
 	if s.file == nil {
 		return nil
 	}
-	err := errors.Join(s.file.Close(), s.fs.Remove(s.path+partSuffix))
+	err := errors.Join(s.file.Close(), s.fs.Remove(s.path))
 	s.file = nil
 	return err
 }

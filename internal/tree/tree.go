@@ -139,7 +139,7 @@ func (t *Tree) State() catalog.State { return t.catalog.State() }
 func (t *Tree) Catalog() *catalog.Catalog { return t.catalog }
 
 // Staging is where bytes lie until their shard is committed.
-func (t *Tree) Staging() *Staging { return &Staging{t.fs} }
+func (t *Tree) Staging() *Staging { return &Staging{fs: t.fs} }
 
 // Free is the space left for what is to come: what is free on the file system,
 // and what staged bytes take up, as they need no more.

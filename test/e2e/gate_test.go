@@ -8,9 +8,9 @@ import (
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"cooper/internal/store/mem"
 )
@@ -122,7 +122,12 @@ func staged(t *testing.T, dir string) int {
 	t.Helper()
 	n := 0
 	err := filepath.WalkDir(filepath.Join(dir, ".cooper", "staging"), func(path string, d fs.DirEntry, err error) error {
-		if err == nil && !d.IsDir() && !strings.HasSuffix(path, ".part") {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		// One being written has the time of now.
+		if err == nil && time.Since(info.ModTime()) > time.Hour {
 			n++
 		}
 		return err
