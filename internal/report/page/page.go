@@ -26,7 +26,7 @@ import (
 var files embed.FS
 
 // scripts in the order in which they build on one another.
-var scripts = []string{"number", "dom", "table", "theme", "sections", "bars", "growth", "tree", "squarify", "map", "find", "main"}
+var scripts = []string{"number", "dom", "table", "theme", "sections", "bars", "growth", "tree", "squarify", "colour", "tiles", "map", "find", "main"}
 
 // fixed is what does not depend on the report: it is put together once.
 var fixed = assemble()

@@ -53,13 +53,12 @@ function figure(name, value, ...about) {
     ...about.filter(Boolean).map(a => el('dd', { class: 'about' }, a)));
 }
 
-// whenResized calls draw with the width of node now and whenever it changes.
+// whenResized calls draw with the size of node now and whenever it changes.
 function whenResized(node, draw) {
-  let width = 0;
-  new ResizeObserver(([entry]) => {
-    const now = Math.floor(entry.contentRect.width);
-    if (now === width || now === 0) return;
-    width = now;
-    draw(width);
+  let width = 0, height = 0;
+  new ResizeObserver(([{ contentRect: now }]) => {
+    if (now.width === width && now.height === height || now.width === 0) return;
+    ({ width, height } = now);
+    draw(width, height);
   }).observe(node);
 }

@@ -56,7 +56,14 @@ function flatten(node, into = []) {
   return into;
 }
 
-// label is what to call a node: the root may have no name.
+// isKey tells keys from prefixes, which end at a slash.
+function isKey(node) {
+  return node.parent !== null && !node.name.endsWith('/');
+}
+
+// label is what to call a node: the root may have no name, and the key that is
+// its parent's prefix (the folder marker of a/ is the key a/) adds nothing to it.
 function label(node, bucket) {
-  return node.parent || node.name ? node.name : bucket;
+  if (!node.parent) return node.name || bucket;
+  return node.name || '(folder marker)';
 }
