@@ -110,6 +110,7 @@ any instant and taken up again, then facts that can be queried.`,
 	f.StringVar(&a.s3.region, "region", "", "region of the buckets (found by itself otherwise)")
 	f.BoolVar(&a.s3.anonymous, "no-sign-request", false, "access public buckets without credentials")
 	root.AddCommand(a.snapshotCmd(), a.inventoryCmd(), a.backupCmd(), a.planCmd(), a.applyCmd(), a.ledgerCmd())
+	a.completions(root)
 	return group(root)
 }
 

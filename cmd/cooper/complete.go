@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cooper/internal/inventory"
+	"cooper/internal/plan"
+	"cooper/internal/term"
+	"cooper/internal/workspace"
+)
+
+// completions gives every command its shell completion, by the words in its
+// usage: DIR is a directory, SNAPSHOT and ID what the workspace holds.
+func (a *app) completions(cmd *cobra.Command) {
+	words := strings.Fields(cmd.Use)[1:]
+	if cmd.Runnable() && !cmd.HasSubCommands() {
+		cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return a.complete(cmd, words, len(args))
+		}
+	}
+	for flag, what := range map[string]string{"snapshot": "SNAPSHOT", "compare": "SNAPSHOT", "inventory": "DIR", "workspace": "DIR"} {
+		if cmd.LocalFlags().Lookup(flag) == nil {
+			continue
+		}
+		err := cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return a.complete(cmd, []string{what}, 0)
+		})
+		if err != nil {
+			panic(err) // the flag was just there
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		a.completions(sub)
+	}
+}
+
+// complete offers what may stand at place i of a command's words.
+func (a *app) complete(cmd *cobra.Command, words []string, i int) ([]string, cobra.ShellCompDirective) {
+	if n := len(words); n > 0 && strings.HasSuffix(words[n-1], "…") {
+		i = min(i, n-1)
+	}
+	if i >= len(words) {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	switch word := strings.Trim(words[i], "[]…"); {
+	case word == "DIR":
+		return nil, cobra.ShellCompDirectiveFilterDirs
+	case word == "SNAPSHOT", word == "ID" && cmd.HasParent() && cmd.Parent().Name() == "snapshot":
+		return a.completeIDs(workspace.Snapshot)
+	case word == "ID":
+		return a.completeIDs(workspace.Plan)
+	}
+	return nil, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeIDs offers ids, the newest first, with what a person knows them by.
+// What cannot be read is not offered: completing is no place for errors.
+func (a *app) completeIDs(kind string) ([]string, cobra.ShellCompDirective) {
+	const directive = cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+	dir, err := a.workspaceDir()
+	if err != nil {
+		return nil, directive
+	}
+	if _, err := os.Stat(dir); err != nil {
+		return nil, directive // looking makes no workspace
+	}
+	ws, err := a.openWorkspace()
+	if err != nil {
+		return nil, directive
+	}
+	defer func() { _ = ws.Close() }() // nothing was written
+	ids, describe := ws.Snapshots, describeSnapshot
+	if kind == workspace.Plan {
+		ids, describe = ws.Plans, describePlan
+	}
+	known, err := ids()
+	if err != nil {
+		return nil, directive
+	}
+	slices.Reverse(known)
+	out := []string{workspace.Latest}
+	for _, id := range known[:min(len(known), 50)] {
+		if what := describe(ws, id); what != "" {
+			out = append(out, id+"\t"+what)
+		}
+	}
+	return out, directive
+}
+
+func describeSnapshot(ws *workspace.Workspace, id string) string {
+	s, err := inventory.Open(ws.SnapshotDir(id))
+	if err != nil {
+		return ""
+	}
+	m := s.Meta()
+	return fmt.Sprintf("s3://%s of %s, %s", term.Clean(m.Bucket), m.TakenAt, term.Plural(m.Versions, "version"))
+}
+
+func describePlan(ws *workspace.Workspace, id string) string {
+	p, err := plan.Open(ws.PlanDir(id))
+	if err != nil {
+		return ""
+	}
+	h := p.Header()
+	var n int64
+	for _, t := range h.Totals {
+		n += t.Count
+	}
+	return fmt.Sprintf("%s of %s, %s", h.Mission, term.Clean(h.Target.Path), term.Plural(n, "action"))
+}
