@@ -22,7 +22,8 @@ version is and how far it was verified (DIR/.cooper).`,
   cooper backup status /data/backup
   cooper backup restore /data/backup --prefix images/ --to /tmp/images`,
 	}
-	cmd.AddCommand(a.backupRunCmd(), a.backupPlanCmd(), a.backupStatusCmd(), a.backupVerifyCmd(), a.backupRestoreCmd(), a.backupRollbackCmd())
+	cmd.AddCommand(a.backupRunCmd(), a.backupPlanCmd(), a.backupStatusCmd(), a.backupVerifyCmd(), a.backupRestoreCmd(), a.backupRollbackCmd(),
+		a.backupLsCmd(), a.backupHistoryCmd())
 	return group(cmd)
 }
 
