@@ -33,6 +33,8 @@ const (
 	Retire  = journal.Retire  // mirror to history
 	Promote = journal.Promote // history to mirror
 	Record  = journal.Record  // the catalog alone; or within history, where New has another path there
+	Prune   = journal.Prune   // history to nowhere: held back until the catalog says so, then deleted
+	Mend    = journal.Mend    // staging to where the version is already; the file that is there is set aside
 )
 
 // moves tells whether a change moves a file.
@@ -42,13 +44,18 @@ func moves(c *Change) bool {
 
 // from is where the file is before the change, to where it is after.
 func from(c *Change) spot {
-	if c.Op == Place {
+	if c.Op == Place || c.Op == Mend {
 		return spot{inStaging, &c.New}
 	}
 	return spot{areaOf(c.Old.Place), &c.Old}
 }
 
-func to(c *Change) spot { return spot{areaOf(c.New.Place), &c.New} }
+func to(c *Change) spot {
+	if c.Op == Prune {
+		return spot{inHeld, &c.Old}
+	}
+	return spot{areaOf(c.New.Place), &c.New}
+}
 
 func areaOf(p catalog.Place) area {
 	if p == catalog.Mirror {
@@ -65,6 +72,7 @@ func (b *Batch) check() error {
 	for i := range b.Changes {
 		c := &b.Changes[i]
 		ok := c.Outcome >= 0 && c.Outcome < len(b.Outcomes) && utf8.ValidString(c.New.Key) && len(c.New.Key) > 0 &&
+			(!c.New.Dropped || c.New.Place == catalog.Nowhere) &&
 			(c.Op == Place || c.Old.Key == c.New.Key || c.Op == Record && c.Old.Key == "")
 		switch c.Op {
 		case Place:
@@ -76,6 +84,11 @@ func (b *Batch) check() error {
 		case Record:
 			// The bytes stay: where they are, or nowhere.
 			ok = ok && (c.Old.Key == "" && c.New.Place == catalog.Nowhere || c.Old.Key != "" && c.Old.Place == c.New.Place)
+		case Prune:
+			// Nothing is ever deleted but from history.
+			ok = ok && c.Old.Place == catalog.History && c.New.Place == catalog.Nowhere && c.Old.Identity == c.New.Identity
+		case Mend:
+			ok = ok && c.Old.Place != catalog.Nowhere && c.Old.Place == c.New.Place && from(c).row.Identity == c.Old.Identity && c.Old.Superseded == c.New.Superseded
 		default:
 			ok = false
 		}

@@ -43,8 +43,15 @@ import (
 //     Before, the journal's generation is the catalog's and the shard is completed
 //     (its renamings are found made). After, the generation has moved on: the
 //     shard is done, the journal holds its facts for the ledger.
-//  5. Settled, called once the facts are in the ledger, removes the journal. If
+//  5. What step 2 held back is let go of: pruned files are deleted, damaged ones
+//     set aside, and that is synced. Until the pointer has moved they are a
+//     renaming away from where they were, so the shard can be undone; from then on
+//     no row speaks of them, nothing undoes the shard, and the journal, which is
+//     still there, names what is left to delete: recovery does the rest.
+//  6. Settled, called once the facts are in the ledger, removes the journal. If
 //     that is lost, the facts are given again; whoever writes them knows them.
+//     It cannot come back once another shard has begun (step 0 syncs the
+//     removal), so it never speaks of files that a later shard holds back.
 func (t *Tree) Commit(ctx context.Context, p permit.Permit, b Batch) ([]cooper.Outcome, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,7 +77,7 @@ func (t *Tree) Commit(ctx context.Context, p permit.Permit, b Batch) ([]cooper.O
 	// From here on the shard is finished even if the run is to end: stopping
 	// now would only leave it to Recover.
 	t.recovered = false
-	if err := t.complete(context.WithoutCancel(ctx), p, entry); err != nil { // steps 2 to 4
+	if err := t.complete(context.WithoutCancel(ctx), p, entry); err != nil { // steps 2 to 5
 		return nil, err
 	}
 	t.recovered = true
@@ -164,7 +171,23 @@ func (t *Tree) complete(ctx context.Context, p permit.Permit, entry *journal.Ent
 	run := *next.Run
 	run.Done = run.Done.With(entry.Shard)
 	next.Run = &run
-	return t.catalog.Publish(p, next)
+	next.Forgotten = max(next.Forgotten, forgotten(entry))
+	if err := t.catalog.Publish(p, next); err != nil {
+		return err
+	}
+	return t.release(entry) // step 5
+}
+
+// forgotten is the newest instant at which a version whose row goes for good
+// was superseded.
+func forgotten(entry *journal.Entry) (at cooper.Instant) {
+	left := leftOut(entry)
+	for i := range entry.Changes {
+		if c := &entry.Changes[i]; c.New.Dropped && !left[i] {
+			at = max(at, c.New.Superseded)
+		}
+	}
+	return at
 }
 
 // arrivals are the keys of which a change that is made brings a version to the
@@ -195,6 +218,7 @@ func unmoved(c *Change, arrived map[string]bool) catalog.Row {
 	}
 	row.Place, row.Reason, row.Superseded = was.Place, was.Reason, was.Superseded
 	row.Check, row.Method, row.Hash = was.Check, was.Method, was.Hash
+	row.Dropped = false
 	return row
 }
 
@@ -268,6 +292,9 @@ func (t *Tree) makeMoves(ctx context.Context, entry *journal.Entry) error {
 
 // make moves the file of a change unless that was done before.
 func (m *mover) make(c *Change) (*problem, error) {
+	if c.Op == Mend {
+		return m.mend(c)
+	}
 	target := to(c)
 	if from(c).in == inMirror {
 		// The mirror's path is shared by all versions of the key: the free place

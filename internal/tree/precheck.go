@@ -79,14 +79,22 @@ func (m *mover) precheckOne(c *Change, targets map[string]bool) (*problem, error
 		return conflict(p, "two versions are to be put here"), nil
 	}
 	targets[p] = true
+	if c.Op == Mend {
+		if p, held, err := m.precheckMend(c); held || err != nil {
+			return p, err
+		}
+	}
 	if dst.in == inMirror {
 		return m.precheckMirror(c.New.Key, p)
 	}
 	return m.precheckHistory(src, p)
 }
 
+// nothing tells that info describes nothing.
+func nothing(info safefs.Info) bool { return info.Mode == 0 && info.Inode == 0 }
+
 func notThere(path string, info safefs.Info) *problem {
-	if info.Mode == 0 && info.Inode == 0 {
+	if nothing(info) {
 		return &problem{cooper.KindMissing, cooper.Quote(path) + ": the file is not there; `cooper backup verify --repair` fetches it again"}
 	}
 	return &problem{cooper.KindChanged, fmt.Sprintf("%s: this is not the file that was stored here (%s, %d bytes); `cooper backup verify --repair` moves it aside and fetches it again",
@@ -171,25 +179,26 @@ func (m *mover) precheckHistory(src, p string) (*problem, error) {
 	if !same {
 		return conflict(p, "something that is not ours has this name"), nil
 	}
-	_, err = setAside(m.fs, p)
+	_, err = setAside(m.fs, p, p)
 	return nil, err
 }
 
-// setAside moves a file to a free name in .cooper/aside and gives its path.
-func setAside(fsys safefs.FS, p string) (string, error) {
-	base := asideDir + "/" + p
-	if err := fsys.MkdirAll(path.Dir(base)); err != nil {
-		return "", err
-	}
+// setAside moves a file to a free name in .cooper/aside, that of as or one like
+// it, and gives its path.
+func setAside(fsys safefs.FS, p, as string) (string, error) {
 	for i := 1; ; i++ {
-		// A name of at most 234 bytes (keypath) with this is not too long, or
-		// the file system says so.
-		dst := base
+		dst := asideDir + "/" + as
 		if i > 1 {
-			dst = fmt.Sprintf("%s~%d", base, i)
+			dst = fmt.Sprintf("%s/~%d/%s", asideDir, i, as)
 		}
-		err := fsys.Move(p, dst)
-		if err == nil {
+		err := fsys.MkdirAll(path.Dir(dst))
+		if cooper.KindOf(err) == cooper.KindConflict && i < asideTries {
+			continue // what was set aside before is where a directory is needed
+		}
+		if err != nil {
+			return "", err
+		}
+		if err = fsys.Move(p, dst); err == nil {
 			return dst, nil
 		}
 		if _, there, lerr := lstat(fsys, dst); !there || lerr != nil {
@@ -197,6 +206,9 @@ func setAside(fsys safefs.FS, p string) (string, error) {
 		}
 	}
 }
+
+// asideTries is after how many names it is not the names that stand in the way.
+const asideTries = 1 << 16
 
 // sameContent compares two files.
 func sameContent(fsys safefs.FS, a, b string) (same bool, err error) {

@@ -136,7 +136,7 @@ func (t *Tree) MoveAside(p permit.Permit, path string) (string, error) {
 	if !strings.HasPrefix(path, mirrorDir+"/") && !strings.HasPrefix(path, historyDir+"/") {
 		return "", internal("only files in mirror and history are moved aside, not " + cooper.Quote(path))
 	}
-	aside, err := setAside(t.fs, path)
+	aside, err := setAside(t.fs, path, path)
 	if err != nil {
 		return "", err
 	}

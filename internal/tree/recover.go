@@ -26,7 +26,7 @@ type Recovered struct {
 
 // Recover completes interrupted shards, or undoes them, from the journal
 // alone. What it gives and what is not Undone must be written as facts and
-// Settled.
+// Settled. It also deletes what a committed shard has pruned.
 //
 // It may itself be interrupted anywhere, and called again, in either direction.
 func (t *Tree) Recover(ctx context.Context, p permit.Permit, undo bool) ([]Recovered, error) {
@@ -58,6 +58,9 @@ func (t *Tree) Recover(ctx context.Context, p permit.Permit, undo bool) ([]Recov
 			return nil, err
 		}
 		out = append(out, r)
+	}
+	if err := t.setAsideHeld(); err != nil {
+		return nil, err
 	}
 	if err := t.catalog.Clean(p); err != nil {
 		return nil, err
@@ -122,7 +125,10 @@ func (t *Tree) recoverEntry(ctx context.Context, p permit.Permit, entry *journal
 	state := t.State()
 	r := Recovered{Run: entry.Run, Plan: entry.Plan, Shard: entry.Shard}
 	switch {
-	case entry.Generation < state.Generation: // done
+	case entry.Generation < state.Generation: // done, but perhaps for what was held back
+		if err := t.release(entry); err != nil {
+			return r, err
+		}
 	case entry.Generation > state.Generation || state.Run == nil || state.Run.Plan != entry.Plan || entry.Shard >= state.Run.Shards || state.Run.Done.Has(entry.Shard):
 		return r, &cooper.Error{Kind: cooper.KindCorrupt, Where: t.dir + "/" + journalPath(entry.Plan, entry.Shard),
 			Message: fmt.Sprintf("the journal is of generation %d and does not fit the catalog's %d", entry.Generation, state.Generation),
@@ -178,6 +184,9 @@ func (t *Tree) undo(ctx context.Context, entry *journal.Entry) error {
 // unmake moves the file of a change back unless that was done before, or never
 // was forth.
 func (m *mover) unmake(c *Change) (*problem, error) {
+	if c.Op == Mend {
+		return m.unmend(c)
+	}
 	back := from(c)
 	if back.in != inMirror {
 		path, _, there, err := find(m.fs, back)
@@ -188,9 +197,5 @@ func (m *mover) unmake(c *Change) (*problem, error) {
 			return nil, m.dropSecondName(to(c), path)
 		}
 	}
-	src, info, there, err := find(m.fs, to(c))
-	if err != nil || !there {
-		return nil, err
-	}
-	return m.move(src, info, back)
+	return m.unplace(c)
 }

@@ -26,6 +26,7 @@ const (
 	inStaging area = iota
 	inMirror
 	inHistory
+	inHeld
 )
 
 // path of a spot in staging or history; in the mirror it is the plain one.
@@ -35,6 +36,8 @@ func (s spot) path() string {
 		return mirrorDir + "/" + keypath.Mirror(s.row.Key)
 	case inHistory:
 		return historyDir + "/" + keypath.History(s.row.Identity, s.row.Superseded)
+	case inHeld:
+		return heldPath(&s.row.Identity)
 	default:
 		return stagedPath(&s.row.Identity)
 	}
@@ -117,7 +120,8 @@ type owned struct {
 func (t *Tree) newMover(ctx context.Context, changes []Change) *mover {
 	m := &mover{ctx: ctx, fs: t.fs, catalog: t.catalog, placed: map[string]bool{}, retired: map[string]bool{}, owns: map[owned]bool{}}
 	for i := range changes {
-		if c := &changes[i]; moves(c) && to(c).in == inMirror {
+		// Of what is mended the catalog knows; and it can step aside before.
+		if c := &changes[i]; moves(c) && c.Op != Mend && to(c).in == inMirror {
 			m.placed[c.New.Key] = true
 		}
 	}
@@ -306,7 +310,7 @@ func (m *mover) pruneAll(dirs map[string]bool) error {
 // for such a directory takes its plain name again. What was done already, by a
 // run that was interrupted, is passed over.
 func (m *mover) prune(dir string) error {
-	for dir != mirrorDir && dir != historyDir && dir != stagingDir {
+	for dir != mirrorDir && dir != historyDir && dir != stagingDir && dir != heldDir {
 		err := m.fs.RemoveDir(dir)
 		if cooper.KindOf(err) == cooper.KindConflict { // not empty, or no directory
 			if key, displaced, ok := mirrorKey(dir); ok && !displaced {

@@ -38,14 +38,17 @@ type StagedInfo struct {
 // another one fetched. All are in one directory: it never holds more than the
 // few shards under way, and file systems that spread directories over the disk
 // (ext4) would spread the files with them.
-func stagedPath(id *cooper.Identity) string {
+func stagedPath(id *cooper.Identity) string { return stagingDir + "/" + hashOf(id) }
+
+// hashOf makes a name of an identity.
+func hashOf(id *cooper.Identity) string {
 	b := make([]byte, 0, len(id.Key)+len(id.VersionID)+len(id.ETag)+40)
 	for _, s := range [...]string{id.Key, id.VersionID, id.ETag} {
 		b = append(binary.AppendUvarint(b, uint64(len(s))), s...)
 	}
 	b = binary.AppendVarint(binary.AppendVarint(b, id.Size), int64(id.LastModified))
 	sum := sha256.Sum256(b)
-	return stagingDir + "/" + hex.EncodeToString(sum[:20])
+	return hex.EncodeToString(sum[:20])
 }
 
 // Find tells whether all bytes of id were staged when it was first called. After

@@ -21,8 +21,9 @@ var update = flag.Bool("update", false, "write what the traces are now")
 // changes or syncs something, in order. A file has blocks: commands, a line of
 // four dashes, what happened, an empty line.
 //
-//	commit CHANGE…   one shard; a change is place, retire or promote, key and number, or
-//	                 older, a version that goes to history at once
+//	commit CHANGE…   one shard; a change is place, retire, promote, prune, forget (prune, and
+//	                 drop the row) or mend, key and number, or older, a version that goes
+//	                 to history at once
 //	foreign PATH     a file that is not ours
 //	recover, undo    after a crash at the operation named by crash-at
 //	crash-at OP PATH the next commit dies before this
@@ -74,7 +75,7 @@ type tracer struct {
 	log        []string // what happened
 }
 
-var hexNames = regexp.MustCompile(`\.cooper/staging/[0-9a-f/]+`)
+var hexNames = regexp.MustCompile(`\.cooper/(staging|held)/[0-9a-f]+`)
 
 func newTracer(t *testing.T) *tracer {
 	return &tracer{t: t, m: newMem(t), f: facts{}, staged: map[string]string{}}
@@ -102,7 +103,7 @@ func (tr *tracer) run(line string) string {
 		return tr.trace(false, func(t *Tree) error {
 			check(tr.t, t.Begin(bg, allowed, Run{Plan: p.id, Shards: 1}))
 			for i := range changes {
-				if changes[i].Op == Place {
+				if changes[i].Op == Place || changes[i].Op == Mend {
 					check(tr.t, stage(t, changes[i].New.Identity))
 				}
 			}
@@ -128,6 +129,7 @@ func (tr *tracer) change(s string) Change {
 	check(tr.t, err)
 	v := version(key, n)
 	tr.staged[stagedPath(&v.Identity)] = fmt.Sprintf("STAGED(%s %d)", key, n)
+	tr.staged[heldPath(&v.Identity)] = fmt.Sprintf("HELD(%s %d)", key, n)
 	switch op {
 	case "place":
 		return place(v)
@@ -137,6 +139,10 @@ func (tr *tracer) change(s string) Change {
 		return retire(v, 0)
 	case "promote":
 		return promote(inHistoryAs(v, catalog.Replaced, 0))
+	case "prune", "forget":
+		return prune(inHistoryAs(v, catalog.Replaced, 0), op == "forget")
+	case "mend":
+		return mend(v)
 	}
 	tr.t.Fatalf("%q?", op)
 	return Change{}

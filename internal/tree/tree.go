@@ -31,6 +31,7 @@ const (
 	stagingDir  = metaDir + "/staging"
 	journalDir  = metaDir + "/journal"
 	asideDir    = metaDir + "/aside"
+	heldDir     = metaDir + "/held"
 	lockPath    = metaDir + "/lock"
 	versionPath = metaDir + "/VERSION"
 )

@@ -363,7 +363,7 @@ func TestMoveAside(t *testing.T) {
 	do(t, m, "p-2", place(version("a/b", 1)))
 	check(t, hold(m, false, facts{}, func(tr *Tree) error {
 		put(t, m, "mirror/d/foreign", "mine")
-		for i, want := range []string{".cooper/aside/mirror/d/foreign", ".cooper/aside/mirror/d/foreign~2"} {
+		for i, want := range []string{".cooper/aside/mirror/d/foreign", ".cooper/aside/~2/mirror/d/foreign"} {
 			put(t, m, "mirror/d/foreign", fmt.Sprint(i))
 			got, err := tr.MoveAside(allowed, "mirror/d/foreign")
 			check(t, err)

@@ -65,6 +65,21 @@ func promote(r catalog.Row) Change {
 	return Change{Op: Promote, Old: r, New: n}
 }
 
+
+// prune deletes a version from history; forget drops its row.
+func prune(r catalog.Row, forget bool) Change {
+	n := r
+	n.Place, n.Reason, n.Check, n.Method, n.Dropped = catalog.Nowhere, catalog.Pruned, "", "pruned 2026-11-20", forget
+	return Change{Op: Prune, Old: r, New: n}
+}
+
+// mend puts a version's bytes where they are already.
+func mend(r catalog.Row) Change {
+	n := r
+	n.Method = "again"
+	return Change{Op: Mend, Old: r, New: n}
+}
+
 // plan is a list of shards.
 type plan struct {
 	id     string
@@ -90,7 +105,9 @@ func (m model) apply(changes []Change) {
 		if c.Old.Key != "" {
 			delete(m, c.Old.Identity)
 		}
-		m[c.New.Identity] = c.New
+		if !c.New.Dropped {
+			m[c.New.Identity] = c.New
+		}
 	}
 }
 
@@ -141,7 +158,10 @@ func (m model) differences(fsys *memfs.FS) string {
 		return "catalog: " + d
 	}
 	got := fsys.Files()
-	maps.DeleteFunc(got, func(p, _ string) bool { return !strings.HasPrefix(p, "mirror/") && !strings.HasPrefix(p, "history/") })
+	maps.DeleteFunc(got, func(p, _ string) bool {
+		held := strings.HasPrefix(p, heldDir+"/") && !strings.HasSuffix(p, "/") // nothing may be held back
+		return !strings.HasPrefix(p, "mirror/") && !strings.HasPrefix(p, "history/") && !held
+	})
 	return cmp.Diff(m.files(), got)
 }
 
@@ -263,7 +283,7 @@ func carryOut(plans []plan, f facts) func(tr *Tree) error {
 					continue
 				}
 				for i := range p.shards[shard] {
-					if c := &p.shards[shard][i]; c.Op == Place {
+					if c := &p.shards[shard][i]; c.Op == Place || c.Op == Mend {
 						if err := ensureStaged(tr, c.New.Identity); err != nil {
 							return err
 						}
@@ -328,7 +348,7 @@ func (m model) happen(r *rand.Rand, key string, day int, n *int) (changes []Chan
 			changes = append(changes, retire(*latest, day))
 		}
 	}
-	switch what := r.IntN(8); {
+	switch what := r.IntN(12); {
 	case what <= 2: // a new version
 		out()
 		changes = append(changes, place(version(key, *n)))
@@ -351,6 +371,12 @@ func (m model) happen(r *rand.Rand, key string, day int, n *int) (changes []Chan
 		now := *latest
 		now.AbsentSince = cooper.Instant(*n)
 		changes = append(changes, Change{Op: Record, Old: *latest, New: now})
+	case what <= 9 && len(old) > 0:
+		changes = append(changes, prune(old[r.IntN(len(old))], what == 8))
+	case what == 10 && latest != nil: // what is there counts as damaged
+		changes = append(changes, mend(*latest))
+	case what == 11 && len(old) > 0:
+		changes = append(changes, mend(old[r.IntN(len(old))]))
 	}
 	return changes
 }

@@ -14,7 +14,7 @@ type Place uint8
 
 // The places.
 const (
-	Nowhere Place = iota // a delete marker: there are no bytes
+	Nowhere Place = iota // there are no bytes: a delete marker, not fetched yet, or pruned
 	Mirror               // under its own path
 	History              // under the day it was superseded
 )
@@ -27,6 +27,11 @@ const (
 	Vanished   = "vanished"    // absent from two complete snapshots, without a delete marker
 	RolledBack = "rolled-back" // a rollback put another version in its place
 )
+
+// Pruned is the reason why a version that was in history has no bytes: they
+// were deleted, as a person asked. Method says when. Its row stays as long as
+// the bucket lists the version, so that it is not fetched again.
+const Pruned = "pruned"
 
 // Row is one version in the catalog.
 type Row struct {
@@ -53,8 +58,9 @@ type Row struct {
 	Check  cooper.Check
 	Method string
 	Hash   []byte
-	// Dropped removes the row: in deltas only (prune; or an identity that was
-	// replaced by the same version with its version id known).
+	// Dropped removes the row: in deltas only (a pruned version that is gone from
+	// the bucket, too; or an identity that was replaced by the same version with
+	// its version id known).
 	Dropped bool
 }
 

@@ -152,7 +152,7 @@ func (d *decoder) bool() bool { return d.byte() != 0 }
 
 func (d *decoder) change() Change {
 	c := Change{Op: Op(d.byte()), Outcome: int(d.int()), Old: d.row(), New: d.row()}
-	if c.Op < Place || c.Op > Record || c.Old.Place > catalog.History || c.New.Place > catalog.History {
+	if c.Op < Place || c.Op > Mend || c.Old.Place > catalog.History || c.New.Place > catalog.History {
 		d.fail()
 	}
 	return c

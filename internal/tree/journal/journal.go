@@ -21,6 +21,8 @@ const (
 	Retire                // mirror to history
 	Promote               // history to mirror
 	Record                // the catalog alone; or within history, where New has another path there
+	Prune                 // history to nowhere: held back until the catalog says so, then deleted
+	Mend                  // staging to where the version is already; the file that is there is set aside
 )
 
 // String is the name that messages use.
@@ -34,6 +36,10 @@ func (o Op) String() string {
 		return "promote"
 	case Record:
 		return "record"
+	case Prune:
+		return "prune"
+	case Mend:
+		return "mend"
 	}
 	return "unknown"
 }

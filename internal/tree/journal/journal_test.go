@@ -40,7 +40,7 @@ func entry(t *rapid.T) *Entry {
 		e.Outcomes = append(e.Outcomes, o)
 	}
 	for range rapid.IntRange(0, 4).Draw(t, "changes") {
-		e.Changes = append(e.Changes, Change{Op: Op(rapid.IntRange(1, 4).Draw(t, "op")), Old: row(t), New: row(t), Outcome: rapid.IntRange(0, len(e.Outcomes)-1).Draw(t, "outcome")})
+		e.Changes = append(e.Changes, Change{Op: Op(rapid.IntRange(int(Place), int(Mend)).Draw(t, "op")), Old: row(t), New: row(t), Outcome: rapid.IntRange(0, len(e.Outcomes)-1).Draw(t, "outcome")})
 	}
 	return e
 }
