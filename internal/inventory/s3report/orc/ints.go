@@ -265,25 +265,16 @@ func (r *ints) unpack(dst []int64, width int) error {
 		}
 		return nil
 	}
-	bits, have := uint64(0), 0
+	// The other widths are 56 at most, so that one more byte always fits.
+	bits, have, mask := uint64(0), 0, uint64(1)<<width-1
 	for i := range dst {
 		for have < width {
-			if have > 56 { // a ninth byte would not fit
-				take := width - have
-				dst[i] = int64(bits<<take|uint64(b[0]>>(8-take))) & (1<<width - 1)
-				bits, have = uint64(b[0]), 8-take
-				b = b[1:]
-				break
-			}
 			bits = bits<<8 | uint64(b[0])
 			have += 8
 			b = b[1:]
-			if have >= width {
-				have -= width
-				dst[i] = int64(bits >> have & (1<<width - 1))
-				break
-			}
 		}
+		have -= width
+		dst[i] = int64(bits >> have & mask)
 	}
 	return nil
 }

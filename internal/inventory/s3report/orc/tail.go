@@ -77,7 +77,9 @@ func (t *tail) read(r io.ReaderAt, size int64, m *memory) error {
 	}
 	footerAt := int64(left - p.footer)
 	t.end = footerAt - int64(p.metadata)
-	s := newStream(r, t, m, &decompressor{tail: t, memory: m})
+	d := &decompressor{tail: t, memory: m}
+	defer d.close()
+	s := newStream(r, t, m, d)
 	s.reset(footerAt, int64(p.footer))
 	b, err := s.all(maxDescription)
 	if err != nil {
