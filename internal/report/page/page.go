@@ -50,7 +50,7 @@ func Write(w io.Writer, r *report.Report) error {
 		"CSS":    fixed.css,
 		"Script": fixed.js,
 		"Bucket": r.Snapshot.Bucket,
-		"Data":   template.JS(data), //nolint:gosec // encode escapes what HTML could see
+		"Data":   template.JS(data), // encode escapes what HTML could see
 	})
 	if err != nil {
 		return fmt.Errorf("report page: %w", err)
