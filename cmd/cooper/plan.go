@@ -20,7 +20,7 @@ import (
 
 func (a *app) planCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "plan", Short: "Look at plans",
-		Example: "  cooper plan ls\n  cooper plan show latest --actions"}
+		Example: "  cooper plan ls\n  cooper plan show latest --actions\n  cooper plan diff p-20261120 latest"}
 	ls := &cobra.Command{
 		Use: "ls", Short: "List the plans in the workspace", Args: cobra.NoArgs,
 		Example: "  cooper plan ls --json | jq -r .id",
@@ -52,7 +52,7 @@ func (a *app) planCmd() *cobra.Command {
 		},
 	}
 	show.Flags().BoolVar(&actions, "actions", false, "list every action")
-	cmd.AddCommand(ls, show)
+	cmd.AddCommand(ls, show, a.planDiffCmd())
 	return group(cmd)
 }
 
@@ -207,10 +207,6 @@ func (a *app) showActions(ctx context.Context, p *plan.Plan) (err error) {
 			}
 			continue
 		}
-		to := x.Args["to"]
-		if r := x.Args["reason"]; r != "" {
-			to = strings.TrimSpace(to + " (" + r + ")")
-		}
-		a.say("%-8s  %9s  %s  %s", x.Verb, term.Bytes(x.Version.Size), term.Clean(x.Version.Key), a.stdout.Style(term.Faint, term.Clean(to)))
+		a.say("%-8s  %9s  %s  %s", x.Verb, term.Bytes(x.Version.Size), term.Clean(x.Version.Key), a.stdout.Style(term.Faint, term.Clean(purpose(x))))
 	}
 }

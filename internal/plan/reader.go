@@ -175,8 +175,7 @@ func (p *Plan) Shard(ctx context.Context, n int) ([]cooper.Action, error) {
 	if n < 0 || n >= p.Shards() {
 		return nil, invalid(p.dir, fmt.Sprintf("there is no shard %d", n), nil)
 	}
-	i := sort.Search(len(p.h.Files), func(i int) bool { return p.h.Files[i].First+p.h.Files[i].Shards > n })
-	in, err := p.open(i)
+	in, err := p.open(p.fileOf(n))
 	if err != nil {
 		return nil, err
 	}
@@ -186,16 +185,27 @@ func (p *Plan) Shard(ctx context.Context, n int) ([]cooper.Action, error) {
 
 // Actions walks over all actions, shard by shard.
 func (p *Plan) Actions(ctx context.Context) *Iterator {
-	return &Iterator{p: p, ctx: ctx}
+	return &Iterator{p: p, ctx: ctx, end: p.Shards()}
 }
 
-// Iterator walks over the actions of a plan; memory holds one shard.
+// phaseActions walks over the actions of one phase.
+func (p *Plan) phaseActions(ctx context.Context, ph *Phase) *Iterator {
+	return &Iterator{p: p, ctx: ctx, file: p.fileOf(ph.First), shard: ph.First, end: ph.First + ph.Shards}
+}
+
+// fileOf is the index of the file that holds a shard.
+func (p *Plan) fileOf(shard int) int {
+	return sort.Search(len(p.h.Files), func(i int) bool { return p.h.Files[i].First+p.h.Files[i].Shards > shard })
+}
+
+// Iterator walks over actions of a plan; memory holds one shard.
 type Iterator struct {
 	p     *Plan
 	ctx   context.Context
 	in    *input
 	file  int // the next to open
 	shard int // the next to read
+	end   int // the one not to read any more
 	batch []cooper.Action
 	next  int
 }
@@ -204,7 +214,7 @@ type Iterator struct {
 // the last one.
 func (it *Iterator) Next() (*cooper.Action, error) {
 	for it.next == len(it.batch) {
-		if it.shard == it.p.Shards() {
+		if it.shard == it.end {
 			return nil, io.EOF
 		}
 		if it.in == nil || it.shard >= it.in.first+it.in.shards {

@@ -100,6 +100,10 @@ const (
 	argWas        = "was"
 )
 
+// Circumstances names the arguments that say what an action followed from, not
+// what it does: they differ between any two plans.
+func Circumstances() []string { return []string{argAt, argWas} }
+
 const (
 	needsReplacement = "replacement"
 	yes              = "yes"
