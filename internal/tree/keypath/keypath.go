@@ -9,8 +9,11 @@
 // nothing else. Which of the two forms a file has, and everything that touches
 // a disk, is left to package tree.
 //
-// Paths are relative to the mirror or to the history directory, and separated
-// by '/'.
+// A Layout gives paths relative to a tree. In the inline layout more is left as
+// it is, as another program does it, and what is odd begins with `.%`. The
+// functions beside it are the mapping of the sidecar layout, relative to its
+// mirror or history directory; directories that are restored to have it too.
+// Paths are separated by '/'.
 package keypath
 
 import (
@@ -157,8 +160,10 @@ func appendComponent(dst []byte, c string) []byte {
 //
 // The last piece has at least three bytes (a cut is made only where more than
 // maxPiece are left, and takes at most maxPiece-2), so it is never "." or "..".
-func appendPieces(dst []byte, c string) []byte {
-	esc := make([]byte, 0, 3*len(c))
+func appendPieces(dst []byte, c string) []byte { return appendCut(dst, escapeAll(c), "") }
+
+func escapeAll(c string) []byte {
+	esc := make([]byte, 0, len(c)+16)
 	for i := 0; i < len(c); i++ {
 		if isOddByte(c[i]) || c[i] == '%' {
 			esc = appendEscape(esc, c[i])
@@ -166,6 +171,12 @@ func appendPieces(dst []byte, c string) []byte {
 			esc = append(esc, c[i])
 		}
 	}
+	return esc
+}
+
+// appendCut writes an escaped component, each name with prefix, cut where it
+// is too long.
+func appendCut(dst, esc []byte, prefix string) []byte {
 	for len(esc) > maxPiece {
 		cut := maxPiece - len(contMark)
 		switch { // not inside an escape
@@ -176,10 +187,10 @@ func appendPieces(dst []byte, c string) []byte {
 		default:
 			cut -= insideRune(esc, cut)
 		}
-		dst = append(append(append(dst, esc[:cut]...), contMark...), '/')
+		dst = append(append(append(append(dst, prefix...), esc[:cut]...), contMark...), '/')
 		esc = esc[cut:]
 	}
-	return append(dst, esc...)
+	return append(append(dst, prefix...), esc...)
 }
 
 // insideRune is how many bytes before at the character begins that a cut there
