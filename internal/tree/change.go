@@ -37,32 +37,8 @@ const (
 	Mend    = journal.Mend    // staging to where the version is already; the file that is there is set aside
 )
 
-// moves tells whether a change moves a file.
-func moves(c *Change) bool {
-	return c.Op != Record || c.Old.Place == catalog.History && c.New.Place == catalog.History && from(c).path() != to(c).path()
-}
-
-// from is where the file is before the change, to where it is after.
-func from(c *Change) spot {
-	if c.Op == Place || c.Op == Mend {
-		return spot{inStaging, &c.New}
-	}
-	return spot{areaOf(c.Old.Place), &c.Old}
-}
-
-func to(c *Change) spot {
-	if c.Op == Prune {
-		return spot{inHeld, &c.Old}
-	}
-	return spot{areaOf(c.New.Place), &c.New}
-}
-
-func areaOf(p catalog.Place) area {
-	if p == catalog.Mirror {
-		return inMirror
-	}
-	return inHistory
-}
+// arrives tells whether a change brings a file to the mirror.
+func arrives(c *Change) bool { return c.Op != Record && c.New.Place == catalog.Mirror }
 
 // check looks for what no caller should ask for.
 func (b *Batch) check() error {
@@ -88,7 +64,7 @@ func (b *Batch) check() error {
 			// Nothing is ever deleted but from history.
 			ok = ok && c.Old.Place == catalog.History && c.New.Place == catalog.Nowhere && c.Old.Identity == c.New.Identity
 		case Mend:
-			ok = ok && c.Old.Place != catalog.Nowhere && c.Old.Place == c.New.Place && from(c).row.Identity == c.Old.Identity && c.Old.Superseded == c.New.Superseded
+			ok = ok && c.Old.Place != catalog.Nowhere && c.Old.Place == c.New.Place && c.New.Identity == c.Old.Identity && c.Old.Superseded == c.New.Superseded
 		default:
 			ok = false
 		}

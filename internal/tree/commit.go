@@ -195,7 +195,7 @@ func forgotten(entry *journal.Entry) (at cooper.Instant) {
 func arrivals(changes []Change, left func(i int) bool) map[string]bool {
 	keys := map[string]bool{}
 	for i := range changes {
-		if c := &changes[i]; !left(i) && moves(c) && to(c).in == inMirror {
+		if c := &changes[i]; !left(i) && arrives(c) {
 			keys[c.New.Key] = true
 		}
 	}
@@ -263,19 +263,19 @@ func (t *Tree) makeMoves(ctx context.Context, entry *journal.Entry) error {
 		emptied := map[string]bool{} // directories that may be empty now
 		for i := range entry.Changes {
 			c := &entry.Changes[i]
-			if left[i] || !moves(c) || (from(c).in == inMirror) != retirements {
+			if left[i] || !m.moves(c) || (m.from(c).in == inMirror) != retirements {
 				continue
 			}
 			p, err := m.make(c)
 			if err != nil {
 				return err
 			}
-			if from(c).in != inStaging {
-				emptied[parentOf(from(c).path())] = true
+			if m.from(c).in != inStaging {
+				emptied[parentOf(m.from(c).path())] = true
 			}
 			if p != nil {
 				amendments = append(amendments, journal.Amendment{Change: i, Kind: p.kind, Message: p.message})
-				emptied[parentOf(to(c).path())] = true
+				emptied[parentOf(m.to(c).path())] = true
 			}
 		}
 		// Between the two, so that a file can take the place of a directory.
@@ -295,8 +295,8 @@ func (m *mover) make(c *Change) (*problem, error) {
 	if c.Op == Mend {
 		return m.mend(c)
 	}
-	target := to(c)
-	if from(c).in == inMirror {
+	from, target := m.from(c), m.to(c)
+	if from.in == inMirror {
 		// The mirror's path is shared by all versions of the key: the free place
 		// in history tells whether this one still has it.
 		dst, _, there, err := find(m.fs, target)
@@ -304,17 +304,17 @@ func (m *mover) make(c *Change) (*problem, error) {
 			return nil, err
 		}
 		if there {
-			return nil, m.dropSecondName(from(c), dst)
+			return nil, m.dropSecondName(from, dst)
 		}
 	}
-	src, info, there, err := find(m.fs, from(c))
+	src, info, there, err := find(m.fs, from)
 	if err != nil {
 		return nil, err
 	}
 	if there {
 		return m.move(src, info, target)
 	}
-	if from(c).in != inMirror {
+	if from.in != inMirror {
 		if _, _, there, err := find(m.fs, target); there || err != nil {
 			return nil, err
 		}

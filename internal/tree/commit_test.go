@@ -14,6 +14,7 @@ import (
 
 	"cooper"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/tree/keypath"
 	"cooper/internal/tree/safefs"
 )
 
@@ -53,84 +54,92 @@ func bare(r catalog.Row) catalog.Row {
 }
 
 func TestForeignThingsAreNeverTouched(t *testing.T) {
-	a1, a2, ab := version("a", 1), version("a", 2), version("a/b", 3)
-	for name, c := range map[string]struct {
-		before  []Change          // done first
-		foreign map[string]string // put there by somebody
-		changes []Change
-		want    string
-		model   []Change // of changes: what happens all the same
-	}{
-		"a file has the name": {
-			foreign: map[string]string{"mirror/a": "mine"}, changes: []Change{place(a1)},
-			want: "place a failed conflict"},
-		"a file that looks like it has the name": {
-			foreign: map[string]string{"mirror/a": content(a1.Identity)}, changes: []Change{place(a1)},
-			want: "place a failed conflict"},
-		"a file is where a directory is needed": {
-			foreign: map[string]string{"mirror/a": "mine"}, changes: []Change{place(ab)},
-			want: "place a/b failed conflict"},
-		"a file is in the place of a file that is to be placed, and of a directory": {
-			foreign: map[string]string{"mirror/a": "mine"}, changes: []Change{place(ab), place(a1)},
-			want: "place a/b failed conflict; place a failed conflict"},
-		"a file has the displaced name": {
-			before: []Change{place(ab)}, foreign: map[string]string{"mirror/a%=": "mine"}, changes: []Change{place(a1)},
-			want: "place a failed conflict"},
-		"a file has the displaced name of one that must step aside": {
-			before: []Change{place(a1)}, foreign: map[string]string{"mirror/a%=": "mine"}, changes: []Change{place(ab)},
-			want: "place a/b failed conflict"},
-		"a directory is in the way": {
-			foreign: map[string]string{"mirror/a/mine": ""}, changes: []Change{place(a1)},
-			want: "place a done", model: []Change{place(a1)}},
-		"the name in history is taken": {
-			before: []Change{place(a1)}, foreign: map[string]string{"history/2026-11-20/a%@v1": "mine"},
-			changes: []Change{retire(a1, 0), place(a2)},
-			want:    "retire a failed conflict; place a failed conflict"},
-		"the file to be retired was changed": {
-			before: []Change{place(a1)}, foreign: map[string]string{"mirror/a": "changed by somebody"},
-			changes: []Change{retire(a1, 0), place(a2)},
-			want:    "retire a failed changed; place a failed conflict"},
-		"a file is where history needs a directory": {
-			before: []Change{place(ab)}, foreign: map[string]string{"history/2026-11-20/a": "mine"}, changes: []Change{retire(ab, 0)},
-			want: "retire a/b failed conflict"},
-		"others go on": {
-			foreign: map[string]string{"mirror/a": "mine"}, changes: []Change{place(a1), place(version("b", 1))},
-			want: "place a failed conflict; place b done", model: []Change{place(version("b", 1))}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			m := newMem(t)
-			want := model{}
-			if c.before != nil {
-				do(t, m, "p-before", c.before...)
-				want.apply(c.before)
-			}
-			for p, content := range c.foreign {
-				put(t, m, p, content)
-			}
-			if got := brief(do(t, m, "p-1", c.changes...)); got != c.want {
-				t.Errorf("outcomes: %s\nwant:     %s", got, c.want)
-			}
-			for _, ch := range c.changes {
-				if ch.Op == Place {
-					want[ch.New.Identity] = bare(ch.New)
+	eachLayout(t, func(t *testing.T, l layout) {
+		a1, a2, ab := version("a", 1), version("a", 2), version("a/b", 3)
+		for name, c := range map[string]struct {
+			before      []Change          // done first
+			foreign     map[string]string // put there by somebody
+			changes     []Change
+			want        string
+			model       []Change // of changes: what happens all the same
+			sidecarOnly bool
+		}{
+			"a file has the name": {
+				foreign: map[string]string{"mirror/a": "mine"}, changes: []Change{place(a1)},
+				want: "place a failed conflict"},
+			"a file that looks like it has the name": {
+				foreign: map[string]string{"mirror/a": content(a1.Identity)}, changes: []Change{place(a1)},
+				want: "place a failed conflict"},
+			"a file is where a directory is needed": {
+				foreign: map[string]string{"mirror/a": "mine"}, changes: []Change{place(ab)},
+				want: "place a/b failed conflict"},
+			"a file is in the place of a file that is to be placed, and of a directory": {
+				foreign: map[string]string{"mirror/a": "mine"}, changes: []Change{place(ab), place(a1)},
+				want: "place a/b failed conflict; place a failed conflict"},
+			"a file has the displaced name": {
+				before: []Change{place(ab)}, foreign: map[string]string{"mirror/a%=": "mine"}, changes: []Change{place(a1)},
+				want: "place a failed conflict"},
+			"a file has the displaced name of one that must step aside": {
+				before: []Change{place(a1)}, foreign: map[string]string{"mirror/a%=": "mine"}, changes: []Change{place(ab)},
+				want: "place a/b failed conflict"},
+			"a directory is in the way": {
+				foreign: map[string]string{"mirror/a/mine": ""}, changes: []Change{place(a1)},
+				want: "place a done", model: []Change{place(a1)}},
+			"the name in history is taken": {
+				before: []Change{place(a1)}, foreign: map[string]string{"history/2026-11-20/a%@v1": "mine"},
+				changes: []Change{retire(a1, 0), place(a2)},
+				want:    "retire a failed conflict; place a failed conflict"},
+			"the file to be retired was changed": {
+				before: []Change{place(a1)}, foreign: map[string]string{"mirror/a": "changed by somebody"},
+				changes: []Change{retire(a1, 0), place(a2)},
+				want:    "retire a failed changed; place a failed conflict"},
+			"a file is where history needs a directory": {
+				before: []Change{place(ab)}, foreign: map[string]string{"history/2026-11-20/a": "mine"}, changes: []Change{retire(ab, 0)},
+				want: "retire a/b failed conflict", sidecarOnly: true},
+			"others go on": {
+				foreign: map[string]string{"mirror/a": "mine"}, changes: []Change{place(a1), place(version("b", 1))},
+				want: "place a failed conflict; place b done", model: []Change{place(version("b", 1))}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				if l.Layout == keypath.Inline && c.sidecarOnly {
+					t.Skip("history has no directories of its own")
 				}
-			}
-			want.apply(c.model)
-			files := m.Files()
-			for p, content := range c.foreign {
-				if files[p] != content {
-					t.Errorf("%s is %q now", p, files[p])
+				m := newMemOf(t, l)
+				want := model{}
+				if c.before != nil {
+					do(t, m, "p-before", c.before...)
+					want.apply(c.before)
 				}
-			}
-			cat, err := catalog.OpenFS(m)
-			check(t, err)
-			rows, err := allRows(cat)
-			check(t, err)
-			if d := cmp.Diff(want.rows(), rows); d != "" {
-				t.Error(d)
-			}
-		})
-	}
+				for p, content := range c.foreign {
+					p = of(l, p)
+					put(t, m, p, content)
+				}
+				if got := brief(do(t, m, "p-1", c.changes...)); got != c.want {
+					t.Errorf("outcomes: %s\nwant:     %s", got, c.want)
+				}
+				for _, ch := range c.changes {
+					if ch.Op == Place {
+						want[ch.New.Identity] = bare(ch.New)
+					}
+				}
+				want.apply(c.model)
+				files := m.Files()
+				for p, content := range c.foreign {
+					p = of(l, p)
+					if files[p] != content {
+						t.Errorf("%s is %q now", p, files[p])
+					}
+				}
+				cat, err := catalog.OpenFS(m)
+				check(t, err)
+				rows, err := allRows(cat)
+				check(t, err)
+				if d := cmp.Diff(want.rows(), rows); d != "" {
+					t.Error(d)
+				}
+			})
+		}
+	})
 }
 
 func TestAVersionStaysInTheMirrorIfItsReplacementCannotBePlaced(t *testing.T) {
@@ -293,29 +302,31 @@ func TestAForeignFileThatComesInBetween(t *testing.T) {
 // TestFullAtEveryOperation lets the disk be full at one operation. The run ends
 // with KindFull; once there is room, the next one goes on.
 func TestFullAtEveryOperation(t *testing.T) {
-	plans, want := evolve(rand.New(rand.NewPCG(1, 7)), 2)
-	m, f := newMem(t), facts{}
-	total := dieAt(m, -1)
-	check(t, hold(m, false, f, carryOut(plans, f)))
-	for k := 1; k <= *total; k++ {
-		m, f := newMem(t), facts{}
-		n := 0
-		m.Before = func(op string, paths ...string) error {
-			if n++; n == k {
-				return safefs.Fail("cannot "+op, fmt.Sprint(paths), syscall.ENOSPC)
+	eachLayout(t, func(t *testing.T, l layout) {
+		plans, want := evolve(rand.New(rand.NewPCG(1, 7)), 2)
+		m, f := newMemOf(t, l), facts{}
+		total := dieAt(m, -1)
+		check(t, hold(m, false, f, carryOut(plans, f)))
+		for k := 1; k <= *total; k++ {
+			m, f := newMemOf(t, l), facts{}
+			n := 0
+			m.Before = func(op string, paths ...string) error {
+				if n++; n == k {
+					return safefs.Fail("cannot "+op, fmt.Sprint(paths), syscall.ENOSPC)
+				}
+				return nil
 			}
-			return nil
+			if err := hold(m, false, f, carryOut(plans, f)); cooper.KindOf(err) != cooper.KindFull {
+				t.Fatalf("operation %d: %v", k, err)
+			}
+			if err := hold(m, k%2 == 0, f, carryOut(plans, f)); err != nil {
+				t.Fatalf("operation %d, afterwards: %v", k, err)
+			}
+			if d := want.differences(m); d != "" {
+				t.Fatalf("operation %d: %s", k, d)
+			}
 		}
-		if err := hold(m, false, f, carryOut(plans, f)); cooper.KindOf(err) != cooper.KindFull {
-			t.Fatalf("operation %d: %v", k, err)
-		}
-		if err := hold(m, k%2 == 0, f, carryOut(plans, f)); err != nil {
-			t.Fatalf("operation %d, afterwards: %v", k, err)
-		}
-		if d := want.differences(m); d != "" {
-			t.Fatalf("operation %d: %s", k, d)
-		}
-	}
+	})
 }
 
 func TestAfterAFailedCommitNothingGoesOnWithoutRecovery(t *testing.T) {
@@ -467,10 +478,10 @@ func TestBatchesThatMakeNoSense(t *testing.T) {
 	}
 }
 
-func newReal(t *testing.T) (safefs.FS, string) {
+func newReal(t *testing.T, l layout) (safefs.FS, string) {
 	t.Helper()
 	dir := t.TempDir()
-	tr, err := Open(dir, Options{Create: true})
+	tr, err := Open(dir, Options{Create: true, Layout: l.Layout})
 	check(t, err)
 	check(t, tr.Close())
 	fsys, err := safefs.Open(dir)
@@ -488,7 +499,7 @@ func realFiles(t *testing.T, dir string) map[string]string {
 		switch {
 		case err != nil:
 			return err
-		case rel == "." || !strings.HasPrefix(rel, "mirror") && !strings.HasPrefix(rel, "history"):
+		case rel == "." || rel == metaDir || strings.HasPrefix(rel, metaDir+"/"):
 		case info.IsDir():
 			files[rel+"/"] = ""
 		default:
@@ -507,15 +518,17 @@ func realFiles(t *testing.T, dir string) map[string]string {
 }
 
 func TestManyGenerationsOnARealFileSystem(t *testing.T) {
-	for seed := range soak(t, 2) {
-		fsys, dir := newReal(t)
-		plans, want := evolve(rand.New(rand.NewPCG(seed, 5)), 15)
-		f := facts{}
-		check(t, hold(fsys, false, f, carryOut(plans, f)))
-		if d := cmp.Diff(want.files(), realFiles(t, dir)); d != "" {
-			t.Error(d)
+	eachLayout(t, func(t *testing.T, l layout) {
+		for seed := range soak(t, 2) {
+			fsys, dir := newReal(t, l)
+			plans, want := evolve(rand.New(rand.NewPCG(seed, 5)), 15)
+			f := facts{}
+			check(t, hold(fsys, false, f, carryOut(plans, f)))
+			if d := cmp.Diff(want.files(l), realFiles(t, dir)); d != "" {
+				t.Error(d)
+			}
 		}
-	}
+	})
 }
 
 // linking renames as file systems without RENAME_NOREPLACE must: by link and
@@ -544,23 +557,25 @@ func (l *linking) Move(from, to string) error {
 }
 
 func TestCrashBetweenLinkAndUnlink(t *testing.T) {
-	plans, want := evolve(rand.New(rand.NewPCG(4, 7)), 4)
-	for n := 1; ; n++ {
-		fsys, dir := newReal(t)
-		f := facts{}
-		err := hold(&linking{FS: fsys, dir: dir, n: n}, false, f, carryOut(plans, f))
-		if err == nil {
-			if n < 20 {
-				t.Errorf("only %d renamings", n-1)
+	eachLayout(t, func(t *testing.T, l layout) {
+		plans, want := evolve(rand.New(rand.NewPCG(4, 7)), 4)
+		for n := 1; ; n++ {
+			fsys, dir := newReal(t, l)
+			f := facts{}
+			err := hold(&linking{FS: fsys, dir: dir, n: n}, false, f, carryOut(plans, f))
+			if err == nil {
+				if n < 20 {
+					t.Errorf("only %d renamings", n-1)
+				}
+				return
 			}
-			return
+			if !errors.Is(err, errDead) {
+				t.Fatalf("renaming %d: %v", n, err)
+			}
+			check(t, hold(&linking{FS: fsys, dir: dir}, n%2 == 0, f, carryOut(plans, f)))
+			if d := cmp.Diff(want.files(l), realFiles(t, dir)); d != "" {
+				t.Fatalf("renaming %d: %s", n, d)
+			}
 		}
-		if !errors.Is(err, errDead) {
-			t.Fatalf("renaming %d: %v", n, err)
-		}
-		check(t, hold(&linking{FS: fsys, dir: dir}, n%2 == 0, f, carryOut(plans, f)))
-		if d := cmp.Diff(want.files(), realFiles(t, dir)); d != "" {
-			t.Fatalf("renaming %d: %s", n, d)
-		}
-	}
+	})
 }

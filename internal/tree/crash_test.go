@@ -55,22 +55,24 @@ func upTo(plans []plan, s catalog.State) model {
 }
 
 func TestUndisturbed(t *testing.T) {
-	for seed := range soak(t, 10) {
-		plans, want := evolve(rand.New(rand.NewPCG(seed, 0)), 12)
-		m, f := newMem(t), facts{}
-		check(t, hold(m, false, f, carryOut(plans, f)))
-		if d := want.differences(m); d != "" {
-			t.Fatalf("seed %d: %s", seed, d)
-		}
-		for name, outs := range f {
-			for _, o := range outs {
-				if o.Status != "done" {
-					t.Errorf("seed %d, %s: %+v", seed, name, o)
+	eachLayout(t, func(t *testing.T, l layout) {
+		for seed := range soak(t, 10) {
+			plans, want := evolve(rand.New(rand.NewPCG(seed, 0)), 12)
+			m, f := newMemOf(t, l), facts{}
+			check(t, hold(m, false, f, carryOut(plans, f)))
+			if d := want.differences(m); d != "" {
+				t.Fatalf("seed %d: %s", seed, d)
+			}
+			for name, outs := range f {
+				for _, o := range outs {
+					if o.Status != "done" {
+						t.Errorf("seed %d, %s: %+v", seed, name, o)
+					}
 				}
 			}
+			check(t, hold(m, false, f, carryOut(plans, f))) // nothing is left to do
 		}
-		check(t, hold(m, false, f, carryOut(plans, f))) // nothing is left to do
-	}
+	})
 }
 
 // soak is how many seeds a test goes through: COOPER_SOAK multiplies them.
@@ -87,23 +89,25 @@ func soak(t *testing.T, seeds int) uint64 {
 // machine forget what it may, recovers (completing or undoing, perhaps crashing
 // again), goes on to the end, and compares with an undisturbed run.
 func TestCrashAtEveryOperation(t *testing.T) {
-	for seed := range soak(t, 2) {
-		plans, want := evolve(rand.New(rand.NewPCG(seed, 7)), 3)
-		base, wantFacts := newMem(t), facts{}
-		total := dieAt(base, -1)
-		check(t, hold(base, false, wantFacts, carryOut(plans, wantFacts)))
-		t.Logf("seed %d: %d operations", seed, *total)
-		for k := 1; k <= *total; k++ {
-			r := rand.New(rand.NewPCG(seed, uint64(k)))
-			if err := crashOnce(t, r, plans, want, wantFacts, k); err != nil {
-				t.Fatalf("seed %d, operation %d: %v", seed, k, err)
+	eachLayout(t, func(t *testing.T, l layout) {
+		for seed := range soak(t, 1) {
+			plans, want := evolve(rand.New(rand.NewPCG(seed, 7)), 3)
+			base, wantFacts := newMemOf(t, l), facts{}
+			total := dieAt(base, -1)
+			check(t, hold(base, false, wantFacts, carryOut(plans, wantFacts)))
+			t.Logf("seed %d: %d operations", seed, *total)
+			for k := 1; k <= *total; k++ {
+				r := rand.New(rand.NewPCG(seed, uint64(k)))
+				if err := crashOnce(t, l, r, plans, want, wantFacts, k); err != nil {
+					t.Fatalf("seed %d, operation %d: %v", seed, k, err)
+				}
 			}
 		}
-	}
+	})
 }
 
-func crashOnce(t *testing.T, r *rand.Rand, plans []plan, want model, wantFacts facts, k int) error {
-	m, f := newMem(t), facts{}
+func crashOnce(t *testing.T, l layout, r *rand.Rand, plans []plan, want model, wantFacts facts, k int) error {
+	m, f := newMemOf(t, l), facts{}
 	dieAt(m, k)
 	if err := hold(m, false, f, carryOut(plans, f)); !errors.Is(err, errDead) {
 		return fmt.Errorf("did not die: %w", err)

@@ -6,21 +6,24 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	"cooper"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/tree/keypath"
 	"cooper/internal/tree/safefs"
 )
 
 const treeFormat = 1
 
+// lostFound is what file systems put into their root.
+const lostFound = "lost+found"
+
 // versionFile is what .cooper/VERSION holds.
 type versionFile struct {
-	Format int    `json:"format"`
-	Layout string `json:"layout"`
+	Format int            `json:"format"`
+	Layout keypath.Layout `json:"layout"`
 }
-
-const sidecar = "sidecar"
 
 func openRoot(dir string, create bool) (safefs.FS, error) {
 	if create {
@@ -41,8 +44,8 @@ func noTree(dir string) error {
 		Remedy: "check the path; `cooper backup run` makes a tree in a new or empty directory"}
 }
 
-// checkVersion is KindUsage if the directory is no tree (yet).
-func (t *Tree) checkVersion() error {
+// readVersion reads what kind of tree this is; KindUsage if it is none (yet).
+func (t *Tree) readVersion() error {
 	f, err := t.fs.Open(versionPath)
 	if cooper.KindOf(err) == cooper.KindMissing {
 		return noTree(t.dir)
@@ -57,12 +60,13 @@ func (t *Tree) checkVersion() error {
 	var v versionFile
 	if err := json.Unmarshal(b, &v); err != nil {
 		return &cooper.Error{Kind: cooper.KindCorrupt, Where: t.dir + "/" + versionPath, Message: "this makes no sense", Err: err,
-			Remedy: fmt.Sprintf(`the file should hold {"format":%d,"layout":%q}`, treeFormat, sidecar)}
+			Remedy: fmt.Sprintf(`the file should hold {"format":%d,"layout":%q}, or %q for a tree without mirror and history`, treeFormat, keypath.Sidecar, keypath.Inline)}
 	}
-	if v.Format != treeFormat || v.Layout != sidecar {
+	if v.Format != treeFormat || !v.Layout.Known() {
 		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir, Remedy: "use the program that made the tree, or a newer one",
-			Message: fmt.Sprintf("the tree has format %d and layout %q; this program knows %d and %q", v.Format, v.Layout, treeFormat, sidecar)}
+			Message: fmt.Sprintf("the tree has format %d and layout %q; this program knows %d, and %q and %q", v.Format, v.Layout, treeFormat, keypath.Sidecar, keypath.Inline)}
 	}
+	t.layout = layout{v.Layout}
 	return nil
 }
 
@@ -73,7 +77,7 @@ func (t *Tree) checkRoots() error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{mirrorDir, historyDir, metaDir} {
+	for _, name := range append(t.layout.ownDirs(), metaDir) {
 		info, err := t.fs.Lstat(name)
 		if err == nil && info.IsDir() && info.Dev == root.Dev {
 			// What a link or a mount is, opening tells for sure.
@@ -84,25 +88,29 @@ func (t *Tree) checkRoots() error {
 		}
 		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir + "/" + name, Err: err,
 			Message: "this is no directory on the tree's own file system",
-			Remedy:  "mirror, history and .cooper must be directories of one file system, neither links nor mounts"}
+			Remedy:  "it, like all at the top of a tree, must be directories of one file system, neither links nor mounts"}
 	}
 	return nil
 }
 
 // create makes the tree. The version file comes last: until it is there, the
 // directory is no tree, and making one begins again.
-func (t *Tree) create() error {
+func (t *Tree) create(want keypath.Layout) error {
+	if want == "" {
+		want = keypath.Sidecar
+	}
+	own := layout{want}.ownDirs()
 	entries, err := t.fs.ReadDir(".")
 	if err != nil {
 		return err
 	}
 	for _, e := range entries {
-		if e.Name != metaDir && e.Name != "lost+found" && !(e.IsDir() && (e.Name == mirrorDir || e.Name == historyDir) && t.isEmpty(e.Name)) {
+		if e.Name != metaDir && e.Name != lostFound && !(e.IsDir() && slices.Contains(own, e.Name) && t.isEmpty(e.Name)) {
 			return &cooper.Error{Kind: cooper.KindUsage, Where: t.dir, Message: "the directory is no backup tree, and holds other things, such as " + cooper.Quote(e.Name),
 				Remedy: "name a tree, or a new or empty directory"}
 		}
 	}
-	for _, name := range []string{mirrorDir, historyDir, stagingDir, journalDir, asideDir} {
+	for _, name := range append(own, stagingDir, journalDir, asideDir) {
 		if err := t.fs.MkdirAll(name); err != nil {
 			return err
 		}
@@ -117,7 +125,7 @@ func (t *Tree) create() error {
 		}
 		return errors.Join(err, lock.Close())
 	}
-	err = t.createLocked()
+	err = t.createLocked(want)
 	return errors.Join(err, lock.Close())
 }
 
@@ -126,10 +134,10 @@ func (t *Tree) isEmpty(dir string) bool {
 	return err == nil && len(infos) == 0
 }
 
-func (t *Tree) createLocked() error {
+func (t *Tree) createLocked(want keypath.Layout) error {
 	// Another process may have made the tree, and filled it, since this one
 	// looked: then an empty catalog would lose what it holds.
-	if err := t.checkVersion(); err == nil || cooper.KindOf(err) != cooper.KindUsage {
+	if err := t.readVersion(); err == nil || cooper.KindOf(err) != cooper.KindUsage {
 		return err
 	}
 	if err := t.probe(); err != nil {
@@ -138,7 +146,12 @@ func (t *Tree) createLocked() error {
 	if err := catalog.Create(t.fs); err != nil {
 		return err
 	}
-	b, err := json.Marshal(versionFile{Format: treeFormat, Layout: sidecar})
+	return t.writeVersion(want)
+}
+
+// writeVersion makes a tree of the directory, once all else is on disk.
+func (t *Tree) writeVersion(l keypath.Layout) error {
+	b, err := json.Marshal(versionFile{Format: treeFormat, Layout: l})
 	if err != nil {
 		return err
 	}
@@ -160,6 +173,7 @@ func (t *Tree) createLocked() error {
 	if err := t.fs.Replace(tmp, versionPath); err != nil {
 		return err
 	}
+	t.layout = layout{l}
 	return t.fs.SyncAll()
 }
 

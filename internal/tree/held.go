@@ -34,7 +34,7 @@ func (t *Tree) release(entry *journal.Entry) error {
 			} else if !there {
 				continue
 			}
-			if _, err := setAside(t.fs, held, to(c).path()); err != nil {
+			if _, err := setAside(t.fs, held, t.layout.to(c).path()); err != nil {
 				return err
 			}
 		}
@@ -77,7 +77,7 @@ func (t *Tree) setAsideHeld() error {
 // hold moves what is at the place of a version that is mended out of the way,
 // unless that was done before.
 func (m *mover) hold(c *Change) error {
-	at, info, _, err := find(m.fs, to(c))
+	at, info, _, err := find(m.fs, m.to(c))
 	if err != nil || nothing(info) {
 		return err
 	}
@@ -98,12 +98,12 @@ func (m *mover) hold(c *Change) error {
 // what is at that place is the damaged file, though it may look like the right
 // one; once they are not, it is the new one.
 func (m *mover) mend(c *Change) (*problem, error) {
-	src, info, there, err := find(m.fs, from(c))
+	src, info, there, err := find(m.fs, m.from(c))
 	if err != nil {
 		return nil, err
 	}
 	if !there {
-		_, _, there, err := find(m.fs, to(c))
+		_, _, there, err := find(m.fs, m.to(c))
 		if there || err != nil {
 			return nil, err
 		}
@@ -112,17 +112,17 @@ func (m *mover) mend(c *Change) (*problem, error) {
 	if err := m.hold(c); err != nil {
 		return nil, err
 	}
-	return m.move(src, info, to(c))
+	return m.move(src, info, m.to(c))
 }
 
 // unmend is the reverse of mend, from wherever that stopped.
 func (m *mover) unmend(c *Change) (*problem, error) {
-	staged, _, there, err := find(m.fs, from(c))
+	staged, _, there, err := find(m.fs, m.from(c))
 	if err != nil {
 		return nil, err
 	}
 	if there {
-		err = m.dropSecondName(to(c), staged)
+		err = m.dropSecondName(m.to(c), staged)
 	} else {
 		var p *problem
 		if p, err = m.unplace(c); p != nil {
@@ -137,23 +137,23 @@ func (m *mover) unmend(c *Change) (*problem, error) {
 	if err != nil || !there {
 		return nil, err
 	}
-	return m.move(held, info, to(c))
+	return m.move(held, info, m.to(c))
 }
 
 // unplace moves the file of a change from where it was to go back to where it
 // came from.
 func (m *mover) unplace(c *Change) (*problem, error) {
-	src, info, there, err := find(m.fs, to(c))
+	src, info, there, err := find(m.fs, m.to(c))
 	if err != nil || !there {
 		return nil, err
 	}
-	return m.move(src, info, from(c))
+	return m.move(src, info, m.from(c))
 }
 
 // precheckMend tells whether a damaged file can be held back, and another one
 // take its place; held is false where there is none.
 func (m *mover) precheckMend(c *Change) (p *problem, held bool, err error) {
-	at, info, _, err := find(m.fs, to(c))
+	at, info, _, err := find(m.fs, m.to(c))
 	if err != nil || nothing(info) {
 		return nil, false, err
 	}

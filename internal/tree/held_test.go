@@ -11,6 +11,7 @@ import (
 
 	"cooper"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/tree/keypath"
 	"cooper/internal/tree/safefs/memfs"
 )
 
@@ -85,15 +86,15 @@ func TestOnlyTheVersionMeantIsPruned(t *testing.T) {
 		m := newMem(t)
 		do(t, m, "p-1", place(a))
 		do(t, m, "p-2", retire(a, 0))
-		spoil(m, spot{inHistory, &old}.path())
-		before := below(m, historyDir)
+		spoil(m, layout{keypath.Sidecar}.spotOf(&old).path())
+		before := below(m, "history")
 		for _, forget := range []bool{false, true} {
 			outs := do(t, m, fmt.Sprint("p-3", forget), prune(old, forget))
 			if outs[0].Status != cooper.Failed || string(outs[0].Kind) != name {
 				t.Errorf("%s: %+v", name, outs[0])
 			}
 		}
-		if got := below(m, historyDir); !maps.Equal(got, before) {
+		if got := below(m, "history"); !maps.Equal(got, before) {
 			t.Errorf("%s: %v, before %v", name, got, before)
 		}
 		c, err := catalog.OpenFS(m)
@@ -130,7 +131,9 @@ func TestMendSetsTheDamagedFileAside(t *testing.T) {
 		spoil  func(m *memfs.FS, path string)
 		aside  string
 	}{
-		"rotten":             {true, func(m *memfs.FS, path string) { damage(t, m, path, strings.Repeat("?", len(content(version("d/a", 1).Identity)))) }, "??????????"},
+		"rotten": {true, func(m *memfs.FS, path string) {
+			damage(t, m, path, strings.Repeat("?", len(content(version("d/a", 1).Identity))))
+		}, "??????????"},
 		"longer":             {true, func(m *memfs.FS, path string) { damage(t, m, path, long) }, long},
 		"missing":            {true, func(m *memfs.FS, path string) { check(t, m.Remove(path)) }, ""},
 		"longer, in history": {false, func(m *memfs.FS, path string) { damage(t, m, path, long) }, long},
@@ -142,7 +145,7 @@ func TestMendSetsTheDamagedFileAside(t *testing.T) {
 			do(t, m, "p-2", retire(a, 0))
 			a = inHistoryAs(a, catalog.Replaced, 0)
 		}
-		path := spot{areaOf(a.Place), &a}.path()
+		path := layout{keypath.Sidecar}.spotOf(&a).path()
 		c.spoil(m, path)
 		check(t, noFailures(do(t, m, "p-3", mend(a))))
 		if d := (model{a.Identity: mend(a).New}).differences(m); d != "" {
@@ -184,62 +187,64 @@ func TestMendWithoutBytesTouchesNothing(t *testing.T) {
 // prunes. Undone or completed: no byte of a damaged file is ever lost, the
 // right ones are there in the end, and nothing is held back.
 func TestCrashWhileMending(t *testing.T) {
-	a, x := version("a", 1), version("d/x", 1)
-	h, gone := inHistoryAs(version("d/h", 1), catalog.Replaced, 0), inHistoryAs(version("gone", 1), catalog.Replaced, 0)
-	damaged := []string{strings.Repeat("?", len(content(a.Identity))), "longer than it should be", "short"}
-	prepare := func() *memfs.FS {
-		m := newMem(t)
-		do(t, m, "p-1", place(a), place(x), place(version("d/h", 1)), place(version("gone", 1)))
-		do(t, m, "p-2", retire(version("d/h", 1), 0), retire(version("gone", 1), 0))
-		damage(t, m, "mirror/a", damaged[0])
-		damage(t, m, "mirror/d/x", damaged[1])
-		damage(t, m, spot{inHistory, &h}.path(), damaged[2])
-		check(t, m.SyncAll())
-		return m
-	}
-	plans := []plan{{id: "p-3", shards: [][]Change{{mend(a), prune(gone, false), mend(x), mend(h)}}}}
-	want := model{a.Identity: mend(a).New, x.Identity: mend(x).New, h.Identity: mend(h).New, gone.Identity: prune(gone, false).New}
+	eachLayout(t, func(t *testing.T, l layout) {
+		a, x := version("a", 1), version("d/x", 1)
+		h, gone := inHistoryAs(version("d/h", 1), catalog.Replaced, 0), inHistoryAs(version("gone", 1), catalog.Replaced, 0)
+		damaged := []string{strings.Repeat("?", len(content(a.Identity))), "longer than it should be", "short"}
+		prepare := func() *memfs.FS {
+			m := newMemOf(t, l)
+			do(t, m, "p-1", place(a), place(x), place(version("d/h", 1)), place(version("gone", 1)))
+			do(t, m, "p-2", retire(version("d/h", 1), 0), retire(version("gone", 1), 0))
+			damage(t, m, of(l, "mirror/a"), damaged[0])
+			damage(t, m, of(l, "mirror/d/x"), damaged[1])
+			damage(t, m, l.spotOf(&h).path(), damaged[2])
+			check(t, m.SyncAll())
+			return m
+		}
+		plans := []plan{{id: "p-3", shards: [][]Change{{mend(a), prune(gone, false), mend(x), mend(h)}}}}
+		want := model{a.Identity: mend(a).New, x.Identity: mend(x).New, h.Identity: mend(h).New, gone.Identity: prune(gone, false).New}
 
-	base := prepare()
-	total := dieAt(base, -1)
-	check(t, hold(base, false, facts{}, carryOut(plans, facts{})))
-	for k := 1; k <= *total; k++ {
-		r := rand.New(rand.NewPCG(uint64(k), 3))
-		m, f := prepare(), facts{}
-		dieAt(m, k)
-		if err := hold(m, false, f, carryOut(plans, f)); !errors.Is(err, errDead) {
-			t.Fatalf("operation %d: did not die: %v", k, err)
-		}
-		for range r.IntN(3) {
+		base := prepare()
+		total := dieAt(base, -1)
+		check(t, hold(base, false, facts{}, carryOut(plans, facts{})))
+		for k := 1; k <= *total; k++ {
+			r := rand.New(rand.NewPCG(uint64(k), 3))
+			m, f := prepare(), facts{}
+			dieAt(m, k)
+			if err := hold(m, false, f, carryOut(plans, f)); !errors.Is(err, errDead) {
+				t.Fatalf("operation %d: did not die: %v", k, err)
+			}
+			for range r.IntN(3) {
+				m = after(m, r)
+				dieAt(m, 1+r.IntN(30))
+				if err := hold(m, r.IntN(2) == 0, f, func(*Tree) error { return nil }); err != nil && !errors.Is(err, errDead) {
+					t.Fatalf("operation %d: %v", k, err)
+				}
+			}
 			m = after(m, r)
-			dieAt(m, 1+r.IntN(30))
-			if err := hold(m, r.IntN(2) == 0, f, func(*Tree) error { return nil }); err != nil && !errors.Is(err, errDead) {
-				t.Fatalf("operation %d: %v", k, err)
+			check(t, hold(m, r.IntN(2) == 0, f, func(tr *Tree) error {
+				files := m.Files()
+				if got := contents(files, damaged); !slices.Equal(got, damaged) {
+					t.Errorf("operation %d: after recovery the damaged files are %q", k, got)
+				}
+				rows, err := tr.Catalog().Lookup(bg, gone.Key)
+				check(t, err)
+				if _, there := files[l.spotOf(&gone).path()]; len(rows) != 1 || there != (rows[0].Place == catalog.History) {
+					t.Errorf("operation %d: the file to be pruned is there: %v; the catalog says %v", k, there, rows)
+				}
+				return carryOut(plans, f)(tr)
+			}))
+			if d := want.differences(m); d != "" {
+				t.Fatalf("operation %d: %s", k, d)
+			}
+			if got := contents(m.Files(), []string{content(gone.Identity)}); len(got) > 0 {
+				t.Fatalf("operation %d: what was pruned is still there", k)
+			}
+			if got := contents(below(m, asideDir), damaged); !slices.Equal(got, damaged) {
+				t.Fatalf("operation %d: aside holds %q", k, got)
 			}
 		}
-		m = after(m, r)
-		check(t, hold(m, r.IntN(2) == 0, f, func(tr *Tree) error {
-			files := m.Files()
-			if got := contents(files, damaged); !slices.Equal(got, damaged) {
-				t.Errorf("operation %d: after recovery the damaged files are %q", k, got)
-			}
-			rows, err := tr.Catalog().Lookup(bg, gone.Key)
-			check(t, err)
-			if _, there := files[spot{inHistory, &gone}.path()]; len(rows) != 1 || there != (rows[0].Place == catalog.History) {
-				t.Errorf("operation %d: the file to be pruned is there: %v; the catalog says %v", k, there, rows)
-			}
-			return carryOut(plans, f)(tr)
-		}))
-		if d := want.differences(m); d != "" {
-			t.Fatalf("operation %d: %s", k, d)
-		}
-		if got := contents(m.Files(), []string{content(gone.Identity)}); len(got) > 0 {
-			t.Fatalf("operation %d: what was pruned is still there", k)
-		}
-		if got := contents(below(m, asideDir), damaged); !slices.Equal(got, damaged) {
-			t.Fatalf("operation %d: aside holds %q", k, got)
-		}
-	}
+	})
 }
 
 // contents are those of the strings that files hold, in order.
@@ -260,7 +265,7 @@ func TestWhatALostJournalHeldIsSetAside(t *testing.T) {
 	do(t, m, "p-1", place(a))
 	do(t, m, "p-2", retire(a, 0))
 	check(t, m.MkdirAll(heldDir))
-	check(t, m.Move(spot{inHistory, ptr(inHistoryAs(a, catalog.Replaced, 0))}.path(), heldPath(&a.Identity)))
+	check(t, m.Move(layout{keypath.Sidecar}.spotOf(ptr(inHistoryAs(a, catalog.Replaced, 0))).path(), heldPath(&a.Identity)))
 	check(t, hold(m, false, facts{}, func(*Tree) error { return nil }))
 	if got := slices.Collect(maps.Values(below(m, asideDir))); !slices.Equal(got, []string{content(a.Identity)}) {
 		t.Errorf("aside: %q", got)

@@ -26,7 +26,7 @@ func (m *mover) precheck(changes []Change) ([]*problem, error) {
 	for _, retirements := range []bool{true, false} {
 		for i := range changes {
 			c := &changes[i]
-			if !moves(c) || (from(c).in == inMirror) != retirements {
+			if !m.moves(c) || (m.from(c).in == inMirror) != retirements {
 				continue
 			}
 			p, err := m.precheckOne(c, targets)
@@ -48,7 +48,7 @@ func (m *mover) precheck(changes []Change) ([]*problem, error) {
 func keepReplaced(changes []Change, problems []*problem) {
 	missing := map[string]bool{}
 	for i, p := range problems {
-		if p != nil && to(&changes[i]).in == inMirror {
+		if p != nil && arrives(&changes[i]) {
 			missing[changes[i].New.Key] = true
 		}
 	}
@@ -66,14 +66,14 @@ func keepReplaced(changes []Change, problems []*problem) {
 const kindKept cooper.Kind = "kept"
 
 func (m *mover) precheckOne(c *Change, targets map[string]bool) (*problem, error) {
-	src, info, there, err := find(m.fs, from(c))
+	src, info, there, err := find(m.fs, m.from(c))
 	if err != nil {
 		return nil, err
 	}
 	if !there {
 		return notThere(src, info), nil
 	}
-	dst := to(c)
+	dst := m.to(c)
 	p := dst.path()
 	if targets[p] {
 		return conflict(p, "two versions are to be put here"), nil
@@ -111,11 +111,11 @@ func (m *mover) precheckMirror(key, p string) (*problem, error) {
 	case err != nil:
 		return nil, err
 	case info.IsDir():
-		_, there, err := lstat(m.fs, displacedPath(key))
+		_, there, err := lstat(m.fs, m.Displaced(key))
 		if err != nil || !there || m.retired[key] {
 			return nil, err
 		}
-		return conflict(displacedPath(key), "something that is not ours has this name"), nil
+		return conflict(m.Displaced(key), "something that is not ours has this name"), nil
 	case info.IsFile() && m.retired[key]:
 		return nil, nil
 	}
@@ -125,7 +125,7 @@ func (m *mover) precheckMirror(key, p string) (*problem, error) {
 // precheckAncestors tells whether the file that stands where a directory is
 // needed can step aside.
 func (m *mover) precheckAncestors(p string) (*problem, error) {
-	for i := len(mirrorDir) + 1; i < len(p); i++ {
+	for i := m.keysFrom(); i < len(p); i++ {
 		if p[i] != '/' {
 			continue
 		}
@@ -147,9 +147,9 @@ func (m *mover) precheckAncestors(p string) (*problem, error) {
 			return nil, nil
 		}
 		if own && !m.placed[key] {
-			_, there, err := lstat(m.fs, displacedPath(key))
+			_, there, err := lstat(m.fs, m.Displaced(key))
 			if err == nil && there {
-				return conflict(displacedPath(key), "something that is not ours has this name"), nil
+				return conflict(m.Displaced(key), "something that is not ours has this name"), nil
 			}
 			return nil, err
 		}
@@ -165,6 +165,8 @@ func (m *mover) precheckHistory(src, p string) (*problem, error) {
 	switch {
 	case cooper.KindOf(err) == cooper.KindMissing:
 		return nil, nil
+	case cooper.KindOf(err) == cooper.KindConflict && m.shared(inHistory):
+		return m.precheckAncestors(p)
 	case cooper.KindOf(err) == cooper.KindConflict:
 		return conflict(p, "something that is no directory is above it"), nil
 	case err != nil:

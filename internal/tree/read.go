@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"slices"
-	"strings"
 
 	"cooper"
 	"cooper/internal/permit"
 	"cooper/internal/tree/catalog"
-	"cooper/internal/tree/keypath"
 	"cooper/internal/tree/safefs"
 )
 
@@ -22,7 +19,7 @@ func (t *Tree) StatRow(row *catalog.Row) (safefs.Info, string, error) {
 	if row.Place == catalog.Nowhere {
 		return safefs.Info{}, "", &cooper.Error{Kind: cooper.KindMissing, Where: cooper.Quote(row.Key), Message: "this version has no bytes in the tree"}
 	}
-	path, info, there, err := find(t.fs, spot{areaOf(row.Place), row})
+	path, info, there, err := find(t.fs, t.layout.spotOf(row))
 	if err != nil {
 		return safefs.Info{}, "", err
 	}
@@ -58,72 +55,6 @@ func (t *Tree) MendTime(p permit.Permit, row *catalog.Row) error {
 	return errors.Join(f.SetTime(row.LastModified), f.Close())
 }
 
-// WalkMirror calls fn for everything in the mirror that is no directory, with
-// its path relative to the mirror (see keypath.ParseMirror). The order is that
-// of keys as far as names that are foreign, or the pieces of too long ones,
-// let it. It keeps the names of one directory for each level in memory.
-func (t *Tree) WalkMirror(ctx context.Context, fn func(path string, info safefs.Info) error) error {
-	return t.walk(ctx, mirrorDir, "", fn)
-}
-
-// WalkHistory does the same for history, in the order of days and then keys.
-func (t *Tree) WalkHistory(ctx context.Context, fn func(path string, info safefs.Info) error) error {
-	return t.walk(ctx, historyDir, "", fn)
-}
-
-func (t *Tree) walk(ctx context.Context, root, dir string, fn func(path string, info safefs.Info) error) error {
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
-	infos, err := t.fs.ReadDir(strings.TrimSuffix(root+"/"+dir, "/"))
-	if err != nil {
-		return err
-	}
-	type entry struct {
-		order string
-		info  safefs.Info
-	}
-	entries := make([]entry, len(infos))
-	for i, info := range infos {
-		entries[i] = entry{orderOf(info), info}
-	}
-	slices.SortFunc(entries, func(a, b entry) int { return strings.Compare(a.order, b.order) })
-	for _, e := range entries {
-		path := dir + e.info.Name
-		if e.info.IsDir() {
-			err = t.walk(ctx, root, path+"/", fn)
-		} else {
-			var info safefs.Info
-			if info, err = t.fs.Lstat(root + "/" + path); err == nil {
-				err = fn(path, info)
-			} else if errors.Is(err, fs.ErrNotExist) {
-				err = nil // gone meanwhile
-			}
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// orderOf is what a name sorts by: the part of a key that it stands for. All
-// keys below a directory begin with its part and '/'.
-func orderOf(info safefs.Info) string {
-	name := info.Name
-	if at := strings.Index(name, "%@"); at >= 0 && !info.IsDir() {
-		name = name[:at]
-	}
-	part, _, ok := keypath.ParseMirror(name)
-	if !ok {
-		part = name
-	}
-	if info.IsDir() {
-		part += "/"
-	}
-	return part
-}
-
 // MoveAside moves a file out of the mirror or history, into .cooper/aside,
 // where nothing looks any more. The paths, before and after, are relative to
 // Dir.
@@ -133,7 +64,7 @@ func (t *Tree) MoveAside(p permit.Permit, path string) (string, error) {
 	if err := t.may(p); err != nil {
 		return "", err
 	}
-	if !strings.HasPrefix(path, mirrorDir+"/") && !strings.HasPrefix(path, historyDir+"/") {
+	if !t.layout.holds(path) {
 		return "", internal("only files in mirror and history are moved aside, not " + cooper.Quote(path))
 	}
 	aside, err := setAside(t.fs, path, path)

@@ -155,7 +155,7 @@ func (t *Tree) undo(ctx context.Context, entry *journal.Entry) error {
 		emptied := map[string]bool{}
 		for i := len(entry.Changes) - 1; i >= 0; i-- {
 			c := &entry.Changes[i]
-			if left[i] || !moves(c) || (from(c).in == inMirror) != retirements {
+			if left[i] || !m.moves(c) || (m.from(c).in == inMirror) != retirements {
 				continue
 			}
 			p, err := m.unmake(c)
@@ -166,7 +166,7 @@ func (t *Tree) undo(ctx context.Context, entry *journal.Entry) error {
 				return &cooper.Error{Kind: p.kind, Where: t.dir, Message: "the interrupted shard cannot be undone: " + p.message,
 					Remedy: "do what the message says, or run without --undo: then the shard is completed without that"}
 			}
-			emptied[parentOf(to(c).path())] = true
+			emptied[parentOf(m.to(c).path())] = true
 		}
 		if err := m.pruneAll(emptied); err != nil {
 			return err
@@ -187,14 +187,14 @@ func (m *mover) unmake(c *Change) (*problem, error) {
 	if c.Op == Mend {
 		return m.unmend(c)
 	}
-	back := from(c)
+	back := m.from(c)
 	if back.in != inMirror {
 		path, _, there, err := find(m.fs, back)
 		if err != nil {
 			return nil, err
 		}
 		if there {
-			return nil, m.dropSecondName(to(c), path)
+			return nil, m.dropSecondName(m.to(c), path)
 		}
 	}
 	return m.unplace(c)

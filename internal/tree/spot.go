@@ -10,14 +10,17 @@ import (
 
 	"cooper"
 	"cooper/internal/tree/catalog"
-	"cooper/internal/tree/keypath"
 	"cooper/internal/tree/safefs"
 )
 
 // spot is one place where the bytes of a version can be.
 type spot struct {
-	in  area
-	row *catalog.Row
+	layout layout
+	in     area
+	row    *catalog.Row
+	// exact: the path alone counts, not a former one. So it is with the target
+	// of a change, of which a file elsewhere tells nothing.
+	exact bool
 }
 
 type area uint8
@@ -33,17 +36,15 @@ const (
 func (s spot) path() string {
 	switch s.in {
 	case inMirror:
-		return mirrorDir + "/" + keypath.Mirror(s.row.Key)
+		return s.layout.Mirror(s.row.Key)
 	case inHistory:
-		return historyDir + "/" + keypath.History(s.row.Identity, s.row.Superseded)
+		return s.layout.History(s.row.Identity, s.row.Superseded)
 	case inHeld:
 		return heldPath(&s.row.Identity)
 	default:
 		return stagedPath(&s.row.Identity)
 	}
 }
-
-func displacedPath(key string) string { return mirrorDir + "/" + keypath.Displaced(key) }
 
 // is tells whether info can be the file of a version: only reading it says
 // more.
@@ -65,7 +66,7 @@ func lstat(fsys safefs.FS, path string) (info safefs.Info, there bool, err error
 }
 
 // find looks for the file of a spot. In the mirror it is at the plain path or
-// at the displaced one. Without there,
+// at the displaced one; in history it can have a former name. Without there,
 // nothing that could be it was found; then info describes what is at path
 // instead, if anything is.
 func find(fsys safefs.FS, s spot) (path string, info safefs.Info, there bool, err error) {
@@ -74,10 +75,13 @@ func find(fsys safefs.FS, s spot) (path string, info safefs.Info, there bool, er
 	if err != nil {
 		return "", safefs.Info{}, false, err
 	}
-	if s.in != inMirror || taken && is(info, s.row) {
+	if taken && is(info, s.row) || s.in == inStaging || s.in == inHeld {
 		return path, info, taken && is(info, s.row), nil
 	}
-	displaced := displacedPath(s.row.Key)
+	if s.in == inHistory {
+		return findFormer(fsys, s, path, info)
+	}
+	displaced := s.layout.Displaced(s.row.Key)
 	dinfo, dtaken, err := lstat(fsys, displaced)
 	if err != nil {
 		return "", safefs.Info{}, false, err
@@ -89,6 +93,20 @@ func find(fsys safefs.FS, s spot) (path string, info safefs.Info, there bool, er
 		info = safefs.Info{} // the directory of other keys
 	}
 	return path, info, false, nil
+}
+
+// findFormer looks for a file in history under its former name, if it could
+// have one; else what there is to tell is that of path.
+func findFormer(fsys safefs.FS, s spot, path string, at safefs.Info) (string, safefs.Info, bool, error) {
+	former, ok := s.layout.Former(s.row.Identity)
+	if !ok || s.exact || s.row.LastModified == 0 { // without a time, any file would seem to be the one
+		return path, at, false, nil
+	}
+	info, taken, err := lstat(fsys, former)
+	if err == nil && taken && is(info, s.row) {
+		return former, info, true, nil
+	}
+	return path, at, false, err
 }
 
 // problem is why a change cannot be made: an outcome, not the end of a run.
@@ -103,6 +121,7 @@ func conflict(path, what string) *problem {
 
 // mover moves the files of one batch about.
 type mover struct {
+	layout
 	ctx     context.Context
 	fs      safefs.FS
 	catalog *catalog.Catalog
@@ -118,10 +137,10 @@ type owned struct {
 }
 
 func (t *Tree) newMover(ctx context.Context, changes []Change) *mover {
-	m := &mover{ctx: ctx, fs: t.fs, catalog: t.catalog, placed: map[string]bool{}, retired: map[string]bool{}, owns: map[owned]bool{}}
+	m := &mover{layout: t.layout, ctx: ctx, fs: t.fs, catalog: t.catalog, placed: map[string]bool{}, retired: map[string]bool{}, owns: map[owned]bool{}}
 	for i := range changes {
 		// Of what is mended the catalog knows; and it can step aside before.
-		if c := &changes[i]; moves(c) && c.Op != Mend && to(c).in == inMirror {
+		if c := &changes[i]; arrives(c) && c.Op != Mend {
 			m.placed[c.New.Key] = true
 		}
 	}
@@ -158,7 +177,7 @@ func (m *mover) move(src string, info safefs.Info, to spot) (*problem, error) {
 		err := m.fs.Move(src, dst)
 		switch {
 		case err == nil:
-			return nil, nil
+			return nil, m.leave(src)
 		case errors.Is(err, fs.ErrNotExist): // the directory; src was just there
 			if err := m.fs.MkdirAll(parentOf(dst)); err == nil {
 				continue
@@ -176,7 +195,7 @@ func (m *mover) move(src string, info safefs.Info, to spot) (*problem, error) {
 			return nil, err
 		}
 		// Something that is no directory stands where one is needed.
-		if to.in != inMirror || cleared {
+		if !m.shared(to.in) || cleared {
 			return conflict(dst, "something that is no directory is above it"), nil
 		}
 		cleared = true
@@ -204,7 +223,7 @@ func (m *mover) occupied(src string, info safefs.Info, dst string, to spot) (nex
 			return dst, nil, nil // it was empty
 		}
 		if errors.Is(err, fs.ErrExist) {
-			return displacedPath(to.row.Key), nil, nil
+			return m.Displaced(to.row.Key), nil, nil
 		}
 		return "", nil, err
 	}
@@ -214,7 +233,7 @@ func (m *mover) occupied(src string, info safefs.Info, dst string, to spot) (nex
 // clearAncestors lets the files that stand where path needs a directory step
 // aside to their displaced form.
 func (m *mover) clearAncestors(path string) (*problem, error) {
-	for i := len(mirrorDir) + 1; i < len(path); i++ {
+	for i := m.keysFrom(); i < len(path); i++ {
 		if path[i] != '/' {
 			continue
 		}
@@ -236,11 +255,11 @@ func (m *mover) clearAncestors(path string) (*problem, error) {
 		if !own {
 			return conflict(above, "something that is not ours is where a directory is needed"), nil
 		}
-		err = m.fs.Move(above, displacedPath(key))
+		err = m.displace(above, m.Displaced(key))
 		if errors.Is(err, fs.ErrExist) {
-			dropped, derr := m.dropIfSame(above, displacedPath(key))
+			dropped, derr := m.dropIfSame(above, m.Displaced(key))
 			if derr == nil && !dropped {
-				return conflict(displacedPath(key), "something that is not ours has this name"), nil
+				return conflict(m.Displaced(key), "something that is not ours has this name"), nil
 			}
 			err = derr
 		}
@@ -249,23 +268,37 @@ func (m *mover) clearAncestors(path string) (*problem, error) {
 	return nil, nil
 }
 
+// displace renames a file to its displaced path, which can lie deeper: the plain
+// name may be the longest there is.
+func (m *mover) displace(plain, displaced string) error {
+	err := m.fs.Move(plain, displaced)
+	if !errors.Is(err, fs.ErrNotExist) || parentOf(plain) == parentOf(displaced) {
+		return err
+	}
+	if err := m.fs.MkdirAll(parentOf(displaced)); err != nil {
+		return err
+	}
+	return m.fs.Move(plain, displaced)
+}
+
+// leave looks after the directory of a path that a file has left: where only
+// the displaced form needed it, nobody else does.
+func (m *mover) leave(path string) error {
+	key, displaced, ok := m.ParseMirror(path)
+	if ok && displaced && parentOf(path) != parentOf(m.Mirror(key)) {
+		return m.prune(parentOf(path))
+	}
+	return nil
+}
+
 // ownsPath is ownsFile for a path in the mirror.
 func (m *mover) ownsPath(path string, info safefs.Info) (key string, own bool, err error) {
-	key, displaced, ok := mirrorKey(path)
+	key, displaced, ok := m.ParseMirror(path)
 	if !ok || displaced || !info.IsFile() {
 		return "", false, nil
 	}
 	own, err = m.ownsFile(key, info)
 	return key, own, err
-}
-
-// mirrorKey is the key a path in the mirror belongs to.
-func mirrorKey(path string) (key string, displaced, ok bool) {
-	rel, found := strings.CutPrefix(path, mirrorDir+"/")
-	if !found {
-		return "", false, false
-	}
-	return keypath.ParseMirror(rel)
 }
 
 // dropIfSame removes a name if the file has another one: where renaming is link
@@ -306,15 +339,15 @@ func (m *mover) pruneAll(dirs map[string]bool) error {
 }
 
 // prune removes the directory dir if it is empty, and those above it, up to
-// the mirror or history itself. In the mirror, a file that had to step aside
+// the mirror or history itself. Among the keys, a file that had to step aside
 // for such a directory takes its plain name again. What was done already, by a
 // run that was interrupted, is passed over.
 func (m *mover) prune(dir string) error {
-	for dir != mirrorDir && dir != historyDir && dir != stagingDir && dir != heldDir {
+	for !m.keeps(dir) {
 		err := m.fs.RemoveDir(dir)
 		if cooper.KindOf(err) == cooper.KindConflict { // not empty, or no directory
-			if key, displaced, ok := mirrorKey(dir); ok && !displaced {
-				_, err = m.dropIfSame(displacedPath(key), dir)
+			if key, displaced, ok := m.ParseMirror(dir); ok && !displaced {
+				_, err = m.dropIfSame(m.Displaced(key), dir)
 				return err
 			}
 			return nil
@@ -332,11 +365,11 @@ func (m *mover) prune(dir string) error {
 
 // stepBack gives a displaced file its plain path, which is free.
 func (m *mover) stepBack(path string) (bool, error) {
-	key, displaced, ok := mirrorKey(path)
+	key, displaced, ok := m.ParseMirror(path)
 	if !ok || displaced {
 		return false, nil
 	}
-	info, there, err := lstat(m.fs, displacedPath(key))
+	info, there, err := lstat(m.fs, m.Displaced(key))
 	if err != nil || !there || !info.IsFile() {
 		return false, err
 	}
@@ -344,9 +377,12 @@ func (m *mover) stepBack(path string) (bool, error) {
 	if err != nil || !own {
 		return false, err
 	}
-	err = m.fs.Move(displacedPath(key), path)
+	err = m.fs.Move(m.Displaced(key), path)
 	if cooper.KindOf(err) == cooper.KindConflict {
 		return false, nil // somebody was faster
+	}
+	if err == nil {
+		err = m.leave(m.Displaced(key))
 	}
 	return err == nil, err
 }

@@ -1,6 +1,7 @@
 // Package tree keeps a backup on a disk: DIR/mirror shows exactly what the
 // bucket shows, DIR/history holds every other version, and DIR/.cooper the
-// catalog, the journal of what is under way, and staged bytes.
+// catalog, the journal of what is under way, and staged bytes. In the inline
+// layout, mirror and history are both DIR itself.
 //
 // It promises that a crash at any instant loses nothing: a shard's changes
 // appear with its catalog rows, or can be completed or undone from the journal
@@ -12,6 +13,7 @@ package tree
 
 import (
 	"errors"
+	"fmt"
 	"math"
 	"path/filepath"
 	"sync"
@@ -20,13 +22,12 @@ import (
 	"cooper"
 	"cooper/internal/permit"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/tree/keypath"
 	"cooper/internal/tree/safefs"
 )
 
 // What is where below the tree's directory.
 const (
-	mirrorDir   = "mirror"
-	historyDir  = "history"
 	metaDir     = ".cooper"
 	stagingDir  = metaDir + "/staging"
 	journalDir  = metaDir + "/journal"
@@ -40,6 +41,9 @@ const (
 type Options struct {
 	// Create makes a tree of an empty or missing directory.
 	Create bool
+	// Layout is what the tree must have, and what a new one gets; empty is any,
+	// and Sidecar for a new one.
+	Layout keypath.Layout
 	// FS is the tree's root, the caller's to close; nil opens the directory
 	// itself.
 	FS safefs.FS
@@ -59,6 +63,7 @@ type Tree struct {
 	clock   func() time.Time
 	tick    func() (<-chan time.Time, func())
 	catalog *catalog.Catalog
+	layout  layout
 
 	locked lockState
 
@@ -74,7 +79,8 @@ type Tree struct {
 
 // Open opens the tree at dir, or makes it. Errors: KindUsage if there is no
 // tree (or, with Create, if the directory has other things in it), KindRefused
-// if the file system cannot hold one or the tree is of a newer format.
+// if the file system cannot hold one, or the tree is of a newer format or another
+// layout.
 func Open(dir string, opt Options) (*Tree, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -96,20 +102,24 @@ func Open(dir string, opt Options) (*Tree, error) {
 		}
 		t.ownsFS = true
 	}
-	if err := t.open(opt.Create); err != nil {
+	if err := t.open(opt); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
 }
 
-func (t *Tree) open(create bool) error {
-	if err := t.checkVersion(); err != nil {
-		if !create || cooper.KindOf(err) != cooper.KindUsage {
+func (t *Tree) open(opt Options) error {
+	if err := t.readVersion(); err != nil {
+		if !opt.Create || cooper.KindOf(err) != cooper.KindUsage {
 			return err
 		}
-		if err := t.create(); err != nil {
+		if err := t.create(opt.Layout); err != nil {
 			return err
 		}
+	}
+	if have := t.layout.Layout; opt.Layout != "" && opt.Layout != have {
+		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir, Message: fmt.Sprintf("the tree has the layout %s, not %s", have, opt.Layout),
+			Remedy: "leave --layout out: a tree keeps the layout it was made with"}
 	}
 	if err := t.checkRoots(); err != nil {
 		return err
@@ -132,6 +142,9 @@ func (t *Tree) Close() error {
 
 // Dir is the absolute path of the tree.
 func (t *Tree) Dir() string { return t.dir }
+
+// Layout says where the files of versions are.
+func (t *Tree) Layout() keypath.Layout { return t.layout.Layout }
 
 // State is what the catalog's pointer says.
 func (t *Tree) State() catalog.State { return t.catalog.State() }

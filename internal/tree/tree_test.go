@@ -58,7 +58,7 @@ func TestOpen(t *testing.T) {
 }
 
 func TestATreeIsOnOneFileSystemWithoutLinks(t *testing.T) {
-	for _, name := range []string{mirrorDir, historyDir, metaDir} {
+	for _, name := range []string{"mirror", "history", metaDir} {
 		dir := t.TempDir()
 		tr, err := Open(dir, Options{Create: true})
 		check(t, err)
@@ -207,23 +207,25 @@ func TestNothingChangesWithoutAPermit(t *testing.T) {
 }
 
 func TestSymbolicLinksInTheTree(t *testing.T) {
-	fsys, dir := newReal(t)
-	outside := t.TempDir()
-	at := func(p string) string { return filepath.Join(dir, p) }
-	check(t, os.Symlink(outside, at("mirror/x")))
-	check(t, os.Symlink(filepath.Join(outside, "y"), at("mirror/y")))
-	check(t, os.MkdirAll(at("history/2026-11-20"), 0o755))
-	check(t, os.Symlink(outside, at("history/2026-11-20/h")))
-	changes := []Change{place(version("x/passwd", 1)), place(version("x", 1)), place(version("y", 1)), place(inHistoryAs(version("h/f", 1), catalog.Older, 0)), place(version("fine", 1))}
-	want := "place x/passwd failed conflict; place x failed conflict; place y failed conflict; place h/f failed conflict; place fine done"
-	if got := brief(do(t, fsys, "p-1", changes...)); got != want {
-		t.Errorf("%s\nwant %s", got, want)
-	}
-	left, err := os.ReadDir(outside)
-	check(t, err)
-	if len(left) != 0 {
-		t.Errorf("outside: %v", left)
-	}
+	eachLayout(t, func(t *testing.T, l layout) {
+		fsys, dir := newReal(t, l)
+		outside := t.TempDir()
+		at := func(p string) string { return filepath.Join(dir, of(l, p)) }
+		check(t, os.Symlink(outside, at("mirror/x")))
+		check(t, os.Symlink(filepath.Join(outside, "y"), at("mirror/y")))
+		check(t, os.MkdirAll(filepath.Dir(at("history/2026-11-20/h")), 0o755))
+		check(t, os.Symlink(outside, at("history/2026-11-20/h")))
+		changes := []Change{place(version("x/passwd", 1)), place(version("x", 1)), place(version("y", 1)), place(inHistoryAs(version("h/f", 1), catalog.Older, 0)), place(version("fine", 1))}
+		want := "place x/passwd failed conflict; place x failed conflict; place y failed conflict; place h/f failed conflict; place fine done"
+		if got := brief(do(t, fsys, "p-1", changes...)); got != want {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+		left, err := os.ReadDir(outside)
+		check(t, err)
+		if len(left) != 0 {
+			t.Errorf("outside: %v", left)
+		}
+	})
 }
 
 // swapping puts a link in the place of a directory in the middle of a commit.
@@ -241,7 +243,7 @@ func (s *swapping) Move(from, to string) error {
 }
 
 func TestADirectorySwappedForALinkInMidRun(t *testing.T) {
-	fsys, dir := newReal(t)
+	fsys, dir := newReal(t, layout{keypath.Sidecar})
 	outside := t.TempDir()
 	do(t, fsys, "p-1", place(version("d/one", 1)))
 	s := &swapping{FS: fsys, swap: func() {
@@ -265,46 +267,47 @@ var hardKeys = []string{"..", ".", "../../etc/passwd", "a//b", "/lead", "trail/"
 	"file", "file/below", ".cooper/lock", "CURRENT.json", " ", "-rf", "back\\slash", strings.Repeat("é", 500)}
 
 func TestHardKeys(t *testing.T) {
-	fsys, dir := newReal(t)
-	var in, out []Change
-	m := model{}
-	for _, key := range hardKeys {
-		in = append(in, place(version(key, 1)), place(inHistoryAs(version(key, 2), catalog.Older, 0)))
-		out = append(out, retire(version(key, 1), 1))
-	}
-	for i, changes := range [][]Change{in, out} {
-		for _, o := range do(t, fsys, fmt.Sprint("p-", i), changes...) {
-			if o.Status != cooper.Done {
-				t.Errorf("%+v", o)
+	eachLayout(t, func(t *testing.T, l layout) {
+		fsys, dir := newReal(t, l)
+		var in, out []Change
+		m := model{}
+		for _, key := range hardKeys {
+			in = append(in, place(version(key, 1)), place(inHistoryAs(version(key, 2), catalog.Older, 0)))
+			out = append(out, retire(version(key, 1), 1))
+		}
+		for i, changes := range [][]Change{in, out} {
+			for _, o := range do(t, fsys, fmt.Sprint("p-", i), changes...) {
+				if o.Status != cooper.Done {
+					t.Errorf("%+v", o)
+				}
+			}
+			m.apply(changes)
+			if d := cmp.Diff(m.files(l), realFiles(t, dir)); d != "" {
+				t.Fatal(d)
 			}
 		}
-		m.apply(changes)
-		if d := cmp.Diff(m.files(), realFiles(t, dir)); d != "" {
-			t.Fatal(d)
-		}
-	}
-	tr, err := openMem(fsys, false)
-	check(t, err)
-	for _, r := range m {
-		f, err := tr.OpenRow(&r)
+		tr, err := openMem(fsys, false)
 		check(t, err)
-		check(t, f.Close())
-	}
-	var seen []string
-	check(t, tr.WalkHistory(bg, func(p string, info safefs.Info) error {
-		key, _, ok := keypath.ParseHistory(p)
-		if !ok || !info.IsFile() {
-			t.Errorf("%q is no path in history", p)
+		for _, r := range m {
+			f, err := tr.OpenRow(&r)
+			check(t, err)
+			check(t, f.Close())
 		}
-		seen = append(seen, key)
-		return nil
-	}))
-	if len(seen) != 2*len(hardKeys) {
-		t.Errorf("%d files in history", len(seen))
-	}
+		var seen []string
+		check(t, tr.Walk(bg, func(f File) error {
+			if f.Place != catalog.History || !f.Info.IsFile() {
+				t.Errorf("%q is no path in history", f.Path)
+			}
+			seen = append(seen, f.Key)
+			return nil
+		}))
+		if len(seen) != 2*len(hardKeys) {
+			t.Errorf("%d files in history", len(seen))
+		}
+	})
 }
 
-func TestWalkMirrorIsInTheOrderOfKeys(t *testing.T) {
+func TestWalkIsInTheOrderOfKeys(t *testing.T) {
 	m := newMem(t)
 	keys := []string{"a", "a/b", "a-b", "a0", "a/b/c", "a/", "..", "b", "%", "a//x", "\x01"}
 	var changes []Change
@@ -315,12 +318,11 @@ func TestWalkMirrorIsInTheOrderOfKeys(t *testing.T) {
 	tr, err := openMem(m, false)
 	check(t, err)
 	var got []string
-	check(t, tr.WalkMirror(bg, func(p string, info safefs.Info) error {
-		key, _, ok := keypath.ParseMirror(p)
-		if !ok {
-			t.Errorf("%q", p)
+	check(t, tr.Walk(bg, func(f File) error {
+		if f.Place != catalog.Mirror {
+			t.Errorf("%q", f.Path)
 		}
-		got = append(got, key)
+		got = append(got, f.Key)
 		return nil
 	}))
 	slices.Sort(keys)
@@ -328,7 +330,7 @@ func TestWalkMirrorIsInTheOrderOfKeys(t *testing.T) {
 		t.Error(d)
 	}
 	stop := errors.New("enough")
-	if err := tr.WalkMirror(bg, func(string, safefs.Info) error { return stop }); !errors.Is(err, stop) {
+	if err := tr.Walk(bg, func(File) error { return stop }); !errors.Is(err, stop) {
 		t.Errorf("%v", err)
 	}
 }
@@ -519,7 +521,7 @@ func TestAnUnchangedRunTouchesNoFile(t *testing.T) {
 		return nil
 	}
 	m.Read = func(op string, paths ...string) error {
-		if strings.HasPrefix(paths[0], mirrorDir+"/") && paths[0] != mirrorDir+"/none" || strings.HasPrefix(paths[0], historyDir+"/") && paths[0] != historyDir+"/none" {
+		if strings.HasPrefix(paths[0], "mirror/") && paths[0] != "mirror/none" || strings.HasPrefix(paths[0], "history/") && paths[0] != "history/none" {
 			t.Errorf("%s %s", op, paths[0])
 		}
 		return nil

@@ -65,7 +65,6 @@ func promote(r catalog.Row) Change {
 	return Change{Op: Promote, Old: r, New: n}
 }
 
-
 // prune deletes a version from history; forget drops its row.
 func prune(r catalog.Row, forget bool) Change {
 	n := r
@@ -116,7 +115,7 @@ func (m model) rows() []catalog.Row {
 }
 
 // files are all files and directories that mirror and history must hold.
-func (m model) files() map[string]string {
+func (m model) files(l layout) map[string]string {
 	files := map[string]string{}
 	add := func(p, content string) {
 		files[p] = content
@@ -126,22 +125,38 @@ func (m model) files() map[string]string {
 			}
 		}
 	}
-	for _, r := range m {
-		switch r.Place {
-		case catalog.Mirror:
-			p := keypath.Mirror(r.Key)
-			for _, other := range m {
-				if other.Place == catalog.Mirror && strings.HasPrefix(keypath.Mirror(other.Key), p+"/") {
-					p = keypath.Displaced(r.Key)
-				}
-			}
-			add("mirror/"+p, content(r.Identity))
-		case catalog.History:
-			add("history/"+keypath.History(r.Identity, r.Superseded), content(r.Identity))
+	path := func(r *catalog.Row) string {
+		if r.Place == catalog.Mirror {
+			return l.Mirror(r.Key)
 		}
+		return l.History(r.Identity, r.Superseded)
 	}
-	files["mirror/"], files["history/"] = "", ""
+	for _, r := range m {
+		if r.Place == catalog.Nowhere {
+			continue
+		}
+		p := path(&r)
+		for _, other := range m {
+			if r.Place == catalog.Mirror && other.Place != catalog.Nowhere && strings.HasPrefix(path(&other), l.Mirror(r.Key)+"/") {
+				p = l.Displaced(r.Key)
+			}
+		}
+		add(p, content(r.Identity))
+	}
+	for _, dir := range l.ownDirs() {
+		files[dir+"/"] = ""
+	}
 	return files
+}
+
+// layouts are those that tests which go through everything go through.
+var layouts = []layout{{keypath.Sidecar}, {keypath.Inline}}
+
+// eachLayout runs a test on trees of each layout.
+func eachLayout(t *testing.T, test func(t *testing.T, l layout)) {
+	for _, l := range layouts {
+		t.Run(string(l.Layout), func(t *testing.T) { test(t, l) })
+	}
 }
 
 // differences compares a tree with what it must hold.
@@ -158,11 +173,15 @@ func (m model) differences(fsys *memfs.FS) string {
 		return "catalog: " + d
 	}
 	got := fsys.Files()
+	tr, err := openMem(fsys, false)
+	if err != nil {
+		return err.Error()
+	}
 	maps.DeleteFunc(got, func(p, _ string) bool {
 		held := strings.HasPrefix(p, heldDir+"/") && !strings.HasSuffix(p, "/") // nothing may be held back
-		return !strings.HasPrefix(p, "mirror/") && !strings.HasPrefix(p, "history/") && !held
+		return p == "./" || strings.HasPrefix(p, metaDir+"/") && !held
 	})
-	return cmp.Diff(m.files(), got)
+	return cmp.Diff(m.files(tr.layout), got)
 }
 
 func allRows(c *catalog.Catalog) ([]catalog.Row, error) {
@@ -200,8 +219,13 @@ func openMem(fsys safefs.FS, create bool) (*Tree, error) {
 
 func newMem(t testing.TB) *memfs.FS {
 	t.Helper()
+	return newMemOf(t, layout{keypath.Sidecar})
+}
+
+func newMemOf(t testing.TB, l layout) *memfs.FS {
+	t.Helper()
 	m := memfs.New()
-	tr, err := openMem(m, true)
+	tr, err := Open("/tree", Options{FS: m, Create: true, Layout: l.Layout})
 	check(t, err)
 	check(t, tr.Close())
 	return m
@@ -379,4 +403,23 @@ func (m model) happen(r *rand.Rand, key string, day int, n *int) (changes []Chan
 		changes = append(changes, mend(old[r.IntN(len(old))]))
 	}
 	return changes
+}
+
+// of is where the file at a path in a sidecar tree of few keys is in a tree of
+// another layout.
+func of(l layout, path string) string {
+	if l.Layout == keypath.Sidecar {
+		return path
+	}
+	if rest, ok := strings.CutPrefix(path, "mirror/"); ok {
+		if key, displaced := strings.CutSuffix(rest, "%="); displaced {
+			return l.Displaced(key)
+		}
+		return rest
+	}
+	name := path[strings.LastIndexByte(path, '/')+1:]
+	if key, n, versioned := strings.Cut(name, "%@v"); versioned {
+		return key + ".old.v" + n + ".e" + n
+	}
+	return name
 }

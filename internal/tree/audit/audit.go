@@ -94,7 +94,7 @@ type auditor struct {
 	res Result
 
 	files, bytes, verified, unverifiable atomic.Int64
-	present                              [2]atomic.Int64 // files that are there, mirror and history
+	present                              atomic.Int64 // files of rows that are there
 }
 
 func (a *auditor) report(f Finding) error {
@@ -161,7 +161,7 @@ func (a *auditor) row(ctx context.Context, row catalog.Row) error {
 		return err
 	}
 	a.bytes.Add(info.Size)
-	a.present[where(row.Place)].Add(1)
+	a.present.Add(1)
 	timeFits := info.ModifiedAt(row.LastModified)
 	switch {
 	case !info.IsFile():
@@ -174,13 +174,6 @@ func (a *auditor) row(ctx context.Context, row catalog.Row) error {
 		return a.report(Finding{Problem: Changed, Path: path, Detail: "modified after it was placed; --content tells whether the bytes are", Row: &row})
 	}
 	return nil
-}
-
-func where(p catalog.Place) int {
-	if p == catalog.Mirror {
-		return 0
-	}
-	return 1
 }
 
 // content hashes a file. A wrong time with right bytes is still a change: the
