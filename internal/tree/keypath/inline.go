@@ -241,10 +241,10 @@ func nullOf(token string) (id cooper.Identity, ok bool) {
 // parseMillis undoes formatMillis.
 func parseMillis(s string) cooper.Instant {
 	if digits, before := strings.CutPrefix(s, "b"); before {
-		n, _ := strconv.ParseUint(digits, 10, 64) //nolint:errcheck // isMillis was asked
+		n, _ := strconv.ParseUint(digits, 10, 64) // isMillis was asked
 		return cooper.Instant(-n)
 	}
-	n, _ := strconv.ParseInt(s, 10, 64) //nolint:errcheck // as above
+	n, _ := strconv.ParseInt(s, 10, 64)
 	return cooper.Instant(n)
 }
 
