@@ -189,6 +189,8 @@ func (d *decider) matched(v *cooper.Version, r *catalog.Row, latest bool, supers
 		v.VersionID = r.VersionID
 	}
 	switch {
+	case treeop.Pruned(r) && !latest:
+		// It was not wanted any more, and still is not.
 	case r.Place == catalog.Nowhere && !r.DeleteMarker:
 		return d.bring(v, r, latest, superseded, args)
 	case r.Place == catalog.History && latest:

@@ -27,8 +27,9 @@ type emitter struct {
 	skipped map[string]plan.Tally
 	same    plan.Tally
 	share   plan.Share
-	missed  int64 // versions in the mirror of keys not listed for the first time
-	kept    int64 // versions in the mirror whose successor cannot be read
+	missed  int64  // versions in the mirror of keys not listed for the first time
+	kept    int64  // versions in the mirror whose successor cannot be read
+	pruned  string // the last day on which one of those left out was pruned
 
 	mirrored bool // the mirror shows a version of the key at hand
 }
@@ -64,6 +65,17 @@ func (e *emitter) unchanged(v *cooper.Version) {
 func (e *emitter) unchanged1(v *cooper.Version) { e.same = e.same.Add(v.Size) }
 
 func (e *emitter) skip1(why string, v *cooper.Version) { e.skipped[why] = e.skipped[why].Add(v.Size) }
+
+// absent counts a version whose bytes are wanted, and not in the tree.
+func (e *emitter) absent(r *catalog.Row) {
+	v := versionOf(r)
+	if !treeop.Pruned(r) {
+		e.skip1(SkippedMissing, &v)
+		return
+	}
+	e.skip1(SkippedPruned, &v)
+	e.pruned = max(e.pruned, treeop.PrunedOn(r))
+}
 
 func (e *emitter) skip(why string, vs []cooper.Version) {
 	for i := range vs {

@@ -55,8 +55,11 @@ func (e *estimator) inMirror(key string) { e.lastMirrored = key }
 
 func (e *estimator) count(verb string, v *cooper.Version, args *treeop.Args) {
 	e.actions++
-	if verb == treeop.CopyOut {
+	switch verb {
+	case treeop.CopyOut:
 		e.copied(v)
+		return
+	case treeop.Prune: // makes room
 		return
 	}
 	e.disk += catalogRow

@@ -22,4 +22,5 @@ const (
 	SkippedRejected  = "rejected"  // keys with rows that made no sense
 	SkippedFiltered  = "filtered"  // versions of keys outside prefix or match
 	SkippedMissing   = "missing"   // versions whose bytes the tree does not have
+	SkippedPruned    = "pruned"    // versions whose bytes the tree does not have any more, as a prune deleted them
 )

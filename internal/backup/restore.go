@@ -89,6 +89,9 @@ func PlanRestore(ctx context.Context, in Restore, w Writer) (plan.Header, error)
 		h.Warnings = append(h.Warnings, fmt.Sprintf("no snapshot was taken at %s itself: %d versions are chosen by the snapshots around it, as well as one can tell",
 			in.Select.At, c.inexact))
 	}
+	if in.Select.At != 0 {
+		h.Warnings = append(h.Warnings, forgotten(&state, in.Select.At)...)
+	}
 	if c.out.actions == 0 {
 		h.Warnings = append(h.Warnings, "nothing matches: there is nothing to restore")
 	}
@@ -178,10 +181,10 @@ func (c *copies) copy(r *catalog.Row) error {
 	if r == nil || r.DeleteMarker {
 		return nil
 	}
-	v := versionOf(r)
 	if r.Place == catalog.Nowhere {
-		c.out.skip1(SkippedMissing, &v)
+		c.out.absent(r)
 		return nil
 	}
+	v := versionOf(r)
 	return c.out.add(treeop.CopyOut, &v, r, treeop.Args{Replace: c.replace})
 }

@@ -82,6 +82,7 @@ func PlanRollback(ctx context.Context, in Rollback, w Writer) (plan.Header, erro
 	h.Partial = in.Policy.Match != "" || f.prefix != to.Prefix
 	h.Estimate = b.out.estimate(in.Policy.Rates, in.Prices)
 	b.out.into(&h)
+	h.Warnings = append(h.Warnings, forgotten(&state, to.TakenAt)...)
 	return w.Finish(h)
 }
 
@@ -128,7 +129,7 @@ func (b *backwards) decide(rows []catalog.Row) error {
 			}
 		default:
 			if !b.fetch {
-				b.out.skip1(SkippedMissing, &v)
+				b.out.absent(want)
 				return nil
 			}
 			if err := b.out.add(treeop.Fetch, &v, want, treeop.Args{To: catalog.Mirror, Reason: New}); err != nil {

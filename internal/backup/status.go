@@ -9,6 +9,7 @@ import (
 	"cooper/internal/ledger"
 	"cooper/internal/plan"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/treeop"
 )
 
 // Runs is what status reads of the ledger.
@@ -65,8 +66,11 @@ type Contents struct {
 	Checks map[cooper.Check]plan.Tally `json:"checks"` // of those
 	// Pending are versions whose bytes have not arrived yet; Lost are those of
 	// them that the bucket does not have any more.
-	Pending       plan.Tally `json:"pending"`
-	Lost          plan.Tally `json:"lost"`
+	Pending plan.Tally `json:"pending"`
+	Lost    plan.Tally `json:"lost"`
+	// Pruned are versions whose bytes were deleted by a prune, and which the
+	// bucket still lists.
+	Pruned        plan.Tally `json:"pruned"`
 	DeleteMarkers int64      `json:"delete_markers"`
 	// Absent are versions that the last snapshots did not list, and which are
 	// not taken for vanished yet.
@@ -149,6 +153,9 @@ func contents(ctx context.Context, c Catalog) (*Contents, error) {
 			switch {
 			case r.DeleteMarker:
 				all.DeleteMarkers++
+				continue
+			case treeop.Pruned(r):
+				all.Pruned = all.Pruned.Add(r.Size)
 				continue
 			case r.Place == catalog.Nowhere && r.Gone != 0:
 				all.Lost = all.Lost.Add(r.Size)

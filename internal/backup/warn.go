@@ -3,8 +3,10 @@ package backup
 import (
 	"fmt"
 
+	"cooper"
 	"cooper/internal/inventory"
 	"cooper/internal/plan"
+	"cooper/internal/tree/catalog"
 )
 
 // into fills in what was counted and what a person should be told about it.
@@ -25,12 +27,22 @@ func (e *emitter) into(h *plan.Header) {
 	warn(e.skipped[SkippedAmbiguous].Count, "keys left alone, as the snapshot contradicts itself about their latest version: %d")
 	warn(e.skipped[SkippedRejected].Count, "keys left alone, as the report has rows of theirs that make no sense: %d")
 	warn(e.skipped[SkippedMissing].Count, "versions left out, as the tree does not have their bytes: %d")
+	warn(e.skipped[SkippedPruned].Count, "versions left out, as they were pruned: %d, the last of them on %s", e.pruned)
 	warn(e.missed, "keys of the mirror that are not listed any more, without a delete marker: %d; if the next complete snapshot does not list them either, they go to history")
 	warn(e.unverifiable, "versions encrypted so that their ETags are no checksums, which will count as unverifiable: %d")
 	if e.share.Exceeded() {
 		warn(e.share.Removed, "versions that would leave the mirror without a replacement: %d of %d, more than the limit of %.3g %%; applying asks for the plan's digest",
 			e.share.Scope, 100*e.share.Limit)
 	}
+}
+
+// forgotten warns where rows of what the bucket showed at a time are dropped.
+func forgotten(state *catalog.State, at cooper.Instant) []string {
+	if at > state.Forgotten {
+		return nil
+	}
+	return []string{fmt.Sprintf("versions superseded up to %s were pruned, and are gone from the bucket: some that were shown at %s may not be known any more, and look as if they had never been",
+		state.Forgotten, at)}
 }
 
 func snapshotWarnings(meta *inventory.Meta, older bool) []string {

@@ -35,6 +35,7 @@ type Header struct {
 	// left alone, by why ("ambiguous", "filtered", "archived", …).
 	Unchanged Tally            `json:"unchanged"`
 	Skipped   map[string]Tally `json:"skipped,omitempty"`
+	Ages      []Age            `json:"ages,omitempty"`    // the youngest first, where a mission counts by age
 	Largest   []cooper.Action  `json:"largest,omitempty"` // the largest transfers, at most 10
 	Estimate  Estimate         `json:"estimate"`
 	Share     Share            `json:"share"`
@@ -63,6 +64,12 @@ type Tally struct {
 // Add counts one more.
 func (t Tally) Add(bytes int64) Tally { return Tally{t.Count + 1, t.Bytes + bytes} }
 
+// Age counts actions on versions of one class of age, such as "1 to 2 years".
+type Age struct {
+	Age string `json:"age"`
+	Tally
+}
+
 // Phase is a list of shards; all of them end before the next phase begins.
 type Phase struct {
 	Name string `json:"name"`
@@ -83,15 +90,19 @@ type File struct {
 }
 
 // Share is the share stop: how much of what is in scope would be removed or
-// retired without a replacement.
+// retired without a replacement, in objects, and in bytes where these count.
 type Share struct {
-	Removed int64   `json:"removed"`
-	Scope   int64   `json:"scope"`
-	Limit   float64 `json:"limit"` // such as 0.1
+	Removed      int64   `json:"removed"`
+	Scope        int64   `json:"scope"`
+	RemovedBytes int64   `json:"removed_bytes,omitempty"`
+	ScopeBytes   int64   `json:"scope_bytes,omitempty"`
+	Limit        float64 `json:"limit"` // such as 0.1
 }
 
 // Exceeded tells whether the digest must be given to go on.
-func (s Share) Exceeded() bool { return float64(s.Removed) > s.Limit*float64(s.Scope) }
+func (s Share) Exceeded() bool {
+	return float64(s.Removed) > s.Limit*float64(s.Scope) || float64(s.RemovedBytes) > s.Limit*float64(s.ScopeBytes)
+}
 
 // Estimate says beforehand what applying will take.
 type Estimate struct {

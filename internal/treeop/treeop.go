@@ -10,6 +10,8 @@ package treeop
 
 import (
 	"slices"
+	"strings"
+	"time"
 
 	"cooper"
 	"cooper/internal/tree/catalog"
@@ -31,6 +33,9 @@ const (
 	Promote = "promote"
 	// Record moves nothing: the catalog alone changes.
 	Record = "record"
+	// Prune deletes the bytes of a version from history. It is the one verb that
+	// deletes from a tree.
+	Prune = "prune"
 	// CopyOut copies the bytes of a version out of the tree, to a directory or
 	// a bucket; the tree and its catalog stay as they are.
 	CopyOut = "copyout"
@@ -43,7 +48,8 @@ const (
 // fetches it.
 //
 // If the identities of old and the result differ (the version id has become
-// known), the catalog must drop old.
+// known), the catalog must drop old. A version that is pruned and gone from the
+// bucket has a row that is Dropped.
 func Apply(old catalog.Row, a cooper.Action, out cooper.Outcome) (catalog.Row, error) {
 	args, err := Decode(a.Args)
 	if err != nil {
@@ -62,11 +68,17 @@ func Apply(old catalog.Row, a cooper.Action, out cooper.Outcome) (catalog.Row, e
 	case args.Show == Off && open:
 		row.Shown = append(row.Shown, int64(until(&old, &args)))
 	}
+	if Pruned(&row) && args.Show == On {
+		// It is to be had again, and to be kept as any other.
+		row.Reason, row.Method = "", ""
+	}
 	switch args.Absent {
 	case Noted:
 		row.AbsentSince = args.At
 	case Gone:
 		row.Gone = args.At
+		// Nothing is left of it, neither here nor there.
+		row.Dropped = Pruned(&row)
 	case Cleared:
 		row.AbsentSince, row.Gone = 0, 0
 	}
@@ -77,6 +89,11 @@ func Apply(old catalog.Row, a cooper.Action, out cooper.Outcome) (catalog.Row, e
 	case Fetch, Unarchive:
 		row.Check, row.Method, row.Hash = out.Check, out.Method, slices.Clone(out.Hash)
 	case Retire, Promote:
+	case Prune:
+		row.Place, row.Reason = catalog.Nowhere, catalog.Pruned
+		row.Check, row.Method, row.Hash = "", methodPruned+out.At.Time().Format(time.DateOnly), nil
+		row.Dropped = row.Gone != 0
+		return row, nil
 	default:
 		return row, nil
 	}
@@ -85,6 +102,25 @@ func Apply(old catalog.Row, a cooper.Action, out cooper.Outcome) (catalog.Row, e
 		row.Reason, row.Superseded = args.Reason, args.Superseded
 	}
 	return row, nil
+}
+
+// methodPruned begins the Method of a pruned version's row; the day (UTC)
+// follows.
+const methodPruned = "pruned "
+
+// Pruned tells whether the bytes of a version were deleted by a prune, and not
+// brought back.
+func Pruned(row *catalog.Row) bool {
+	return row.Place == catalog.Nowhere && row.Reason == catalog.Pruned
+}
+
+// PrunedOn is the day (UTC) on which a version was pruned, such as 2026-11-22;
+// empty if it was not.
+func PrunedOn(row *catalog.Row) string {
+	if !Pruned(row) {
+		return ""
+	}
+	return strings.TrimPrefix(row.Method, methodPruned)
 }
 
 // until is the instant of the first snapshot that showed something else than

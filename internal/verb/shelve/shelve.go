@@ -195,6 +195,11 @@ func change(a *cooper.Action, out *cooper.Outcome) (tree.Change, bool, error) {
 	switch a.Verb {
 	case treeop.Fetch, treeop.Unarchive:
 		c.Op = tree.Place
+		if old.Place != catalog.Nowhere { // fetched again
+			c.Op = tree.Mend
+		}
+	case treeop.Prune:
+		c.Op = tree.Prune
 	case treeop.Retire:
 		c.Op = tree.Retire
 	case treeop.Promote:
