@@ -22,7 +22,7 @@ version is and how far it was verified (DIR/.cooper).`,
   cooper backup status /data/backup
   cooper backup restore /data/backup --prefix images/ --to /tmp/images`,
 	}
-	cmd.AddCommand(a.backupRunCmd(), a.backupPlanCmd(), a.backupStatusCmd(), a.backupVerifyCmd(), a.backupRestoreCmd(), a.backupRollbackCmd(),
+	cmd.AddCommand(a.backupRunCmd(), a.backupPlanCmd(), a.backupStatusCmd(), a.backupVerifyCmd(), a.backupRestoreCmd(), a.backupRollbackCmd(), a.backupPruneCmd(),
 		a.backupLsCmd(), a.backupHistoryCmd())
 	return group(cmd)
 }
@@ -73,18 +73,24 @@ func (f *backupFlags) policy() (backup.Policy, error) {
 	if f.archived != "" {
 		p.Archived = f.archived
 	}
-	if f.share != "" {
-		num, percent := strings.CutSuffix(f.share, "%")
-		x, err := strconv.ParseFloat(num, 64)
-		if err != nil {
-			return p, usage(fmt.Sprintf("--share-stop %s is not a share", cooper.Quote(f.share)), "Give it like 10% or 0.1.")
-		}
-		if percent {
-			x /= 100
-		}
-		p.ShareLimit = x
+	return p, shareStop(f.share, &p)
+}
+
+// shareStop reads --share-stop into a policy, if it was given.
+func shareStop(share string, p *backup.Policy) error {
+	if share == "" {
+		return nil
 	}
-	return p, nil
+	num, percent := strings.CutSuffix(share, "%")
+	x, err := strconv.ParseFloat(num, 64)
+	if err != nil {
+		return usage(fmt.Sprintf("--share-stop %s is not a share", cooper.Quote(share)), "Give it like 10% or 0.1.")
+	}
+	if percent {
+		x /= 100
+	}
+	p.ShareLimit = x
+	return nil
 }
 
 func (a *app) backupRunCmd() *cobra.Command {

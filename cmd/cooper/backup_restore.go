@@ -128,7 +128,7 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 			return err
 		}
 		// They were asked for as the others were, and are not there.
-		if h.Skipped[backup.SkippedMissing].Count > 0 || there < named {
+		if h.Skipped[backup.SkippedMissing].Count+h.Skipped[backup.SkippedPruned].Count > 0 || there < named {
 			return errSomeFailed
 		}
 		return nil

@@ -248,7 +248,7 @@ func (a *app) finished(r ran, err error) error {
 		return errSomeFailed
 	}
 	// A rollback that had to leave versions out did not reach its snapshot.
-	if n := r.Plan.Skipped[backup.SkippedMissing].Count; r.Plan.Mission == backup.MissionRollback && n > 0 {
+	if n := r.Plan.Skipped[backup.SkippedMissing].Count + r.Plan.Skipped[backup.SkippedPruned].Count; r.Plan.Mission == backup.MissionRollback && n > 0 {
 		a.note("%s left out, as the tree does not have the bytes: --fetch gets them", term.Plural(n, "version"))
 		return errSomeFailed
 	}

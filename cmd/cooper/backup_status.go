@@ -131,6 +131,9 @@ func (a *app) showContents(c *backup.Contents) error {
 	if c.Lost.Count > 0 {
 		t.Row("lost", term.Count(c.Lost.Count), term.Bytes(c.Lost.Bytes), "gone from the bucket before they could be fetched")
 	}
+	if c.Pruned.Count > 0 {
+		t.Row("pruned", term.Count(c.Pruned.Count), term.Bytes(c.Pruned.Bytes), "deleted from history; the bucket still has them")
+	}
 	if c.Absent.Count > 0 {
 		t.Row("absent", term.Count(c.Absent.Count), term.Bytes(c.Absent.Bytes), "not in the last snapshot; vanished if the next one agrees")
 	}

@@ -231,7 +231,7 @@ func (d *drive) parts(ctx context.Context, h plan.Header, src *s3.Bucket, count 
 		return d.restoreParts(ctx, h, count)
 	}
 	// nil: the commit does it all.
-	verbs := map[string]apply.Verb{treeop.Retire: nil, treeop.Promote: nil, treeop.Record: nil, treeop.Defer: fetch.Deferred{}}
+	verbs := map[string]apply.Verb{treeop.Retire: nil, treeop.Promote: nil, treeop.Record: nil, treeop.Prune: nil, treeop.Defer: fetch.Deferred{}}
 	if src != nil {
 		verbs[treeop.Fetch] = fetch.New(src, fetch.Into(d.tree.Staging()), fetch.Options{Moved: count.Moved})
 		verbs[treeop.Unarchive] = fetch.NewUnarchive(src, fetch.Into(d.tree.Staging()), fetch.Options{Moved: count.Moved})

@@ -139,18 +139,41 @@ func (a *app) showBrief(h plan.Header) error {
 		}
 		a.say("  because  %s", strings.Join(parts, ", "))
 	}
-	a.showEstimate(h.Estimate)
-	if h.Share.Removed > 0 {
-		line := fmt.Sprintf("  retires  %s of %s in the mirror without a replacement", term.Count(h.Share.Removed), term.Count(h.Share.Scope))
-		if h.Share.Exceeded() {
-			line = a.stdout.Style(term.Red, line)
-		}
-		a.say("%s", line)
+	if err := a.showAges(h.Ages); err != nil {
+		return err
 	}
+	a.showEstimate(h.Estimate)
+	a.showShare(h.Share)
 	for _, w := range h.Warnings {
 		a.say("  %s %s", a.stdout.Style(term.Yellow, "warning:"), a.stdout.Wrap(term.Clean(w), 11))
 	}
 	return nil
+}
+
+func (a *app) showAges(ages []plan.Age) error {
+	if len(ages) == 0 {
+		return nil
+	}
+	a.say("  superseded")
+	t := term.NewTable(a.stdout, "", ">", ">")
+	for _, x := range ages {
+		t.Row(x.Age, term.Count(x.Count), term.Bytes(x.Bytes))
+	}
+	return t.Flush("    ")
+}
+
+func (a *app) showShare(s plan.Share) {
+	if s.Removed == 0 {
+		return
+	}
+	line := fmt.Sprintf("  retires  %s of %s in the mirror without a replacement", term.Count(s.Removed), term.Count(s.Scope))
+	if s.ScopeBytes > 0 {
+		line = fmt.Sprintf("  deletes  %s of %s versions, %s of %s", term.Count(s.Removed), term.Count(s.Scope), term.Bytes(s.RemovedBytes), term.Bytes(s.ScopeBytes))
+	}
+	if s.Exceeded() {
+		line = a.stdout.Style(term.Red, line)
+	}
+	a.say("%s", line)
 }
 
 func (a *app) showEstimate(e plan.Estimate) {

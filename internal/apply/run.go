@@ -147,6 +147,10 @@ func checkShare(h *plan.Header, confirm string) error {
 		Message: fmt.Sprintf("would take %d of %d objects away without replacement, more than the share of %g %% that passes unasked",
 			h.Share.Removed, h.Share.Scope, 100*h.Share.Limit),
 	}
+	if h.Share.ScopeBytes > 0 {
+		e.Message = fmt.Sprintf("would delete %d of %d versions, with %d of %d bytes, more than the share of %g %% that passes unasked",
+			h.Share.Removed, h.Share.Scope, h.Share.RemovedBytes, h.Share.ScopeBytes, 100*h.Share.Limit)
+	}
 	digest := h.Digest[:min(len(h.Digest), 12)]
 	e.Remedy = fmt.Sprintf("Look at it with: cooper plan show %s --actions. If this is meant: cooper apply %s --confirm %s", h.ID, h.ID, digest)
 	if confirm != "" {

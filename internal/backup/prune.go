@@ -3,6 +3,7 @@ package backup
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -97,8 +98,8 @@ func (in *Prune) policy() prunePolicy {
 
 // SamePolicy tells whether a plan was made with the parameters that in has.
 func (in *Prune) SamePolicy(h *plan.Header) bool {
-	mine, err := header(MissionPrune, h.ID, h.Created, in.policy())
-	return err == nil && string(mine.Policy) == string(h.Policy)
+	var its prunePolicy
+	return json.Unmarshal(h.Policy, &its) == nil && its == in.policy()
 }
 
 // admit checks that a plan may be made at all.

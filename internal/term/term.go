@@ -36,6 +36,12 @@ func New(f *os.File) Out {
 // Plain is an Out without colours or redrawing.
 func Plain(w io.Writer) Out { return Out{Writer: w, fd: -1} }
 
+// Person tells whether somebody at a terminal can be asked on r.
+func Person(r io.Reader) bool {
+	f, ok := r.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
 // Width is the width of the terminal in columns, 80 if unknown.
 func (o Out) Width() int {
 	if o.Live {
