@@ -7,7 +7,7 @@ GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 export CGO_ENABLED := 1
 
-.PHONY: help build test lint demo bench soak fuzz clean
+.PHONY: help build test lint demo bench peers soak fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,12 @@ $(GOLANGCI):
 
 bench: build ## measure against the floor (minutes; see docs/benchmarks.md)
 	go run ./bench -cooper $(BUILD)/cooper
+
+peers: build ## measure beside s3invsync and rclone, installing them (half an hour)
+	scripts/peers
+	go run ./bench -cooper $(BUILD)/cooper -parts $(or $(PARTS),$(PEERS)) -json $(BUILD)/peers.json
+
+PEERS := peers-first,peers-few,peers-100k,peers-dir,peers-million
 
 soak: build $(BUILD)/s3server ## thousands of kills (an hour or more)
 	COOPER_SOAK=20 go test -count=1 -timeout 12h -run 'TestKill|TestFault|Crash' -v ./test/e2e ./internal/tree

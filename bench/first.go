@@ -11,7 +11,8 @@ import (
 // first measures a first backup of 50,000 objects of 4 KiB against the floor.
 func (s *setup) first(ctx context.Context) error {
 	const n = 50_000
-	srv, err := s.startServer(n, 4096)
+	what := bed{objects: n, size: 4096, perDir: 40}
+	srv, err := s.startServer(what)
 	if err != nil {
 		return err
 	}
@@ -24,7 +25,7 @@ func (s *setup) first(ctx context.Context) error {
 	for _, c := range []int{8, 16, 32, 64, 128} {
 		dir := filepath.Join(s.dir, "floor")
 		settle()
-		t, err := floor(ctx, srv.url, dir, n, c)
+		t, err := floor(ctx, srv.url, dir, what, n, c)
 		if err != nil {
 			return err
 		}
@@ -40,7 +41,7 @@ func (s *setup) first(ctx context.Context) error {
 	for i := range s.rounds {
 		dir := filepath.Join(s.dir, "floor")
 		settle()
-		t, err := floor(ctx, srv.url, dir, n, at)
+		t, err := floor(ctx, srv.url, dir, what, n, at)
 		if err != nil {
 			return err
 		}
@@ -68,8 +69,9 @@ func settle() { syscall.Sync() }
 
 // million measures an unchanged and a 1 % run at 10^6 objects.
 func (s *setup) million(ctx context.Context) error {
-	const n, size = 1_000_000, 256
-	srv, err := s.startServer(n, size)
+	const n = 1_000_000
+	what := bed{objects: n, size: 256, perDir: 40}
+	srv, err := s.startServer(what)
 	if err != nil {
 		return err
 	}
@@ -105,7 +107,7 @@ func (s *setup) million(ctx context.Context) error {
 	if err := backup("1 %"); err != nil {
 		return err
 	}
-	t, err := floor(ctx, srv.url, filepath.Join(s.dir, "floor"), n/100, 32)
+	t, err := floor(ctx, srv.url, filepath.Join(s.dir, "floor"), what, n/100, 32)
 	if err != nil {
 		return err
 	}

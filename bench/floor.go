@@ -71,9 +71,9 @@ func (c *floorClient) get(ctx context.Context, key string) (io.ReadCloser, error
 	return res.Body, nil
 }
 
-// floor fetches n objects into files and returns the seconds it took. Nothing
+// floor fetches the first n objects into files and returns the seconds it took. Nothing
 // is checked, synced or remembered.
-func floor(ctx context.Context, url, dir string, n, concurrency int) (float64, error) {
+func floor(ctx context.Context, url, dir string, what bed, n, concurrency int) (float64, error) {
 	c := newFloorClient(url, concurrency)
 	defer c.http.CloseIdleConnections()
 	var next atomic.Int64
@@ -89,7 +89,7 @@ func floor(ctx context.Context, url, dir string, n, concurrency int) (float64, e
 					errs <- nil
 					return
 				}
-				if err := fetchOne(ctx, c, dir, keyOf(i), &dirs, buf); err != nil {
+				if err := fetchOne(ctx, c, dir, what.key(i), &dirs, buf); err != nil {
 					errs <- err
 					return
 				}

@@ -1,7 +1,7 @@
 // Command bench measures the built binary: first backups against a floor,
-// unchanged and slightly changed runs, and planning at scale. It prints a table to
-// be kept in docs/benchmarks.md. Absolute times are those of one machine; ratios are
-// taken from runs that follow each other.
+// unchanged and slightly changed runs, planning at scale, and the same jobs done by
+// other programs. It prints tables to be kept in docs/benchmarks.md. Absolute times
+// are those of one machine; ratios are taken from runs that follow each other.
 package main
 
 import (
@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // setup is what all parts share.
@@ -23,23 +24,30 @@ type setup struct {
 	cooper string
 	dir    string
 	rounds int
+	peers  peerOptions
 }
 
 func main() {
 	cooper := flag.String("cooper", "build/cooper", "the binary")
 	dir := flag.String("dir", filepath.Join(os.TempDir(), "cooper-bench"), "where trees and reports go; removed at the end")
-	parts := flag.String("parts", "first,million,scale", "what to measure: first, million, scale, scale100m")
+	parts := flag.String("parts", "first,million,scale", "what to measure: first, million, scale, scale100m; beside other programs: peers-first, peers-few, peers-100k, peers-dir, peers-million")
 	rounds := flag.Int("rounds", 3, "how often each comparison is repeated")
 	serve := flag.Int("serve", 0, "serve so many objects (used by the program itself)")
-	size := flag.Int("size", 4096, "bytes of an object")
+	size := flag.Int("size", 4096, "bytes of an object that is served")
+	perDir := flag.Int("per-dir", 40, "objects served in a directory")
+	var peers peerOptions
+	flag.StringVar(&peers.tools, "tools", "build/tools", "where scripts/peers has put the other programs")
+	flag.DurationVar(&peers.limit, "limit", 2*time.Minute, "another program is stopped after so long")
+	flag.IntVar(&peers.divide, "divide", 1, "peers: so many times fewer objects, to try whether it works")
+	flag.StringVar(&peers.json, "json", "", "peers: a file to append every figure to, one JSON object a line")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
 	if *serve > 0 {
-		err = serveObjects(ctx, *serve, *size)
+		err = serveObjects(ctx, bed{*serve, *size, *perDir})
 	} else {
-		err = run(ctx, *cooper, *dir, *parts, *rounds)
+		err = run(ctx, &setup{cooper: *cooper, dir: *dir, rounds: *rounds, peers: peers}, *parts)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -48,20 +56,19 @@ func main() {
 	}
 }
 
-func run(ctx context.Context, cooper, dir, parts string, rounds int) error {
-	bin, err := filepath.Abs(cooper)
-	if err != nil {
+func run(ctx context.Context, s *setup, parts string) (err error) {
+	if s.cooper, err = filepath.Abs(s.cooper); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return err
 	}
-	defer removeAll(dir)
+	defer removeAll(s.dir)
 	fmt.Printf("%s, %d CPUs, %s\n", runtime.Version(), runtime.NumCPU(), cpuName())
-	s := &setup{cooper: bin, dir: dir, rounds: rounds}
 	known := map[string]func(context.Context) error{
 		"first": s.first, "million": s.million,
-		"scale":     func(ctx context.Context) error { return s.scale(ctx, 2_000_000, 20_000_000) },
+		"scale":       func(ctx context.Context) error { return s.scale(ctx, 2_000_000, 20_000_000) },
+		"peers-first": s.peersFirst, "peers-few": s.peersFew, "peers-100k": s.peers100k, "peers-dir": s.peersDir, "peers-million": s.peersMillion,
 		"scale100m": func(ctx context.Context) error { return s.scale(ctx, 10_000_000, 100_000_000) },
 	}
 	for _, part := range strings.Split(parts, ",") {

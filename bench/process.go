@@ -22,12 +22,23 @@ type usage struct {
 // cooperRun runs the binary with a workspace of its own and measures it.
 func (s *setup) cooperRun(ctx context.Context, url, ws string, args ...string) (usage, error) {
 	cmd := exec.CommandContext(ctx, s.cooper, append(args, "--quiet")...)
-	cmd.Env = []string{
+	cmd.Env = append(s.environment(url), "COOPER_WORKSPACE="+filepath.Join(s.dir, ws))
+	return measured(cmd)
+}
+
+// environment is what every program measured finds: nothing of this user's, and
+// the server at url.
+func (s *setup) environment(url string) []string {
+	return []string{
 		"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "TMPDIR=" + s.dir,
 		"AWS_ACCESS_KEY_ID=bench", "AWS_SECRET_ACCESS_KEY=bench-secret", "AWS_REGION=us-east-1",
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
-		"AWS_ENDPOINT_URL_S3=" + url, "COOPER_WORKSPACE=" + filepath.Join(s.dir, ws),
+		"AWS_ENDPOINT_URL_S3=" + url,
 	}
+}
+
+// measured runs a command and measures it.
+func measured(cmd *exec.Cmd) (usage, error) {
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	began := time.Now()
@@ -41,7 +52,7 @@ func (s *setup) cooperRun(ctx context.Context, url, ws string, args ...string) (
 		u.cpu = (p.UserTime() + p.SystemTime()).Seconds()
 	}
 	if err != nil {
-		return u, fmt.Errorf("cooper %s: %w\n%s", strings.Join(args, " "), err, u.out)
+		return u, fmt.Errorf("%s %s: %w\n%s", filepath.Base(cmd.Path), strings.Join(cmd.Args[1:], " "), err, u.out)
 	}
 	return u, nil
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -20,22 +21,35 @@ import (
 
 const bucketName = "bench"
 
-func keyOf(i int) string { return fmt.Sprintf("zarr/%04x/%d/%d/%d", i/5000, i/1000%5, i/40%25, i%40) }
+// reportBucket is where peers look for inventories.
+const reportBucket = "reports"
 
-// serveObjects is the server's process: a bucket of n objects in memory, and
-// the address /change/N which overwrites N of them.
-func serveObjects(ctx context.Context, n, size int) error {
+// bed is what a server's bucket holds: so many objects of so many bytes, so
+// many to a directory.
+type bed struct{ objects, size, perDir int }
+
+func (b bed) key(i int) string {
+	d := b.perDir
+	return fmt.Sprintf("zarr/%04x/%d/%d/%d", i/(125*d), i/(25*d)%5, i/d%25, i%d)
+}
+
+// serveObjects is the server's process: a bucket of objects in memory, and two
+// addresses of its own: /change/N overwrites N of them, /requests tells how many
+// requests came since it was last asked.
+func serveObjects(ctx context.Context, what bed) error {
+	n := what.objects
 	s := mem.New(mem.Options{Clock: time.Now})
 	s.CreateBucket(bucketName, "Enabled")
+	s.CreateBucket(reportBucket, "")
 	// A thousand contents are enough: only their number matters.
 	bodies := make([][]byte, min(n, 1000))
 	for i := range bodies {
-		bodies[i] = make([]byte, size)
+		bodies[i] = make([]byte, what.size)
 		if _, err := rand.Read(bodies[i]); err != nil {
 			return err
 		}
 	}
-	put := func(i, salt int) { s.Put(bucketName, keyOf(i), bodies[(i+salt)%len(bodies)], mem.PutOptions{}) }
+	put := func(i, salt int) { s.Put(bucketName, what.key(i), bodies[(i+salt)%len(bodies)], mem.PutOptions{}) }
 	for i := range n {
 		put(i, 0)
 	}
@@ -50,6 +64,14 @@ func serveObjects(ctx context.Context, n, size int) error {
 		for i := range c {
 			put(i*(n/c), 1)
 		}
+	})
+	mux.HandleFunc("/requests", func(w http.ResponseWriter, _ *http.Request) {
+		total := int64(0)
+		for _, c := range s.Counts() {
+			total += c
+		}
+		s.ResetCounts()
+		fmt.Fprint(w, total)
 	})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -67,10 +89,10 @@ func serveObjects(ctx context.Context, n, size int) error {
 	return nil
 }
 
-// handler keeps the mux, which cleans paths, away from everything but /change.
+// handler keeps the mux, which cleans paths, away from everything else.
 func handler(mux *http.ServeMux, s *mem.Server) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/change/") {
+		if strings.HasPrefix(r.URL.Path, "/change/") || r.URL.Path == "/requests" {
 			mux.ServeHTTP(w, r)
 			return
 		}
@@ -84,12 +106,12 @@ type server struct {
 	url string
 }
 
-func (s *setup) startServer(n, size int) (*server, error) {
+func (s *setup) startServer(what bed) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self, "-serve", strconv.Itoa(n), "-size", strconv.Itoa(size))
+	cmd := exec.Command(self, "-serve", strconv.Itoa(what.objects), "-size", strconv.Itoa(what.size), "-per-dir", strconv.Itoa(what.perDir))
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
@@ -107,20 +129,36 @@ func (s *setup) startServer(n, size int) (*server, error) {
 	return nil, errors.New("the server did not start")
 }
 
+// change overwrites n objects, spread over all.
 func (s *server) change(ctx context.Context, n int) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/change/"+strconv.Itoa(n), nil)
+	_, err := s.ask(ctx, "/change/"+strconv.Itoa(n))
+	return err
+}
+
+// requests tells how many requests came since it was last asked.
+func (s *server) requests(ctx context.Context) (int64, error) {
+	answer, err := s.ask(ctx, "/requests")
 	if err != nil {
-		return err
+		return 0, err
+	}
+	return strconv.ParseInt(answer, 10, 64)
+}
+
+func (s *server) ask(ctx context.Context, path string) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+path, nil)
+	if err != nil {
+		return "", err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return "", err
 	}
-	res.Body.Close()
+	defer res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("change: %s", res.Status)
+		return "", fmt.Errorf("%s: %s", path, res.Status)
 	}
-	return nil
+	b, err := io.ReadAll(res.Body)
+	return string(b), err
 }
 
 func (s *server) stop() {
