@@ -22,6 +22,15 @@ type each func(f func(*cooper.Version) error) error
 func inParts[T any](ctx context.Context, s *inventory.Snapshot, it inventory.IterOptions, opt *Options,
 	read func(each) (T, error), merge func(T),
 ) error {
+	return inRanges(ctx, s, it, opt, func(ctx context.Context, own inventory.IterOptions) (T, error) {
+		return read(func(f func(*cooper.Version) error) error { return walk(s.Versions(ctx, own), opt.Progress, f) })
+	}, merge)
+}
+
+// inRanges does the same with the ranges of keys that make the parts.
+func inRanges[T any](ctx context.Context, s *inventory.Snapshot, it inventory.IterOptions, opt *Options,
+	read func(context.Context, inventory.IterOptions) (T, error), merge func(T),
+) error {
 	meta := s.Meta()
 	cuts, err := s.Split(int(min(maxParts, (meta.Versions+meta.DeleteMarkers)/opt.partRows+1)), it)
 	if err != nil {
@@ -31,7 +40,7 @@ func inParts[T any](ctx context.Context, s *inventory.Snapshot, it inventory.Ite
 	return ordered(ctx, len(bounds)-1, opt.Workers, func(ctx context.Context, i int) (T, error) {
 		own := it
 		own.From, own.To = bounds[i], bounds[i+1]
-		return read(func(f func(*cooper.Version) error) error { return walk(s.Versions(ctx, own), opt.Progress, f) })
+		return read(ctx, own)
 	}, merge)
 }
 

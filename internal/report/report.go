@@ -25,7 +25,8 @@ type Report struct {
 	Tree *Node `json:"tree"`
 	// Classes, Ages, Sizes and Suffixes divide Total, each in its own way.
 	// Classes and Suffixes have the dearest and the largest first; Ages and
-	// Sizes go up, and name empty ranges too.
+	// Sizes go up, and name empty ranges too. Delete markers have neither class
+	// nor size: Classes and Sizes leave them out.
 	Classes  []Row `json:"classes"`
 	Ages     []Row `json:"ages"`
 	Sizes    []Row `json:"sizes"`
@@ -156,7 +157,8 @@ type Upload struct {
 	Bytes     int64          `json:"bytes"`
 }
 
-// Saving is something one could do, and what it would bring.
+// Saving is something one could do, and what it would bring by itself. Rules
+// overlap: their sum is no promise.
 type Saving struct {
 	// ID names the rule: `noncurrent-30d`, `glacier-ir-90d`, `compress`, ….
 	ID string `json:"id"`
@@ -195,7 +197,9 @@ type Comparison struct {
 	GoneVersions Delta `json:"gone_versions"`
 	// Cost is the difference in US dollars a month, now less then.
 	Cost float64 `json:"cost_difference"`
-	// Prefixes are those with the most changed bytes, the most first.
+	// Prefixes are those with the most changed bytes, the most first. A change
+	// counts below one of them: the deepest there is, two levels down at most
+	// unless another depth was asked for.
 	Prefixes []PrefixChanges `json:"prefixes"`
 }
 

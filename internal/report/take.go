@@ -42,7 +42,7 @@ func (o *Options) fill() {
 		o.Memory = 64 * mib
 	}
 	if o.partRows == 0 {
-		o.partRows = 1 << 20
+		o.partRows = 2 << 20
 	}
 	if o.nodes == 0 {
 		o.nodes = keptNodes

@@ -160,7 +160,7 @@ func checkTreeSums(t *testing.T, n *Node) {
 // spilled and share their places.
 func TestDuplicates(t *testing.T) {
 	table := prices(t)
-	for seed := range uint64(20) {
+	for seed := range uint64(5) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		rows := randomRows(r, 300)
 		s := snapshot(t, rows, inventory.Scope{})

@@ -72,6 +72,7 @@ type treeBuilder struct {
 	// floor is the weight at or below which nothing is kept.
 	floor int64
 	kept  int // closed nodes that are kept, or were when they were counted
+	spare *node
 }
 
 func newTreeBuilder(prefix string, depth, limit int) *treeBuilder {
@@ -118,10 +119,22 @@ func (b *treeBuilder) descend(key string) {
 		if slash < 0 {
 			break
 		}
-		b.open = append(b.open, &node{edge: !b.any})
+		b.open = append(b.open, b.fresh())
 		b.ends = append(b.ends, from+slash+1)
 	}
 	b.any = true
+}
+
+// fresh gives an empty node: the one that was folded last, or a new one.
+func (b *treeBuilder) fresh() *node {
+	n := b.spare
+	if n == nil {
+		n = &node{}
+	}
+	b.spare = nil
+	clear(n.children)
+	*n = node{edge: !b.any, children: n.children[:0]}
+	return n
 }
 
 // close adds the innermost open prefix to the one around it.
@@ -132,6 +145,7 @@ func (b *treeBuilder) close() {
 	parent.newest = max(parent.newest, n.newest)
 	if !n.edge && (b.depth >= 0 && last > b.depth || n.weight() <= b.floor) {
 		parent.fold(&n.part)
+		b.spare = n
 	} else {
 		n.name = strings.Clone(b.path[b.ends[last-1]:b.ends[last]])
 		n.trimKeys()
