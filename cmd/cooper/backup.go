@@ -39,6 +39,7 @@ type backupFlags struct {
 	older    bool
 	prices   string
 	keep     int
+	dates    dateRange
 	apply    applyFlags
 	planOnly bool
 }
@@ -102,9 +103,15 @@ func (a *app) backupRunCmd() *cobra.Command {
 earlier run left half done is completed first. It can be killed at any instant;
 the next run goes on, and uses what was fetched already.
 
+With --from or --to it follows every report of a time, the oldest first, each by a
+snapshot and a plan of its own, and so builds up history from old reports. Reports
+that the tree has followed, or is ahead of, are passed over: after a stop the same
+command goes on. Objects that fail do not stop it.
+
 Exit codes: 0 done; 1 wrong use; 2 the run failed; 3 done, but some objects
 failed; 4 refused for safety; 130 interrupted.`,
 		Example: `  cooper backup run s3://bucket /data/backup --inventory s3://reports/inventory/bucket/daily/
+  cooper backup run s3://bucket /data/backup --inventory s3://reports/inventory/bucket/daily/ --from 2026-01-01 --to 2026-03-31
   cooper backup run s3://bucket /data/backup --list
   cooper backup run s3://bucket /data/backup --list --match '\.nii(\.gz)?$' --ignore access-denied`,
 		Args: cobra.ExactArgs(2),
@@ -115,6 +122,12 @@ failed; 4 refused for safety; 130 interrupted.`,
 	f.registerPlan(cmd)
 	f.apply.register(cmd)
 	cmd.Flags().BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
+	cmd.Flags().StringVar(&f.dates.from, "from", "", "follow every report from this day (2026-01-01) or instant on, in order; without --to up to the newest")
+	cmd.Flags().StringVar(&f.dates.to, "to", "", "follow every report up to the end of this day, or this instant; without --from all that are newer than what the tree follows")
+	for _, other := range []string{"date", "list", "snapshot"} {
+		cmd.MarkFlagsMutuallyExclusive("from", other)
+		cmd.MarkFlagsMutuallyExclusive("to", other)
+	}
 	cmd.Flags().IntVar(&f.keep, "keep", 7, "how many snapshots and plans of this tree stay in the workspace; 0 keeps all")
 	return cmd
 }

@@ -28,6 +28,11 @@ type ran struct {
 
 // backupRun chains snapshot, plan and apply under the tree's lock.
 func (a *app) backupRun(ctx context.Context, from, dir string, f *backupFlags) error {
+	if f.dates.given() {
+		if err := f.dates.check(f); err != nil {
+			return err
+		}
+	}
 	if f.planOnly {
 		return a.backupPlan(ctx, from, dir, f)
 	}
@@ -36,20 +41,28 @@ func (a *app) backupRun(ctx context.Context, from, dir string, f *backupFlags) e
 		return err
 	}
 	return a.withTree(ctx, dir, "backup run", makeTree, &f.apply, func(ctx context.Context, d *drive) error {
-		snap, h, err := a.makePlan(ctx, d.ws, d.tree.Catalog(), d.tree, bucket, d.tree.Dir(), f, policy)
-		if err != nil {
-			return err
+		if f.dates.given() {
+			return a.backupRange(ctx, d, bucket, f, policy)
 		}
-		m := snap.Meta()
-		m.Files = nil
-		err = a.applyPlanned(ctx, d, ran{Snapshot: &m, Plan: &h}, false)
-		if err == nil || errors.Is(err, errSomeFailed) {
-			if failed := a.retain(d, f.keep); failed != nil {
-				return failed
-			}
-		}
-		return err
+		return a.backupOnce(ctx, d, bucket, f, policy)
 	})
+}
+
+// backupOnce brings the tree to one snapshot.
+func (a *app) backupOnce(ctx context.Context, d *drive, bucket string, f *backupFlags, policy backup.Policy) error {
+	snap, h, err := a.makePlan(ctx, d.ws, d.tree.Catalog(), d.tree, bucket, d.tree.Dir(), f, policy)
+	if err != nil {
+		return err
+	}
+	m := snap.Meta()
+	m.Files = nil
+	err = a.applyPlanned(ctx, d, ran{Snapshot: &m, Plan: &h}, false)
+	if err == nil || errors.Is(err, errSomeFailed) {
+		if failed := a.retain(d, f.keep); failed != nil {
+			return failed
+		}
+	}
+	return err
 }
 
 // applyPlanned shows a plan and carries it out, or says how to.

@@ -185,7 +185,10 @@ func admit(in *Inputs, meta *inventory.Meta, state *catalog.State) (older bool, 
 	return true, nil
 }
 
-// lastFollowed is the newest snapshot that a run followed, finished or not.
+// LastFollowed is the newest snapshot that a run followed, finished or not; nil if
+// there is none.
+func LastFollowed(state catalog.State) *catalog.Observed { return lastFollowed(&state) }
+
 func lastFollowed(state *catalog.State) *catalog.Observed {
 	var last *catalog.Observed
 	if state.Run != nil {
