@@ -199,11 +199,11 @@ func TestCompareIsANaiveComparison(t *testing.T) {
 
 // In parts as in one.
 func TestCompareInParts(t *testing.T) {
-	const n = 600_000
+	const n = 300_000
 	then := built(t, invtest.Synthetic(n, 5, invtest.Options{}))
 	s := built(t, invtest.Synthetic(n, 5, invtest.Options{Change: 0.01}))
 	var first string
-	for _, rows := range []int64{140_000, n * 2} {
+	for _, rows := range []int64{100_000, n * 2} {
 		c, _, err := Compare(t.Context(), then, s, Options{Prices: prices(t), partRows: rows})
 		if err != nil {
 			t.Fatal(err)

@@ -98,7 +98,7 @@ func TestSumsAreThoseOfANaiveCount(t *testing.T) {
 // A snapshot that is cut gives what it gives in one piece, to the last digit of
 // its sums, and what a naive count gives.
 func TestTake(t *testing.T) {
-	const n = 600_000
+	const n = 300_000
 	s := built(t, invtest.Synthetic(n, 5, invtest.Options{}))
 	var rows []cooper.Version
 	if err := walk(s.Versions(t.Context(), inventory.IterOptions{}), func(int64) {}, func(v *cooper.Version) error {
@@ -112,7 +112,7 @@ func TestTake(t *testing.T) {
 	var first string
 	for _, workers := range []int{1, 3} {
 		var read int64
-		opt := Options{Depth: -1, Prices: table, Workers: workers, Duplicates: true, TempDir: t.TempDir(), partRows: 140_000}
+		opt := Options{Depth: -1, Prices: table, Workers: workers, Duplicates: true, TempDir: t.TempDir(), partRows: 100_000}
 		if workers == 1 {
 			opt.Progress = func(n int64) { read += n }
 		}
