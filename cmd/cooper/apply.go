@@ -13,6 +13,7 @@ import (
 	"cooper"
 	"cooper/internal/backup"
 	"cooper/internal/term"
+	"cooper/internal/tree/keypath"
 )
 
 func (a *app) applyCmd() *cobra.Command {
@@ -51,6 +52,7 @@ func (a *app) apply(ctx context.Context, name string, f *applyFlags) (err error)
 	if err != nil {
 		return err
 	}
+	f.layout = keypath.Layout(h.Target.Layout)
 	use := makeTree
 	if f.undo || h.Mission != backup.Mission {
 		use = changeTree

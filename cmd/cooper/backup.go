@@ -9,6 +9,7 @@ import (
 
 	"cooper"
 	"cooper/internal/backup"
+	"cooper/internal/tree/keypath"
 )
 
 func (a *app) backupCmd() *cobra.Command {
@@ -56,6 +57,7 @@ func (f *backupFlags) registerPlan(cmd *cobra.Command) {
 	fl.StringVar(&f.preset, "preset", "careful", "safety parameters: careful or fast (share stop at 50%)")
 	fl.BoolVar(&f.forward, "forward", false, "go on after a rollback")
 	fl.BoolVar(&f.older, "older", false, "accept a snapshot that is older than what the tree follows")
+	fl.StringVar((*string)(&f.apply.layout), "layout", "", "layout of the tree: sidecar (mirror/ and history/), or inline (older versions beside the latest, as s3invsync keeps them); a tree keeps the one it was made with, and a new one is sidecar")
 	fl.StringVar(&f.prices, "prices", "", "a file of prices instead of the built-in ones (docs/formats/prices.md)")
 }
 
@@ -113,6 +115,7 @@ failed; 4 refused for safety; 130 interrupted.`,
 		Example: `  cooper backup run s3://bucket /data/backup --inventory s3://reports/inventory/bucket/daily/
   cooper backup run s3://bucket /data/backup --inventory s3://reports/inventory/bucket/daily/ --from 2026-01-01 --to 2026-03-31
   cooper backup run s3://bucket /data/backup --list
+  cooper backup run s3://bucket /data/backup --list --layout inline
   cooper backup run s3://bucket /data/backup --list --match '\.nii(\.gz)?$' --ignore access-denied`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -165,6 +168,8 @@ type applyFlags struct {
 	undo    bool
 	// anySpace: begin although the disk seems to be too small.
 	anySpace bool
+	// layout is what the tree must have, or gets; empty is any.
+	layout keypath.Layout
 }
 
 func (f *applyFlags) register(cmd *cobra.Command) {

@@ -98,7 +98,7 @@ func (a *app) backupPlan(ctx context.Context, from, dir string, f *backupFlags) 
 	var known backup.Catalog = noCatalog{}
 	var space spacer
 	if hasTree(abs) {
-		t, err := a.openTree(abs, false)
+		t, err := a.openTreeAs(abs, false, f.apply.layout)
 		if err != nil {
 			return err
 		}
@@ -118,6 +118,9 @@ func (a *app) backupPlan(ctx context.Context, from, dir string, f *backupFlags) 
 func (f *backupFlags) checked(from string) (bucket string, p backup.Policy, err error) {
 	if bucket, err = bucketArg(from); err != nil {
 		return "", p, err
+	}
+	if l := f.apply.layout; l != "" && !l.Known() {
+		return "", p, usage("--layout "+cooper.Quote(string(l))+" is not known", "It is sidecar or inline.")
 	}
 	if err = f.source.check(); err != nil {
 		return "", p, err
@@ -150,7 +153,7 @@ func (a *app) makePlan(ctx context.Context, ws *workspace.Workspace, known backu
 	}
 	h, err := a.writePlan(ws, func(id string, w *plan.Writer) (plan.Header, error) {
 		return backup.Plan(ctx, backup.Inputs{
-			Snapshot: backup.Of(snap), Catalog: known, Dir: dir, Policy: policy, Prices: prices, Free: free,
+			Snapshot: backup.Of(snap), Catalog: known, Dir: dir, Layout: string(f.apply.layout), Policy: policy, Prices: prices, Free: free,
 			ID: id, Now: cooper.InstantOf(a.clock()),
 		}, w)
 	})

@@ -21,6 +21,7 @@ import (
 	"cooper/internal/term"
 	"cooper/internal/tree"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/tree/keypath"
 	"cooper/internal/treeop"
 	"cooper/internal/verb/copyout"
 	"cooper/internal/verb/fetch"
@@ -44,11 +45,16 @@ func hasTree(dir string) bool {
 }
 
 func (a *app) openTree(dir string, create bool) (*tree.Tree, error) {
+	return a.openTreeAs(dir, create, "")
+}
+
+// openTreeAs wants the tree to have a layout; empty is any.
+func (a *app) openTreeAs(dir string, create bool, layout keypath.Layout) (*tree.Tree, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
 	}
-	return tree.Open(abs, tree.Options{Create: create, Clock: a.clock})
+	return tree.Open(abs, tree.Options{Create: create, Layout: layout, Clock: a.clock})
 }
 
 // treeUse is what a command wants with a tree.
@@ -72,7 +78,7 @@ func (a *app) withTree(ctx context.Context, dir, command string, use treeUse, fl
 		return err
 	}
 	defer finally(&err, ws.Close)
-	t, err := a.openTree(dir, use == makeTree)
+	t, err := a.openTreeAs(dir, use == makeTree, flags.layout)
 	if err != nil {
 		return err
 	}

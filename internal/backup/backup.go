@@ -74,6 +74,7 @@ type Inputs struct {
 	Snapshot Snapshot
 	Catalog  Catalog
 	Dir      string // of the tree, an absolute path
+	Layout   string // that the tree must have; empty is any
 	Policy   Policy
 	Prices   Prices // nil: no cost
 	Free     *Space // on the target, nil if unknown
@@ -112,7 +113,7 @@ func Plan(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
 	if err != nil {
 		return plan.Header{}, err
 	}
-	h.Target = plan.Target{Kind: targetTree, Path: in.Dir, Generation: state.Generation}
+	h.Target = plan.Target{Kind: targetTree, Path: in.Dir, Generation: state.Generation, Layout: in.Layout}
 	h.Source = "s3://" + meta.Bucket
 	h.Snapshot = withoutFiles(meta)
 	h.Partial = in.Policy.Match != "" || prefix != meta.Scope.Prefix

@@ -53,6 +53,8 @@ type Target struct {
 	// Generation is that of the tree's catalog when the plan was made; apply
 	// refuses another one.
 	Generation int64 `json:"generation,omitempty"`
+	// Layout is what a tree must have, or gets when it is made; empty is any.
+	Layout string `json:"layout,omitempty"`
 }
 
 // Tally counts actions or versions, and their bytes.

@@ -37,26 +37,29 @@ func canonical(t *testing.T, dir string) []string {
 		}
 		lines = append(lines, fmt.Sprintf("row %+v", *row))
 	}
-	for _, top := range []string{"mirror", "history"} {
-		err := filepath.WalkDir(filepath.Join(dir, top), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || d.IsDir() {
-				return err
-			}
-			b, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			info, err := d.Info()
-			if err != nil {
-				return err
-			}
-			rel, err := filepath.Rel(dir, path)
-			lines = append(lines, fmt.Sprintf("file %s %s %x", rel, info.ModTime().UTC(), sha256.Sum256(b)))
+	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
 			return err
-		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			t.Fatal(err)
+		case d.IsDir() && path == filepath.Join(dir, ".cooper"):
+			return fs.SkipDir
+		case d.IsDir():
+			return nil
 		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(dir, path)
+		lines = append(lines, fmt.Sprintf("file %s %s %x", rel, info.ModTime().UTC(), sha256.Sum256(b)))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 	for _, dir := range []string{filepath.Join(dir, ".cooper", "staging"), filepath.Join(dir, ".cooper", "journal")} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {

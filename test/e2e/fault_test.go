@@ -20,7 +20,7 @@ func TestFaults(t *testing.T) {
 	before := w.report("before")
 	w.change(objects, 2)
 	after := w.report("after")
-	want, _ := undisturbed(t, w, before, after)
+	want, _ := undisturbed(t, w, "sidecar", before, after)
 
 	target, err := url.Parse(w.url)
 	if err != nil {

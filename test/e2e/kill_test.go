@@ -15,7 +15,8 @@ import (
 // TestKill kills backups with SIGKILL at instants spread over all they do, and
 // takes them up again, until they end; the trees must be those of undisturbed
 // runs. An instant is a number of write system calls: kills fall into fetching,
-// syncing, renaming and catalog work alike, however fast the machine is.
+// syncing, renaming and catalog work alike, however fast the machine is. Trees of
+// both layouts take turns.
 func TestKill(t *testing.T) {
 	const objects = 5000 // two shards
 	kills, trees := 50, 10
@@ -31,8 +32,13 @@ func TestKill(t *testing.T) {
 	w.change(objects, 2)
 	after := w.report("after")
 
-	want, writes := undisturbed(t, w, before, after)
-	t.Logf("an undisturbed run makes %d and %d write calls", writes[0], writes[1])
+	layouts := []string{"sidecar", "inline"}
+	wants := map[string][]string{}
+	var writes []int64
+	for _, l := range layouts {
+		wants[l], writes = undisturbed(t, w, l, before, after)
+		t.Logf("an undisturbed run makes %d and %d write calls", writes[0], writes[1])
+	}
 	seed := uint64(1)
 	if s := os.Getenv("COOPER_SEED"); s != "" {
 		n, err := strconv.ParseUint(s, 10, 64)
@@ -46,16 +52,17 @@ func TestKill(t *testing.T) {
 	for n := 0; n < trees || done < kills; n++ {
 		dir := filepath.Join(t.TempDir(), "tree")
 		ws := filepath.Join(filepath.Dir(dir), "ws")
+		layout := layouts[n%len(layouts)]
 		for i, report := range []string{before, after} {
 			// Several kills in a row: recovery is killed as well.
 			for range 1 + r.IntN(4) {
-				if killed(t, w.url, ws, dir, report, r.Int64N(writes[i]+1)) {
+				if killed(t, w.url, ws, dir, layout, report, r.Int64N(writes[i]+1)) {
 					done++
 				}
 			}
-			must(t, w.url, ws, "backup", "run", "s3://lab", dir, "--inventory", report, "--share-stop", "20%")
+			must(t, w.url, ws, "backup", "run", "s3://lab", dir, "--layout", layout, "--inventory", report, "--share-stop", "20%")
 		}
-		same(t, canonical(t, dir), want)
+		same(t, canonical(t, dir), wants[layout])
 		if t.Failed() {
 			t.Fatalf("tree %d of seed %d", n, seed)
 		}
@@ -68,12 +75,12 @@ func TestKill(t *testing.T) {
 
 // undisturbed makes the tree that all others must equal, and counts the write
 // calls of both runs.
-func undisturbed(t *testing.T, w *world, reports ...string) (want []string, writes []int64) {
+func undisturbed(t *testing.T, w *world, layout string, reports ...string) (want []string, writes []int64) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "tree")
 	ws := filepath.Join(filepath.Dir(dir), "ws")
 	for _, report := range reports {
-		cmd := command(t.Context(), w.url, ws, "backup", "run", "s3://lab", dir, "--inventory", report, "--share-stop", "20%", "--quiet")
+		cmd := command(t.Context(), w.url, ws, "backup", "run", "s3://lab", dir, "--layout", layout, "--inventory", report, "--share-stop", "20%", "--quiet")
 		var n int64
 		if err := watch(cmd, func(calls int64) bool { n = calls; return false }); err != nil {
 			t.Fatalf("%v", err)
@@ -85,9 +92,9 @@ func undisturbed(t *testing.T, w *world, reports ...string) (want []string, writ
 
 // killed runs a backup and kills it once it has made so many write calls; false
 // if it was over before.
-func killed(t *testing.T, url, ws, dir, report string, at int64) bool {
+func killed(t *testing.T, url, ws, dir, layout, report string, at int64) bool {
 	t.Helper()
-	cmd := command(t.Context(), url, ws, "backup", "run", "s3://lab", dir, "--inventory", report, "--share-stop", "20%", "--quiet")
+	cmd := command(t.Context(), url, ws, "backup", "run", "s3://lab", dir, "--layout", layout, "--inventory", report, "--share-stop", "20%", "--quiet")
 	err := watch(cmd, func(calls int64) bool { return calls >= at })
 	if cmd.ProcessState == nil {
 		t.Fatal(err)

@@ -17,8 +17,14 @@ import (
 // see. Each has an S3 server of its own with the bucket lab, which the command s3
 // changes, and the bucket reports.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+	p := scriptParams()
+	p.Dir = "testdata"
+	testscript.Run(t, p)
+}
+
+// scriptParams gives each script its server.
+func scriptParams() testscript.Params {
+	return testscript.Params{
 		Setup: func(e *testscript.Env) error {
 			server := mem.New(mem.Options{Clock: newClock()})
 			stage := &stage{Server: server}
@@ -32,7 +38,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"s3": s3Cmd, "code": codeCmd, "report": reportCmd},
-	})
+	}
 }
 
 // codeCmd runs a command and wants an exit code: code 4 cooper …

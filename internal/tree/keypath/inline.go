@@ -17,8 +17,9 @@ const (
 // reserved begin the names of Cooper's and of s3invsync's own files.
 var reserved = [...]string{oddMark, ".cooper", ".s3invsync"}
 
-// isLiteral tells whether a component of a key is its own name: s3invsync's
-// rule, and what begins like our files.
+// isLiteral tells whether a component of a key is its own name, as in s3invsync's
+// trees: unless it begins like a file of ours or of theirs, or looks like an
+// older version.
 func isLiteral(c string) bool {
 	if c == "" || c == "." || c == ".." || len(c) > maxName || strings.IndexByte(c, 0) >= 0 {
 		return false
@@ -30,18 +31,25 @@ func isLiteral(c string) bool {
 			}
 		}
 	}
-	return !looksOld(c)
+	_, _, _, old := cutOld(c)
+	return !old
 }
 
-// looksOld tells whether s3invsync takes a name for that of an old version:
-// something, ".old.", something without a dot, a dot, something.
-func looksOld(name string) bool {
-	at := strings.Index(name, oldMark)
-	if at <= 0 {
-		return false
+// cutOld takes a name apart that looks like that of an older version. An ETag
+// has no dot, but a version id may have some, also at its ends: so the ETag is
+// what follows the last dot, and the version id what follows the last ".old.".
+func cutOld(name string) (c, versionID, etag string, ok bool) {
+	dot := strings.LastIndexByte(name, '.')
+	if dot < 0 {
+		return "", "", "", false
 	}
-	version, etag, found := strings.Cut(name[at+len(oldMark):], ".")
-	return found && version != "" && etag != ""
+	rest, etag := name[:dot], name[dot+1:]
+	at := strings.LastIndex(rest, oldMark)
+	if at <= 0 {
+		return "", "", "", false
+	}
+	c, versionID = rest[:at], rest[at+len(oldMark):]
+	return c, versionID, etag, versionID != "" && etag != ""
 }
 
 func isInlineOrdinary(key string) bool {
@@ -166,18 +174,8 @@ func oldName(c, version, etag string) (string, bool) {
 // id is NullVersion where s3invsync knew none, and "null-" with milliseconds
 // where Cooper wrote the name of a null version.
 func ParseOld(name string) (c, versionID, etag string, ok bool) {
-	if len(name) > maxName || !looksOld(name) {
-		return "", "", "", false
-	}
-	dot := strings.LastIndexByte(name, '.')
-	rest := name[:dot]
-	etag = name[dot+1:]
-	at := strings.LastIndex(rest, oldMark)
-	if at <= 0 {
-		return "", "", "", false
-	}
-	c, versionID = rest[:at], rest[at+len(oldMark):]
-	return c, versionID, etag, isLiteral(c) && isSafe(versionID) && isSafe(etag)
+	c, versionID, etag, ok = cutOld(name)
+	return c, versionID, etag, ok && len(name) <= maxName && isLiteral(c) && isSafe(versionID) && isSafe(etag)
 }
 
 // isSafe tells whether an id can stand in a name as it is.

@@ -35,6 +35,7 @@ func TestInlineMirror(t *testing.T) {
 		{"a.old.v", "a.old.v", ".%a.old.v%="},
 		{".old.v.e", ".old.v.e", ".%.old.v.e%="},
 		{"a.old..e", "a.old..e", ".%a.old..e%="},
+		{"a.old..b.c", ".%a.old..b.c", ".%a.old..b.c%="},
 		{long, long, ".%" + long[:198] + "%~/.%" + long[198:] + "%="},
 		{long + "x", ".%" + long[:198] + "%~/.%" + long[197:], ".%" + long[:198] + "%~/.%" + long[197:] + "%="},
 	} {
@@ -75,9 +76,9 @@ func TestInlineHistory(t *testing.T) {
 		{with(func(i *cooper.Identity) { i.Key = ".." }), ".%..%@" + id.VersionID},
 		{with(func(i *cooper.Identity) { i.Key = "x.old.v.e" }), ".%x.old.v.e%@" + id.VersionID},
 		{with(func(i *cooper.Identity) { i.Key = "x.old.v" }), "x.old.v.old." + id.VersionID + "." + etag},
-		// s3invsync takes such a name for that of another key, so the marked one is safe.
-		{with(func(i *cooper.Identity) { i.Key = ".old.x" }), ".%.old.x%@" + id.VersionID},
-		{with(func(i *cooper.Identity) { i.Key = "x.old." }), ".%x.old.%@" + id.VersionID},
+		{with(func(i *cooper.Identity) { i.Key = ".old.x" }), ".old.x.old." + id.VersionID + "." + etag},
+		{with(func(i *cooper.Identity) { i.Key = "x.old." }), "x.old..old." + id.VersionID + "." + etag},
+		{with(func(i *cooper.Identity) { i.VersionID = ".Y.21Qh1pqG55E.4zE." }), "a/b.old..Y.21Qh1pqG55E.4zE.." + etag},
 		{with(func(i *cooper.Identity) { i.Key = strings.Repeat("k", 190) }), ".%" + strings.Repeat("k", 190) + "%@" + id.VersionID},
 		{with(func(i *cooper.Identity) { i.Key = strings.Repeat("k", 200); i.VersionID = strings.Repeat("v", 60) }),
 			".%" + strings.Repeat("k", 200) + "%@" + hashToken(cooper.Identity{Key: strings.Repeat("k", 200), VersionID: strings.Repeat("v", 60), ETag: etag, Size: 7, LastModified: id.LastModified})},
