@@ -308,7 +308,7 @@ func FuzzCSVFile(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p := &part{file: dataFile{loc: Dir("."), name: "f"}, schema: s, bucket: "src"}
+		p := &part{file: dataFile{loc: Dir("."), name: "f"}, schema: s, bucket: "src", format: CSV}
 		var got rows
 		if err := p.readCSV(bytes.NewReader(b), &got); err != nil && cooper.KindOf(err) != cooper.KindCorrupt {
 			t.Fatal(err)
@@ -353,13 +353,13 @@ type countSink struct{ rows }
 
 func (c *countSink) Version(*cooper.Version) error { return nil }
 
-func benchmarkPart(b *testing.B, data []byte, parquet bool, n int) {
+func benchmarkPart(b *testing.B, data []byte, format string, n int) {
 	dir := writeFiles(b, map[string][]byte{"f": data})
 	s, err := newSchema(strings.Split(allColumns, ", "))
 	if err != nil {
 		b.Fatal(err)
 	}
-	p := &part{file: dataFile{loc: Dir(dir), name: "f", size: int64(len(data)), md5: md5Hex(data)}, schema: s, bucket: "src", parquet: parquet}
+	p := &part{file: dataFile{loc: Dir(dir), name: "f", size: int64(len(data)), md5: md5Hex(data)}, schema: s, bucket: "src", format: format}
 	b.ReportAllocs()
 	before := cpu(b)
 	for b.Loop() {
@@ -383,7 +383,7 @@ func cpu(b *testing.B) time.Duration {
 
 func BenchmarkCSVGzip(b *testing.B) {
 	const n = 400_000
-	benchmarkPart(b, gzipped(b, benchmarkText(n)), false, n)
+	benchmarkPart(b, gzipped(b, benchmarkText(n)), CSV, n)
 }
 
 // The floor: what decompressing alone costs.
@@ -405,5 +405,5 @@ func BenchmarkGunzipAlone(b *testing.B) {
 
 func BenchmarkCSVPlain(b *testing.B) {
 	const n = 400_000
-	benchmarkPart(b, []byte(benchmarkText(n)), false, n)
+	benchmarkPart(b, []byte(benchmarkText(n)), CSV, n)
 }

@@ -15,11 +15,11 @@ import (
 	"cooper"
 )
 
-// The formats of data files, as manifests name them.
+// The formats of data files, as manifests name them. ORC is read only.
 const (
 	CSV     = "CSV"
 	Parquet = "Parquet"
-	orc     = "ORC"
+	ORC     = "ORC"
 )
 
 // maxManifest is the largest manifest worth believing in, in bytes: some

@@ -102,13 +102,8 @@ func (p *part) parquetColumns(f *parquet.File) (columns []*parquetColumn, err er
 			leaves[is] = c
 		}
 	}
-	s, err := newSchema(names)
-	if err != nil {
+	if err := p.schema.agrees(names); err != nil {
 		return nil, err
-	}
-	if s.currentOnly != p.schema.currentOnly {
-		return nil, fmt.Errorf("columns %s, %s and %s are in either the manifest or the file, not both",
-			columnNames[colVersionID], columnNames[colIsLatest], columnNames[colIsDeleteMarker])
 	}
 	for is := range numColumns {
 		c := leaves[is]

@@ -214,7 +214,7 @@ func parquetBytes(t testing.TB, dir string, b []byte) (*rows, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &part{file: dataFile{loc: Dir(dir), name: "f", size: int64(len(b)), md5: md5Hex(b)}, schema: s, bucket: "src", parquet: true}
+	p := &part{file: dataFile{loc: Dir(dir), name: "f", size: int64(len(b)), md5: md5Hex(b)}, schema: s, bucket: "src", format: Parquet}
 	got := &rows{}
 	return got, p.Read(context.Background(), got)
 }
@@ -288,7 +288,7 @@ func BenchmarkParquet(b *testing.B) {
 	for i := range versions {
 		versions[i] = versionRow("src", &all.versions[i])
 	}
-	benchmarkPart(b, parquetFile(b, versions, parquet.Compression(&parquet.Snappy), parquet.MaxRowsPerRowGroup(rowsPerGroup)), true, n)
+	benchmarkPart(b, parquetFile(b, versions, parquet.Compression(&parquet.Snappy), parquet.MaxRowsPerRowGroup(rowsPerGroup)), Parquet, n)
 }
 
 func mustSchema(t testing.TB) *schema {

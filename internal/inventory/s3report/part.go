@@ -23,7 +23,7 @@ type part struct {
 	file    dataFile
 	schema  *schema
 	bucket  string
-	parquet bool
+	format  string
 	tempDir string
 }
 
@@ -31,8 +31,8 @@ func (p *part) Name() string { return full(p.file.loc, p.file.name) }
 
 // Read delivers the rows. A file in a bucket is fetched whole and checked before
 // its first row is delivered, so that a body that arrived damaged can be
-// fetched again. So is a Parquet file on a disk checked; a CSV file on a disk is
-// checked while it is read.
+// fetched again. So is a Parquet or ORC file on a disk checked; a CSV file on a disk
+// is checked while it is read.
 func (p *part) Read(ctx context.Context, to inventory.Sink) error {
 	body, size, err := p.file.loc.Open(ctx, p.file.name)
 	if err != nil {
@@ -49,11 +49,14 @@ func (p *part) Read(ctx context.Context, to inventory.Sink) error {
 		}
 	}
 	defer func() { _ = discardUnless(local, file) }()
-	if p.parquet {
+	if p.format != CSV {
 		if local {
 			if err := p.verify(ctx, file); err != nil {
 				return err
 			}
+		}
+		if p.format == ORC {
+			return p.readORC(ctx, file, size, to)
 		}
 		return p.readParquet(ctx, file, size, to)
 	}

@@ -1,13 +1,13 @@
 // Package s3report reads and writes S3 Inventory reports.
 //
 // Open finds a report (in a bucket or on a local disk), reads its manifest and
-// gives an inventory.Source with one part for each data file, CSV or Parquet,
-// with whatever columns it was configured to have. Nothing is believed that a
+// gives an inventory.Source with one part for each data file, CSV, Parquet or
+// ORC, with whatever columns it was configured to have. Nothing is believed that a
 // checksum contradicts: a part whose bytes do not match the manifest fails,
 // whatever it delivered before. A row that makes no sense is set aside and
 // never ends a part. Nothing outside of the location it was given is opened,
-// whatever a manifest says. Write makes the same files for stores that have no
-// inventories of their own.
+// whatever a manifest says. Write makes CSV and Parquet files for stores that have
+// no inventories of their own.
 //
 // Sorting, counting and keeping what was read is left to package inventory.
 package s3report
@@ -89,7 +89,7 @@ func Open(ctx context.Context, loc Location, prefix string, opt Options) (*Repor
 		Columns: sch.names,
 	}}
 	for _, f := range files {
-		r.parts = append(r.parts, &part{file: f, schema: sch, bucket: m.SourceBucket, parquet: m.FileFormat == Parquet, tempDir: opt.TempDir})
+		r.parts = append(r.parts, &part{file: f, schema: sch, bucket: m.SourceBucket, format: m.FileFormat, tempDir: opt.TempDir})
 	}
 	return r, nil
 }

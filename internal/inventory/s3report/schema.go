@@ -35,7 +35,7 @@ var columnNames = [numColumns]string{
 }
 
 // columnByName finds columns by their plain names: CSV says LastModifiedDate
-// where Parquet says last_modified_date.
+// where Parquet and ORC say last_modified_date.
 var columnByName = func() map[string]column {
 	m := map[string]column{}
 	for c, name := range columnNames {
@@ -68,15 +68,12 @@ func (m *manifest) schema(where string) (*schema, error) {
 		}
 	case Parquet:
 		names = messageColumns(m.FileSchema)
-	case orc:
-		return nil, &cooper.Error{
-			Kind: cooper.KindUsage, Where: where, Message: "the report is in ORC format, which cannot be read yet",
-			Remedy: "Configure the inventory to be written as Parquet (or CSV).",
-		}
+	case ORC:
+		names = structColumns(m.FileSchema)
 	default:
 		return nil, &cooper.Error{
 			Kind: cooper.KindInvalid, Where: where, Message: "unknown format of data files: " + cooper.Quote(m.FileFormat),
-			Remedy: "CSV and Parquet can be read.",
+			Remedy: "CSV, Parquet and ORC can be read.",
 		}
 	}
 	s, err := newSchema(names)
@@ -116,6 +113,20 @@ func newSchema(names []string) (*schema, error) {
 		return nil, fmt.Errorf("columns are missing: %s", strings.Join(missing, ", "))
 	}
 	return s, nil
+}
+
+// agrees tells whether a data file with these columns can be part of the report:
+// it must have what is required, and be about all versions where the report is.
+func (s *schema) agrees(names []string) error {
+	f, err := newSchema(names)
+	if err != nil {
+		return err
+	}
+	if f.currentOnly != s.currentOnly {
+		return fmt.Errorf("columns %s, %s and %s are in either the manifest or the file, not both",
+			columnNames[colVersionID], columnNames[colIsLatest], columnNames[colIsDeleteMarker])
+	}
+	return nil
 }
 
 // required lists the columns without which a version has no identity.

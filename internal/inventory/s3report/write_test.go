@@ -192,7 +192,7 @@ func TestWriteFails(t *testing.T) {
 	if _, err := Write(context.Background(), s, opt, &pull{versions: v, err: broken}); !errors.Is(err, broken) || len(s.puts) > 0 {
 		t.Errorf("%v, %v", err, s.puts)
 	}
-	opt.Format = orc
+	opt.Format = ORC
 	_, err := Write(context.Background(), s, opt, &pull{})
 	wantError(t, err, cooper.KindUsage, "CSV or Parquet")
 }
