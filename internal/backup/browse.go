@@ -39,7 +39,7 @@ type Entry struct {
 	// Key ends with a slash if it is that of a directory; an object's can too.
 	Key       string
 	Directory bool
-	// Row is an object's, good until the next entry.
+	// Row is an object's.
 	Row *catalog.Row
 	// Exact: the object was shown at that very instant, for all that is known.
 	Exact bool
@@ -116,17 +116,18 @@ func (l *Listing) Moment() Moment {
 	return m
 }
 
-// Each calls fn for each entry, in key order, and counts all of them. known is
-// false where the catalog has no key at all under the prefix.
+// Each calls fn for each entry, in key order, and counts all of them; an entry is
+// good until the next. known is false where the catalog has no key at all under
+// the prefix.
 func (l *Listing) Each(ctx context.Context, fn func(*Entry) error) (all Count, known bool, err error) {
 	var dir Entry // the directory that is being counted, none if its key is empty
+	var one Entry // what fn is given: one for all, since there can be 10^8
 	flush := func() error {
 		if dir.Below.Objects == 0 {
 			return nil
 		}
-		e := dir
-		dir = Entry{}
-		return fn(&e)
+		one, dir = dir, Entry{}
+		return fn(&one)
 	}
 	err = eachKnown(ctx, l.in.Catalog, l.filter.prefix, func(rows []catalog.Row) error {
 		known = true
@@ -150,9 +151,9 @@ func (l *Listing) Each(ctx context.Context, fn func(*Entry) error) (all Count, k
 			dir.Below.add(row, exact)
 			return nil
 		}
-		e := Entry{Key: key, Row: row, Exact: exact}
-		e.Below.add(row, exact)
-		return fn(&e)
+		one = Entry{Key: key, Row: row, Exact: exact}
+		one.Below.add(row, exact)
+		return fn(&one)
 	})
 	if err == nil {
 		err = flush()

@@ -241,3 +241,28 @@ func TestKeysThatMayHaveBeenMeant(t *testing.T) {
 		}
 	}
 }
+
+// Neither a directory of many entries nor many keys below one cost memory.
+func TestListingsAllocateNothing(t *testing.T) {
+	e := unchangedInputs(20_000).Catalog
+	for _, x := range []struct {
+		in      Browse
+		entries int
+	}{{Browse{}, 1}, {Browse{Prefix: "zarr/0000/"}, 200}, {Browse{Recursive: true}, 20_000}} {
+		x.in.Catalog = e
+		n := 0
+		per := testing.AllocsPerRun(1, func() {
+			l, err := NewListing(x.in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			n = 0
+			if _, _, err := l.Each(t.Context(), func(*Entry) error { n++; return nil }); err != nil {
+				t.Fatal(err)
+			}
+		})
+		if n != x.entries || per > 300 {
+			t.Errorf("%+v: %d entries, want %d; %g allocations", x.in, n, x.entries, per)
+		}
+	}
+}
