@@ -30,14 +30,14 @@ type setup struct {
 func main() {
 	cooper := flag.String("cooper", "build/cooper", "the binary")
 	dir := flag.String("dir", filepath.Join(os.TempDir(), "cooper-bench"), "where trees and reports go; removed at the end")
-	parts := flag.String("parts", "first,million,scale", "what to measure: first, million, scale, scale100m; beside other programs: peers-first, peers-few, peers-100k, peers-dir, peers-million")
+	parts := flag.String("parts", "first,million,scale", "what to measure: first, million, scale, scale100m; beside other programs: peers-first, peers-few, peers-100k, peers-wide, peers-dir, peers-million")
 	rounds := flag.Int("rounds", 3, "how often each comparison is repeated")
 	serve := flag.Int("serve", 0, "serve so many objects (used by the program itself)")
 	size := flag.Int("size", 4096, "bytes of an object that is served")
 	perDir := flag.Int("per-dir", 40, "objects served in a directory")
 	var peers peerOptions
 	flag.StringVar(&peers.tools, "tools", "build/tools", "where scripts/peers has put the other programs")
-	flag.DurationVar(&peers.limit, "limit", 2*time.Minute, "another program is stopped after so long")
+	flag.DurationVar(&peers.limit, "limit", 3*time.Minute, "another program is stopped after so long")
 	flag.IntVar(&peers.divide, "divide", 1, "peers: so many times fewer objects, to try whether it works")
 	flag.StringVar(&peers.json, "json", "", "peers: a file to append every figure to, one JSON object a line")
 	flag.Parse()
@@ -68,7 +68,7 @@ func run(ctx context.Context, s *setup, parts string) (err error) {
 	known := map[string]func(context.Context) error{
 		"first": s.first, "million": s.million,
 		"scale":       func(ctx context.Context) error { return s.scale(ctx, 2_000_000, 20_000_000) },
-		"peers-first": s.peersFirst, "peers-few": s.peersFew, "peers-100k": s.peers100k, "peers-dir": s.peersDir, "peers-million": s.peersMillion,
+		"peers-first": s.peersFirst, "peers-few": s.peersFew, "peers-100k": s.peers100k, "peers-wide": s.peersWide, "peers-dir": s.peersDir, "peers-million": s.peersMillion,
 		"scale100m": func(ctx context.Context) error { return s.scale(ctx, 10_000_000, 100_000_000) },
 	}
 	for _, part := range strings.Split(parts, ",") {

@@ -22,22 +22,28 @@ type peerOptions struct {
 const (
 	firstRun  = "first"
 	unchanged = "unchanged"
+	cold      = "unchanged, cold"
 	changed   = "1 %"
 )
 
 // peersFirst measures first backups of 50,000 objects of 4 KiB, and the floor.
 func (s *setup) peersFirst(ctx context.Context) error {
-	return s.contest(ctx, "peers-first", bed{50_000, 4096, 100}, firstRuns)
+	return s.contest(ctx, "peers-first", bed{50_000, 4096, 100}, func(ctx context.Context, c *contest) error { return c.firstRuns(ctx, s.rounds) })
 }
 
-// peersFew does the same with few objects in each directory.
+// peersFew does the same, once, with few objects in each directory.
 func (s *setup) peersFew(ctx context.Context) error {
-	return s.contest(ctx, "peers-few", bed{50_000, 4096, 10}, firstRuns)
+	return s.contest(ctx, "peers-few", bed{50_000, 4096, 10}, func(ctx context.Context, c *contest) error { return c.firstRuns(ctx, 1) })
 }
 
 // peers100k measures unchanged runs, and one after 1 % were overwritten.
 func (s *setup) peers100k(ctx context.Context) error {
 	return s.contest(ctx, "peers-100k", bed{100_000, 4096, 100}, func(ctx context.Context, c *contest) error { return c.days(ctx, s.rounds) })
+}
+
+// peersWide does the same, once, with many objects in each directory.
+func (s *setup) peersWide(ctx context.Context) error {
+	return s.contest(ctx, "peers-wide", bed{100_000, 4096, 1000}, func(ctx context.Context, c *contest) error { return c.days(ctx, 1) })
 }
 
 // peersMillion does the same at 10^6, once.
@@ -64,7 +70,7 @@ func (s *setup) peersDir(ctx context.Context) error {
 }
 
 // firstRuns measures first backups in some rounds.
-func firstRuns(ctx context.Context, c *contest) error {
+func (c *contest) firstRuns(ctx context.Context, rounds int) error {
 	best, err := c.bestFloor(ctx)
 	if err != nil {
 		return err
@@ -73,7 +79,7 @@ func firstRuns(ctx context.Context, c *contest) error {
 	if err != nil {
 		return err
 	}
-	for round := range c.rounds {
+	for round := range rounds {
 		if err := c.floor(ctx, firstRun, c.bed.objects, best, round); err != nil {
 			return err
 		}
@@ -90,8 +96,8 @@ func firstRuns(ctx context.Context, c *contest) error {
 }
 
 // days makes Cooper's first backup, has the others begin with the same, and
-// measures how all look at an unchanged bucket in some rounds and follow a change of
-// 1 %.
+// measures how all look at an unchanged bucket in some rounds, at last with nothing
+// of the tree in memory, and follow a change of 1 %.
 func (c *contest) days(ctx context.Context, rounds int) error {
 	report, err := c.report(ctx)
 	if err != nil {
@@ -113,6 +119,9 @@ func (c *contest) days(ctx context.Context, rounds int) error {
 			}
 		}
 	}
+	if err := c.coldRuns(ctx); err != nil {
+		return err
+	}
 	some := c.bed.objects / 100
 	if err := c.server.change(ctx, some); err != nil {
 		return err
@@ -126,6 +135,27 @@ func (c *contest) days(ctx context.Context, rounds int) error {
 		}
 	}
 	return c.floor(ctx, changed, some, 32, 0)
+}
+
+// coldRuns measures an unchanged run as it is on a machine that has done other
+// work since the last one.
+func (c *contest) coldRuns(ctx context.Context) error {
+	if err := dropCaches(); errors.Is(err, os.ErrPermission) {
+		fmt.Println("not measured with cold caches: only root can empty them")
+		return nil
+	} else if err != nil {
+		return err
+	}
+	report, err := c.report(ctx)
+	if err != nil {
+		return err
+	}
+	for _, p := range c.programs() {
+		if err := c.run(ctx, p, cold, 0, report, 0); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // complete makes the trees by hand that a program has not made, or not finished

@@ -60,7 +60,7 @@ func (t *table) add(f figure) error {
 	if f.Stopped {
 		note = fmt.Sprintf(", stopped at %d files", f.Files)
 	}
-	fmt.Printf("%-10s round %d  %-10s %.1f s%s\n", f.Run, f.Round, f.Program, f.Seconds, note)
+	fmt.Printf("%-15s round %d  %-10s %.1f s%s\n", f.Run, f.Round, f.Program, f.Seconds, note)
 	if t.file == nil {
 		return nil
 	}
