@@ -67,6 +67,7 @@ func (a *app) backupLs(ctx context.Context, dir, prefix string, f *lsFlags) (err
 	if err != nil {
 		return err
 	}
+	defer finally(&err, a.buffer())
 	w := &lister{app: a, base: backup.Base(prefix)}
 	if err := w.begin(l.Moment(), t.State(), f.at != ""); err != nil {
 		return err

@@ -217,6 +217,7 @@ func (a *app) showLargest(actions []cooper.Action) error {
 func (a *app) showActions(ctx context.Context, p *plan.Plan) (err error) {
 	it := p.Actions(ctx)
 	defer finally(&err, it.Close)
+	defer finally(&err, a.buffer())
 	for {
 		x, err := it.Next()
 		if errors.Is(err, io.EOF) {

@@ -81,6 +81,7 @@ func (a *app) planDiff(ctx context.Context, one, other string, limit int64) (err
 	if err != nil {
 		return err
 	}
+	defer finally(&err, a.buffer())
 	if a.json {
 		err = a.emit(diffCounts{"counts", first.Header().ID, second.Header().ID, sum.Equal(), sum})
 	} else {
