@@ -232,7 +232,7 @@ func (t *tail) columns() ([]Column, error) {
 	}
 	root := t.root
 	if root.kind != kindStruct {
-		return nil, unsupported("a table that is no struct but a %s", root.kind)
+		return nil, unsupported("a table that is no struct but of type %s", root.kind)
 	}
 	if len(root.names) != len(root.children) {
 		return nil, fmt.Errorf("%d columns have %d names", len(root.children), len(root.names))

@@ -1,0 +1,10 @@
+package orc
+
+// SetRows changes what the file says of a stripe.
+func (f *File) SetRows(stripe int, rows int64) { f.tail.stripes[stripe].rows = rows }
+
+// SetLimit changes how much may be held, in bytes.
+func (r *Reader) SetLimit(n int64) { r.memory.limit = n }
+
+// Held is how much is, in bytes.
+func (r *Reader) Held() int64 { return r.memory.used }

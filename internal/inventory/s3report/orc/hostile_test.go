@@ -1,0 +1,270 @@
+package orc_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"strings"
+	"testing"
+
+	"cooper/internal/inventory/s3report/orc"
+	"cooper/internal/inventory/s3report/orc/orctest"
+)
+
+// someRows has runs, texts of many lengths and nulls.
+func someRows(n int) [][]any {
+	rows := make([][]any, n)
+	for i := range rows {
+		rows[i] = []any{i%3 == 0, int64(i * i), strings.Repeat("x", i%40), int64(i) * 100_000_007}
+		if i%7 == 0 {
+			rows[i][i%4] = nil
+		}
+	}
+	return rows
+}
+
+func open(t testing.TB, b []byte) *orc.File {
+	t.Helper()
+	f, err := orc.Open(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// drain reads everything, and says how many rows there were.
+func drain(r *orc.Reader) (int64, error) {
+	defer r.Close()
+	rows := int64(0)
+	for {
+		n, err := r.Next()
+		rows += int64(n)
+		if errors.Is(err, io.EOF) {
+			return rows, nil
+		}
+		if err != nil {
+			return rows, err
+		}
+	}
+}
+
+// A stripe that has other rows than it says is an error, whichever column
+// notices.
+func TestStripesOfOtherRows(t *testing.T) {
+	for _, opt := range []orctest.Options{{StripeRows: 2000}, {StripeRows: 2000, Dictionary: true}, {StripeRows: 2000, Old: true, Compression: orctest.Snappy}} {
+		b := orctest.Write(columns, someRows(4000), opt)
+		for i, c := range columns {
+			// The last byte of bits may have seven to spare.
+			for rows, words := range map[int64]string{1900: "more values than the stripe has rows", 2100: "ends before its rows do"} {
+				f := open(t, b)
+				f.SetRows(1, rows)
+				r, err := f.Reader(i)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want := "stripe 2: column " + c.Name + ": it "
+				if rows == 1900 {
+					want += "has "
+				}
+				if _, err := drain(r); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), words) {
+					t.Errorf("%+v, %d rows: %v", opt, rows, err)
+				}
+			}
+		}
+	}
+}
+
+// Files that expand to more than may be held are refused before it is held.
+func TestMemoryIsBounded(t *testing.T) {
+	const limit = 1 << 20
+	long := make([][]any, 3000)
+	for i := range long {
+		long[i] = []any{strings.Repeat("x", 8000) + fmt.Sprint(i)}
+	}
+	text := []orctest.Column{{Name: "text", Kind: orc.String}}
+	for name, b := range map[string][]byte{
+		"long texts":         orctest.Write(text, long, orctest.Options{Compression: orctest.Zlib}),
+		"dictionary":         orctest.Write(text, long, orctest.Options{Compression: orctest.Zlib, Dictionary: true}),
+		"large chunks":       orctest.Write(text, long, orctest.Options{Compression: orctest.Zlib, Chunk: 8 << 20}),
+		"large snappy chunk": orctest.Write(text, long, orctest.Options{Compression: orctest.Snappy, Chunk: 8 << 20}),
+	} {
+		r, err := open(t, b).Reader(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.SetLimit(limit)
+		if _, err := drain(r); err == nil || !strings.Contains(err.Error(), "MiB of memory") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if r.Held() > limit {
+			t.Errorf("%s: %d bytes are held", name, r.Held())
+		}
+	}
+	// What an ordinary file takes does not depend on its rows.
+	var held []int64
+	for _, n := range []int{20_000, 200_000} {
+		r, err := open(t, orctest.Write(columns, someRows(n), orctest.Options{Compression: orctest.Zlib, Chunk: 64 << 10})).Reader(0, 1, 2, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if rows, err := drain(r); rows != int64(n) || err != nil {
+			t.Errorf("%d rows, %v", rows, err)
+		}
+		held = append(held, r.Held())
+	}
+	if held[1] > 2*held[0] || held[1] > 4<<20 {
+		t.Errorf("%d bytes are held", held)
+	}
+}
+
+// text is a field of a protocol buffer message; number is another.
+func text(field int, b string) string {
+	return string(binary.AppendUvarint(binary.AppendUvarint(nil, uint64(field)<<3|2), uint64(len(b)))) + b
+}
+
+func number(field int, v uint64) string {
+	return string(binary.AppendUvarint(binary.AppendUvarint(nil, uint64(field)<<3), v))
+}
+
+// fileOf makes a file that ends with a footer and a postscript.
+func fileOf(content, footer, postscript string) []byte {
+	ps := number(1, uint64(len(footer))) + postscript
+	return []byte("ORC" + content + footer + ps + string(rune(len(ps))))
+}
+
+func TestMalformedDescriptions(t *testing.T) {
+	root := text(4, number(1, 12)+text(2, "\x01")+text(3, "n")) + text(4, number(1, 4))
+	stripe := func(offset, index, data, footer, rows uint64) string {
+		return text(3, number(1, offset)+number(2, index)+number(3, data)+number(4, footer)+number(5, rows))
+	}
+	magic := text(8000, "ORC")
+	good := fileOf("0123456789", stripe(3, 1, 5, 4, 7)+root+number(6, 7), magic)
+	if f := open(t, good); f.Rows() != 7 || f.Stripes() != 1 || len(f.Columns()) != 1 || f.Columns()[0].Name != "n" {
+		t.Errorf("%+v", f)
+	}
+	for name, c := range map[string]struct {
+		file  []byte
+		words string
+	}{
+		"empty":                {nil, "does not describe"},
+		"three bytes":          {[]byte("ORC"), "does not describe"},
+		"long postscript":      {[]byte("ORC\x01\x02\xff"), "does not describe"},
+		"no magic":             {append([]byte("X"), good[1:len(good)-5]...), "does not describe"},
+		"no footer":            {fileOf("", "", magic), "does not describe"},
+		"footer too long":      {fileOf("", root, number(1, 1<<40)+magic), "does not describe"},
+		"metadata too long":    {fileOf("", root, number(5, math.MaxUint64)+magic), "does not describe"},
+		"version 1":            {fileOf("", root, text(4, "\x01\x00")+magic), "version 1 of the ORC format"},
+		"LZO":                  {fileOf("", root, number(2, 3)+magic), "compression by LZO"},
+		"Brotli":               {fileOf("", root, number(2, 6)+magic), "compression by Brotli"},
+		"unknown compression":  {fileOf("", root, number(2, 1<<63)+magic), "compression by method"},
+		"large chunks":         {fileOf("", root, number(2, 1)+number(3, 1<<24)+magic), "in chunks of 16777216 bytes"},
+		"encrypted":            {fileOf("", root+text(10, ""), magic), "encryption"},
+		"no types":             {fileOf("", number(6, 0), magic), "does not describe"},
+		"no struct":            {fileOf("", text(4, number(1, 10)), magic), "no struct but of type array"},
+		"names":                {fileOf("", text(4, number(1, 12)+text(2, "\x01"))+text(4, number(1, 4)), magic), "1 columns have 0 names"},
+		"its own child":        {fileOf("", text(4, number(1, 12)+text(2, "\x00")+text(3, "n")), magic), "column n: a description"},
+		"no such child":        {fileOf("", text(4, number(1, 12)+text(2, "\x02")+text(3, "n")), magic), "column n: a description"},
+		"rows":                 {fileOf("0123456789", stripe(3, 1, 5, 4, 7)+root+number(6, 8), magic), "7 rows, where the file should have 8"},
+		"negative rows":        {fileOf("0123456789", stripe(3, 1, 5, 4, math.MaxUint64)+root, magic), "beyond belief"},
+		"stripe over the end":  {fileOf("0123456789", stripe(3, 1, 5, 5, 7)+root, magic), "stripe 1 is not where"},
+		"stripe that wraps":    {fileOf("0123456789", stripe(3, math.MaxUint64, 5, 4, 7)+root, magic), "stripe 1 is not where"},
+		"stripe over another":  {fileOf("0123456789", stripe(3, 0, 1, 1, 7)+stripe(4, 0, 1, 1, 7)+root, magic), "stripe 2 is not where"},
+		"stripe of nothing":    {fileOf("0123456789", stripe(3, 0, 0, 0, 7)+root, magic), "stripe 1 is not where"},
+		"field cut":            {fileOf("", root+"\x1a\x7f", magic), "malformed"},
+		"group":                {fileOf("", root+"\x0b", magic), "malformed"},
+		"footer not a chunk":   {fileOf("", root, number(2, 1)+magic), "the footer: "},
+		"footer in a bad zlib": {fileOf("", "\x06\x00\x00xyz", number(2, 1)+magic), "the footer: "},
+	} {
+		_, err := orc.Open(bytes.NewReader(c.file), int64(len(c.file)))
+		if err == nil || !strings.Contains(err.Error(), c.words) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// Reading errors are told from what is malformed, and from the end.
+func TestErrorsOfTheFile(t *testing.T) {
+	b := orctest.Write(columns, someRows(50_000), orctest.Options{})
+	broken := errors.New("broken")
+	for _, c := range []struct{ err, want error }{{broken, broken}, {io.EOF, io.ErrUnexpectedEOF}} {
+		file := &failing{r: bytes.NewReader(b)}
+		f, err := orc.Open(file, int64(len(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := f.Reader(0, 1, 2, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Next(); err != nil {
+			t.Fatal(err)
+		}
+		file.err = c.err
+		if _, err := drain(r); !errors.Is(err, c.want) || !strings.Contains(err.Error(), "stripe 1: column ") {
+			t.Errorf("%v", err)
+		}
+		if _, err := orc.Open(file, int64(len(b))); err == nil {
+			t.Error("no error")
+		}
+	}
+}
+
+type failing struct {
+	r   io.ReaderAt
+	err error
+}
+
+func (f *failing) ReadAt(p []byte, at int64) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	return f.r.ReadAt(p, at)
+}
+
+func FuzzFile(f *testing.F) {
+	for _, opt := range []orctest.Options{
+		{}, {Old: true}, {Dictionary: true, StripeRows: 30}, {Compression: orctest.Zlib}, {Compression: orctest.Snappy, Old: true, Dictionary: true, Chunk: 100},
+	} {
+		f.Add(orctest.Write(columns, someRows(70), opt))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		file, err := orc.Open(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			return
+		}
+		var wanted []int
+		for i := range file.Columns() {
+			if len(wanted) < 16 {
+				wanted = append(wanted, i)
+			}
+		}
+		r, err := file.Reader(wanted...)
+		if err != nil {
+			return
+		}
+		defer r.Close()
+		rows := int64(0)
+		for rows < 100_000 {
+			n, err := r.Next()
+			if err != nil {
+				if errors.Is(err, io.EOF) && rows != file.Rows() {
+					t.Fatalf("%d rows of %d", rows, file.Rows())
+				}
+				break
+			}
+			rows += int64(n)
+			for i := range wanted {
+				v := r.Vector(i)
+				if len(v.Null) > 0 && len(v.Null) != n || len(v.Text) != n && len(v.Numbers) != n {
+					t.Fatalf("column %d: %d nulls, %d texts, %d numbers of %d rows", i, len(v.Null), len(v.Text), len(v.Numbers), n)
+				}
+			}
+		}
+		if r.Held() > orc.MaxMemory {
+			t.Fatalf("%d bytes are held", r.Held())
+		}
+	})
+}
