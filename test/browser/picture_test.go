@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 )
 
@@ -37,9 +36,7 @@ func TestPictures(t *testing.T) {
 			p.save(filepath.Join(dir, fmt.Sprintf("%s-%02d.png", name, i)))
 		}
 	}
-	p := open(t, r, look{width: 794, height: 1123})
-	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
-	p.settle()
+	p := open(t, r, look{width: 794, height: 1123, media: "print"})
 	p.save(filepath.Join(dir, "print.png"))
 }
 

@@ -74,6 +74,7 @@ func startBrowser() {
 type look struct {
 	width, height int64
 	dark, motion  bool
+	media         string // print; empty for a screen
 	hash          string
 }
 
@@ -126,6 +127,18 @@ func open(t *testing.T, r *report.Report, l look) *tab {
 			t.Error(trouble)
 		}
 	})
+	call(p, network.Enable, network.EnableParams{})
+	call(p, log.Enable, cdp.Empty{})
+	p.as(l)
+	p.do(chromedp.Navigate(p.url + l.hash))
+	p.settle()
+	return p
+}
+
+// as makes the page be looked at in another way. Unless motion is wanted there is
+// none, so that what is measured stands still.
+func (p *tab) as(l look) {
+	p.t.Helper()
 	scheme, motion := "light", "reduce"
 	if l.dark {
 		scheme = "dark"
@@ -133,13 +146,9 @@ func open(t *testing.T, r *report.Report, l look) *tab {
 	if l.motion {
 		motion = "no-preference"
 	}
-	call(p, network.Enable, network.EnableParams{})
-	call(p, log.Enable, cdp.Empty{})
-	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+	call(p, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: l.media, Features: []*emulation.MediaFeature{
 		{Name: "prefers-color-scheme", Value: scheme}, {Name: "prefers-reduced-motion", Value: motion}}})
-	p.do(chromedp.EmulateViewport(l.width, l.height), chromedp.Navigate(p.url+l.hash))
-	p.settle()
-	return p
+	p.do(chromedp.EmulateViewport(l.width, l.height))
 }
 
 // watch notes what a page must not do.
@@ -192,6 +201,13 @@ func eval[T any](p *tab, script string) T {
 	return out
 }
 
+// goTo follows a link to another place in the same page.
+func (p *tab) goTo(hash string) {
+	p.t.Helper()
+	eval[bool](p, fmt.Sprintf(`new Promise(done => { addEventListener('popstate', () => done(true), { once: true }); location.hash = %q; })`, hash))
+	p.settle()
+}
+
 // settle waits until two frames have been drawn and nothing moves.
 func (p *tab) settle() {
 	p.t.Helper()
@@ -202,6 +218,9 @@ func (p *tab) settle() {
 // click clicks the middle of what a selector finds.
 func (p *tab) click(selector string) {
 	p.t.Helper()
+	if len(p.rects(selector)) == 0 { // the library would wait for it
+		p.t.Fatalf("nothing to click: %s", selector)
+	}
 	p.do(chromedp.ScrollIntoView(chromedp.CSS(selector)), chromedp.Click(chromedp.CSS(selector)))
 	p.settle()
 }

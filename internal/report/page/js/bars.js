@@ -4,7 +4,7 @@
 const SPREADS = {
   bytes: { label: 'Bytes', of: a => a.bytes, show: bytes },
   count: { label: 'Versions', of: a => a.count, show: count },
-  cost: { label: 'Cost a month', of: a => a.cost_per_month, show: dollars },
+  cost: { label: 'Cost', of: a => a.cost_per_month, show: dollars },
 };
 
 function distributions(report) {
@@ -32,7 +32,7 @@ function panel(title, rows, spread, head) {
     : table(`${title}, in ${spread.label.toLowerCase()}`, [
       // Ranges go up; a sort by their names would not.
       { head, value: r => r.order, show: rowName },
-      { head: 'Bar', plain: true, class: 'bar', show: r => bar(r.now, r.old, most) },
+      { bar: r => bar(r.now, r.old, most) },
       { head: spread.label, number: true, value: r => r.now + r.old, show: r => spread.show(r.now + r.old) },
       { head: 'Share', number: true, value: r => r.now + r.old, show: r => percent(r.now + r.old, total) },
     ], rows));

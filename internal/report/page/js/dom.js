@@ -1,4 +1,5 @@
-// Building the page. Text goes in as text: nothing here reads HTML.
+// Building the page. Text goes in as text, with nothing invisible in it: nothing
+// here reads HTML, and nothing but this writes what a report says.
 
 // el makes an element. Attributes are set by name; on… are listeners; class and
 // style take what one would expect; children are nodes or text, null is none.
@@ -11,9 +12,10 @@ function el(tag, attributes = {}, ...children) {
     if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
     // The policy forbids style attributes, not the properties behind them.
     else if (name === 'style') for (const [k, v] of Object.entries(value)) node.style.setProperty(k, v);
-    else node.setAttribute(name, value === true ? '' : value);
+    else node.setAttribute(name, value === true ? '' : visible(String(value)));
   }
-  node.append(...children.flat().filter(c => c !== null && c !== undefined));
+  node.append(...children.flat().filter(c => c !== null && c !== undefined)
+    .map(c => c instanceof Node ? c : visible(String(c))));
   return node;
 }
 

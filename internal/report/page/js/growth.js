@@ -30,9 +30,9 @@ function growth(report) {
     at = Math.max(0, Math.min(points.length - 1, i));
     const p = points[at];
     chart.mark(at);
-    read.replaceChildren(el('b', {}, day(p.taken_at)),
-      swatch('current', `${by.show(by.latest(p))} current`), swatch('noncurrent', `${by.show(by.all(p) - by.latest(p))} noncurrent`),
-      at ? el('span', { class: 'about' }, `${change(by.all(p) - by.all(points[at - 1]), by.show)} since the one before`) : null);
+    read.replaceChildren(el('b', {}, day(p.taken_at)), ' ', swatch('current', `${by.show(by.latest(p))} current`), ' ',
+      swatch('noncurrent', `${by.show(by.all(p) - by.latest(p))} noncurrent`), ' ',
+      el('span', { class: 'about' }, at ? `${change(by.all(p) - by.all(points[at - 1]), by.show)} since the one before` : 'the first snapshot'));
   }
 
   frame.addEventListener('pointermove', e => point(chart.nearest(e.clientX - frame.getBoundingClientRect().left)));
@@ -81,8 +81,9 @@ function areaChart(points, by, width) {
     ...ticks.map(v => el('svg:g', { class: 'tick' },
       el('svg:line', { x1: left, x2: width - right, y1: y(v), y2: y(v) }),
       el('svg:text', { x: left - 8, y: y(v) + 4, 'text-anchor': 'end' }, by.tick(v)))),
-    ...timeTicks(from, to, Math.floor((width - left) / 96)).map(({ t, text, anchor }) =>
-      el('svg:text', { class: 'when', x: x(t), y: height - 8, 'text-anchor': anchor || 'middle' }, text)),
+    ...timeTicks(from, to, Math.floor((width - left) / 96)).map(({ t, text, anchor = 'middle' }) =>
+      // A date in the middle of its tick would be cut off at the right end.
+      el('svg:text', { x: x(t), y: height - 8, 'text-anchor': x(t) > width - 40 ? 'end' : anchor }, text)),
     el('svg:path', { class: 'area current', d: path(floor, latest) }),
     el('svg:path', { class: 'area noncurrent', d: path(latest, all) }),
     el('svg:path', { class: 'edge current', d: path(latest) }),

@@ -22,7 +22,7 @@ function treemap(report, root) {
     if (!w || !h) return;
     const layer = el('div', { class: 'layer' });
     view.tiles = arrange(parts(view.node, view.measure, w * h), { x: 0, y: 0, w, h });
-    for (const t of view.tiles) layer.append(t.button = tile(t, view));
+    for (const t of view.tiles) layer.append(t.button = tile(t, view, { w, h }));
     if (!view.tiles.length) layer.append(el('p', { class: 'nothing' }, 'Nothing here to show by this measure.'));
     box.replaceChildren(layer);
     box.setAttribute('aria-label', `Map of ${visible(label(view.node, bucket))} by ${MEASURES[view.measure].label.toLowerCase()}`);

@@ -33,13 +33,13 @@ function figures(report) {
   const cost = current.cost_per_month + noncurrent.cost_per_month;
   const all = current.bytes + noncurrent.bytes;
   return el('dl', { class: 'figures' },
-    figure('Cost a month', dollars(cost), `${dollars(12 * cost)} a year`, noncurrent.cost_per_month ? `${percent(noncurrent.cost_per_month, cost)} of it for noncurrent versions` : null),
+    figure('Cost a month', dollars(cost), `${dollars(12 * cost)} a year`, noncurrent.cost_per_month ? `${percent(noncurrent.cost_per_month, cost)} is for noncurrent` : null),
     figure('Objects', count(current.count), all ? `${bytes(current.count ? current.bytes / current.count : 0)} each on average` : null),
-    figure('Bytes', bytes(current.bytes), `in current versions; ${bytes(all)} in all`),
+    figure('Bytes', bytes(current.bytes), 'in current versions', `${bytes(all)} in all`),
     report.snapshot.current_only ? figure('Noncurrent', '–', 'not listed')
       : figure('Noncurrent', bytes(noncurrent.bytes), `${percent(noncurrent.bytes, all)} of all bytes`, plural(noncurrent.count, 'version')),
     report.snapshot.current_only ? figure('Delete markers', '–', 'not listed')
-      : figure('Delete markers', count(markers), 'without bytes; listings are slower for them'));
+      : figure('Delete markers', count(markers), 'slow down listings'));
 }
 
 // savings lists what one could do about the cost, the most first.
@@ -52,17 +52,17 @@ function savings(report) {
   return section('savings', 'What would cost less',
     el('p', { class: 'about' }, `It costs ${dollars(cost)} a month now: ${dollars(current.cost_per_month)} for current versions, ${dollars(noncurrent.cost_per_month)} for noncurrent ones. `,
       rules.length ? 'The rules below overlap: what they save does not add up.' : 'No rule that is known here would save anything.',
-      ` Prices: ${visible(report.prices || 'unknown')}.`),
-    rules.length ? table('Rules and what they save', [
-      { head: 'Rule', value: r => r.title, class: 'rule-name', show: r => [el('span', {}, visible(r.title)),
-        r.loses ? el('span', { class: 'badge bad' }, 'deletes versions') : null, el('span', { class: 'basis' }, visible(r.basis))] },
+      ` Prices: ${report.prices || 'unknown'}.`),
+    rules.length ? el('div', { class: 'rules' }, table('Rules and what they save', [
+      { head: 'Rule', value: r => r.title, class: 'rule-name', show: r => [el('span', {}, r.title),
+        r.loses ? el('span', { class: 'badge bad' }, 'deletes versions') : null, el('span', { class: 'basis' }, r.basis)] },
       { head: 'Saves a month', number: true, value: r => r.saves_per_month, show: r => el('b', {}, dollars(r.saves_per_month)) },
-      { head: 'Bar', plain: true, class: 'bar', show: r => bar(Math.max(r.saves_per_month, 0), 0, most) },
+      { bar: r => bar(Math.max(r.saves_per_month, 0), 0, most) },
       { head: 'Of the cost', number: true, value: r => r.saves_per_month, show: r => percent(r.saves_per_month, cost) },
       { head: 'Affects', number: true, value: r => r.affects.bytes, show: r => [bytes(r.affects.bytes), el('span', { class: 'basis' }, plural(r.affects.count, 'version'))] },
       { head: 'Costs once', number: true, value: r => r.costs_once, show: r => dollars(r.costs_once) },
       { head: 'Paid back', number: true, value: back, show: r => months(back(r)) },
-    ], rules, { most: 20, sort: 1 }) : null);
+    ], rules, { most: 20, sort: 1 })) : null);
 }
 
 function months(n) {
@@ -103,7 +103,7 @@ function keysOf(group) {
 
 function uploads(report) {
   const u = report.uploads || {};
-  const about = !u.seen ? `Not looked at: ${visible(u.why || 'the store was not asked')}.`
+  const about = !u.seen ? `Not looked at: ${u.why || 'the store was not asked'}.`
     : u.count === 0 ? 'None. Nothing is paid for parts that never became an object.'
     : 'Parts of uploads that were begun and never ended. They are paid for, and no inventory lists them.';
   if (!u.seen || !u.count) return section('uploads', 'Unfinished uploads', el('p', { class: 'about' }, about));
@@ -147,5 +147,5 @@ function comparison(report) {
 
 function notes(report) {
   if (!(report.notes || []).length) return null;
-  return section('notes', 'Notes', el('ul', { class: 'notes' }, ...report.notes.map(n => el('li', {}, visible(n)))));
+  return section('notes', 'Notes', el('ul', { class: 'notes' }, ...report.notes.map(n => el('li', {}, n))));
 }

@@ -1,8 +1,9 @@
 // Squarified treemaps: tiles as near to squares as their areas allow
 // (Bruls, Huizing and van Wijk, 2000).
 
-// squarify divides a rectangle { x, y, w, h } among values, the largest first,
-// all above zero. It returns a rectangle for each; together they fill the whole.
+// squarify divides a rectangle { x, y, w, h } among values, all above zero and
+// best the largest first. It returns a rectangle for each, in their order;
+// together they fill the whole.
 function squarify(values, { x, y, w, h }) {
   const total = values.reduce((a, b) => a + b, 0);
   const scale = w * h / total;
@@ -37,12 +38,12 @@ function squarify(values, { x, y, w, h }) {
 // fillRow takes as many areas as make a row along a side better shaped, and
 // tells where the row ends and what it sums up to.
 function fillRow(areas, from, side) {
-  let sum = areas[from], end = from + 1;
-  let worst = worstRatio(areas[from], areas[from], sum, side);
+  let sum = 0, end = from, largest = 0, smallest = Infinity, worst = Infinity;
   while (end < areas.length) {
-    const next = worstRatio(areas[from], areas[end], sum + areas[end], side);
-    if (next > worst) break;
-    worst = next;
+    const [up, down] = [Math.max(largest, areas[end]), Math.min(smallest, areas[end])];
+    const next = worstRatio(up, down, sum + areas[end], side);
+    if (end > from && next > worst) break;
+    [largest, smallest, worst] = [up, down, next];
     sum += areas[end++];
   }
   return { end, sum };

@@ -1,7 +1,7 @@
 // Tables that can be sorted by any of their columns.
 
 // A column: { head, value(row) to sort by, show(row) as text or node (else the
-// value), number: flush right and largest first, plain: not for sorting }.
+// value), number: flush right and largest first, bar: a picture, not for sorting }.
 
 // table makes a table of rows, of which it shows the first `most` until asked.
 // Unless sort is given the rows stay as they come.
@@ -37,15 +37,14 @@ function table(label, columns, rows, { most = 12, sort = null, descending = true
 }
 
 function head(column, onsort) {
-  const kind = column.number ? 'number' : null;
-  if (column.plain) return el('th', { scope: 'col', class: kind }, column.head);
-  return el('th', { scope: 'col', class: kind }, el('button', { type: 'button', onclick: onsort }, column.head));
+  if (column.bar) return el('td', { class: 'bar' });
+  return el('th', { scope: 'col', class: column.number ? 'number' : null }, el('button', { type: 'button', onclick: onsort }, column.head));
 }
 
 function line(columns, row) {
   return el('tr', {}, ...columns.map((c, i) => {
-    const content = c.show ? c.show(row) : c.value(row);
-    const attributes = { class: [c.number && 'number', c.class].filter(Boolean).join(' ') || null };
+    const content = c.bar ? c.bar(row) : c.show ? c.show(row) : c.value(row);
+    const attributes = { class: [c.number && 'number', c.bar && 'bar', c.class].filter(Boolean).join(' ') || null };
     return i === 0 ? el('th', { scope: 'row', ...attributes }, content) : el('td', attributes, content);
   }));
 }

@@ -2,7 +2,9 @@
 
 const LEAST_TILE = 36; // px²: smaller ones are drawn together
 const MOST_TILES = 400;
+const MOST_INNER = 150;
 const CAPTION = 20; // px
+const LETTER = 7.4, INNER_LETTER = 6.4; // px, more or less: the style sheet cuts what is wider
 
 // parts divides a node for the map: its children by measure, the largest first,
 // with those that would be too small to see, and its rest, as one part at the end.
@@ -40,15 +42,16 @@ function arrange(list, rectangle) {
   return list.map((p, i) => ({ ...p, rect: rects[i] }));
 }
 
-// place puts an element where its rectangle is.
-function place(node, { x, y, w, h }) {
-  for (const [property, value] of [['left', x], ['top', y], ['width', w], ['height', h]]) {
-    node.style.setProperty(property, `${value}px`);
+// place puts an element where its rectangle is in a space of w × h, in shares of
+// it: so the map still fits where it is resized without being drawn, on paper.
+function place(node, rect, { w, h }) {
+  for (const [property, value] of [['left', rect.x / w], ['top', rect.y / h], ['width', rect.w / w], ['height', rect.h / h]]) {
+    node.style.setProperty(property, `${100 * value}%`);
   }
 }
 
 // tile draws one part of a level as a button.
-function tile(part, view) {
+function tile(part, view, space) {
   const { node, rect } = part;
   const inner = !node.isRest && rect.w > 60 && rect.h > 56 ? innerTiles(node, rect, view) : [];
   const button = el('button', {
@@ -56,8 +59,8 @@ function tile(part, view) {
     class: `tile ${node.isRest ? 'rest' : COLOURS[view.colour].of(node, view.now)} ${inner.length ? 'opened' : ''} ${node.children.length ? '' : 'leaf'}`,
     tabindex: -1,
     'aria-label': spoken(node, view),
-  }, caption(part, view, rect), ...inner);
-  place(button, rect);
+  }, caption(part, view, rect, LETTER), ...inner);
+  place(button, rect, space);
   view.nodes.set(button, node);
   return button;
 }
@@ -65,35 +68,34 @@ function tile(part, view) {
 // innerTiles draws what is below a tile, to look at only.
 function innerTiles(node, rect, view) {
   const space = { x: 2, y: CAPTION, w: rect.w - 4, h: rect.h - CAPTION - 2 };
-  return arrange(parts(node, view.measure, space.w * space.h, 60), space).map(part => {
+  return arrange(parts(node, view.measure, space.w * space.h, MOST_INNER), space).map(part => {
     const box = el('span', {
       class: `inner ${part.node.isRest ? 'rest' : COLOURS[view.colour].of(part.node, view.now)}`,
       'aria-hidden': 'true',
-    }, caption(part, view, part.rect));
-    place(box, part.rect);
+    }, caption(part, view, part.rect, INNER_LETTER));
+    place(box, part.rect, rect);
     view.nodes.set(box, part.node);
     return box;
   });
 }
 
-// caption names a tile as far as there is room.
-function caption(part, view, rect) {
-  if (rect.w < 44 || rect.h < 18) return null;
-  return el('span', { class: 'caption' }, nodeName(part.node),
-    rect.w >= 110 ? el('span', { class: 'value' }, tileValue(part, view)) : null);
+// caption names a tile as far as there is room; what does not fit is cut from
+// the middle of the name, as names of neighbours often differ at their ends.
+function caption(part, view, { w, h }, letter) {
+  if (w < 44 || h < 18) return null;
+  const room = Math.floor((w - 10) / letter);
+  const name = part.node.isRest ? `${count(part.node.names)} smaller` : visible(label(part.node));
+  return el('span', { class: 'caption' }, named(name, room),
+    room >= name.length + 10 ? el('span', { class: 'value' }, tileValue(part, view)) : null);
 }
 
 function tileValue({ value }, view) {
   return view.measure === 'objects' ? short(value) : MEASURES[view.measure].show(value);
 }
 
-function nodeName(node) {
-  return node.isRest ? `${count(node.names)} smaller` : named(label(node));
-}
-
 // spoken says what a tile shows.
 function spoken(node, view) {
-  const name = node.isRest ? `${plural(node.names, 'smaller one')} together` : visible(label(node));
+  const name = node.isRest ? `${plural(node.names, 'smaller one')} together` : label(node);
   const facts = [bytes(node.bytes + node.oldBytes), plural(node.objects, 'object'), `${dollars(node.cost + node.oldCost)} a month`];
   if (node.oldBytes) facts.push(`${bytes(node.oldBytes)} noncurrent`);
   if (node.newest) facts.push(age(node.newest, view.now));

@@ -25,8 +25,8 @@ function readNode(array, parent) {
 const MEASURES = {
   bytes: { label: 'Bytes', of: n => n.bytes + n.oldBytes, show: bytes },
   objects: { label: 'Objects', of: n => n.objects, show: count },
-  noncurrent: { label: 'Noncurrent bytes', of: n => n.oldBytes, show: bytes },
-  cost: { label: 'Cost a month', of: n => n.cost + n.oldCost, show: dollars },
+  noncurrent: { label: 'Noncurrent', of: n => n.oldBytes, show: bytes },
+  cost: { label: 'Cost', of: n => n.cost + n.oldCost, show: dollars },
 };
 
 // lookUp finds the node with a path, or the deepest above it: what a link names
