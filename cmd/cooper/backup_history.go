@@ -31,7 +31,8 @@ replaced, deleted, vanished, rolled-back
              it was the latest, until another version, a delete marker or nothing was
 older        it was not the latest when it was first seen
 pending      its bytes have not arrived yet: archived, or failed
-lost         gone from the bucket before its bytes could be fetched`,
+lost         gone from the bucket before its bytes could be fetched
+pruned       its bytes were deleted by cooper backup prune`,
 		Example: `  cooper backup history /data/backup images/cat.jpg
   cooper backup history /data/backup images/cat.jpg --json | jq -r '.path // empty'
   cooper backup restore /data/backup --key images/cat.jpg --version 3sL4kqtJlcpXroDTDmJ --to .`,
@@ -91,6 +92,9 @@ func (a *app) backupHistory(ctx context.Context, dir, key string) (err error) {
 	}
 	if a.json {
 		return nil
+	}
+	if f := t.State().Forgotten; f != 0 {
+		a.note("versions superseded up to %s that were pruned, and are gone from the bucket, are not known any more", f)
 	}
 	return a.showHistory(key, past)
 }
@@ -169,18 +173,20 @@ func (a *app) showPast(p *pastVersion) error {
 		}
 		a.say("  check     %s", term.Clean(check))
 	case !p.DeleteMarker:
-		a.say("  bytes     %s", a.stdout.Style(term.Yellow, noBytes(p.State)))
+		a.say("  bytes     %s", a.stdout.Style(term.Yellow, noBytes(p)))
 	}
 	return nil
 }
 
 // noBytes says why a version has none.
-func noBytes(state string) string {
-	switch state {
+func noBytes(p *pastVersion) string {
+	switch p.State {
 	case backup.StateLatest, backup.StatePending:
 		return "none yet: archived, or failed; the next run tries again"
 	case backup.StateLost:
 		return "none: gone from the bucket before they could be fetched"
+	case catalog.Pruned:
+		return "none: " + term.Clean(p.Method)
 	}
 	return "none"
 }

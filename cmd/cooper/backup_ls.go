@@ -29,8 +29,8 @@ complete snapshot, or --at a time. Objects come with size, time, version id and
 name; what lies deeper is counted under its directory.
 
 A time between two snapshots is answered as well as one can tell, and so is it
-said. Objects without bytes are those that the tree has not fetched: archived, or
-failed. Counting reads the catalog of everything below PREFIX.`,
+said. Objects without bytes are those that the tree has not fetched (archived, or
+failed), or that were pruned. Counting reads the catalog of everything below PREFIX.`,
 		Example: `  cooper backup ls /data/backup
   cooper backup ls /data/backup images/ --at 2026-03-01
   cooper backup ls /data/backup --recursive --match '\.nii\.gz$' --json | jq -r 'select(.type == "object") | .key'`,
@@ -121,6 +121,9 @@ func (w *lister) begin(m backup.Moment, state catalog.State, asked bool) error {
 		return w.app.emit(listingLine{"listing", m})
 	}
 	w.app.say("%s", w.app.stdout.Style(term.Bold, w.app.stdout.Wrap(restsOn(m, state), 0)))
+	for _, warning := range m.Warnings {
+		w.app.note("warning: %s", warning)
+	}
 	if p := state.Pinned; p != nil && !asked {
 		w.app.note("a rollback took the mirror back to %s of %s; give --at for that", p.Snapshot, p.TakenAt)
 	}
@@ -208,7 +211,7 @@ func (w *lister) end(all backup.Count) error {
 	}
 	w.app.say("%s", w.app.stdout.Style(term.Faint, fmt.Sprintf("%9s  %s", term.Bytes(all.Bytes), term.Plural(all.Objects, "object"))))
 	if all.Missing > 0 {
-		w.app.note("%s without bytes in the tree: archived, or not fetched yet", term.Plural(all.Missing, "object"))
+		w.app.note("%s without bytes in the tree: archived, not fetched yet, or pruned", term.Plural(all.Missing, "object"))
 	}
 	return nil
 }

@@ -31,6 +31,8 @@ type Moment struct {
 	// of those that speak of the prefix asked for; nil where there is none.
 	Before *catalog.Observed `json:"before,omitempty"`
 	After  *catalog.Observed `json:"after,omitempty"`
+	// Warnings say what may be missing altogether.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Entry is an object, or a directory: keys that share what stands before the
@@ -51,8 +53,8 @@ type Entry struct {
 type Count struct {
 	Objects int64 `json:"objects"`
 	Bytes   int64 `json:"bytes"`
-	// Missing are those whose bytes the tree does not have, Inexact those
-	// chosen by the snapshots around the time.
+	// Missing are those whose bytes the tree does not have (not fetched yet, or
+	// pruned), Inexact those chosen by the snapshots around the time.
 	Missing int64 `json:"missing"`
 	Inexact int64 `json:"inexact"`
 }
@@ -74,7 +76,7 @@ type Listing struct {
 	filter   filter
 	timeline *timeline // nil: what is shown now, since no snapshot is complete
 	last     bool      // no time was asked for
-	observed []catalog.Observed
+	state    catalog.State
 }
 
 // NewListing checks what is asked for. KindUsage for an expression that is none.
@@ -83,16 +85,16 @@ func NewListing(in Browse) (*Listing, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Listing{in: in, filter: f, last: in.At == 0, observed: in.Catalog.State().Observed}
+	l := &Listing{in: in, filter: f, last: in.At == 0, state: in.Catalog.State()}
 	if l.last {
-		for i := range l.observed {
-			if o := &l.observed[i]; o.Complete && o.Finished {
+		for i := range l.state.Observed {
+			if o := &l.state.Observed[i]; o.Complete && o.Finished {
 				l.in.At = max(l.in.At, o.TakenAt)
 			}
 		}
 	}
 	if l.in.At != 0 {
-		l.timeline = newTimeline(l.in.At, l.observed)
+		l.timeline = newTimeline(l.in.At, l.state.Observed)
 	}
 	return l, nil
 }
@@ -101,8 +103,8 @@ func NewListing(in Browse) (*Listing, error) {
 // and none was asked for.
 func (l *Listing) Moment() Moment {
 	m := Moment{At: l.in.At}
-	for i := range l.observed {
-		o := &l.observed[i]
+	for i := range l.state.Observed {
+		o := &l.state.Observed[i]
 		speaks := cooper.HasPrefix(l.in.Prefix, o.Prefix) || cooper.HasPrefix(o.Prefix, l.in.Prefix)
 		switch {
 		case !o.Complete || !o.Finished || !speaks:
@@ -113,6 +115,9 @@ func (l *Listing) Moment() Moment {
 		}
 	}
 	m.Exact = m.Before != nil && (m.Before.TakenAt == m.At || l.last)
+	if !l.last {
+		m.Warnings = forgotten(&l.state, m.At)
+	}
 	return m
 }
 
@@ -164,7 +169,11 @@ func (l *Listing) Each(ctx context.Context, fn func(*Entry) error) (all Count, k
 // at gives the version of a key that the bucket showed.
 func (l *Listing) at(rows []catalog.Row) (row *catalog.Row, exact bool) {
 	if l.timeline == nil {
-		return shownAt(rows, math.MaxInt64), false
+		if row = shownAt(rows, math.MaxInt64); row == nil {
+			// A tree that was adopted has seen nothing yet, and has a mirror.
+			row = mirrored(rows)
+		}
+		return row, false
 	}
 	row, exact = l.timeline.at(rows)
 	if l.last && !exact {
@@ -173,6 +182,15 @@ func (l *Listing) at(rows []catalog.Row) (row *catalog.Row, exact bool) {
 		exact = before != 0
 	}
 	return row, exact
+}
+
+func mirrored(rows []catalog.Row) *catalog.Row {
+	for i := range rows {
+		if rows[i].Place == catalog.Mirror {
+			return &rows[i]
+		}
+	}
+	return nil
 }
 
 // directory gives the directory that key is counted under, if it is.

@@ -266,3 +266,17 @@ func TestListingsAllocateNothing(t *testing.T) {
 		}
 	}
 }
+
+// What an adopted tree has in its mirror is shown before any snapshot was.
+func TestAdoptedTreesAreListed(t *testing.T) {
+	rows := []catalog.Row{shownRow("k", "2", 9, 7), shownRow("k", "1", 5, 3)}
+	rows[1].Place, rows[1].Reason = catalog.History, catalog.Older
+	got, _ := entries(t, Browse{Catalog: holding(catalog.State{}, rows...)})
+	if len(got) != 1 || got[0] != "k 1 7 2" {
+		t.Errorf("%q", got)
+	}
+	known := KnownVersions(rows)
+	if known[0].State != StateLatest || known[0].Row.VersionID != "2" || known[1].State != catalog.Older {
+		t.Errorf("%+v", known)
+	}
+}

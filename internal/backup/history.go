@@ -12,7 +12,7 @@ import (
 )
 
 // The states of a known version, besides the reasons of the catalog (older,
-// replaced, deleted, vanished, rolled-back).
+// replaced, deleted, vanished, rolled-back, pruned).
 const (
 	StateLatest  = "latest"  // the bucket shows it, as far as is known
 	StatePending = "pending" // its bytes have not arrived yet
@@ -76,8 +76,10 @@ func (k *Known) came() cooper.Instant {
 
 func stateOf(r *catalog.Row) string {
 	noBytes := r.Place == catalog.Nowhere && !r.DeleteMarker
+	// What an adopted tree had in its mirror, no snapshot has shown yet.
+	adopted := r.Place == catalog.Mirror && len(r.Shown) == 0
 	switch {
-	case len(r.Shown)%2 == 1 && r.Gone == 0:
+	case len(r.Shown)%2 == 1 && r.Gone == 0, adopted:
 		return StateLatest
 	case r.Reason != "":
 		return r.Reason
