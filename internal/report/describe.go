@@ -80,11 +80,11 @@ func notes(a *aggregate, meta *inventory.Meta, opt *Options, exact bool) []strin
 	if !exact {
 		add("There are more than %d different suffixes: a rare one may have more than its line says, the rest is under other.", maxSuffixes)
 	}
-	what := "storage alone, without requests and transfers"
+	what := "storage alone"
 	if opt.Prices.Rules == nil {
-		what = "bytes alone: the table has no rules about small objects, monitoring and transitions"
+		what = "bytes alone (the table has no rules about small objects and monitoring)"
 	}
-	add("Costs are those of %s at the prices of %s (%s).", what, opt.Prices.Name(), opt.Prices.Source)
+	add("Costs are those of %s, at the prices of %s.", what, opt.Prices.Name())
 	return notes
 }
 

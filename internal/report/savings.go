@@ -87,7 +87,7 @@ func (a *aggregate) transition(prices *price.Table, to string, days int) Saving 
 	rate, known := prices.Rate(to, "")
 	s := Saving{
 		ID:    fmt.Sprintf("%s-%dd", strings.ReplaceAll(strings.ToLower(to), "_", "-"), days),
-		Title: fmt.Sprintf("Move latest versions of 128 KiB and more to %s after %d days", to, days),
+		Title: fmt.Sprintf("Move latest versions to %s after %d days (from 128 KiB)", to, days),
 	}
 	if !known {
 		return s
@@ -125,7 +125,7 @@ func (a *aggregate) transition(prices *price.Table, to string, days int) Saving 
 
 // tiering moves what is in STANDARD to Intelligent-Tiering.
 func (a *aggregate) tiering(prices *price.Table) Saving {
-	s := Saving{ID: "intelligent-tiering", Title: "Move latest versions of 128 KiB and more to " + tiering}
+	s := Saving{ID: "intelligent-tiering", Title: "Move latest versions to " + tiering + " (from 128 KiB)"}
 	frequent, known := prices.Rate(tiering, "FREQUENT")
 	if !known {
 		return s
@@ -156,7 +156,7 @@ func (a *aggregate) tiering(prices *price.Table) Saving {
 // shrink compresses what compresses.
 func (a *aggregate) shrink(prices *price.Table) Saving {
 	return Saving{
-		ID: "compress", Title: "Compress text and raw numbers: .csv, .json, .log, .nii and the like", Affects: a.compress, PerMonth: a.saved,
+		ID: "compress", Title: "Compress .csv, .json, .log, .nii and the like", Affects: a.compress, PerMonth: a.saved,
 		Once: prices.Cost(map[string]int64{price.Get: a.compress.Count, price.Put: a.compress.Count}, 0),
 		Basis: fmt.Sprintf("Assumed: %d:1 for latest versions of 4 KiB and more whose suffix says so; nothing was read. "+
 			"In a versioned bucket the originals cost until they expire.", compressRatio),

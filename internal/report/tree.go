@@ -53,9 +53,12 @@ func weightOf(p *Part, key bool) int64 {
 }
 
 // fold sums up a child that is not told apart any more.
-func (n *node) fold(child *Part) {
-	n.rest.Names++
-	n.rest.add(child)
+func (n *node) fold(child *Part) { n.rest.Fold(child) }
+
+// Fold sums up one more name.
+func (r *Rest) Fold(p *Part) {
+	r.Names++
+	r.add(p)
 }
 
 // treeBuilder builds the tree of one part of a snapshot from its keys in order.
@@ -304,8 +307,7 @@ func (n *node) export(depth int) *Node {
 	rest := n.rest
 	for _, c := range n.children {
 		if depth == 0 {
-			rest.Names++
-			rest.add(&c.part)
+			rest.Fold(&c.part)
 			continue
 		}
 		out.Children = append(out.Children, c.export(depth-1))

@@ -30,6 +30,7 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // s3Usage is what scripts can do to the bucket lab. Keys and contents may be
 // Go strings.
 const s3Usage = `s3 put KEY CONTENT [class=C] [tier=T] [sse=E] [parts=N] [sum=ALGORITHM] [at=TIME] [times=N]
+s3 begin KEY CONTENT  # an upload of one part that is never finished
 s3 delete KEY | erase KEY [N] | null KEY CONTENT | class KEY CLASS [TIER] | restored KEY | deny PREFIX | corrupt KEY
 s3 versioning STATE | bucket NAME STATE | region NAME REGION
 s3 reset | counts OPERATION N | signed N | has BUCKET KEY CONTENT`
@@ -46,6 +47,8 @@ func s3Cmd(ts *testscript.TestScript, neg bool, args []string) {
 	switch do {
 	case "put":
 		s.put(ts, args[0], args[1], args[2:])
+	case "begin":
+		s.BeginUpload("lab", args[0], mem.PutOptions{}, []byte(args[1]))
 	case "delete":
 		s.Delete("lab", args[0])
 	case "erase":
