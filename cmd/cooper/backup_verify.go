@@ -32,9 +32,10 @@ func (a *app) backupVerifyCmd() *cobra.Command {
 		Short: "Compare a tree with its catalog: missing, changed, corrupt and foreign files",
 		Long: `Looks at every file of mirror and history: is it there, has it the size and time
 of its version, does the catalog know it? With --content every byte is read and
-hashed. With --repair what is missing or damaged is fetched again, damaged and
-foreign files are moved aside, to DIR/.cooper/aside, and files whose time alone is
-wrong get their time back.
+hashed. With --repair what is missing or damaged is fetched again, and files whose
+time alone is wrong get their time back. A damaged file is set aside, to
+DIR/.cooper/aside, when another one is there to take its place; one that the bucket
+does not have any more stays where it is, and is listed. Foreign files are set aside.
 
 Exit code 3 tells that something was found and not repaired.`,
 		Example: `  cooper backup verify /data/backup
@@ -164,17 +165,23 @@ func (a *app) showVerified(v verified, dir string, content bool) error {
 		a.say("Mend it with: cooper backup verify %s %s", term.Clean(dir), flags)
 		return nil
 	}
-	a.say("repaired: %s fetched again; damaged and foreign files are in .cooper/aside", term.Count(v.Applied.Count(cooper.Done)))
+	a.say("repaired: %s fetched again; what was damaged there, and what is foreign, is in .cooper/aside", term.Count(v.Applied.Count(cooper.Done)))
+	for _, f := range v.Applied.Failures {
+		a.say("%s %s (%s): %s; what is there stays as it is", a.stdout.Style(term.Red, string(f.Kind)), term.Clean(f.Key), term.Clean(f.VersionID), term.Clean(f.Message))
+	}
+	if more := v.Applied.Count(cooper.Failed) - int64(len(v.Applied.Failures)); more > 0 {
+		a.say("and %s more: cooper ledger sql \"SELECT key, kind, message FROM outcome WHERE run = '%s' AND status = 'failed'\"", term.Count(more), v.Applied.Run)
+	}
 	return nil
 }
 
-// mending turns findings into a repair: damaged and foreign files are moved
-// aside first, then a plan fetches what is missing.
+// mending turns findings into a repair: foreign files are moved aside, and a
+// plan fetches what is missing or damaged.
 type mending struct {
 	on    bool
 	w     *plan.Writer
 	plan  *backup.Mender
-	aside []string // paths; kept in memory, as damage that large is no repair
+	aside []string // paths of foreign files; kept in memory, as so many are no repair
 	fetch bool
 	// time gives a version's file its time back.
 	time func(row *catalog.Row) error
@@ -201,18 +208,16 @@ func (m *mending) found(x audit.Finding) error {
 		// Perhaps the only copy there is: nothing but its time is touched.
 		return m.time(x.Row)
 	}
-	if x.Path != "" {
-		m.aside = append(m.aside, x.Path)
-	}
 	if x.Row == nil {
+		m.aside = append(m.aside, x.Path)
 		return nil
 	}
 	m.fetch = true
 	return m.plan.Fetch(x.Row)
 }
 
-// repair moves aside and fetches. A crash in between leaves versions missing,
-// which the next verify finds again.
+// repair moves aside and fetches. A damaged file stays where it is until what
+// replaces it was fetched and checked: the commit exchanges them.
 func (m *mending) repair(ctx context.Context, d *drive) (apply.Summary, error) {
 	if err := d.moveAside(m.aside); err != nil {
 		return apply.Summary{}, err

@@ -1,6 +1,9 @@
 package tree
 
 import (
+	"errors"
+	"io/fs"
+
 	"cooper"
 	"cooper/internal/tree/journal"
 )
@@ -158,7 +161,11 @@ func (m *mover) precheckMend(c *Change) (p *problem, held bool, err error) {
 		return nil, false, err
 	}
 	if info.IsDir() {
-		return conflict(at, "a directory has this name"), true, nil
+		err := m.fs.RemoveDir(at)
+		if errors.Is(err, fs.ErrExist) {
+			return conflict(at, "a directory has this name"), true, nil
+		}
+		return nil, false, err
 	}
 	path := heldPath(&c.New.Identity)
 	if _, there, err := lstat(m.fs, path); err != nil || there {
