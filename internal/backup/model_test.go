@@ -164,7 +164,7 @@ func (m *model) carryOut(h plan.Header, actions []cooper.Action, fail func(a *co
 }
 
 func outcomeOf(a *cooper.Action, fail func(a *cooper.Action) cooper.Kind) cooper.Outcome {
-	out := cooper.Outcome{Action: a.ID, Verb: a.Verb, Identity: a.Version.Identity, Status: cooper.Done}
+	out := cooper.Outcome{Action: a.ID, Verb: a.Verb, Identity: a.Version.Identity, Status: cooper.Done, At: 86_400_000}
 	switch a.Verb {
 	case treeop.Defer, treeop.Unarchive:
 		out.Status, out.Kind = cooper.Deferred, cooper.KindArchived
@@ -201,7 +201,17 @@ func (m *model) carry(a *cooper.Action, out cooper.Outcome) error {
 		m.fetched[a.Version.Identity]++
 	}
 	delete(m.rows, before.Identity)
-	m.rows[after.Identity] = after
+	if after.Dropped {
+		m.state.Forgotten = max(m.state.Forgotten, after.Superseded)
+		if n := len(after.Shown); n > 0 {
+			m.state.Forgotten = max(m.state.Forgotten, cooper.Instant(after.Shown[n-1]))
+		}
+	} else {
+		m.rows[after.Identity] = after
+	}
+	if a.Verb == treeop.Prune && out.Status == cooper.Done {
+		delete(m.fetched, after.Identity) // it may be the latest again one day
+	}
 	return nil
 }
 

@@ -2,9 +2,11 @@ package backup
 
 import (
 	"context"
+	"maps"
 	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"cooper"
 	"cooper/internal/inventory"
@@ -194,6 +196,9 @@ func (w *world) checkMirror(t *rapid.T, s *snap, p Policy, before map[string]coo
 // checkPast asks for what the bucket showed at the instants of all snapshots.
 func (w *world) checkPast(t *rapid.T) {
 	for _, s := range w.past {
+		if s.meta.TakenAt <= w.tree.state.Forgotten {
+			continue // of which a restore warns
+		}
 		for _, key := range someKeys {
 			_, latest, clear := s.ofKey(key)
 			if !clear || latest == nil {
@@ -376,6 +381,117 @@ func TestRollbackAndForward(t *testing.T) {
 			t.Fatalf("the second plan is not empty:\n%s", describe(actions, nil))
 		}
 	})
+}
+
+// prune deletes what is old from the tree, and checks that nothing goes that
+// must not.
+func (w *world) prune(t *rapid.T) {
+	before, mirror := map[cooper.Identity]catalog.Row{}, w.tree.mirror()
+	for id, r := range w.tree.rows {
+		before[id] = r
+	}
+	age := time.Duration(rapid.IntRange(1, 20_000).Draw(t, "age")) * time.Millisecond
+	keep := rapid.IntRange(0, 2).Draw(t, "keep")
+	fail := drawFailures(t)
+	var rec recorder
+	h, err := PlanPrune(context.Background(), Prune{Catalog: w.tree, Dir: "/tree", Policy: Careful(), OlderThan: age, KeepLast: keep, ID: "p-3", Now: w.bucket.now}, &rec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("prune at %d older than %s, keeping %d:\n%s", w.bucket.now, age, keep, describe(rec.actions, rec.cuts))
+	if err := w.tree.carryOut(h, rec.actions, fail); err != nil {
+		t.Fatal(err)
+	}
+	if !maps.Equal(mirror, w.tree.mirror()) {
+		t.Fatal("the mirror changed")
+	}
+	left, had := map[string]int{}, map[string]int{}
+	for id, old := range before {
+		now, there := w.tree.rows[id]
+		if old.Place == catalog.History {
+			had[id.Key]++
+		}
+		if there && now.Place == old.Place {
+			if old.Place == catalog.History {
+				left[id.Key]++
+			}
+			continue
+		}
+		switch {
+		case old.Place != catalog.History, len(old.Shown)%2 == 1, old.Superseded+cooper.Instant(age.Milliseconds()) >= w.bucket.now:
+			t.Fatalf("%+v was pruned", old)
+		case there != (old.Gone == 0):
+			t.Fatalf("%+v was pruned, and its row is there: %v", old, there)
+		}
+	}
+	for key, n := range had {
+		if left[key] < min(n, keep) {
+			t.Fatalf("%d of %d versions of %s are left, %d were to be kept", left[key], n, key, keep)
+		}
+		latest := shownAt(w.tree.of(key), w.bucket.now)
+		if _, shown := mirror[key]; !shown && latest != nil && !latest.DeleteMarker && left[key] == 0 {
+			t.Fatalf("all bytes of %s were pruned, while its latest version is not there", key)
+		}
+	}
+}
+
+// of are the rows of one key.
+func (m *model) of(key string) []catalog.Row {
+	return slices.DeleteFunc(m.sorted(key), func(r catalog.Row) bool { return r.Key != key })
+}
+
+// Pruning now and then takes nothing but old versions; nothing of them is
+// fetched again, unless it becomes the latest again, and the tree arrives at the
+// bucket all the same.
+func TestPruningNowAndThen(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := &world{
+			bucket: newBucket(rapid.SampledFrom([]string{"Enabled", "Enabled", ""}).Draw(t, "versioning")),
+			tree:   newModel(), absent: map[cooper.Identity]int{}, dropped: map[string]bool{},
+		}
+		for range rapid.IntRange(1, 6).Draw(t, "runs") {
+			for range rapid.IntRange(0, 8).Draw(t, "operations") {
+				w.bucket.live(t)
+			}
+			s := w.bucket.list()
+			w.spoil(t, s)
+			h, actions := w.follow(t, s, drawPolicy(t, s), drawFailures(t))
+			w.notAgain(t, actions)
+			if !h.Partial && s.meta.Complete && w.bucket.versioning != "" {
+				w.past = append(w.past, s)
+			}
+			if rapid.Bool().Draw(t, "prune") {
+				w.prune(t)
+			}
+			w.checkPast(t)
+		}
+		var s *snap
+		for range 2 {
+			s = w.bucket.list()
+			w.follow(t, s, Careful(), never)
+		}
+		if _, actions := w.follow(t, s, Careful(), never); len(actions) > 0 {
+			t.Fatalf("another plan is not empty:\n%s", describe(actions, nil))
+		}
+		for key, shown := range w.tree.mirror() {
+			if _, latest, _ := s.ofKey(key); latest == nil || !shown.Same(latest.Identity) && !latest.Archived() {
+				t.Fatalf("the mirror shows %+v for %s, the bucket %+v", shown, key, latest)
+			}
+		}
+	})
+}
+
+// notAgain checks that no pruned version is fetched to history.
+func (w *world) notAgain(t *rapid.T, actions []cooper.Action) {
+	for i := range actions {
+		before, err := treeop.Before(actions[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if treeop.Pruned(&before) && actions[i].Verb != treeop.Record && actions[i].Args["to"] != "mirror" {
+			t.Fatalf("%s of %+v, which was pruned", actions[i].Verb, before)
+		}
+	}
 }
 
 func anyVersion(id cooper.Identity) cooper.Identity {

@@ -153,7 +153,7 @@ func (in *Prune) warnings(state *catalog.State, share *plan.Share) []string {
 	case last == nil:
 		ws = append(ws, "the tree was never brought to a complete snapshot: it may not have what the bucket shows now")
 	case last.TakenAt < oldest:
-		ws = append(ws, fmt.Sprintf("the last complete snapshot the tree was brought to is of %s, longer ago than what is to be deleted was superseded; is the backup running, and is the clock right?", last.TakenAt))
+		ws = append(ws, fmt.Sprintf("no complete snapshot was followed since %s, the last is of %s: is the backup running, and is the clock right?", oldest, last.TakenAt))
 	}
 	if share.Exceeded() {
 		ws = append(ws, fmt.Sprintf("versions that would be deleted: %d of %d, with %d of %d bytes, more than the limit of %.3g %%; applying asks for the plan's digest",

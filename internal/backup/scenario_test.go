@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"cooper"
 	"cooper/internal/inventory"
@@ -30,12 +31,13 @@ var update = flag.Bool("update", false, "rewrite what the scenarios expect")
 //	    rejected KEY
 //	plan [prefix=P] [match=M] [archived=restore] [share=F] [forward] [older] [fail=KEY]
 //	rollback T [prefix=P] [fetch]
+//	prune NOW older=AGE [keep=N] [prefix=P] [match=M] [share=F] [fail=KEY]
 //	restore [at=T] [version=V] [key=K] [prefix=P] [to=DEST]
 //	at KEY T
 //	tree
 //
-// A VERSION or ETAG of "-" is empty. plan and rollback are carried out at once;
-// fail makes the downloads of that key fail.
+// A VERSION or ETAG of "-" is empty. plan, rollback and prune are carried out at
+// once; fail makes the downloads of that key fail, or their deletion.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txt")
 	if err != nil || len(files) == 0 {
@@ -118,6 +120,8 @@ func (s *stage) run(t *testing.T, command string, body []string) string {
 		return s.plan(t, opts)
 	case "rollback":
 		return s.rollback(t, words[1], opts)
+	case "prune":
+		return s.prune(t, words[1], opts)
 	case "restore":
 		return s.restore(t, opts)
 	case "at":
@@ -225,12 +229,22 @@ func (s *stage) rollback(t *testing.T, to string, opts map[string]string) string
 	return s.carryOut(t, h, rec, err, opts)
 }
 
+func (s *stage) prune(t *testing.T, now string, opts map[string]string) string {
+	var rec recorder
+	in := Prune{Catalog: s.tree, Dir: "/tree", Policy: s.policy(t, opts), OlderThan: time.Duration(instant(t, opts["older"])) * time.Millisecond, ID: "p-1", Now: instant(t, now)}
+	if has(opts, "keep") {
+		in.KeepLast = int(instant(t, opts["keep"]))
+	}
+	h, err := PlanPrune(context.Background(), in, &rec)
+	return s.carryOut(t, h, rec, err, opts)
+}
+
 func (s *stage) carryOut(t *testing.T, h plan.Header, rec recorder, err error, opts map[string]string) string {
 	if err != nil {
 		return describeError(err)
 	}
 	fail := func(a *cooper.Action) cooper.Kind {
-		if a.Version.Key == opts["fail"] && a.Verb == "fetch" {
+		if a.Version.Key == opts["fail"] && (a.Verb == "fetch" || a.Verb == "prune") {
 			return cooper.KindDenied
 		}
 		return ""
@@ -304,6 +318,9 @@ func describeRow(r *catalog.Row) string {
 		id = "(" + r.ETag + ")"
 	}
 	place := map[catalog.Place]string{catalog.Mirror: "mirror ", catalog.History: "history", catalog.Nowhere: "pending"}[r.Place]
+	if r.Place == catalog.Nowhere && r.Reason == catalog.Pruned {
+		place = "pruned "
+	}
 	if r.DeleteMarker {
 		place = "marker "
 	}

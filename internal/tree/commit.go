@@ -178,13 +178,19 @@ func (t *Tree) complete(ctx context.Context, p permit.Permit, entry *journal.Ent
 	return t.release(entry) // step 5
 }
 
-// forgotten is the newest instant at which a version whose row goes for good
-// was superseded.
+// forgotten is the newest instant at which a version whose row goes for good was
+// superseded, or shown by a snapshot: one that was uploaded in parts is dated by
+// their beginning, and so may have superseded another before that was last shown.
 func forgotten(entry *journal.Entry) (at cooper.Instant) {
 	left := leftOut(entry)
 	for i := range entry.Changes {
-		if c := &entry.Changes[i]; c.New.Dropped && !left[i] {
-			at = max(at, c.New.Superseded)
+		c := &entry.Changes[i]
+		if !c.New.Dropped || left[i] {
+			continue
+		}
+		at = max(at, c.New.Superseded)
+		if n := len(c.New.Shown); n > 0 {
+			at = max(at, cooper.Instant(c.New.Shown[n-1]))
 		}
 	}
 	return at

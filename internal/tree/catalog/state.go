@@ -20,8 +20,8 @@ type State struct {
 	Observed []Observed `json:"observed"`
 	// Pinned is set by a rollback: a later run refuses until told to go on.
 	Pinned *Pin `json:"pinned,omitempty"`
-	// Forgotten is the newest instant at which a version was superseded whose row
-	// was dropped, as it was pruned and the bucket does not have it any more. What
+	// Forgotten is the newest instant at which a version was superseded or shown
+	// whose row was dropped, as it was pruned and the bucket does not have it any more. What
 	// the catalog says of times before is not the whole truth; 0 if it is.
 	Forgotten cooper.Instant `json:"forgotten,omitempty"`
 }
