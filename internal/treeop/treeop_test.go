@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"cooper"
 	"cooper/internal/tree/catalog"
@@ -26,6 +27,12 @@ func TestApply(t *testing.T) {
 	inMirror := catalog.Row{Identity: idV1, Place: catalog.Mirror, Shown: []int64{50}, FirstSeen: 50, Check: cooper.Verified, Method: "md5"}
 	inHistory := inMirror
 	inHistory.Place, inHistory.Reason, inHistory.Superseded, inHistory.Shown = catalog.History, catalog.Replaced, 2000, []int64{50, 90}
+	pruned := inHistory
+	pruned.Place, pruned.Reason, pruned.Check, pruned.Method = catalog.Nowhere, catalog.Pruned, "", "pruned 2026-11-22"
+	goneToo := inHistory
+	goneToo.Gone = 95
+	noon := done
+	noon.At = cooper.InstantOf(time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC))
 	absent := inMirror
 	absent.AbsentSince = 70
 	tests := []struct {
@@ -65,6 +72,17 @@ func TestApply(t *testing.T) {
 				r.Place, r.Reason, r.Superseded, r.Shown, r.Gone = catalog.History, catalog.Vanished, 70, []int64{50, 70}, 100
 			}},
 		{"gone", Record, inHistory, Args{At: 100, Absent: Gone}, done, func(r *catalog.Row) { r.Gone = 100 }},
+		{"pruned", Prune, inHistory, Args{Reason: catalog.Replaced}, noon, func(r *catalog.Row) { *r = pruned }},
+		{"pruned, and gone from the bucket", Prune, goneToo, Args{Reason: catalog.Replaced}, noon,
+			func(r *catalog.Row) { *r = pruned; r.Gone, r.Dropped = 95, true }},
+		{"not pruned", Prune, inHistory, Args{Reason: catalog.Replaced}, failed, func(*catalog.Row) {}},
+		{"pruned before, and gone now", Record, pruned, Args{At: 100, Absent: Gone}, done, func(r *catalog.Row) { r.Gone, r.Dropped = 100, true }},
+		{"pruned before, and the latest again, but not fetched", Fetch, pruned, Args{To: catalog.Mirror, At: 100, Show: On}, failed,
+			func(r *catalog.Row) { r.Reason, r.Method, r.Shown = "", "", []int64{50, 90, 100} }},
+		{"pruned before, and fetched again", Fetch, pruned, Args{To: catalog.Mirror}, done,
+			func(r *catalog.Row) {
+				r.Place, r.Reason, r.Superseded, r.Check, r.Method = catalog.Mirror, "", 0, cooper.Verified, "md5"
+			}},
 		{"copying out changes nothing", CopyOut, inHistory, Args{}, done, func(*catalog.Row) {}},
 	}
 	for _, tt := range tests {
@@ -80,6 +98,18 @@ func TestApply(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", got, want)
 			}
 		})
+	}
+}
+
+func TestPrunedOn(t *testing.T) {
+	row := catalog.Row{Place: catalog.Nowhere, Reason: catalog.Pruned, Method: "pruned 2026-11-22"}
+	if day := PrunedOn(&row); day != "2026-11-22" {
+		t.Errorf("pruned on %q", day)
+	}
+	for _, r := range []catalog.Row{{}, {Place: catalog.History, Reason: catalog.Older}, {Method: "md5"}} {
+		if day := PrunedOn(&r); day != "" || Pruned(&r) {
+			t.Errorf("%+v was pruned on %q", r, day)
+		}
 	}
 }
 

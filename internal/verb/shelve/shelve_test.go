@@ -139,7 +139,7 @@ func (w *world) run(p *actions) (sum apply.Summary, err error) {
 		Run: run, Plan: p, Target: New(tr), Facts: w.facts, Workers: 2, Clock: time.Now,
 		Verbs: map[string]apply.Verb{
 			treeop.Fetch: fetch.New(w.store, fetch.Into(tr.Staging()), fetch.Options{}), treeop.Defer: fetch.Deferred{},
-			treeop.Retire: nil, treeop.Promote: nil, treeop.Record: nil,
+			treeop.Retire: nil, treeop.Promote: nil, treeop.Record: nil, treeop.Prune: nil,
 		},
 	})
 }
@@ -389,6 +389,8 @@ func TestChange(t *testing.T) {
 	v := version("k", "v1", "one")
 	was := catalog.Row{Identity: v.Identity, Place: catalog.Mirror, Shown: []int64{int64(day1)}, FirstSeen: day1, Check: cooper.Verified, Method: "md5"}
 	facts := treeop.FactsOf(&was, &v)
+	older := was
+	older.Place, older.Reason, older.Superseded = catalog.History, catalog.Replaced, day2
 	done, failed := cooper.Outcome{Status: cooper.Done, Check: cooper.Verified, Method: "md5"}, cooper.Outcome{Status: cooper.Failed, Kind: cooper.KindMissing}
 	for _, c := range []struct {
 		name   string
@@ -402,6 +404,9 @@ func TestChange(t *testing.T) {
 		{"fetched", treeop.Fetch, treeop.Args{To: catalog.History, Reason: catalog.Older, At: day1}, done, tree.Place, catalog.History, true},
 		{"not fetched, new", treeop.Fetch, treeop.Args{To: catalog.Mirror, At: day1, Show: treeop.On}, failed, tree.Record, catalog.Nowhere, true},
 		{"not fetched again", treeop.Fetch, treeop.Args{To: catalog.Mirror, Was: facts}, failed, tree.Record, catalog.Mirror, false},
+		{"fetched again", treeop.Fetch, treeop.Args{To: catalog.Mirror, Was: facts}, done, tree.Mend, catalog.Mirror, true},
+		{"pruned", treeop.Prune, treeop.Args{Was: treeop.FactsOf(&older, &v)}, done, tree.Prune, catalog.Nowhere, true},
+		{"not pruned", treeop.Prune, treeop.Args{Was: treeop.FactsOf(&older, &v)}, failed, tree.Record, catalog.History, false},
 		{"restored copy fetched", treeop.Unarchive, treeop.Args{To: catalog.Mirror}, done, tree.Place, catalog.Mirror, true},
 		{"retired", treeop.Retire, treeop.Args{To: catalog.History, Reason: catalog.Deleted, Superseded: day2, At: day2, Show: treeop.Off, Was: facts}, done, tree.Retire, catalog.History, true},
 		{"kept", treeop.Retire, treeop.Args{To: catalog.History, At: day2, Show: treeop.Off, Was: facts}, cooper.Outcome{Status: cooper.Deferred}, tree.Record, catalog.Mirror, true},
@@ -419,3 +424,30 @@ func TestChange(t *testing.T) {
 		}
 	}
 }
+
+// TestPrune: what is pruned is gone, its row says so, and the facts tell.
+func TestPrune(t *testing.T) {
+	w := newWorld(t)
+	one, two := version("k", "v1", "one"), version("k", "v2", "two")
+	two.LastModified = day2
+	w.store["v1"], w.store["v2"] = "one", "two"
+	for _, err := range []error{
+		second(w.apply("p-1", "backup", day1, w.shown(one, day1))),
+		second(w.apply("p-2", "backup", day2, w.shown(two, day2), w.replaced(one))),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := w.rows("k")[1]
+	sum, err := w.apply("p-3", "prune", 0, cooper.Action{Verb: treeop.Prune, Version: one, Args: treeop.Args{Reason: old.Reason, Was: treeop.FactsOf(&old, &one)}.Encode()})
+	if err != nil || sum.Verbs[treeop.Prune][cooper.Done] != 1 {
+		t.Fatalf("%+v, %v", sum, err)
+	}
+	w.want(map[string]string{"mirror/k": "two"})
+	if rows := w.rows("k"); len(rows) != 2 || !treeop.Pruned(&rows[1]) || rows[1].Superseded != day2 || treeop.PrunedOn(&rows[1]) == "" {
+		t.Errorf("%+v", rows)
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
