@@ -64,7 +64,11 @@ func (a *app) showDuplicates(d *report.Duplicates) {
 		a.say("no duplicates: no two versions have ETag and size in common")
 		return
 	}
-	a.say("%s exist more than once; copies beyond the first are", term.Plural(d.Groups, "content"))
+	exist := "contents exist"
+	if d.Groups == 1 {
+		exist = "content exists"
+	}
+	a.say("%s %s more than once; copies beyond the first are", term.Count(d.Groups), exist)
 	t := &bars{out: a.stdout, heads: append([]string{""}, briefHeads...)}
 	for _, x := range []struct {
 		name string
