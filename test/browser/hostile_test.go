@@ -91,6 +91,7 @@ func TestBigReport(t *testing.T) {
 	}
 	sum(root)
 	p := open(t, around(root), look{width: 1280, height: 900})
+	t.Logf("drawn after %.0f ms", eval[float64](p, `performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd`))
 	parts := p.rects(tiles)
 	if len(parts) < 50 || len(parts) > 401 {
 		t.Errorf("%d tiles", len(parts))

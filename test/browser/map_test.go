@@ -117,8 +117,10 @@ func TestInsideAndOut(t *testing.T) {
 	after := p.rects("main")[0]
 	want(t, "width and place of the page", [2]float64{after.X, after.W}, [2]float64{before.X, before.W})
 	top := p.rects("#distributions")[0].Y - p.rects("#map")[0].Y
-	p.do(chromedp.MouseEvent("mouseMoved", 600, 300))
+	over := p.rects(tiles + `[aria-label^="derivatives/"] .inner`)[0]
+	p.do(chromedp.MouseEvent("mouseMoved", over.X+over.W/2, over.Y+over.H/2))
 	p.settle()
+	want(t, "what the mouse is over", strings.HasPrefix(p.text(".detail"), "Prefixderivatives/sub-"), true)
 	want(t, "next section", p.rects("#distributions")[0].Y-p.rects("#map")[0].Y, top)
 	// And by the table.
 	p.click(`#map tbody tr:nth-child(2) button`)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
 	"cooper/internal/report"
@@ -117,8 +118,13 @@ func TestTheme(t *testing.T) {
 	p.click(".theme")
 	want(t, "chosen", paper(p), light)
 	want(t, "the button offers the other", p.text(".theme"), "Dark theme")
+	p.do(chromedp.Reload())
+	p.settle()
+	want(t, "remembered", paper(p), light)
 	p.click(".theme")
 	want(t, "and back", paper(p), dark)
+	p.as(look{width: 800, height: 600})
+	want(t, "with the system again", paper(p), light)
 }
 
 // TestGrowth reads the chart by keyboard, and says so if there is nothing to draw.

@@ -18,7 +18,7 @@ func TestPictures(t *testing.T) {
 	r := pictured(t)
 	deep := "#at=" + r.Tree.Children[1].Name + "&by=noncurrent&colour=noncurrent"
 	for name, l := range map[string]look{
-		"report":      {width: 1280, height: 900},
+		"report":      {width: 1280, height: 1120},
 		"dark":        {width: 1280, height: 900, dark: true},
 		"deep":        {width: 1280, height: 1000, hash: deep},
 		"deep-dark":   {width: 1280, height: 1000, hash: deep, dark: true},

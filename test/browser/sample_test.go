@@ -45,7 +45,7 @@ func sample() *report.Report {
 				leaf.Noncurrent = report.Amount{Count: int64(old / 1e8), Bytes: int64(old), Cost: old / 1e9 * .021}
 				sub.Children = append(sub.Children, leaf)
 			}
-			sub.Rest = &report.Rest{Names: 40, Part: report.Part{Current: report.Amount{Count: 40, Bytes: int64(top.share * 1e9), Cost: top.share * .021}, DeleteMarkers: int64(s)}}
+			sub.Rest = &report.Rest{Names: 5000, Part: report.Part{Current: report.Amount{Count: int64(5000 + 4*s), Bytes: int64(top.share * 1e9), Cost: top.share * .021}, DeleteMarkers: int64(s)}}
 			n.Children = append(n.Children, sub)
 		}
 		root.Children = append(root.Children, n)

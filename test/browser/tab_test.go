@@ -23,7 +23,8 @@ import (
 	reportpage "cooper/internal/report/page"
 )
 
-// One Chromium serves all tests; each has a tab of its own.
+// One Chromium serves all tests; each has a tab of its own, which shares nothing
+// with the others.
 var browser struct {
 	once sync.Once
 	ctx  context.Context
@@ -114,7 +115,7 @@ func open(t *testing.T, r *report.Report, l look) *tab {
 		t.Fatal(err)
 	}
 	p := &tab{t: t, url: "file://" + path}
-	ctx, end := chromedp.NewContext(browser.ctx, chromedp.WithListener(p.watch))
+	ctx, end := chromedp.NewContext(browser.ctx, chromedp.WithNewBrowserContext(), chromedp.WithListener(p.watch))
 	p.ctx = ctx
 	t.Cleanup(func() {
 		if err := chromedp.Cancel(ctx); err != nil {

@@ -173,7 +173,8 @@ func TestNothingFromElsewhere(t *testing.T) {
 }
 
 func TestTheSameReportGivesTheSamePage(t *testing.T) {
-	if write(t, everywhere("b")) != write(t, everywhere("b")) {
+	first := write(t, everywhere("b"))
+	if second := write(t, everywhere("b")); first != second {
 		t.Error("two pages of one report differ")
 	}
 }

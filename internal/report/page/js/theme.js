@@ -8,7 +8,10 @@ function themeButton() {
   const root = document.documentElement;
   const isDark = () => root.dataset.theme ? root.dataset.theme === 'dark' : system.matches;
   const button = el('button', { type: 'button', class: 'theme', onclick: () => {
-    root.dataset.theme = isDark() ? 'light' : 'dark';
+    const theme = isDark() ? 'light' : 'dark';
+    // Back at what the system has, the page follows the system again.
+    if ((theme === 'dark') === system.matches) delete root.dataset.theme;
+    else root.dataset.theme = theme;
     remember(THEME, root.dataset.theme);
     say();
   } });
@@ -23,7 +26,8 @@ function themeButton() {
 // Storage throws where it is switched off: nothing is lost but a preference.
 function remember(name, value) {
   try {
-    localStorage.setItem(name, value);
+    if (value) localStorage.setItem(name, value);
+    else localStorage.removeItem(name);
   } catch { /* the theme is for this visit */ }
 }
 

@@ -4,7 +4,8 @@ const LEAST_TILE = 36; // px²: smaller ones are drawn together
 const MOST_TILES = 400;
 const MOST_INNER = 150;
 const CAPTION = 20; // px
-const LETTER = 7.4, INNER_LETTER = 6.4; // px, more or less: the style sheet cuts what is wider
+const LEAST_NAME = 6; // characters
+const FONT = 'bold 12px', INNER_FONT = '11px'; // as in the style sheet, to measure by
 
 // parts divides a node for the map: its children by measure, the largest first,
 // with those that would be too small to see, and its rest, as one part at the end.
@@ -59,7 +60,7 @@ function tile(part, view, space) {
     class: `tile ${node.isRest ? 'rest' : COLOURS[view.colour].of(node, view.now)} ${inner.length ? 'opened' : ''} ${node.children.length ? '' : 'leaf'}`,
     tabindex: -1,
     'aria-label': spoken(node, view),
-  }, caption(part, view, rect, LETTER), ...inner);
+  }, caption(part, view, rect, FONT), ...inner);
   place(button, rect, space);
   view.nodes.set(button, node);
   return button;
@@ -72,22 +73,44 @@ function innerTiles(node, rect, view) {
     const box = el('span', {
       class: `inner ${part.node.isRest ? 'rest' : COLOURS[view.colour].of(part.node, view.now)}`,
       'aria-hidden': 'true',
-    }, caption(part, view, part.rect, INNER_LETTER));
+    }, caption(part, view, part.rect, INNER_FONT));
     place(box, part.rect, rect);
     view.nodes.set(box, part.node);
     return box;
   });
 }
 
-// caption names a tile as far as there is room; what does not fit is cut from
-// the middle of the name, as names of neighbours often differ at their ends.
-function caption(part, view, { w, h }, letter) {
-  if (w < 44 || h < 18) return null;
-  const room = Math.floor((w - 10) / letter);
+// caption names a tile as far as there is room.
+function caption(part, view, { w, h }, font) {
+  if (h < 18) return null;
+  const room = w - 14;
   const name = part.node.isRest ? `${count(part.node.names)} smaller` : visible(label(part.node));
-  return el('span', { class: 'caption' }, named(name, room),
-    room >= name.length + 10 ? el('span', { class: 'value' }, tileValue(part, view)) : null);
+  const shown = fit(name, room, font);
+  if (!shown) return null;
+  const value = tileValue(part, view);
+  return el('span', { class: 'caption' }, named(name, shown),
+    textWidth(name, font) + 12 + textWidth(value, font) <= room ? el('span', { class: 'value' }, value) : null);
 }
+
+// fit tells how many characters of a name there is room for, in px; 0 if so few
+// that they would say nothing. What is cut is the middle of a name, as names of
+// neighbours often differ at their ends.
+function fit(name, room, font) {
+  const whole = textWidth(name, font), length = Array.from(name).length;
+  if (whole <= room) return length;
+  let n = Math.ceil(length * room / whole);
+  while (n >= LEAST_NAME && textWidth(middle(name, n), font) > room) n--;
+  return n >= LEAST_NAME ? n : 0;
+}
+
+// textWidth measures a text in px.
+function textWidth(text, font) {
+  pen.font = `${font} ${family ||= getComputedStyle(document.body).fontFamily}`;
+  return pen.measureText(text).width;
+}
+
+const pen = document.createElement('canvas').getContext('2d');
+let family = '';
 
 function tileValue({ value }, view) {
   return view.measure === 'objects' ? short(value) : MEASURES[view.measure].show(value);
