@@ -23,8 +23,8 @@ func (a *app) snapshotCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "snapshot [s3://BUCKET]",
 		Short: "Take stock of a bucket: import its inventory, or list it",
-		Long: `Reads an S3 Inventory report (CSV or Parquet, from a bucket or a directory), or
-lists the bucket now, and keeps the result: checked, normalised, sorted by key,
+		Long: `Reads an S3 Inventory report (CSV, Parquet or ORC, from a bucket or a directory),
+or lists the bucket now, and keeps the result: checked, normalised, sorted by key,
 as Parquet files in the workspace. Rows that make no sense are set aside and
 reported; they never look like deletions.`,
 		Example: `  # the newest daily report

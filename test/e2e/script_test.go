@@ -34,10 +34,12 @@ func scriptParams() testscript.Params {
 			server.CreateBucket("reports", "")
 			e.Values["server"] = stage
 			e.Vars = append(e.Vars, env(h.URL, filepath.Join(e.WorkDir, "ws"))...)
+			files, err := filepath.Abs("../../internal/inventory/s3report/orc/testdata")
+			e.Setenv("ORC", files) // files of real writers
 			e.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
-			return nil
+			return err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"s3": s3Cmd, "code": codeCmd, "report": reportCmd},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"s3": s3Cmd, "code": codeCmd, "report": reportCmd, "orcreport": orcCmd},
 	}
 }
 

@@ -292,10 +292,7 @@ func TestORCReadEndsWithItsContextAndSink(t *testing.T) {
 
 // limited is a Sink that has enough at some time: a few bytes can stand for any
 // number of rows.
-type limited struct {
-	countSink
-	left int
-}
+type limited struct{ left int }
 
 var errLimit = errors.New("enough")
 

@@ -49,7 +49,7 @@ func (r *ints) next() (err error) {
 	if err != nil {
 		return err
 	}
-	n := 0
+	var n int
 	switch {
 	case !r.second && b < 0x80:
 		n, err = r.repeated(int(b) + 3)
