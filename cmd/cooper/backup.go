@@ -23,7 +23,7 @@ version is and how far it was verified (DIR/.cooper).`,
   cooper backup status /data/backup
   cooper backup restore /data/backup --prefix images/ --to /tmp/images`,
 	}
-	cmd.AddCommand(a.backupRunCmd(), a.backupPlanCmd(), a.backupStatusCmd(), a.backupVerifyCmd(), a.backupRestoreCmd(), a.backupRollbackCmd(), a.backupPruneCmd(),
+	cmd.AddCommand(a.backupRunCmd(), a.backupAdoptCmd(), a.backupPlanCmd(), a.backupStatusCmd(), a.backupVerifyCmd(), a.backupRestoreCmd(), a.backupRollbackCmd(), a.backupPruneCmd(),
 		a.backupLsCmd(), a.backupHistoryCmd())
 	return group(cmd)
 }

@@ -115,17 +115,24 @@ func (t *Tree) create(want keypath.Layout) error {
 			return err
 		}
 	}
-	lock, err := t.fs.OpenWrite(lockPath) // against another who creates here
+	return t.whileMaking(func() error {
+		return t.createLocked(want, func() error { return catalog.Create(t.fs) })
+	})
+}
+
+// whileMaking keeps others from making a tree here meanwhile.
+func (t *Tree) whileMaking(do func() error) error {
+	lock, err := t.fs.OpenWrite(lockPath)
 	if err != nil {
 		return err
 	}
-	if ok, err := tryLock(lock); err != nil || !ok {
-		if err == nil {
-			err = &cooper.Error{Kind: cooper.KindLocked, Where: t.dir, Message: "another process makes a tree here", Remedy: "wait for it"}
-		}
-		return errors.Join(err, lock.Close())
+	ok, err := tryLock(lock)
+	if err == nil && !ok {
+		err = &cooper.Error{Kind: cooper.KindLocked, Where: t.dir, Message: "another process makes a tree here", Remedy: "wait for it"}
 	}
-	err = t.createLocked(want)
+	if err == nil {
+		err = do()
+	}
 	return errors.Join(err, lock.Close())
 }
 
@@ -134,7 +141,7 @@ func (t *Tree) isEmpty(dir string) bool {
 	return err == nil && len(infos) == 0
 }
 
-func (t *Tree) createLocked(want keypath.Layout) error {
+func (t *Tree) createLocked(want keypath.Layout, makeCatalog func() error) error {
 	// Another process may have made the tree, and filled it, since this one
 	// looked: then an empty catalog would lose what it holds.
 	if err := t.readVersion(); err == nil || cooper.KindOf(err) != cooper.KindUsage {
@@ -143,7 +150,7 @@ func (t *Tree) createLocked(want keypath.Layout) error {
 	if err := t.probe(); err != nil {
 		return err
 	}
-	if err := catalog.Create(t.fs); err != nil {
+	if err := makeCatalog(); err != nil {
 		return err
 	}
 	return t.writeVersion(want)
@@ -180,7 +187,7 @@ func (t *Tree) writeVersion(l keypath.Layout) error {
 // probe makes sure that the file system tells apart whatever S3 tells apart,
 // and keeps times.
 func (t *Tree) probe() (err error) {
-	const dir = metaDir + "/probe"
+	const dir = probeDir
 	names := []string{"case", "CASE", "\u00e9", "e\u0301", "dot", "dot.", "blank ", "blank", `back\slash`, "colon:", "question?*|<>\""}
 	if err := t.fs.MkdirAll(dir); err != nil {
 		return err

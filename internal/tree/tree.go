@@ -33,6 +33,7 @@ const (
 	journalDir  = metaDir + "/journal"
 	asideDir    = metaDir + "/aside"
 	heldDir     = metaDir + "/held"
+	probeDir    = metaDir + "/probe"
 	lockPath    = metaDir + "/lock"
 	versionPath = metaDir + "/VERSION"
 )
@@ -82,6 +83,18 @@ type Tree struct {
 // if the file system cannot hold one, or the tree is of a newer format or another
 // layout.
 func Open(dir string, opt Options) (*Tree, error) {
+	t, err := unmade(dir, opt)
+	if err != nil {
+		return nil, err
+	}
+	if err := t.open(opt); err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+// unmade is a Tree of which nobody knows yet whether it is one.
+func unmade(dir string, opt Options) (*Tree, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, &cooper.Error{Kind: cooper.KindUsage, Where: dir, Message: "this is no path", Err: err}
@@ -101,9 +114,6 @@ func Open(dir string, opt Options) (*Tree, error) {
 			return nil, err
 		}
 		t.ownsFS = true
-	}
-	if err := t.open(opt); err != nil {
-		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
 }

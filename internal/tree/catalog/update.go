@@ -9,7 +9,6 @@ import (
 
 	"cooper"
 	"cooper/internal/permit"
-	"cooper/internal/tree/safefs"
 )
 
 // fanout is how many sequences of one level become one of the next. Reading
@@ -28,14 +27,6 @@ const Dir = dir
 
 // FirstGeneration is that of an empty catalog.
 const FirstGeneration = 1
-
-// Create makes an empty catalog in the tree whose root is fsys.
-func Create(fsys safefs.FS) error {
-	if err := fsys.MkdirAll(dir); err != nil {
-		return err
-	}
-	return writeState(fsys, &State{Format: format, Generation: FirstGeneration, Runs: []Sorted{}, Observed: []Observed{}})
-}
 
 // Append writes rows as a new sequence, which is not part of the catalog until
 // it stands in a published state, nor on disk until the file system was

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cooper/internal/term"
+	"cooper/internal/tree"
+	"cooper/internal/tree/adopt"
+)
+
+func (a *app) backupAdoptCmd() *cobra.Command {
+	var look bool
+	cmd := &cobra.Command{
+		Use:   "adopt DIR",
+		Short: "Take over a backup that s3invsync made",
+		Long: `Makes a tree of a directory that s3invsync backed up to, by the names, sizes and
+times of its files and by s3invsync's JSON files. No file is read, moved or changed;
+everything new is in DIR/.cooper. The tree has the layout inline.
+
+All versions are unverified: the next backup compares them with the inventory, and
+fetches what does not fit; backup verify --content reads them. What belongs to no
+version stays where it is, and is listed.
+
+Do not run s3invsync on the directory again: it deletes what it does not know.
+
+Exit codes: 0 adopted, whatever was left out; 1 there is nothing to adopt; 2 it
+failed; 4 there is a tree already.`,
+		Example: `  cooper backup adopt /data/backup --plan-only
+  cooper backup adopt /data/backup
+  cooper backup run s3://bucket /data/backup --inventory s3://reports/inventory/bucket/daily/`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.backupAdopt(cmd.Context(), args[0], look)
+		},
+	}
+	cmd.Flags().BoolVar(&look, "plan-only", false, "tell what would be adopted; write nothing")
+	return cmd
+}
+
+// adopted is what adopt prints as JSON, after a line for all that is left out.
+type adopted struct {
+	Tree string `json:"tree"`
+	adopt.Result
+	PlanOnly bool `json:"plan_only,omitempty"`
+}
+
+func (a *app) backupAdopt(ctx context.Context, dir string, look bool) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	count := a.countersFor(nil)
+	count.Phase("adopt")
+	stop := a.follow(count)
+	defer stop()
+	res, err := adopt.Run(ctx, abs, adopt.Options{
+		Look: look, Progress: count, Tree: tree.Options{Clock: a.clock},
+		Left: func(l adopt.Left) error {
+			stop()
+			return a.showLeft(l)
+		},
+	})
+	stop()
+	if err != nil {
+		return err
+	}
+	if a.json {
+		return a.emit(adopted{Tree: abs, Result: res, PlanOnly: look})
+	}
+	a.showAdopted(&res, dir, look)
+	return nil
+}
+
+func (a *app) showLeft(l adopt.Left) error {
+	if a.json {
+		return a.emit(l)
+	}
+	a.say("%s  %s", a.stdout.Style(term.Yellow, fmt.Sprintf("%-10s", l.Reason)), term.Clean(l.Path))
+	return nil
+}
+
+// leftWords say what the reasons mean, where there was one.
+var leftWords = map[adopt.Reason]string{
+	adopt.Unlisted:   "s3invsync's JSON says nothing of it: an interrupted download, or not s3invsync's",
+	adopt.Temporary:  "what s3invsync was writing when it was stopped",
+	adopt.OddName:    "no key is stored under such a name",
+	adopt.NoFile:     "a link, or something else that is no file",
+	adopt.Unreadable: "no right to look into it, or another file system",
+	adopt.Broken:     "a JSON file that makes no sense; the latest versions beside it are unlisted",
+	adopt.Twice:      "a second copy of a version",
+	adopt.Absent:     "s3invsync's JSON names it, and it is not there",
+}
+
+func (a *app) showAdopted(res *adopt.Result, dir string, look bool) {
+	word := "adopted:"
+	if look {
+		word = "would adopt:"
+	}
+	a.say("%s %s (%s), %s (%s)", a.stdout.Style(term.Green, word), term.Plural(res.Latest.Count, "latest version"), term.Bytes(res.Latest.Bytes),
+		term.Plural(res.Older.Count, "older one"), term.Bytes(res.Older.Bytes))
+	if len(res.Left) > 0 {
+		a.say("left where they are:")
+		for _, r := range slices.Sorted(maps.Keys(res.Left)) {
+			a.say("  %6s  %-10s  %s", term.Count(res.Left[r]), r, leftWords[r])
+		}
+	}
+	switch {
+	case res.Started > res.Finished:
+		a.say("%s", a.stdout.Style(term.Yellow, fmt.Sprintf("s3invsync's last run, of %s, did not end well", res.Started)))
+	case res.Finished != 0:
+		a.say("s3invsync's last run ended at %s", res.Finished)
+	}
+	dir = strings.TrimSpace(term.Clean(dir))
+	if look {
+		a.say("Adopt it with: cooper backup adopt %s", dir)
+		return
+	}
+	a.say("Go on with: cooper backup run s3://BUCKET %s --inventory URL", dir)
+	a.say("Do not run s3invsync on it again: it would delete .cooper, and what it does not know.")
+}
