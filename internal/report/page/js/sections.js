@@ -59,7 +59,7 @@ function savings(report) {
       { head: 'Saves a month', number: true, value: r => r.saves_per_month, show: r => el('b', {}, dollars(r.saves_per_month)) },
       { bar: r => bar(Math.max(r.saves_per_month, 0), 0, most) },
       { head: 'Of the cost', number: true, value: r => r.saves_per_month, show: r => percent(r.saves_per_month, cost) },
-      { head: 'Affects', number: true, value: r => r.affects.bytes, show: r => [bytes(r.affects.bytes), el('span', { class: 'basis' }, plural(r.affects.count, 'version'))] },
+      { head: 'Affects', number: true, value: r => r.affects.bytes, show: r => [bytes(r.affects.bytes), el('span', { class: 'basis' }, plural(r.affects.count, r.id.includes('upload') ? 'upload' : 'version'))] },
       { head: 'Costs once', number: true, value: r => r.costs_once, show: r => dollars(r.costs_once) },
       { head: 'Paid back', number: true, value: back, show: r => months(back(r)) },
     ], rules, { most: 20, sort: 1 })) : null);
