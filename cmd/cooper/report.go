@@ -157,6 +157,7 @@ func (a *app) countReport(ctx context.Context, ws *workspace.Workspace, s, then 
 	}
 	count := progress.New(a.clock, nil)
 	count.Phase("report")
+	count.Expect(rowsToRead(s, then, &opt), 0)
 	opt.Progress = func(n int64) { count.Skip(n, 0) }
 	stop := a.follow(count)
 	defer stop()
@@ -182,6 +183,24 @@ func (a *app) countReport(ctx context.Context, ws *workspace.Workspace, s, then 
 	count.Phase("uploads")
 	r.SetUploads(uploads.wait())
 	return r, nil
+}
+
+// rowsToRead is how many versions there are to read; 0 if a prefix makes that
+// unknown.
+func rowsToRead(s, then *inventory.Snapshot, opt *report.Options) int64 {
+	if opt.Prefix != "" {
+		return 0
+	}
+	m := s.Meta()
+	n := m.Versions + m.DeleteMarkers
+	passes := int64(1)
+	if opt.Duplicates {
+		passes++
+	}
+	if then != s {
+		passes++
+	}
+	return n * passes
 }
 
 // metas describes the snapshots of the workspace. One that cannot be read is no

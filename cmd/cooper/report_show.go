@@ -275,7 +275,7 @@ func (a *app) rangeLines(title string, rows []report.Row, total *report.Part, wi
 }
 
 func (a *app) showUploads(u *report.Uploads) {
-	text := ""
+	var text string
 	switch {
 	case u.Count > 0:
 		text = term.Count(u.Count)

@@ -68,6 +68,7 @@ var missions = []string{in + "backup", in + "compress", in + "purge", in + "gc",
 func rules() []rule {
 	seen := []string{"cooper", in + "inventory", in + "plan", in + "ledger", in + "query", in + "price", in + "tree/catalog", in + "tree/keypath", in + "treeop"}
 	rs := []rule{
+		{of: in + "report", only: []string{"cooper", in + "report", in + "inventory", in + "price", in + "query"}, why: "a report reads snapshots; live facts are handed in"},
 		{of: in + "permit", only: []string{}, why: "a token knows nobody"},
 		{of: in + "store", only: []string{"cooper", in + "store"}, why: "stores know no missions and no trees"},
 		{of: in + "inventory", only: []string{"cooper", in + "store", in + "inventory"}, why: "an inventory needs a store at most"},

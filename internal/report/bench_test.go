@@ -44,7 +44,7 @@ func BenchmarkDuplicates(b *testing.B) { benchmarkTake(b, true) }
 
 func benchmarkTake(b *testing.B, duplicates bool) {
 	s := benchSnapshot(b)
-	opt := Options{Depth: -1, Prices: prices(b), Duplicates: duplicates, TempDir: b.TempDir()}
+	opt := Options{Depth: -1, Prices: prices(b), Duplicates: duplicates, TempDir: b.TempDir(), Memory: 512 * mib}
 	runtime.GC()
 	stop := watchHeap()
 	for b.Loop() {

@@ -27,12 +27,6 @@ type class struct {
 	big [ages]Amount
 }
 
-// archived tells whether reading needs a restore.
-func (c *class) archived() bool {
-	v := cooper.Version{StorageClass: c.class, Tier: c.tier}
-	return v.Archived()
-}
-
 // classes counts by class.
 type classes struct {
 	prices *price.Table
