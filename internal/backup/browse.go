@@ -146,7 +146,7 @@ func (l *Listing) Each(ctx context.Context, fn func(*Entry) error) (all Count, k
 		}
 		all.add(row, exact)
 		name, deeper := l.directory(key)
-		if name != dir.Key || !deeper {
+		if name != dir.Key {
 			if err := flush(); err != nil {
 				return err
 			}

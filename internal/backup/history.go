@@ -79,7 +79,7 @@ func stateOf(r *catalog.Row) string {
 	// What an adopted tree had in its mirror, no snapshot has shown yet.
 	adopted := r.Place == catalog.Mirror && len(r.Shown) == 0
 	switch {
-	case len(r.Shown)%2 == 1 && r.Gone == 0, adopted:
+	case len(r.Shown)%2 == 1, adopted:
 		return StateLatest
 	case r.Reason != "":
 		return r.Reason

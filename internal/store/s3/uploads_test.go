@@ -16,6 +16,11 @@ import (
 func uploadPages(t *testing.T, root string, docs ...string) *Bucket {
 	t.Helper()
 	n := 0
+	t.Cleanup(func() {
+		if n > len(docs)+2 {
+			t.Errorf("%d requests for %d pages", n, len(docs))
+		}
+	})
 	b := openTest(t, serve(t, stub(func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintf(w, `<?xml version="1.0"?><%s>%s</%s>`, root, docs[min(n, len(docs)-1)], root)
 		n++
