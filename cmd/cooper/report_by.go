@@ -146,7 +146,7 @@ func (a *app) showCompare(r *report.Report) {
 		b.row(0, name, -1, term.Count(p.Added.Count), term.Count(p.Removed.Count), term.Count(p.Replaced.Count), signed(p.Grown, term.Bytes))
 	}
 	if n := len(c.Prefixes) - most; n > 0 {
-		b.more(0, term.Plural(int64(n), "more prefix"))
+		b.more(0, term.Count(int64(n))+" more")
 	}
 	b.flush()
 }

@@ -15,9 +15,10 @@ const (
 	screenDepth = 2
 	// shortestName is what long names are cut to at most.
 	shortestName = 14
-	longestBar   = 20
-	// barInRow is the room for bars in tables that line up.
-	barInRow = 13
+	longestBar   = 30
+	// Tables that line up have names of one width, and room for a bar.
+	longestName = 44
+	barInRow    = 13
 )
 
 // bars is a table of names, figures, and a bar of each row's share. Names are cut
@@ -71,7 +72,7 @@ func (b *bars) flush() {
 		left -= w + 2
 	}
 	if b.like != nil {
-		name = left - 2 - barInRow
+		name = min(left-2-barInRow, longestName)
 	}
 	name = min(name, max(shortestName, left))
 	bar := min(longestBar, left-name-2)
