@@ -54,6 +54,17 @@ func (b *bucket) remove(ctx context.Context, key string) error {
 	return err
 }
 
+// abandon begins an upload in parts and never finishes it.
+func (b *bucket) abandon(ctx context.Context, key string, size int) error {
+	begun, err := b.client.CreateMultipartUpload(ctx, &s3.CreateMultipartUploadInput{Bucket: &b.name, Key: &key})
+	if err != nil {
+		return err
+	}
+	_, err = b.client.UploadPart(ctx, &s3.UploadPartInput{Bucket: &b.name, Key: &key, UploadId: begun.UploadId,
+		PartNumber: aws.Int32(1), Body: bytes.NewReader(make([]byte, size))})
+	return err
+}
+
 // putTree uploads the regular files below dir.
 func (b *bucket) putTree(ctx context.Context, dir, prefix string) (files, size int64, err error) {
 	var sum atomic.Int64

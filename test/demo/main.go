@@ -1,6 +1,7 @@
 // Command demo tells the story of a backup with the built binary: it starts an
-// embedded S3 server, fills a bucket, backs it up, changes it, kills the second
-// backup half-way, takes it up again, verifies, and brings a lost file back.
+// embedded S3 server, fills a bucket, takes stock of it, backs it up, changes it,
+// kills the second backup half-way, takes it up again, verifies, brings a lost
+// file back, and reports what has changed.
 // Everything happens for real, on this machine, below one directory that
 // is left for looking at.
 package main
@@ -39,14 +40,15 @@ func run(ctx context.Context, cooper, server, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	for _, chapter := range []func(context.Context) error{s.fill, s.firstBackup, s.change, s.killed, s.verified, s.restored, s.asked} {
+	for _, chapter := range []func(context.Context) error{s.fill, s.stock, s.firstBackup, s.change, s.killed, s.verified, s.restored, s.compared, s.asked} {
 		if err := chapter(ctx); err != nil {
 			return err
 		}
 	}
 	s.tell("The end", "The tree is left in %s: look around.\n"+
 		"    mirror/   the bucket as it is          history/  what was replaced or deleted\n"+
-		"It took %.0f seconds in all.", s.tree, time.Since(s.began).Seconds())
+		"The report is a page of its own: open %s in a browser.\n"+
+		"It took %.0f seconds in all.", s.tree, s.page(), time.Since(s.began).Seconds())
 	return nil
 }
 
@@ -158,12 +160,23 @@ func (s *stage) fill(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("Uploaded %d files (%d MB) and %d chunks in %.1f s.\n", n, size/1e6, chunks, time.Since(began).Seconds())
+	if err := s.bucket.abandon(ctx, "zarr/0c5f/raw.tif", 5<<20); err != nil {
+		return err
+	}
+	fmt.Printf("Uploaded %d files (%d MB) and %d chunks in %.1f s; and one large upload was never finished.\n", n, size/1e6, chunks, time.Since(began).Seconds())
 	return s.inventory(ctx)
 }
 
+func (s *stage) stock(ctx context.Context) error {
+	s.tell("Taking stock", "What is in there, and what does it cost? A snapshot of the inventory tells.")
+	if err := s.cooper(ctx, "snapshot", "s3://lab", "--inventory", reports); err != nil {
+		return err
+	}
+	return s.cooper(ctx, "report")
+}
+
 func (s *stage) firstBackup(ctx context.Context) error {
-	s.tell("The first backup", "A snapshot of the inventory, a plan, and the bytes.")
+	s.tell("The first backup", "A plan, and the bytes.")
 	return s.cooper(ctx, "backup", "run", "s3://lab", s.tree, "--inventory", reports)
 }
 
@@ -241,14 +254,29 @@ func (s *stage) verified(ctx context.Context) error {
 func (s *stage) restored(ctx context.Context) error {
 	s.tell("The lost file", "%s was deleted from the bucket. Here it is as it was before.", s.lost)
 	to := filepath.Join(s.dir, "restored")
-	at, err := s.firstSnapshotTime(ctx)
+	_, at, err := s.firstSnapshot(ctx)
 	if err != nil {
+		return err
+	}
+	if err := s.cooper(ctx, "backup", "history", s.tree, s.lost); err != nil {
 		return err
 	}
 	if err := s.cooper(ctx, "backup", "restore", s.tree, "--at", at, "--prefix", s.lost, "--to", to); err != nil {
 		return err
 	}
 	return compare(filepath.Join(s.goroot, "src", strings.TrimPrefix(s.lost, "go/src/")), filepath.Join(to, s.lost))
+}
+
+// page is where the report as HTML goes.
+func (s *stage) page() string { return filepath.Join(s.dir, "report.html") }
+
+func (s *stage) compared(ctx context.Context) error {
+	s.tell("What has changed", "The bucket then and now, on the terminal and as a page one can zoom.")
+	first, _, err := s.firstSnapshot(ctx)
+	if err != nil {
+		return err
+	}
+	return s.cooper(ctx, "report", "latest", "--compare", first, "--html", s.page())
 }
 
 func (s *stage) asked(ctx context.Context) error {

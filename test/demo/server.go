@@ -66,25 +66,25 @@ func countFiles(dir string) (n int) {
 	return n
 }
 
-// firstSnapshotTime asks for the snapshots and gives the time of the oldest.
-func (s *stage) firstSnapshotTime(ctx context.Context) (string, error) {
+// firstSnapshot asks for the snapshots and gives the oldest.
+func (s *stage) firstSnapshot(ctx context.Context) (id, takenAt string, err error) {
 	out, err := exec.CommandContext(ctx, s.bin, "snapshot", "ls", "--json").Output()
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	first := ""
 	for _, line := range bytes.Split(bytes.TrimSpace(out), []byte("\n")) {
 		var m struct {
+			ID      string `json:"id"`
 			TakenAt string `json:"taken_at"`
 		}
 		if err := json.Unmarshal(line, &m); err != nil {
-			return "", err
+			return "", "", err
 		}
-		if first == "" || m.TakenAt < first {
-			first = m.TakenAt
+		if id == "" || m.TakenAt < takenAt {
+			id, takenAt = m.ID, m.TakenAt
 		}
 	}
-	return first, nil
+	return id, takenAt, nil
 }
 
 // compare says whether two files are the same.
