@@ -17,7 +17,7 @@ import (
 
 // canonical is everything about a tree that must not depend on how it came
 // about: the catalog's rows, and every file of mirror and history with its bytes
-// and time. What is staged and journaled must be gone.
+// and time. What is staged, journaled and held back must be gone.
 func canonical(t *testing.T, dir string) []string {
 	t.Helper()
 	var lines []string
@@ -61,7 +61,7 @@ func canonical(t *testing.T, dir string) []string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, dir := range []string{filepath.Join(dir, ".cooper", "staging"), filepath.Join(dir, ".cooper", "journal")} {
+	for _, dir := range []string{filepath.Join(dir, ".cooper", "staging"), filepath.Join(dir, ".cooper", "journal"), filepath.Join(dir, ".cooper", "held")} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
 				lines = append(lines, "left "+path)

@@ -1,0 +1,119 @@
+package e2e
+
+import (
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestKillPrune kills prunes with SIGKILL at renamings, deletions and syncs, by a
+// tracer that counts them, takes them back or goes on, kills those as well, and
+// goes on to the end. The trees must be those of an undisturbed prune, whatever
+// is deleted must be deleted for good, and the ledger must tell it once.
+func TestKillPrune(t *testing.T) {
+	t.Parallel()
+	strace := needStrace(t)
+	objects, trees := 300, 12
+	if os.Getenv("COOPER_SOAK") != "" {
+		objects, trees = 2300, 300 // two shards
+	}
+	if testing.Short() {
+		trees = 2
+	}
+	w := newWorld(t, "Enabled")
+	base, ws := pair(t)
+	for seed := range 3 {
+		w.fill(objects, uint64(seed))
+		must(t, w.url, ws, backupArgs(base, w.report(fmt.Sprint(seed)), "--quiet")...)
+	}
+	prune := func(dir string, more ...string) []string {
+		return append([]string{"backup", "prune", dir, "--older-than", "1h", "--share-stop", "100%", "--yes", "--quiet"}, more...)
+	}
+	want, wantWS := pair(t)
+	copyTree(t, base, want)
+	must(t, w.url, wantWS, prune(want)...)
+	undisturbed := pruned(t, want)
+
+	r := rand.New(rand.NewPCG(5, 0))
+	kills := 0
+	for n := range trees {
+		dir, ws := pair(t)
+		copyTree(t, base, dir)
+		for round := range 1 + r.IntN(3) {
+			args := prune(dir)
+			undo := round > 0 && r.IntN(2) == 0
+			if undo {
+				args = []string{"apply", "latest", "--undo", "--quiet"}
+			}
+			// Each thread counts its own: few make all the changes.
+			call := []string{"renameat2", "unlinkat", "syncfs", "fsync"}[r.IntN(4)]
+			when := 1 + r.IntN(map[string]int{"renameat2": objects, "unlinkat": objects, "syncfs": 6, "fsync": 6}[call])
+			cmd := command(t.Context(), w.url, ws, args...)
+			cmd.Args = append([]string{strace, "-f", "-qq", "-o", os.DevNull, "-e", "trace=" + call,
+				"-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", call, when), binary}, cmd.Args[1:]...)
+			cmd.Path = strace
+			out, err := cmd.CombinedOutput()
+			switch {
+			case err == nil:
+			case !cmd.ProcessState.Exited(): // the tracer dies of what killed the other
+				kills++
+			case undo && strings.Contains(string(out), "no plan"): // killed before there was one
+			default:
+				t.Fatalf("tree %d: not killed, but %v: %s", n, err, out)
+			}
+		}
+		// Whatever happened: what the catalog has is there, and nothing else.
+		must(t, w.url, ws, "backup", "verify", dir, "--quiet")
+		must(t, w.url, ws, prune(dir)...)
+		same(t, pruned(t, dir), undisturbed)
+		r := must(t, w.url, ws, "ledger", "sql", "--json", "SELECT count(*) AS n, count(DISTINCT key || version_id) AS d FROM outcome WHERE verb = 'prune' AND status = 'done'")
+		if o := object(t, r); o["n"] != float64(2*objects) || o["d"] != o["n"] {
+			t.Errorf("the ledger tells of %v prunes of %v versions, want %d", o["n"], o["d"], 2*objects)
+		}
+		if t.Failed() {
+			t.Fatalf("tree %d", n)
+		}
+		if err := os.RemoveAll(filepath.Dir(dir)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("%d kills", kills)
+	if kills < trees/2 {
+		t.Errorf("only %d kills of %d trees", kills, trees)
+	}
+}
+
+func copyTree(t *testing.T, from, to string) {
+	t.Helper()
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+var prunedOn = regexp.MustCompile(`pruned \d{4}-\d\d-\d\d`)
+
+// pruned is the canonical form of a tree without the days on which something was
+// pruned, but with what was set aside: nothing should be.
+func pruned(t *testing.T, dir string) []string {
+	t.Helper()
+	lines := canonical(t, dir)
+	for i := range lines {
+		lines[i] = prunedOn.ReplaceAllString(lines[i], "pruned")
+	}
+	err := filepath.WalkDir(filepath.Join(dir, ".cooper", "aside"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			lines = append(lines, "aside "+path)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
