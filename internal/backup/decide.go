@@ -1,6 +1,8 @@
 package backup
 
 import (
+	"slices"
+
 	"cooper"
 	"cooper/internal/inventory"
 	"cooper/internal/tree/catalog"
@@ -112,6 +114,10 @@ func (d *decider) heirOf(p *pair, latest int) heir {
 // listed handles a key that the snapshot lists.
 func (d *decider) listed(p *pair, latest int) error {
 	h := d.heirOf(p, latest)
+	// First, as their paths may be those of what is brought.
+	if err := d.mislabelled(p, h); err != nil {
+		return err
+	}
 	for i := range p.listed {
 		v := &p.listed[i]
 		superseded := v.LastModified
@@ -133,6 +139,38 @@ func (d *decider) listed(p *pair, latest int) error {
 			continue
 		}
 		if err := d.overtaken(&p.known[j], h); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// mislabelled plans for versions that were taken over under an id which the
+// snapshot lists with another size or time. s3invsync, when it was killed, could
+// leave the bytes of one version under the id of another. So the listed version
+// is fetched, and these bytes stay, in history, as what they are: some version of
+// the key, with that ETag if it is true.
+func (d *decider) mislabelled(p *pair, h heir) error {
+	for j := range p.known {
+		r := &p.known[j]
+		if d.m.taken[j] || !onHearsay(r) || r.Place == catalog.Nowhere || r.VersionID == "" || r.VersionID == cooper.NullVersion ||
+			r.Place == catalog.Mirror && h.blocked ||
+			!slices.ContainsFunc(p.listed, func(v cooper.Version) bool { return v.VersionID == r.VersionID }) {
+			continue
+		}
+		d.m.taken[j] = true
+		v := versionOf(r)
+		v.VersionID = ""
+		args := treeop.Args{At: d.at}
+		var err error
+		if r.Place == catalog.Mirror {
+			// Nobody knows since when; it must not look old.
+			err = d.leave(&v, r, max(d.at, r.LastModified, h.v.LastModified), h, args)
+		} else {
+			args.Reason = Doubtful
+			err = d.out.add(treeop.Record, &v, r, args)
+		}
+		if err != nil {
 			return err
 		}
 	}

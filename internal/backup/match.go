@@ -3,6 +3,7 @@ package backup
 import (
 	"cooper"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/treeop"
 )
 
 // matcher finds, within one key, the catalog's row of each listed version.
@@ -52,11 +53,18 @@ func identical(v *cooper.Version, r *catalog.Row) bool { return v.Identity == r.
 func same(v *cooper.Version, r *catalog.Row) bool { return v.Same(r.Identity) }
 
 // redated tells whether a listed version is the known one under another time.
-// An id that a store gave names one version for ever; null does not.
+// An id that a store gave names one version for ever; null does not. Where
+// another program said which version the bytes are, and no snapshot bore it out,
+// the time has to fit as well.
 func redated(v *cooper.Version, r *catalog.Row) bool {
-	return v.VersionID == r.VersionID && v.VersionID != "" && v.VersionID != cooper.NullVersion &&
+	return !onHearsay(r) && v.VersionID == r.VersionID && v.VersionID != "" && v.VersionID != cooper.NullVersion &&
 		v.ETag == r.ETag && v.Size == r.Size && v.DeleteMarker == r.DeleteMarker
 }
+
+// onHearsay tells whether only another program's word says which version a
+// row's bytes are: they were not verified, and no snapshot showed the version with
+// their size and time.
+func onHearsay(r *catalog.Row) bool { return treeop.Adopted(r) && len(r.Shown) == 0 }
 
 func (m *matcher) pair(i, j int) { m.rowOf[i], m.taken[j] = j, true }
 
@@ -68,7 +76,9 @@ func (m *matcher) matchByTable(listed []cooper.Version, known []catalog.Row) {
 		m.exact[id] = j
 		id.VersionID = ""
 		m.loose[id] = append(m.loose[id], j)
-		m.byID[known[j].VersionID] = j
+		if !onHearsay(&known[j]) { // of which two may have one id
+			m.byID[known[j].VersionID] = j
+		}
 	}
 	for i := range listed {
 		if j, ok := m.exact[listed[i].Identity]; ok && !m.taken[j] {

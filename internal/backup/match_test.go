@@ -34,8 +34,10 @@ func TestMatchByTable(t *testing.T) {
 			}
 		}
 		for range rapid.IntRange(0, 6).Draw(t, "known") {
-			r := catalog.Row{Identity: draw("row")}
-			if !slices.ContainsFunc(known, func(s catalog.Row) bool { return again(s.Identity, r.Identity) }) {
+			r := catalog.Row{Identity: draw("row"), Method: rapid.SampledFrom([]string{"md5", catalog.Adopted}).Draw(t, "method")}
+			if !slices.ContainsFunc(known, func(s catalog.Row) bool {
+				return s.Identity == r.Identity || again(s.Identity, r.Identity) && !onHearsay(&s) && !onHearsay(&r)
+			}) {
 				known = append(known, r)
 			}
 		}

@@ -13,6 +13,7 @@ const (
 	GoneReason = "gone"       // not listed for the second time; the bytes are in history already
 	Listed     = "listed"     // listed again after an absence
 	Identified = "identified" // its version id became known
+	Doubtful   = "doubtful"   // it was taken over under the id of another version
 )
 
 // The reasons for which versions or keys are left alone, in Header.Skipped.

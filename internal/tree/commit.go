@@ -302,9 +302,10 @@ func (m *mover) make(c *Change) (*problem, error) {
 		return m.mend(c)
 	}
 	from, target := m.from(c), m.to(c)
-	if from.in == inMirror {
-		// The mirror's path is shared by all versions of the key: the free place
-		// in history tells whether this one still has it.
+	if from.in != inStaging && target.in != inMirror {
+		// The mirror's path is shared by all versions of the key, and one in history
+		// may be taken at once by the next: the free place where the file goes tells
+		// whether it still has it.
 		dst, _, there, err := find(m.fs, target)
 		if err != nil {
 			return nil, err

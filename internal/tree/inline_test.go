@@ -1,7 +1,9 @@
 package tree
 
 import (
+	"errors"
 	"io/fs"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -196,4 +198,63 @@ func TestAnInlineTreeIsNotMadeAmongOtherThings(t *testing.T) {
 	if _, err := Open(dir, Options{Create: true, Layout: keypath.Inline}); cooper.KindOf(err) != cooper.KindUsage {
 		t.Errorf("%v", err)
 	}
+}
+
+// TestCrashWhileALabelIsSetRight: a version in history turns out not to be the one
+// whose id it has. It gets another path, and the right one takes its place, in
+// one shard, whatever stops it.
+func TestCrashWhileALabelIsSetRight(t *testing.T) {
+	eachLayout(t, func(t *testing.T, l layout) {
+		wrong := inHistoryAs(version("d/a", 1), catalog.Older, 0)
+		some := wrong
+		some.VersionID = ""
+		right := wrong
+		right.LastModified += 3600_000
+		plans := []plan{{"p-2", [][]Change{{{Op: Record, Old: wrong, New: some}, place(right)}}}}
+		if l.to(&plans[0].shards[0][1]).path() != l.from(&plans[0].shards[0][0]).path() {
+			t.Fatal("the paths do not meet")
+		}
+		prepare := func() *memfs.FS {
+			m := newMemOf(t, l)
+			do(t, m, "p-1", place(wrong))
+			return m
+		}
+		base := prepare()
+		total := dieAt(base, -1)
+		check(t, hold(base, false, facts{}, carryOut(plans, facts{})))
+		for k := 1; k <= *total; k++ {
+			r := rand.New(rand.NewPCG(uint64(k), 5))
+			m, f := prepare(), facts{}
+			check(t, m.SyncAll())
+			dieAt(m, k)
+			if err := hold(m, false, f, carryOut(plans, f)); !errors.Is(err, errDead) {
+				t.Fatalf("operation %d: did not die: %v", k, err)
+			}
+			for range r.IntN(3) {
+				m = after(m, r)
+				dieAt(m, 1+r.IntN(20))
+				if err := hold(m, r.IntN(2) == 0, f, func(*Tree) error { return nil }); err != nil && !errors.Is(err, errDead) {
+					t.Fatalf("operation %d: %v", k, err)
+				}
+			}
+			m = after(m, r)
+			check(t, hold(m, r.IntN(2) == 0, f, carryOut(plans, f)))
+			for _, o := range f["p-2-0"] {
+				if o.Status != cooper.Done {
+					t.Fatalf("operation %d: %+v", k, o)
+				}
+			}
+			want := model{some.Identity: some, right.Identity: right}
+			if d := want.differences(m); d != "" {
+				t.Fatalf("operation %d: %s", k, d)
+			}
+			tr, err := openMem(m, false)
+			check(t, err)
+			for _, row := range want {
+				if info, p, err := tr.StatRow(&row); err != nil || !info.ModifiedAt(row.LastModified) {
+					t.Fatalf("operation %d: %s: %+v, %v", k, p, info, err)
+				}
+			}
+		}
+	})
 }

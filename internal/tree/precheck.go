@@ -73,6 +73,14 @@ func (m *mover) precheckOne(c *Change, targets map[string]bool) (*problem, error
 	if !there {
 		return notThere(src, info), nil
 	}
+	p, err := m.precheckTarget(c, src, targets)
+	if p == nil && err == nil && m.from(c).in == inHistory {
+		m.vacated[src] = true
+	}
+	return p, err
+}
+
+func (m *mover) precheckTarget(c *Change, src string, targets map[string]bool) (*problem, error) {
 	dst := m.to(c)
 	p := dst.path()
 	if targets[p] {
@@ -158,7 +166,7 @@ func (m *mover) precheckAncestors(p string) (*problem, error) {
 	return conflict(p, "something above it keeps changing"), nil
 }
 
-// precheckHistory tells whether a name in history is free. A copy of what is to
+// precheckHistory tells whether a name in history is free, or will be. A copy of what is to
 // be put there, which nobody knows how it came there, is set aside first.
 func (m *mover) precheckHistory(src, p string) (*problem, error) {
 	info, err := m.fs.Lstat(p)
@@ -171,6 +179,8 @@ func (m *mover) precheckHistory(src, p string) (*problem, error) {
 		return conflict(p, "something that is no directory is above it"), nil
 	case err != nil:
 		return nil, err
+	case m.vacated[p]:
+		return nil, nil
 	}
 	same := false
 	if info.IsFile() {

@@ -128,7 +128,9 @@ type mover struct {
 	// placed are the keys the batch puts into the mirror, retired those it
 	// takes out of it.
 	placed, retired map[string]bool
-	owns            map[owned]bool // what ownsFile found out
+	// vacated are the paths in history that changes before the one at hand leave.
+	vacated map[string]bool
+	owns    map[owned]bool // what ownsFile found out
 }
 
 type owned struct {
@@ -137,7 +139,7 @@ type owned struct {
 }
 
 func (t *Tree) newMover(ctx context.Context, changes []Change) *mover {
-	m := &mover{layout: t.layout, ctx: ctx, fs: t.fs, catalog: t.catalog, placed: map[string]bool{}, retired: map[string]bool{}, owns: map[owned]bool{}}
+	m := &mover{layout: t.layout, ctx: ctx, fs: t.fs, catalog: t.catalog, placed: map[string]bool{}, retired: map[string]bool{}, vacated: map[string]bool{}, owns: map[owned]bool{}}
 	for i := range changes {
 		// Of what is mended the catalog knows; and it can step aside before.
 		if c := &changes[i]; arrives(c) && c.Op != Mend {

@@ -33,6 +33,9 @@ const (
 	Promote = "promote"
 	// Record moves nothing: the catalog alone changes.
 	Record = "record"
+	// Verify compares the bytes of a version with what its ETag or hash says; what
+	// comes of it goes to the catalog.
+	Verify = "verify"
 	// Prune deletes the bytes of a version from history. It is the one verb that
 	// deletes from a tree.
 	Prune = "prune"
@@ -88,6 +91,12 @@ func Apply(old catalog.Row, a cooper.Action, out cooper.Outcome) (catalog.Row, e
 	switch a.Verb {
 	case Fetch, Unarchive:
 		row.Check, row.Method, row.Hash = out.Check, out.Method, slices.Clone(out.Hash)
+	case Verify:
+		row.Check, row.Method, row.Hash = out.Check, out.Method, slices.Clone(out.Hash)
+		if Adopted(&old) && out.Check != cooper.Verified {
+			row.Method = catalog.Adopted + ": " + out.Method
+		}
+		return row, nil
 	case Retire, Promote:
 	case Prune:
 		row.Place, row.Reason = catalog.Nowhere, catalog.Pruned
@@ -121,6 +130,12 @@ func PrunedOn(row *catalog.Row) string {
 		return ""
 	}
 	return strings.TrimPrefix(row.Method, methodPruned)
+}
+
+// Adopted tells whether which version a row's bytes are is only what another
+// program said: they are not verified.
+func Adopted(row *catalog.Row) bool {
+	return row.Check != cooper.Verified && strings.HasPrefix(row.Method, catalog.Adopted)
 }
 
 // until is the instant of the first snapshot that showed something else than

@@ -92,7 +92,7 @@ func rows(t *testing.T, dir string) []string {
 			t.Errorf("%+v comes after %+v", r.Identity, before)
 		}
 		before = r.Identity
-		if r.Check != cooper.Unverified || r.Method != adopt.Method || r.FirstSeen != 0 || len(r.Shown) != 0 ||
+		if r.Check != cooper.Unverified || r.Method != catalog.Adopted || r.FirstSeen != 0 || len(r.Shown) != 0 ||
 			r.Place == catalog.History && (r.Superseded != cooper.InstantOf(noon) || r.Reason != catalog.Older) {
 			t.Errorf("%+v", r)
 		}
@@ -195,9 +195,9 @@ func TestWhatIsLeftOut(t *testing.T) {
 	t.Cleanup(func() { check(t, os.Chmod(at("closed"), 0o755)) })
 	_, left, err := run(t, dir, false)
 	check(t, err)
-	want := []string{"absent gone/x", "broken bad/.s3invsync.versions.json", "broken cut/.s3invsync.versions.json", "no-file gone/file", "no-file link", "odd-name .cooperation", "odd-name bad\xffname",
+	want := []string{"absent gone/x", "broken bad/.s3invsync.versions.json", "broken cut/.s3invsync.versions.json", "no-file gone/file", "no-file link", "odd-name bad\xffname",
 		"odd-name k.old..v.e", "odd-name ok2.old.null-7.e", "odd-name sub/.%a", "odd-name x.old.v.e/", "temporary .s3invsync.download.Xy1", "twice twice.old.v." + etag("6"),
-		"unlisted bad/json", "unlisted cut/json", "unlisted history/2026-01-01/a%@v", "unlisted mirror/a", "unlisted notes.txt"}
+		"unlisted .cooperation", "unlisted bad/json", "unlisted cut/json", "unlisted history/2026-01-01/a%@v", "unlisted mirror/a", "unlisted notes.txt"}
 	wantRows := []string{`bad/json "w" history -> bad/json.old.w.` + etag("3"), `gone/y "v" mirror -> gone/y`, `ok "v" mirror -> ok`, `twice "v" mirror -> twice`}
 	if os.Getuid() == 0 {
 		wantRows = append([]string{`closed/x "v" mirror -> closed/x`}, wantRows...)

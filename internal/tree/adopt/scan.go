@@ -15,9 +15,6 @@ import (
 	"cooper/internal/tree/safefs"
 )
 
-// Method is why an adopted version is unverified, in the catalog.
-const Method = "adopted"
-
 // maxKey is the longest key in bytes that S3 allows.
 const maxKey = 1024
 
@@ -219,7 +216,7 @@ func (s *scan) row(dir string, it *item, known *versions) (row catalog.Row, reas
 	}
 	row = catalog.Row{
 		Identity: cooper.Identity{Key: below(dir, it.part), Size: info.Size, LastModified: modified(&info)},
-		Check:    cooper.Unverified, Method: Method,
+		Check:    cooper.Unverified, Method: catalog.Adopted,
 	}
 	if it.etag == "" {
 		v, ok := known.take(it.name)

@@ -33,6 +33,11 @@ const (
 // the bucket lists the version, so that it is not fetched again.
 const Pruned = "pruned"
 
+// Adopted begins the Method of a version that was taken over from another
+// program, as long as its bytes are not verified: which version it is, that
+// program alone said.
+const Adopted = "adopted"
+
 // Row is one version in the catalog.
 type Row struct {
 	cooper.Identity

@@ -14,22 +14,22 @@ const (
 	oldMark = ".old."
 )
 
-// reserved begin the names of Cooper's and of s3invsync's own files.
-var reserved = [...]string{oddMark, ".cooper", ".s3invsync"}
+const (
+	// Where Cooper keeps its own files; it is reserved in every directory.
+	ownName = ".cooper"
+	// theirPrefix begins the names of s3invsync's own files.
+	theirPrefix = ".s3invsync"
+)
 
 // isLiteral tells whether a component of a key is its own name, as in s3invsync's
-// trees: unless it begins like a file of ours or of theirs, or looks like an
-// older version.
+// trees: unless it is or begins like a file of ours or of theirs, or looks like
+// an older version.
 func isLiteral(c string) bool {
 	if c == "" || c == "." || c == ".." || len(c) > maxName || strings.IndexByte(c, 0) >= 0 {
 		return false
 	}
-	if c[0] == '.' {
-		for _, r := range reserved {
-			if strings.HasPrefix(c, r) {
-				return false
-			}
-		}
+	if c == ownName || strings.HasPrefix(c, oddMark) || strings.HasPrefix(c, theirPrefix) {
+		return false
 	}
 	_, _, _, old := cutOld(c)
 	return !old

@@ -28,6 +28,7 @@ func TestInlineMirror(t *testing.T) {
 		{"../x", ".%../x", ".%../.%x%="},
 		{".cooper/lock", ".%.cooper/lock", ".%.cooper/.%lock%="},
 		{"x/.s3invsync.versions.json", "x/.%.s3invsync.versions.json", "x/.%.s3invsync.versions.json%="},
+		{".cooperation", ".cooperation", ".%.cooperation%="},
 		{".%a", ".%.%25a", ".%.%25a%="},
 		{".hidden", ".hidden", ".%.hidden%="},
 		{"a.old.v.e", ".%a.old.v.e", ".%a.old.v.e%="},

@@ -1,0 +1,116 @@
+package backup
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"cooper"
+	"cooper/internal/inventory"
+	"cooper/internal/tree/catalog"
+)
+
+// TestAfterAnAdoption: what another program said of a file is believed where the
+// inventory bears it out, and costs a download where not; the file stays.
+func TestAfterAnAdoption(t *testing.T) {
+	id := func(version, etag string, size, at int) cooper.Identity {
+		return cooper.Identity{Key: "k", VersionID: version, ETag: etag, Size: int64(size), LastModified: cooper.Instant(at)}
+	}
+	listed := func(vs ...cooper.Identity) []cooper.Version { // the latest first
+		var out []cooper.Version
+		for i, v := range vs {
+			out = append(out, cooper.Version{Identity: v, Latest: i == 0})
+		}
+		return out
+	}
+	mirror := func(v cooper.Identity) catalog.Row {
+		return catalog.Row{Identity: v, Place: catalog.Mirror, Check: cooper.Unverified, Method: catalog.Adopted}
+	}
+	history := func(v cooper.Identity) catalog.Row {
+		r := mirror(v)
+		r.Place, r.Reason, r.Superseded = catalog.History, catalog.Older, 5000
+		return r
+	}
+	proven := func(r catalog.Row) catalog.Row {
+		r.Check, r.Method = cooper.Verified, "md5"
+		return r
+	}
+	v1, v2 := id("v1", "e1", 3, 100), id("v2", "e2", 3, 200)
+	for name, c := range map[string]struct {
+		known  []catalog.Row
+		listed []cooper.Version
+		want   string // of the first plan
+	}{
+		"all fits": {
+			[]catalog.Row{mirror(v2), history(v1)}, listed(v2, v1), "record v2"},
+		"only what is new is fetched": {
+			[]catalog.Row{mirror(v1)}, listed(v2, v1), "fetch v2 mirror, retire v1 history"},
+		"v2's bytes under v1's id": {
+			[]catalog.Row{mirror(id("v1", "e1", 3, 200))}, listed(v2, v1), "retire  history, fetch v2 mirror, fetch v1 history"},
+		"another size under its id": {
+			[]catalog.Row{mirror(id("v2", "e2", 4, 200))}, listed(v2), "retire  history, fetch v2 mirror"},
+		"in history, v2's bytes under v1's id": {
+			[]catalog.Row{mirror(v2), history(id("v1", "e1", 3, 200))}, listed(v2, v1), "record , record v2, fetch v1 history"},
+		"the time is that of the download": {
+			[]catalog.Row{mirror(id("v2", "e2", 3, 999))}, listed(v2), "retire  history, fetch v2 mirror"},
+		"the time is that of the download, but the bytes were verified": {
+			[]catalog.Row{proven(mirror(id("v2", "e2", 3, 999)))}, listed(v2), "record v2"},
+		"a null version": {
+			[]catalog.Row{mirror(id("", "e1", 3, 100)), history(id("", "e0", 3, 50))}, listed(id("null", "e1", 3, 100), id("null-is-not-once", "e0", 3, 50)), "record null"},
+		"another null version": {
+			[]catalog.Row{mirror(id("null", "e1", 3, 100))}, listed(id("null", "e1", 3, 150)), "fetch null mirror, retire null history"},
+		"a latest version that is a delete marker now": {
+			[]catalog.Row{mirror(id("v1", "e1", 9, 100))}, append([]cooper.Version{{Identity: cooper.Identity{Key: "k", VersionID: "m", LastModified: 300}, Latest: true, DeleteMarker: true}}, cooper.Version{Identity: v1}),
+			"retire  history, record m, fetch v1 history"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tree := newModel()
+			for _, r := range c.known {
+				tree.rows[r.Identity] = r
+			}
+			s := &snap{meta: inventory.Meta{ID: "s-1", Bucket: "b", TakenAt: 10_000, Complete: true}, versions: c.listed}
+			var got []string
+			for _, a := range planned(t, s, tree) {
+				got = append(got, strings.TrimRight(fmt.Sprintf("%s %s %s", a.Verb, a.Version.VersionID, a.Args["to"]), " "))
+			}
+			want := strings.Split(strings.ReplaceAll(c.want, "  ", " "), ", ")
+			for i := range got {
+				got[i] = strings.ReplaceAll(got[i], "  ", " ")
+			}
+			for i := range want {
+				want[i] = strings.TrimSpace(want[i])
+			}
+			if d := cmp.Diff(want, got); d != "" {
+				t.Error(d)
+			}
+			// Every listed version has its bytes, and every file that was there has a row.
+			for _, v := range c.listed {
+				ok := slices.ContainsFunc(tree.sorted(""), func(r catalog.Row) bool {
+					return r.ETag == v.ETag && r.Size == v.Size && (r.Place != catalog.Nowhere || v.DeleteMarker)
+				})
+				if !ok {
+					t.Errorf("%+v has no bytes", v)
+				}
+			}
+			for _, r := range c.known {
+				ok := slices.ContainsFunc(tree.sorted(""), func(n catalog.Row) bool {
+					return n.ETag == r.ETag && n.Size == r.Size && n.LastModified == r.LastModified && n.Place != catalog.Nowhere
+				})
+				if !ok {
+					t.Errorf("%+v was lost", r)
+				}
+			}
+			// Once and for all.
+			later := *s
+			later.meta.ID, later.meta.TakenAt = "s-2", 20_000
+			for _, a := range planned(t, &later, tree) {
+				if a.Verb != "record" {
+					t.Errorf("the second time: %s %+v", a.Verb, a.Version)
+				}
+			}
+		})
+	}
+}
