@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -122,11 +123,10 @@ func (a *app) showDifferences(first, second plan.Header, sum *plan.Differences) 
 		word string
 		h    plan.Header
 	}{{"first ", first}, {"second", second}} {
-		line := fmt.Sprintf("%s  %s  %s of %s", x.word, a.stdout.Style(term.Bold, x.h.ID), x.h.Mission, term.Clean(x.h.Target.Path))
+		a.say("%s  %s  %s of %s", x.word, a.stdout.Style(term.Bold, x.h.ID), x.h.Mission, term.Clean(x.h.Target.Path))
 		if s := x.h.Snapshot; s != nil {
-			line += fmt.Sprintf(" to s3://%s as of %s", term.Clean(s.Bucket), s.TakenAt)
+			a.say("        to s3://%s as of %s (%s)", term.Clean(s.Bucket), s.TakenAt, s.ID)
 		}
-		a.say("%s", line)
 	}
 	if first.Target.Path != second.Target.Path {
 		a.say("%s", a.stdout.Style(term.Yellow, "they have different targets"))
@@ -197,14 +197,18 @@ func changes(d plan.Difference, ignore []string) string {
 		parts = append(parts, "instead of "+d.First.Verb)
 	}
 	for _, c := range plan.ChangedArgs(d.First.Args, d.Second.Args, ignore) {
-		parts = append(parts, fmt.Sprintf("%s %s, not %s", c.Name, orNone(c.Second), orNone(c.First)))
+		parts = append(parts, fmt.Sprintf("%s %s, not %s", c.Name, shownArg(c.Name, c.Second), shownArg(c.Name, c.First)))
 	}
 	return strings.Join(parts, "; ")
 }
 
-func orNone(s string) string {
-	if s == "" {
+// shownArg is an argument's value for a person: instants are milliseconds there.
+func shownArg(name, value string) string {
+	if value == "" {
 		return "none"
 	}
-	return s
+	if ms, err := strconv.ParseInt(value, 10, 64); err == nil && name == "superseded" {
+		return shortTime(cooper.Instant(ms))
+	}
+	return value
 }
