@@ -113,8 +113,8 @@ func (a *app) showTotal(r *report.Report) {
 // A tree in brief has so many lines at most, so many of them children of one
 // prefix.
 const (
-	briefLines    = 8
-	briefChildren = 6
+	briefLines    = 7
+	briefChildren = 5
 )
 
 // showTopPrefixes shows the topmost prefixes, and as far as there is room what
@@ -294,12 +294,12 @@ func (a *app) showUploads(u *report.Uploads) {
 	default:
 		text = "not known: " + u.Why
 	}
-	a.say("%s %s", a.stdout.Style(term.Bold, "unfinished uploads"), term.Shorten(term.Clean(text), a.stdout.Width()-20))
+	a.say("%s %s", a.stdout.Style(term.Bold, "unfinished uploads"), a.fold(term.Clean(text), 19, 4))
 }
 
 // showBestSavings shows the best of each kind of rule.
 func (a *app) showBestSavings(r *report.Report) {
-	const most = 5
+	const most = 4
 	var best []report.Saving
 	seen := map[string]bool{}
 	for _, s := range r.Savings { // the most first
