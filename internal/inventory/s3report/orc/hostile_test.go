@@ -2,11 +2,9 @@ package orc_test
 
 import (
 	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"strings"
 	"testing"
 
@@ -57,7 +55,6 @@ func TestStripesOfOtherRows(t *testing.T) {
 	for _, opt := range []orctest.Options{{StripeRows: 2000}, {StripeRows: 2000, Dictionary: true}, {StripeRows: 2000, Old: true, Compression: orctest.Snappy}} {
 		b := orctest.Write(columns, someRows(4000), opt)
 		for i, c := range columns {
-			// The last byte of bits may have seven to spare.
 			for rows, words := range map[int64]string{1900: "more values than the stripe has rows", 2100: "ends before its rows do"} {
 				f := open(t, b)
 				f.SetRows(1, rows)
@@ -120,67 +117,45 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
-// text is a field of a protocol buffer message; number is another.
-func text(field int, b string) string {
-	return string(binary.AppendUvarint(binary.AppendUvarint(nil, uint64(field)<<3|2), uint64(len(b)))) + b
-}
-
-func number(field int, v uint64) string {
-	return string(binary.AppendUvarint(binary.AppendUvarint(nil, uint64(field)<<3), v))
-}
-
-// fileOf makes a file that ends with a footer and a postscript.
-func fileOf(content, footer, postscript string) []byte {
-	ps := number(1, uint64(len(footer))) + postscript
-	return []byte("ORC" + content + footer + ps + string(rune(len(ps))))
-}
-
-func TestMalformedDescriptions(t *testing.T) {
-	root := text(4, number(1, 12)+text(2, "\x01")+text(3, "n")) + text(4, number(1, 4))
-	stripe := func(offset, index, data, footer, rows uint64) string {
-		return text(3, number(1, offset)+number(2, index)+number(3, data)+number(4, footer)+number(5, rows))
+// Chunks must not expand to more than the file says of them.
+func TestChunksOfOtherSizes(t *testing.T) {
+	for _, c := range []orctest.Compression{orctest.Zlib, orctest.Snappy} {
+		b := orctest.Write(columns, someRows(3000), orctest.Options{Compression: c})
+		f := open(t, b)
+		f.SetChunk(500)
+		r, err := f.Reader(2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := drain(r); err == nil || !strings.Contains(err.Error(), "a chunk is larger than the file says") {
+			t.Errorf("%d: %v", c, err)
+		}
 	}
-	magic := text(8000, "ORC")
-	good := fileOf("0123456789", stripe(3, 1, 5, 4, 7)+root+number(6, 7), magic)
-	if f := open(t, good); f.Rows() != 7 || f.Stripes() != 1 || len(f.Columns()) != 1 || f.Columns()[0].Name != "n" {
-		t.Errorf("%+v", f)
+}
+
+// Rows at a stripe's end that are null in a column are lost as easily.
+func TestNullRowsAreCounted(t *testing.T) {
+	rows := someRows(2000)
+	for _, row := range rows[1900:] {
+		clear(row)
 	}
-	for name, c := range map[string]struct {
-		file  []byte
-		words string
-	}{
-		"empty":                {nil, "does not describe"},
-		"three bytes":          {[]byte("ORC"), "does not describe"},
-		"long postscript":      {[]byte("ORC\x01\x02\xff"), "does not describe"},
-		"no magic":             {append([]byte("X"), good[1:len(good)-5]...), "does not describe"},
-		"no footer":            {fileOf("", "", magic), "does not describe"},
-		"footer too long":      {fileOf("", root, number(1, 1<<40)+magic), "does not describe"},
-		"metadata too long":    {fileOf("", root, number(5, math.MaxUint64)+magic), "does not describe"},
-		"version 1":            {fileOf("", root, text(4, "\x01\x00")+magic), "version 1 of the ORC format"},
-		"LZO":                  {fileOf("", root, number(2, 3)+magic), "compression by LZO"},
-		"Brotli":               {fileOf("", root, number(2, 6)+magic), "compression by Brotli"},
-		"unknown compression":  {fileOf("", root, number(2, 1<<63)+magic), "compression by method"},
-		"large chunks":         {fileOf("", root, number(2, 1)+number(3, 1<<24)+magic), "in chunks of 16777216 bytes"},
-		"encrypted":            {fileOf("", root+text(10, ""), magic), "encryption"},
-		"no types":             {fileOf("", number(6, 0), magic), "does not describe"},
-		"no struct":            {fileOf("", text(4, number(1, 10)), magic), "no struct but of type array"},
-		"names":                {fileOf("", text(4, number(1, 12)+text(2, "\x01"))+text(4, number(1, 4)), magic), "1 columns have 0 names"},
-		"its own child":        {fileOf("", text(4, number(1, 12)+text(2, "\x00")+text(3, "n")), magic), "column n: a description"},
-		"no such child":        {fileOf("", text(4, number(1, 12)+text(2, "\x02")+text(3, "n")), magic), "column n: a description"},
-		"rows":                 {fileOf("0123456789", stripe(3, 1, 5, 4, 7)+root+number(6, 8), magic), "7 rows, where the file should have 8"},
-		"negative rows":        {fileOf("0123456789", stripe(3, 1, 5, 4, math.MaxUint64)+root, magic), "beyond belief"},
-		"stripe over the end":  {fileOf("0123456789", stripe(3, 1, 5, 5, 7)+root, magic), "stripe 1 is not where"},
-		"stripe that wraps":    {fileOf("0123456789", stripe(3, math.MaxUint64, 5, 4, 7)+root, magic), "stripe 1 is not where"},
-		"stripe over another":  {fileOf("0123456789", stripe(3, 0, 1, 1, 7)+stripe(4, 0, 1, 1, 7)+root, magic), "stripe 2 is not where"},
-		"stripe of nothing":    {fileOf("0123456789", stripe(3, 0, 0, 0, 7)+root, magic), "stripe 1 is not where"},
-		"field cut":            {fileOf("", root+"\x1a\x7f", magic), "malformed"},
-		"group":                {fileOf("", root+"\x0b", magic), "malformed"},
-		"footer not a chunk":   {fileOf("", root, number(2, 1)+magic), "the footer: "},
-		"footer in a bad zlib": {fileOf("", "\x06\x00\x00xyz", number(2, 1)+magic), "the footer: "},
-	} {
-		_, err := orc.Open(bytes.NewReader(c.file), int64(len(c.file)))
-		if err == nil || !strings.Contains(err.Error(), c.words) {
-			t.Errorf("%s: %v", name, err)
+	b := orctest.Write(columns, rows, orctest.Options{})
+	for i, c := range columns {
+		f := open(t, b)
+		f.SetRows(0, 1880)
+		r, err := f.Reader(i)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := drain(r); err == nil || !strings.Contains(err.Error(), "column "+c.Name+": it has more values") {
+			t.Errorf("%v", err)
+		}
+		f.SetRows(0, 1900)
+		if r, err = f.Reader(i); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := drain(r); err == nil || !strings.Contains(err.Error(), "column "+c.Name+": it has more values") {
+			t.Errorf("%v", err)
 		}
 	}
 }
