@@ -7,39 +7,6 @@ import (
 	"cooper/internal/term"
 )
 
-// keysShown is how many keys of one prefix a tree on the screen has.
-const keysShown = 10
-
-// showTree shows all prefixes that are told apart.
-func (a *app) showTree(r *report.Report) {
-	t := &bars{out: a.stdout, heads: append([]string{"PREFIX"}, fullHeads...)}
-	t.row(0, "(all)", 1, fullCells(&r.Total)...)
-	fullTree(t, r.Tree, 1, &r.Total)
-	t.flush()
-}
-
-func fullTree(t *bars, n *report.Node, level int, total *report.Part) {
-	var rest report.Rest
-	if n.Rest != nil {
-		rest = *n.Rest
-	}
-	keys := 0
-	for _, c := range n.Children {
-		if c.Key {
-			if keys++; keys > keysShown {
-				rest.Fold(&c.Part)
-				continue
-			}
-		}
-		t.row(level, nodeName(c), share(&c.Part, total), fullCells(&c.Part)...)
-		fullTree(t, c, level+1, total)
-	}
-	// Below the depth that was asked for a prefix has nothing but a rest.
-	if rest.Names > 0 && len(n.Children) > 0 {
-		t.more(level, term.Count(rest.Names)+" more", fullCells(&rest.Part)...)
-	}
-}
-
 // showRows shows a distribution in full.
 func (a *app) showRows(r *report.Report, by string) {
 	rows, head := r.Classes, "CLASS"

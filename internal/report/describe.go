@@ -75,7 +75,7 @@ func notes(a *aggregate, meta *inventory.Meta, opt *Options, exact bool) []strin
 		add("%d versions are in classes without a price (%s): they are priced as STANDARD.", unknown, strings.Join(strange[:min(3, len(strange))], ", "))
 	}
 	if n := a.stale[ageUnknown].Count; n > 0 {
-		add("When %d noncurrent versions were superseded is not known: no rule is taken to apply to them.", n)
+		add("Noncurrent versions of which it is not known when they were superseded: %d. No rule is taken to apply to them.", n)
 	}
 	if !exact {
 		add("There are more than %d different suffixes: a rare one may have more than its line says, the rest is under other.", maxSuffixes)
