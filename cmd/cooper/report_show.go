@@ -244,8 +244,12 @@ func (a *app) showGrowth(r *report.Report) {
 	}
 	was, is := r.Growth[i-1], r.Growth[i]
 	since := time.Duration(is.TakenAt-was.TakenAt) * time.Millisecond
-	a.say("%s %s", a.stdout.Style(term.Bold, "growth"), fmt.Sprintf("%s versions, %s in %s since %s%s", signed(is.Versions-was.Versions, term.Count),
-		signed(is.Bytes-was.Bytes, term.Bytes), term.Duration(since), was.ID, sparkline(r.Growth[:i+1])))
+	title := "growth"
+	if r.Prefix != "" {
+		title += " of the whole snapshot"
+	}
+	a.say("%s %s", a.stdout.Style(term.Bold, title), a.fold(fmt.Sprintf("%s versions, %s in %s since %s%s", signed(is.Versions-was.Versions, term.Count),
+		signed(is.Bytes-was.Bytes, term.Bytes), term.Duration(since), was.ID, sparkline(r.Growth[:i+1])), runes(title)+1, 4))
 }
 
 // sparkline draws the bytes of some points, from nothing up.
