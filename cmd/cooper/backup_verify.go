@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,7 +33,8 @@ func (a *app) backupVerifyCmd() *cobra.Command {
 		Short: "Compare a tree with its catalog: missing, changed, corrupt and foreign files",
 		Long: `Looks at every file of mirror and history: is it there, has it the size and time
 of its version, does the catalog know it? With --content every byte is read and
-hashed. With --repair what is missing or damaged is fetched again, and files whose
+hashed; of versions that nobody has looked at, as after an adoption, the catalog
+learns how they are. With --repair what is missing or damaged is fetched again, and files whose
 time alone is wrong get their time back. A damaged file is set aside, to
 DIR/.cooper/aside, when another one is there to take its place; one that the bucket
 does not have any more stays where it is, and is listed. Foreign files are set aside.
@@ -67,13 +69,20 @@ func (a *app) backupVerify(ctx context.Context, dir string, f *verifyFlags) erro
 		use = changeTree
 	}
 	return a.withTree(ctx, dir, "backup verify", use, &f.apply, func(ctx context.Context, d *drive) error {
+		var read *justRead
+		if f.content {
+			var err error
+			if read, err = d.readFirst(ctx, f.prefix); err != nil {
+				return err
+			}
+		}
 		mend, err := a.newMending(d, f.repair)
 		if err != nil {
 			return err
 		}
 		defer mend.w.Abort()
-		res, err := a.audit(ctx, d.tree, f, mend.found)
-		if err != nil {
+		res, err := a.audit(ctx, d.tree, f, read, mend.found)
+		if err = errors.Join(err, read.close()); err != nil {
 			return err
 		}
 		v := verified{Result: res}
@@ -102,7 +111,7 @@ func (v *verified) broken() bool {
 	return v.Applied.Count(cooper.Failed)+v.Applied.Count(cooper.Deferred)+v.Problems[audit.Unreadable] > 0
 }
 
-func (a *app) audit(ctx context.Context, t *tree.Tree, f *verifyFlags, found func(audit.Finding) error) (audit.Result, error) {
+func (a *app) audit(ctx context.Context, t *tree.Tree, f *verifyFlags, read *justRead, found func(audit.Finding) error) (audit.Result, error) {
 	count := a.countersFor(nil)
 	count.Phase("verify")
 	state := t.State()
@@ -115,7 +124,11 @@ func (a *app) audit(ctx context.Context, t *tree.Tree, f *verifyFlags, found fun
 	}
 	stop := a.follow(count)
 	defer stop()
-	return audit.Run(ctx, t, audit.Options{Content: f.content, Doubtful: f.repair, Prefix: f.prefix, Workers: f.apply.jobs, Progress: count}, func(x audit.Finding) error {
+	opt := audit.Options{Content: f.content, Doubtful: f.repair, Prefix: f.prefix, Workers: f.apply.jobs, Progress: count}
+	if read != nil {
+		opt.Judged = read.has
+	}
+	return audit.Run(ctx, t, opt, func(x audit.Finding) error {
 		stop()
 		if err := a.showFinding(x); err != nil {
 			return err

@@ -26,6 +26,7 @@ import (
 	"cooper/internal/verb/copyout"
 	"cooper/internal/verb/fetch"
 	"cooper/internal/verb/shelve"
+	"cooper/internal/verb/verify"
 	"cooper/internal/workspace"
 )
 
@@ -36,6 +37,8 @@ type drive struct {
 	tree  *tree.Tree
 	run   string
 	flags *applyFlags
+	// locked: the tree's lock is held, and it may be changed.
+	locked bool
 }
 
 // hasTree tells whether a tree is at dir.
@@ -91,7 +94,7 @@ func (a *app) withTree(ctx context.Context, dir, command string, use treeUse, fl
 	} else if err != nil {
 		return err
 	}
-	ctx = locked
+	ctx, d.locked = locked, true
 	defer finally(&err, unlock)
 	if err := d.recover(ctx); err != nil {
 		return err
@@ -237,7 +240,7 @@ func (d *drive) parts(ctx context.Context, h plan.Header, src *s3.Bucket, count 
 		return d.restoreParts(ctx, h, count)
 	}
 	// nil: the commit does it all.
-	verbs := map[string]apply.Verb{treeop.Retire: nil, treeop.Promote: nil, treeop.Record: nil, treeop.Prune: nil, treeop.Defer: fetch.Deferred{}}
+	verbs := map[string]apply.Verb{treeop.Retire: nil, treeop.Promote: nil, treeop.Record: nil, treeop.Prune: nil, treeop.Defer: fetch.Deferred{}, treeop.Verify: verify.New(d.tree, count.Moved)}
 	if src != nil {
 		verbs[treeop.Fetch] = fetch.New(src, fetch.Into(d.tree.Staging()), fetch.Options{Moved: count.Moved})
 		verbs[treeop.Unarchive] = fetch.NewUnarchive(src, fetch.Into(d.tree.Staging()), fetch.Options{Moved: count.Moved})

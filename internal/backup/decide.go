@@ -149,7 +149,7 @@ func (d *decider) listed(p *pair, latest int) error {
 // snapshot lists with another size or time. s3invsync, when it was killed, could
 // leave the bytes of one version under the id of another. So the listed version
 // is fetched, and these bytes stay, in history, as what they are: some version of
-// the key, with that ETag if it is true.
+// the key.
 func (d *decider) mislabelled(p *pair, h heir) error {
 	for j := range p.known {
 		r := &p.known[j]
@@ -160,7 +160,7 @@ func (d *decider) mislabelled(p *pair, h heir) error {
 		}
 		d.m.taken[j] = true
 		v := versionOf(r)
-		v.VersionID = ""
+		v.VersionID, v.ETag = "", ""
 		args := treeop.Args{At: d.at}
 		var err error
 		if r.Place == catalog.Mirror {

@@ -59,7 +59,9 @@ type Args struct {
 type Facts struct {
 	// VersionID is given where the row had another one than the action's
 	// version: none.
-	VersionID   *string        `json:"version_id,omitempty"`
+	VersionID *string `json:"version_id,omitempty"`
+	// ETag likewise: what it had was not true.
+	ETag        *string        `json:"etag,omitempty"`
 	Place       catalog.Place  `json:"place"`
 	Reason      string         `json:"reason,omitempty"`
 	Superseded  cooper.Instant `json:"-"`
@@ -83,6 +85,10 @@ func FactsOf(row *catalog.Row, v *cooper.Version) *Facts {
 	if row.VersionID != v.VersionID {
 		id := row.VersionID
 		f.VersionID = &id
+	}
+	if row.ETag != v.ETag {
+		etag := row.ETag
+		f.ETag = &etag
 	}
 	return f
 }

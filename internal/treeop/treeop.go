@@ -163,6 +163,9 @@ func (a Args) before(v cooper.Version) catalog.Row {
 		if w.VersionID != nil {
 			row.VersionID = *w.VersionID
 		}
+		if w.ETag != nil {
+			row.ETag = *w.ETag
+		}
 		row.Place = w.Place
 		row.Reason, row.Superseded = w.Reason, w.Superseded
 		row.Shown = slices.Clone(w.Shown)

@@ -37,7 +37,26 @@ func canonical(t *testing.T, dir string) []string {
 		}
 		lines = append(lines, fmt.Sprintf("row %+v", *row))
 	}
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	lines = append(lines, filesOf(t, dir)...)
+	for _, dir := range []string{filepath.Join(dir, ".cooper", "staging"), filepath.Join(dir, ".cooper", "journal"), filepath.Join(dir, ".cooper", "held")} {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && !d.IsDir() {
+				lines = append(lines, "left "+path)
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	slices.Sort(lines)
+	return lines
+}
+
+// filesOf is every file of a tree outside of .cooper, with its bytes and time.
+func filesOf(t *testing.T, dir string) (lines []string) {
+	t.Helper()
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			return err
@@ -60,17 +79,6 @@ func canonical(t *testing.T, dir string) []string {
 	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	for _, dir := range []string{filepath.Join(dir, ".cooper", "staging"), filepath.Join(dir, ".cooper", "journal"), filepath.Join(dir, ".cooper", "held")} {
-		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && !d.IsDir() {
-				lines = append(lines, "left "+path)
-			}
-			return err
-		})
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			t.Fatal(err)
-		}
 	}
 	slices.Sort(lines)
 	return lines

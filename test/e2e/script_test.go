@@ -39,7 +39,7 @@ func scriptParams() testscript.Params {
 			e.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			return err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"s3": s3Cmd, "code": codeCmd, "report": reportCmd, "orcreport": orcCmd},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"s3": s3Cmd, "code": codeCmd, "invsync": invsyncCmd, "invsync-mislabel": mislabelCmd, "report": reportCmd, "orcreport": orcCmd},
 	}
 }
 

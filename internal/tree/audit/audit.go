@@ -58,6 +58,9 @@ type Options struct {
 	// Prefix narrows the audit to keys below it.
 	Prefix  string
 	Workers int
+	// Judged, if given, tells whether a row's bytes were read a moment ago, so that
+	// its Check says how they are. It is called in the order of rows.
+	Judged func(row *catalog.Row) bool
 	// Progress counts what was looked at.
 	Progress *progress.Counters
 }
@@ -107,7 +110,7 @@ func (a *auditor) report(f Finding) error {
 // rows looks at the file of every row.
 func (a *auditor) rows(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
-	work := make(chan catalog.Row, 64)
+	work := make(chan task, 64)
 	g.Go(func() (err error) {
 		defer close(work)
 		it := a.tree.Catalog().Rows(ctx, a.opt.Prefix)
@@ -123,7 +126,7 @@ func (a *auditor) rows(ctx context.Context) error {
 				continue
 			}
 			select {
-			case work <- clone(row):
+			case work <- task{clone(row), a.opt.Judged != nil && a.opt.Judged(row)}:
 			case <-ctx.Done():
 				return ctx.Err()
 			}
@@ -131,8 +134,8 @@ func (a *auditor) rows(ctx context.Context) error {
 	})
 	for range max(1, a.opt.Workers) {
 		g.Go(func() error {
-			for row := range work {
-				if err := a.row(ctx, row); err != nil {
+			for t := range work {
+				if err := a.row(ctx, &t); err != nil {
 					return err
 				}
 			}
@@ -140,6 +143,12 @@ func (a *auditor) rows(ctx context.Context) error {
 		})
 	}
 	return g.Wait()
+}
+
+// task is one row to look at.
+type task struct {
+	row    catalog.Row
+	judged bool
 }
 
 // clone copies what an iterator may overwrite.
@@ -150,13 +159,14 @@ func clone(r *catalog.Row) catalog.Row {
 	return c
 }
 
-func (a *auditor) row(ctx context.Context, row catalog.Row) error {
+func (a *auditor) row(ctx context.Context, t *task) error {
+	row := &t.row
 	a.opt.Progress.Begin()
 	defer a.opt.Progress.End(row.Size)
-	info, path, err := a.tree.StatRow(&row)
+	info, path, err := a.tree.StatRow(row)
 	a.files.Add(1)
 	if cooper.KindOf(err) == cooper.KindMissing {
-		return a.report(Finding{Problem: Missing, Detail: "not on the disk", Row: &row})
+		return a.report(Finding{Problem: Missing, Detail: "not on the disk", Row: row})
 	} else if err != nil {
 		return err
 	}
@@ -165,19 +175,20 @@ func (a *auditor) row(ctx context.Context, row catalog.Row) error {
 	timeFits := info.ModifiedAt(row.LastModified)
 	switch {
 	case !info.IsFile():
-		return a.report(Finding{Problem: Changed, Path: path, Detail: "no regular file (" + info.Mode.Type().String() + ")", Row: &row})
+		return a.report(Finding{Problem: Changed, Path: path, Detail: "no regular file (" + info.Mode.Type().String() + ")", Row: row})
 	case info.Size != row.Size:
-		return a.report(Finding{Problem: Changed, Path: path, Detail: fmt.Sprintf("%d bytes; the version has %d", info.Size, row.Size), Row: &row})
+		return a.report(Finding{Problem: Changed, Path: path, Detail: fmt.Sprintf("%d bytes; the version has %d", info.Size, row.Size), Row: row})
+	case t.judged || row.Check == cooper.Corrupt: // which the catalog says of what was read before
+		return a.judge(row, path, timeFits, checksum.Result{Check: row.Check, Method: row.Method, Hash: row.Hash})
 	case a.opt.Content || a.opt.Doubtful && !timeFits:
-		return a.content(ctx, &row, path, timeFits)
+		return a.content(ctx, row, path, timeFits)
 	case !timeFits:
-		return a.report(Finding{Problem: Changed, Path: path, Detail: "modified after it was placed; --content tells whether the bytes are", Row: &row})
+		return a.report(Finding{Problem: Changed, Path: path, Detail: "modified after it was placed; --content tells whether the bytes are", Row: row})
 	}
 	return nil
 }
 
-// content hashes a file. A wrong time with right bytes is still a change: the
-// mirror shows times.
+// content hashes a file.
 func (a *auditor) content(ctx context.Context, row *catalog.Row, path string, timeFits bool) (err error) {
 	f, err := a.tree.OpenRow(row)
 	if errors.Is(err, fs.ErrPermission) {
@@ -194,6 +205,12 @@ func (a *auditor) content(ctx context.Context, row *catalog.Row, path string, ti
 	} else if err != nil {
 		return err
 	}
+	return a.judge(row, path, timeFits, res)
+}
+
+// judge tells what came of hashing a file. A wrong time with right bytes is still a
+// change: the mirror shows times.
+func (a *auditor) judge(row *catalog.Row, path string, timeFits bool, res checksum.Result) error {
 	switch res.Check {
 	case cooper.Corrupt:
 		return a.report(Finding{Problem: Corrupt, Path: path, Detail: res.Method, Row: row})

@@ -204,7 +204,7 @@ func change(a *cooper.Action, out *cooper.Outcome) (tree.Change, bool, error) {
 		c.Op = tree.Retire
 	case treeop.Promote:
 		c.Op = tree.Promote
-	case treeop.Record, treeop.Defer:
+	case treeop.Record, treeop.Defer, treeop.Verify:
 	default:
 		return c, false, &cooper.Error{
 			Kind: cooper.KindInvalid, Where: cooper.Quote(a.Version.Key),
