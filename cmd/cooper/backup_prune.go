@@ -110,7 +110,8 @@ func (a *app) backupPrune(ctx context.Context, dir string, f *pruneFlags) error 
 			h, err = d.confirmed(in, f.apply.confirm)
 			return err
 		}
-		h, err = a.writePlan(d.ws, func(id string, w *plan.Writer) (plan.Header, error) {
+		// Deleting a large file takes no longer than a small one.
+		h, err = a.writeLimited(d.ws, plan.Limits{Bytes: math.MaxInt64}, func(id string, w *plan.Writer) (plan.Header, error) {
 			in.Catalog, in.Dir, in.ID, in.Now = d.tree.Catalog(), d.tree.Dir(), id, cooper.InstantOf(a.clock())
 			return backup.PlanPrune(ctx, in, w)
 		})

@@ -162,8 +162,13 @@ func (a *app) makePlan(ctx context.Context, ws *workspace.Workspace, known backu
 
 // writePlan gives f a writer for a new plan, and clears up if it fails.
 func (a *app) writePlan(ws *workspace.Workspace, f func(id string, w *plan.Writer) (plan.Header, error)) (plan.Header, error) {
+	return a.writeLimited(ws, plan.Limits{}, f)
+}
+
+// writeLimited is writePlan with limits of its own on the shards.
+func (a *app) writeLimited(ws *workspace.Workspace, limits plan.Limits, f func(id string, w *plan.Writer) (plan.Header, error)) (plan.Header, error) {
 	id := ws.NewID("p")
-	w, err := plan.Create(ws.PlanDir(id), id, plan.Limits{})
+	w, err := plan.Create(ws.PlanDir(id), id, limits)
 	if err != nil {
 		return plan.Header{}, err
 	}

@@ -155,6 +155,9 @@ func (in *Prune) warnings(state *catalog.State, share *plan.Share) []string {
 	case last.TakenAt < oldest:
 		ws = append(ws, fmt.Sprintf("no complete snapshot was followed since %s, the last is of %s: is the backup running, and is the clock right?", oldest, last.TakenAt))
 	}
+	if r := state.Run; r != nil && r.Mission == Mission {
+		ws = append(ws, fmt.Sprintf("the backup %s is not finished: pruning gives its plan up, and the next backup goes on with what it fetched", r.Plan))
+	}
 	if share.Exceeded() {
 		ws = append(ws, fmt.Sprintf("versions that would be deleted: %d of %d, with %d of %d bytes, more than the limit of %.3g %%; applying asks for the plan's digest",
 			share.Removed, share.Scope, share.RemovedBytes, share.ScopeBytes, 100*share.Limit))

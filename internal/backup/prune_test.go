@@ -129,6 +129,13 @@ func TestAPruneMustMakeSense(t *testing.T) {
 	}
 }
 
+func TestAPruneTellsThatItGivesABackupUp(t *testing.T) {
+	h, err := PlanPrune(context.Background(), Prune{Catalog: midway{newModel(), Mission}, Policy: Careful(), OlderThan: time.Hour, Now: pruneNow}, &recorder{})
+	if err != nil || !strings.Contains(strings.Join(h.Warnings, "\n"), "p-1 is not finished") {
+		t.Errorf("%q, %v", h.Warnings, err)
+	}
+}
+
 func TestSamePolicy(t *testing.T) {
 	in := Prune{Policy: Careful(), OlderThan: year, KeepLast: 2}
 	h, err := header(MissionPrune, "p-1", pruneNow, in.policy())
