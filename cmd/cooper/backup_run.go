@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 
@@ -40,12 +42,47 @@ func (a *app) backupRun(ctx context.Context, from, dir string, f *backupFlags) e
 	if err != nil {
 		return err
 	}
+	if isFree(dir) && !f.dates.given() {
+		if err := a.snapshotFirst(ctx, bucket, f); err != nil {
+			return err
+		}
+	}
 	return a.withTree(ctx, dir, "backup run", makeTree, &f.apply, func(ctx context.Context, d *drive) error {
 		if f.dates.given() {
 			return a.backupRange(ctx, d, bucket, f, policy)
 		}
 		return a.backupOnce(ctx, d, bucket, f, policy)
 	})
+}
+
+// isFree tells whether nothing is at dir yet.
+func isFree(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return len(entries) == 0 && (err == nil || errors.Is(err, fs.ErrNotExist))
+}
+
+// snapshotFirst takes the snapshot before there is a tree, so that a mistyped
+// bucket leaves none behind.
+func (a *app) snapshotFirst(ctx context.Context, bucket string, f *backupFlags) (err error) {
+	ws, err := a.openWorkspace()
+	if err != nil {
+		return err
+	}
+	defer finally(&err, ws.Close)
+	snap, err := a.takeSnapshot(ctx, ws, bucket, f.source, f.listed())
+	if err != nil {
+		return err
+	}
+	f.source = sourceFlags{snapshot: snap.Meta().ID}
+	return nil
+}
+
+// listed is the prefix a listing is narrowed to: nothing else needs to be listed.
+func (f *backupFlags) listed() string {
+	if f.source.list {
+		return f.prefix
+	}
+	return ""
 }
 
 // backupOnce brings the tree to one snapshot.
@@ -136,11 +173,7 @@ func (a *app) makePlan(ctx context.Context, ws *workspace.Workspace, known backu
 	if err != nil {
 		return nil, none, err
 	}
-	scope := ""
-	if f.source.list {
-		scope = f.prefix // nothing else needs to be listed
-	}
-	snap, err := a.takeSnapshot(ctx, ws, bucket, f.source, scope)
+	snap, err := a.takeSnapshot(ctx, ws, bucket, f.source, f.listed())
 	if err != nil {
 		return nil, none, err
 	}
