@@ -33,7 +33,7 @@ said. Objects without bytes are those that the tree has not fetched (archived, o
 failed), or that were pruned. Counting reads the catalog of everything below PREFIX.`,
 		Example: `  cooper backup ls /data/backup
   cooper backup ls /data/backup images/ --at 2026-03-01
-  cooper backup ls /data/backup --recursive --match '\.nii\.gz$' --json | jq -r 'select(.type == "object") | .key'`,
+  cooper backup ls /data/backup --recursive --match '\.nii$' --json | jq -r '.key // empty'`,
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			prefix := ""

@@ -30,7 +30,7 @@ be a unique beginning, or latest.
 The exit code is 0 whether they differ or not; --json begins with the counts.`,
 		Example: `  cooper plan diff p-20261120 latest
   cooper plan diff p-20261120 latest --limit 0 | less
-  cooper plan diff p-20261120 latest --json | jq -r 'select(.type == "second") | .second.version.key'`,
+  cooper plan diff p-20261120 latest --json | jq 'select(.type == "second")'`,
 		Args: cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if limit < 0 {
