@@ -113,7 +113,7 @@ command goes on. Objects that fail do not stop it.
 Exit codes: 0 done; 1 wrong use; 2 the run failed; 3 done, but some objects
 failed; 4 refused for safety; 130 interrupted.`,
 		Example: `  cooper backup run s3://bucket /data/backup --inventory s3://reports/inventory/bucket/daily/
-  cooper backup run s3://bucket /data/backup --inventory s3://reports/ --from 2026-01-01 --to 2026-03-31
+  cooper backup run s3://bucket /data/backup --inventory s3://reports/ --from 2026-01-01
   cooper backup run s3://bucket /data/backup --list
   cooper backup run s3://bucket /data/backup --list --layout inline
   cooper backup run s3://bucket /data/backup --list --match '\.nii(\.gz)?$' --ignore access-denied`,
