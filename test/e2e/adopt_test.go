@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -131,4 +133,79 @@ func TestAdoptWhatTheyMade(t *testing.T) {
 		t.Errorf("%d objects were fetched for two that are new", n)
 	}
 	must(t, w.url, ws, "backup", "verify", dir, "--content")
+}
+
+// TestAdoptWhatTheyLeftHalfDone kills s3invsync again and again, in the middle of
+// a first backup and of an update, and adopts what is there. After one run the tree
+// must show the bucket, and hold all its history.
+func TestAdoptWhatTheyLeftHalfDone(t *testing.T) {
+	program := theirs()
+	if program == "" {
+		t.Skip("s3invsync is not installed: cargo install s3invsync --version 0.2.0 --locked --root build/tools")
+	}
+	kills := 6
+	if os.Getenv("COOPER_SOAK") != "" {
+		kills = 300
+	}
+	const objects = 400
+	w := newWorld(t, "Enabled")
+	w.server.CreateBucket("reports", "")
+	w.fill(objects, 1)
+	ws := filepath.Join(t.TempDir(), "ws")
+	r := rand.New(rand.NewPCG(3, 0))
+	sync := func(dir string, at int64) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), program, "-J", "4", "-l", "ERROR", "s3://reports/inv/lab/cooper/", dir)
+		cmd.Env = append(env(w.url, ws), "AWS_ENDPOINT_URL="+w.url)
+		err := watch(cmd, func(calls int64) bool { return at > 0 && calls >= at })
+		if cmd.ProcessState == nil || at == 0 && err != nil {
+			t.Fatal(err)
+		}
+	}
+	whole := filepath.Join(t.TempDir(), "whole")
+	must(t, w.url, ws, "inventory", "write", "s3://lab", "s3://reports/inv/")
+	sync(whole, 0)
+	for i := range objects {
+		if i%3 == 0 { // often of the size it had, so that size alone tells nothing
+			body, _ := w.server.Body("lab", key(i), "")
+			w.server.Put("lab", key(i), bytes.ToUpper(append([]byte("x"), body...))[:len(body)], mem.PutOptions{})
+		}
+	}
+	must(t, w.url, ws, "inventory", "write", "s3://lab", "s3://reports/inv/")
+	for n := range kills {
+		dir := filepath.Join(t.TempDir(), "tree")
+		if n%2 == 0 { // else a first backup
+			if out, err := exec.CommandContext(t.Context(), "cp", "-a", whole, dir).CombinedOutput(); err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+		}
+		sync(dir, 20+r.Int64N(2500))
+		own := filepath.Join(t.TempDir(), "ws")
+		got := cooper(t, w.url, own, "backup", "adopt", dir, "--json")
+		if got.code == 1 { // killed before there was anything
+			continue
+		}
+		t.Logf("kill %d: %v", n, object(t, got)["left"])
+		got = cooper(t, w.url, own, "backup", "run", "s3://lab", dir, "--list", "--share-stop", "100%")
+		if got.code == 3 { // files without an entry in the JSON stand in the way
+			must(t, w.url, own, "backup", "verify", dir, "--repair")
+			got = cooper(t, w.url, own, "backup", "run", "s3://lab", dir, "--list", "--share-stop", "100%")
+		}
+		if got.code != 0 {
+			t.Fatalf("kill %d: %v", n, got)
+		}
+		if left := cooper(t, w.url, own, "backup", "verify", dir, "--content", "--repair"); left.code != 0 {
+			t.Errorf("kill %d: %v", n, left)
+		}
+		for _, v := range w.server.Versions("lab") {
+			want, _ := w.server.Body("lab", v.Key, v.VersionID)
+			path := filepath.Join(dir, v.Key)
+			if !v.Latest {
+				path += ".old." + v.VersionID + "." + v.ETag
+			}
+			if b, err := os.ReadFile(path); err != nil || !bytes.Equal(b, want) {
+				t.Fatalf("kill %d: %s is not what the bucket has: %v", n, path, err)
+			}
+		}
+	}
 }
