@@ -114,3 +114,33 @@ func TestAfterAnAdoption(t *testing.T) {
 		})
 	}
 }
+
+func TestPlanVerify(t *testing.T) {
+	tree := newModel()
+	for i, r := range []catalog.Row{
+		{Place: catalog.Mirror, Check: cooper.Unverified}, {Place: catalog.History, Check: cooper.Corrupt}, {Place: catalog.Mirror, Check: cooper.Verified},
+		{Place: catalog.Mirror, Check: cooper.Unverifiable}, {Place: catalog.Nowhere, Check: cooper.Unverified},
+	} {
+		r.Key, r.VersionID = fmt.Sprint("a/", i), "v"
+		tree.rows[r.Identity] = r
+	}
+	other := catalog.Row{Identity: cooper.Identity{Key: "ab"}, Place: catalog.Mirror, Check: cooper.Unverified}
+	tree.rows[other.Identity] = other
+	for prefix, want := range map[string]string{"": "a/0 a/1 ab", "a": "a/0 a/1", "b": ""} {
+		var rec recorder
+		h, err := PlanVerify(t.Context(), Verify{Catalog: tree, Dir: "/tree", Prefix: prefix, ID: "p-1", Now: 1}, &rec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, a := range rec.actions {
+			if a.Verb != "verify" {
+				t.Errorf("%+v", a)
+			}
+			got = append(got, a.Version.Key)
+		}
+		if strings.Join(got, " ") != want || (h.ID == "") != (want == "") || want != "" && !h.Partial {
+			t.Errorf("prefix %q: %v, %+v", prefix, got, h)
+		}
+	}
+}

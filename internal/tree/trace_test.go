@@ -24,6 +24,7 @@ var update = flag.Bool("update", false, "write what the traces are now")
 //	commit CHANGE…   one shard; a change is place, retire, promote, prune, forget (prune, and
 //	                 drop the row) or mend, key and number, or older, a version that goes
 //	                 to history at once
+//	inline           the tree has the other layout
 //	foreign PATH     a file that is not ours
 //	recover, undo    after a crash at the operation named by crash-at
 //	crash-at OP PATH the next commit dies before this
@@ -84,6 +85,9 @@ func newTracer(t *testing.T) *tracer {
 func (tr *tracer) run(line string) string {
 	words := strings.Fields(line)
 	switch words[0] {
+	case "inline":
+		tr.m = newMemOf(tr.t, inline)
+		return ""
 	case "foreign":
 		put(tr.t, tr.m, words[1], "mine")
 		return ""

@@ -143,3 +143,43 @@ func TestDoubtfulFiles(t *testing.T) {
 		t.Errorf("after mending the times: %s, want %s", got, want)
 	}
 }
+
+// TestWhatWasReadAMomentAgo is not read again, and what is known to be corrupt is
+// told without reading.
+func TestWhatWasReadAMomentAgo(t *testing.T) {
+	m := memfs.New()
+	tr, p := locked(t, m, map[string]string{"a": "one", "b": "two", "c": "three"})
+	rows, err := tr.Catalog().Lookup(t.Context(), "b")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := rows[0]
+	bad.Check, bad.Method = cooper.Corrupt, "as it was found"
+	if err := tr.Begin(t.Context(), p, tree.Run{Plan: "p-1", Shards: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tr.Commit(t.Context(), p, tree.Batch{Plan: "p-1", Changes: []tree.Change{{Op: tree.Record, Old: rows[0], New: bad}}, Outcomes: make([]cooper.Outcome, 1)}); err != nil {
+		t.Fatal(err)
+	}
+	var read []string
+	m.Read = func(op string, paths ...string) error {
+		if op == "open" && !strings.HasPrefix(paths[0], ".cooper") {
+			read = append(read, paths[0])
+		}
+		return nil
+	}
+	var asked []string
+	judged := func(r *catalog.Row) bool {
+		asked = append(asked, r.Key)
+		return r.Key == "a"
+	}
+	if got, want := look(t, tr, Options{Content: true, Judged: judged}, nil), "corrupt mirror/b sound=false"; got != want {
+		t.Errorf("%s; want %s", got, want)
+	}
+	if !slices.Equal(asked, []string{"a", "b", "c"}) || !slices.Equal(read, []string{"mirror/c"}) {
+		t.Errorf("asked for %v, read %v", asked, read)
+	}
+	if got, want := look(t, tr, Options{}, nil), "corrupt mirror/b sound=false"; got != want {
+		t.Errorf("%s; want %s", got, want)
+	}
+}
