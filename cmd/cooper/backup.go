@@ -18,7 +18,8 @@ func (a *app) backupCmd() *cobra.Command {
 		Short: "Back a bucket up to a tree, and look after it",
 		Long: `A tree is a directory with a usable mirror of the bucket (DIR/mirror), everything
 that was replaced or deleted (DIR/history), and a catalog that says where every
-version is and how far it was verified (DIR/.cooper).`,
+version is and how far it was verified (DIR/.cooper). With the layout inline, as
+s3invsync has it, mirror and history share DIR itself.`,
 		Example: `  cooper backup run s3://bucket /data/backup --list
   cooper backup status /data/backup
   cooper backup restore /data/backup --prefix images/ --to /tmp/images`,

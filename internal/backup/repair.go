@@ -64,9 +64,12 @@ func (m *Mender) Finish() (plan.Header, error) {
 		return plan.Header{}, err
 	}
 	h.Target = plan.Target{Kind: targetTree, Path: m.in.Dir, Generation: m.state.Generation}
-	if last := lastFollowed(&m.state); last != nil {
-		h.Source = "s3://" + last.Bucket
+	last := lastFollowed(&m.state)
+	if last == nil {
+		return plan.Header{}, &cooper.Error{Kind: cooper.KindUsage, Where: m.in.Dir, Message: "the tree has never followed its bucket, so nobody knows where to fetch from",
+			Remedy: "run `cooper backup run s3://BUCKET DIR` once, then repair"}
 	}
+	h.Source = "s3://" + last.Bucket
 	h.Partial = true
 	h.Estimate = m.out.estimate(m.in.Policy.Rates, m.in.Prices)
 	m.out.into(&h)
