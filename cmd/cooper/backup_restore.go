@@ -20,7 +20,7 @@ import (
 type restoreFlags struct {
 	at, version, prefix, match, to string
 	keys                           []string
-	replace, planOnly              bool
+	replace, damaged, planOnly     bool
 	apply                          applyFlags
 }
 
@@ -32,11 +32,13 @@ func (a *app) backupRestoreCmd() *cobra.Command {
 		Long: `Copies files out of the tree, to a directory or a bucket: as the bucket is now
 as far as the tree knows, as it was --at a time, or one --version. What is
 already right at the destination is left as it is; a different file there is a
-conflict unless --replace is given.
+conflict unless --replace is given. Every byte is compared with what the tree knows
+of it; damaged ones are not copied unless --damaged is given.
 
 A time between two snapshots is answered as well as one can tell, with a warning.
 Exit code 3 tells that versions were left out, as the tree does not have their bytes,
-that a --key or --version is not there, or that copying some failed.`,
+that a --key or --version is not there, or that copying some failed. So do damaged
+bytes, also with --damaged: the list of failures says which files they are.`,
 		Example: `  cooper backup restore /data/backup --at 2026-03-01 --prefix images/ --to /tmp/images
   cooper backup restore /data/backup --key a/b.txt --version 3sL4kqtJlcpXroDTDmJ --to .
   cooper backup restore /data/backup --prefix raw/ --to s3://other-bucket/raw-restored/`,
@@ -53,6 +55,7 @@ that a --key or --version is not there, or that copying some failed.`,
 	fl.StringArrayVar(&f.keys, "key", nil, "this key (may be repeated)")
 	fl.StringVar(&f.to, "to", "", "a directory, or s3://BUCKET/PREFIX/")
 	fl.BoolVar(&f.replace, "replace", false, "overwrite what is different at the destination")
+	fl.BoolVar(&f.damaged, "damaged", false, "copy damaged bytes as well, as they are, and list them as failed")
 	fl.BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
 	f.apply.register(cmd)
 	cmd.MarkFlagsMutuallyExclusive("at", "version")
@@ -106,7 +109,7 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 	return a.withTree(ctx, dir, "backup restore", readTree, &f.apply, func(ctx context.Context, d *drive) error {
 		h, err := a.writePlan(d.ws, func(id string, w *plan.Writer) (plan.Header, error) {
 			return backup.PlanRestore(ctx, backup.Restore{
-				Catalog: d.tree.Catalog(), Dir: d.tree.Dir(), Select: sel, Keys: f.keys, Policy: policy, Dest: dest, Replace: f.replace,
+				Catalog: d.tree.Catalog(), Dir: d.tree.Dir(), Select: sel, Keys: f.keys, Policy: policy, Dest: dest, Replace: f.replace, Damaged: f.damaged,
 				ID: id, Now: cooper.InstantOf(a.clock()),
 			}, w)
 		})

@@ -26,6 +26,8 @@ type Restore struct {
 	Dest string
 	// Replace overwrites other content at the destination.
 	Replace bool
+	// Damaged copies bytes that are not those of the version, too.
+	Damaged bool
 	Prices  Prices
 	Free    *Space // at a destination that is a directory, nil if unknown
 	ID      string // of the plan
@@ -45,6 +47,7 @@ type restorePolicy struct {
 	Select  Select   `json:"select"`
 	Keys    []string `json:"keys,omitempty"`
 	Replace bool     `json:"replace,omitempty"`
+	Damaged bool     `json:"damaged,omitempty"`
 }
 
 const phaseCopy = "copy"
@@ -63,7 +66,7 @@ func PlanRestore(ctx context.Context, in Restore, w Writer) (plan.Header, error)
 		return plan.Header{}, err
 	}
 	state := in.Catalog.State()
-	c := &copies{sel: in.Select, replace: in.Replace, out: newEmitter(w, in.Policy.ShareLimit)}
+	c := &copies{sel: in.Select, replace: in.Replace, damaged: in.Damaged, out: newEmitter(w, in.Policy.ShareLimit)}
 	c.out.toBucket = strings.HasPrefix(in.Dest, "s3://")
 	if in.Select.At != 0 {
 		c.timeline = newTimeline(in.Select.At, state.Observed)
@@ -71,7 +74,7 @@ func PlanRestore(ctx context.Context, in Restore, w Writer) (plan.Header, error)
 	if err := c.walk(ctx, in.Catalog, f, in.Keys); err != nil {
 		return plan.Header{}, err
 	}
-	h, err := header(MissionRestore, in.ID, in.Now, restorePolicy{Policy: in.Policy, Tree: in.Dir, Select: in.Select, Keys: in.Keys, Replace: in.Replace})
+	h, err := header(MissionRestore, in.ID, in.Now, restorePolicy{Policy: in.Policy, Tree: in.Dir, Select: in.Select, Keys: in.Keys, Replace: in.Replace, Damaged: in.Damaged})
 	if err != nil {
 		return plan.Header{}, err
 	}
@@ -88,6 +91,9 @@ func PlanRestore(ctx context.Context, in Restore, w Writer) (plan.Header, error)
 	if c.inexact > 0 {
 		h.Warnings = append(h.Warnings, fmt.Sprintf("no snapshot was taken at %s itself: %d versions are chosen by the snapshots around it, as well as one can tell",
 			in.Select.At, c.inexact))
+	}
+	if c.corrupt > 0 {
+		h.Warnings = append(h.Warnings, fmt.Sprintf("versions whose bytes are known to be corrupt: %d; `cooper backup verify DIR --content --repair` fetches them again", c.corrupt))
 	}
 	if in.Select.At != 0 {
 		h.Warnings = append(h.Warnings, forgotten(&state, in.Select.At)...)
@@ -114,8 +120,10 @@ type copies struct {
 	sel      Select
 	timeline *timeline // where sel.At is given
 	replace  bool
+	damaged  bool
 	out      *emitter
 	inexact  int64
+	corrupt  int64    // versions chosen that the catalog calls so
 	unknown  []string // keys asked for that the catalog does not have
 }
 
@@ -185,6 +193,9 @@ func (c *copies) copy(r *catalog.Row) error {
 		c.out.absent(r)
 		return nil
 	}
+	if r.Check == cooper.Corrupt {
+		c.corrupt++
+	}
 	v := versionOf(r)
-	return c.out.add(treeop.CopyOut, &v, r, treeop.Args{Replace: c.replace})
+	return c.out.add(treeop.CopyOut, &v, r, treeop.Args{Replace: c.replace, Damaged: c.damaged})
 }

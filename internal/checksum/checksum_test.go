@@ -210,6 +210,31 @@ func TestRecheckOfWhatWasNeverLookedAt(t *testing.T) {
 	}
 }
 
+func TestRecheckOfWhatNobodyCompared(t *testing.T) {
+	data := random(1000)
+	for _, c := range []struct {
+		etag string
+		want cooper.Check
+	}{
+		{plainETag(data), cooper.Verified},
+		{plainETag(data[1:]), cooper.Corrupt},
+		{plainETag(data[1:]) + "-3", cooper.Unverifiable},
+		{"what", cooper.Unverifiable},
+	} {
+		for _, k := range []Known{{Check: cooper.Unverified, Uncompared: true}, {Check: cooper.Corrupt}} {
+			k.ETag, k.Size = c.etag, int64(len(data))
+			if r, err := Recheck(t.Context(), bytes.NewReader(data), k); err != nil || r.Check != c.want {
+				t.Errorf("%+v: %+v, %v", k, r, err)
+			}
+		}
+	}
+	hash := hashOf256(data)
+	r, err := Recheck(t.Context(), bytes.NewReader(data), Known{Size: int64(len(data)), Check: cooper.Corrupt, Hash: hash})
+	if err != nil || r.Check != cooper.Unverifiable || !bytes.Equal(r.Hash, hash) {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 func TestErrorsOfEvidence(t *testing.T) {
 	data := random(20 * mib)
 	broken := errors.New("broken")

@@ -22,6 +22,11 @@ type Known struct {
 	Check  cooper.Check
 	Method string
 	Hash   []byte
+	// Uncompared: nobody ever compared these bytes, as a fetch does. An ETag that
+	// looks like the MD5 of the whole is then taken for it. It may be that of a bucket
+	// with keys of its own, which is no MD5; but to believe so of all would leave
+	// real damage undiscovered.
+	Uncompared bool
 }
 
 // Rechecker compares bytes with what is known of them, as they stream by. It
@@ -30,6 +35,7 @@ type Rechecker struct {
 	known  Known
 	sha    hash.Hash // nil without a Hash
 	trials []trial   // else these, one of which must match
+	form   form
 	n      int64
 }
 
@@ -41,6 +47,7 @@ func NewRecheck(k Known) *Rechecker {
 		return r
 	}
 	sum, parts, form := parseETag(k.ETag)
+	r.form = form
 	byParts := func(size int64) {
 		r.trials = append(r.trials, &partTrial{parted: newParted(size, md5.New), want: sum[:], parts: parts, name: methodParts, etag: true})
 	}
@@ -81,7 +88,8 @@ func (r *Rechecker) Write(b []byte) (int, error) {
 // Result compares. Bytes that equal those once fetched are as good as these
 // were: verified, or still unverifiable. Where it is not known how the ETag
 // vouches for the bytes, a match makes them verified, and a difference means
-// nothing.
+// nothing, unless nobody compared them ever, or they are known to be corrupt: then
+// an ETag that looks like an MD5 is taken for one.
 func (r *Rechecker) Result() Result {
 	k := &r.known
 	if r.n != k.Size {
@@ -91,6 +99,9 @@ func (r *Rechecker) Result() Result {
 		if !bytes.Equal(r.sha.Sum(nil), k.Hash) {
 			return Result{Check: cooper.Corrupt, Method: "does not match sha256", Hash: k.Hash}
 		}
+		if k.Check == cooper.Corrupt {
+			return Result{Check: cooper.Unverifiable, Method: "again what was fetched", Hash: k.Hash}
+		}
 		return Result{Check: k.Check, Method: k.Method, Hash: k.Hash}
 	}
 	for _, t := range r.trials {
@@ -98,8 +109,12 @@ func (r *Rechecker) Result() Result {
 			return Result{Check: cooper.Verified, Method: t.method()}
 		}
 	}
-	if k.Check == cooper.Verified && len(r.trials) > 0 {
+	switch {
+	case len(r.trials) == 0:
+	case k.Check == cooper.Verified:
 		return Result{Check: cooper.Corrupt, Method: "does not match " + k.Method}
+	case r.form == plain && (k.Uncompared || k.Check == cooper.Corrupt):
+		return Result{Check: cooper.Corrupt, Method: "does not match its ETag as an MD5"}
 	}
 	return Result{Check: cooper.Unverifiable, Method: "nothing to compare with"}
 }

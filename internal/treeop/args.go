@@ -51,6 +51,9 @@ type Args struct {
 	NeedsReplacement bool
 	// Replace allows CopyOut to overwrite another content at the destination.
 	Replace bool
+	// Damaged allows CopyOut to copy bytes that are not those of the version; its
+	// outcome is a failure all the same.
+	Damaged bool
 	// Was is the version's row before; nil if the catalog did not know it.
 	Was *Facts
 }
@@ -103,6 +106,7 @@ const (
 	argAbsent     = "absent"
 	argNeeds      = "needs"
 	argReplace    = "replace"
+	argDamaged    = "damaged"
 	argWas        = "was"
 )
 
@@ -165,6 +169,9 @@ func (a Args) Encode() map[string]string {
 	if a.Replace {
 		m[argReplace] = yes
 	}
+	if a.Damaged {
+		m[argDamaged] = yes
+	}
 	if a.Was != nil {
 		m[argWas] = a.Was.encode()
 	}
@@ -219,6 +226,8 @@ func (a *Args) set(name, value string) (ok bool) {
 		a.NeedsReplacement, ok = true, value == needsReplacement
 	case argReplace:
 		a.Replace, ok = true, value == yes
+	case argDamaged:
+		a.Damaged, ok = true, value == yes
 	case argWas:
 		a.Was, ok = decodeFacts(value)
 	}

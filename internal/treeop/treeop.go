@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"cooper"
+	"cooper/internal/checksum"
 	"cooper/internal/tree/catalog"
 )
 
@@ -136,6 +137,11 @@ func PrunedOn(row *catalog.Row) string {
 // program said: they are not verified.
 func Adopted(row *catalog.Row) bool {
 	return row.Check != cooper.Verified && strings.HasPrefix(row.Method, catalog.Adopted)
+}
+
+// KnownOf is what a row knows of its bytes, for comparing them again.
+func KnownOf(row *catalog.Row) checksum.Known {
+	return checksum.Known{ETag: row.ETag, Size: row.Size, Check: row.Check, Method: row.Method, Hash: row.Hash, Uncompared: Adopted(row)}
 }
 
 // until is the instant of the first snapshot that showed something else than

@@ -23,6 +23,7 @@ import (
 	"cooper/internal/progress"
 	"cooper/internal/tree"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/treeop"
 )
 
 // Problem is what is wrong with a file.
@@ -198,7 +199,7 @@ func (a *auditor) content(ctx context.Context, row *catalog.Row, path string, ti
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	res, err := checksum.Recheck(ctx, counted{f, a.opt.Progress}, checksum.Known{ETag: row.ETag, Size: row.Size, Check: row.Check, Method: row.Method, Hash: row.Hash})
+	res, err := checksum.Recheck(ctx, counted{f, a.opt.Progress}, treeop.KnownOf(row))
 	if errors.Is(err, syscall.EIO) {
 		// The others are still to be looked at.
 		return a.report(Finding{Problem: Corrupt, Path: path, Detail: "the disk cannot read it", Row: row})

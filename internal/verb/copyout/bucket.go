@@ -13,6 +13,7 @@ import (
 	"cooper/internal/plan"
 	"cooper/internal/store"
 	"cooper/internal/tree/safefs"
+	"cooper/internal/treeop"
 )
 
 // Bucket copies versions to a bucket, beneath a prefix. A PUT appears whole or
@@ -44,11 +45,11 @@ var (
 func (b *Bucket) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
 	v, err := versionOf(a)
 	if err != nil {
-		return outcome(ctx, checksum.Result{}, err)
+		return outcome(ctx, &v, checksum.Result{}, err)
 	}
 	c := upload{Bucket: b, v: &v, key: b.prefix + v.Key}
 	res, err := c.run(ctx)
-	o := outcome(ctx, res, err)
+	o := outcome(ctx, &v, res, err)
 	o.Requests, o.Bytes = c.requests, c.bytes
 	return o
 }
@@ -75,9 +76,9 @@ func (u *upload) run(ctx context.Context) (checksum.Result, error) {
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	if !missing {
-		same, err := u.same(ctx, &there, file)
+		res, same, err := u.same(ctx, &there, file)
 		if same || err != nil {
-			return checksum.Result{Check: u.v.row.Check, Method: alreadyThere}, err
+			return res, err
 		}
 		if !u.v.replace {
 			return none, conflict(cooper.Quote(u.key), "another object is there already")
@@ -86,14 +87,22 @@ func (u *upload) run(ctx context.Context) (checksum.Result, error) {
 			return none, &cooper.Error{Kind: cooper.KindInternal, Where: cooper.Quote(u.key), Message: "was to be replaced without a permit"}
 		}
 	}
-	res, err := checksum.Recheck(ctx, section(file, u.v), u.v.known())
-	if err != nil || res.Check == cooper.Corrupt {
+	info, err := file.Stat()
+	if err != nil {
+		return none, err
+	}
+	res, err := checksum.Recheck(ctx, io.NewSectionReader(file, 0, info.Size), treeop.KnownOf(&u.v.row))
+	if err != nil {
 		return res, err
 	}
+	res, ok := u.v.judge(res)
+	if !ok {
+		return res, nil
+	}
 	u.requests++
-	_, err = u.write.Put(ctx, store.Put{Key: u.key, Size: u.v.Size, Body: section(file, u.v), IfNoneMatch: missing})
+	_, err = u.write.Put(ctx, store.Put{Key: u.key, Size: info.Size, Body: io.NewSectionReader(file, 0, info.Size), IfNoneMatch: missing})
 	if err == nil {
-		u.bytes = u.v.Size
+		u.bytes = info.Size
 	}
 	return res, err
 }
@@ -103,17 +112,23 @@ func section(file safefs.File, v *version) *io.SectionReader {
 }
 
 // same tells whether the object there has the version's bytes: by its ETag, or
-// if the bytes in the tree are what the store vouches for there.
-func (u *upload) same(ctx context.Context, there *store.Object, file safefs.File) (bool, error) {
+// if the bytes in the tree are what the store vouches for there; and what these
+// are worth then.
+func (u *upload) same(ctx context.Context, there *store.Object, file safefs.File) (known checksum.Result, same bool, err error) {
 	if there.Size != u.v.Size {
-		return false, nil
+		return known, false, nil
 	}
 	if there.ETag == u.v.ETag && there.ETag != "" {
-		return true, nil
+		// Whatever became of the bytes in the tree, these are not from there.
+		if known.Method = alreadyThere; u.v.row.Check != cooper.Corrupt {
+			known.Check = u.v.row.Check
+		}
+		return known, true, nil
 	}
+	check := u.v.recheck()
 	h := checksum.New(checksum.Claim{ETag: there.ETag, Size: there.Size, Encryption: there.Encryption, Checksums: there.Checksums, ChecksumType: there.ChecksumType})
-	if _, err := pump(ctx, h, section(file, u.v)); err != nil {
-		return false, err
+	if _, err := pump(ctx, io.MultiWriter(h, check), section(file, u.v)); err != nil {
+		return known, false, err
 	}
 	res, err := h.Result(ctx, checksum.Evidence{Bytes: file, PartSize: func(ctx context.Context, part int) (int64, error) {
 		u.requests++
@@ -123,7 +138,13 @@ func (u *upload) same(ctx context.Context, there *store.Object, file safefs.File
 		}
 		return o.Length, nil
 	}})
-	return res.Check == cooper.Verified, err
+	if err != nil || res.Check != cooper.Verified {
+		return known, false, err
+	}
+	if known, _ = u.v.judge(check.Result()); known.Check != cooper.Corrupt {
+		known.Method = alreadyThere
+	}
+	return known, true, nil
 }
 
 // Recover finds nothing: no PUT is ever half done.

@@ -2,7 +2,8 @@
 // bucket: it is both the verb and the target of a restore.
 //
 // It promises that bytes are compared with what the catalog knows of them
-// before anybody sees the copy; that what is right at the destination already
+// before anybody sees the copy, and that damaged ones are copied only if the
+// action says so, and never called good; that what is right at the destination already
 // is left as it is; that nothing else there is overwritten unless the action
 // says so; that nothing is written outside of the destination, whatever a key
 // looks like; and that it may be stopped at any instant and started again. It
@@ -34,6 +35,7 @@ type version struct {
 	*cooper.Version
 	row     catalog.Row
 	replace bool
+	damaged bool
 }
 
 func versionOf(a *cooper.Action) (version, error) {
@@ -42,20 +44,32 @@ func versionOf(a *cooper.Action) (version, error) {
 		return version{}, err
 	}
 	row, err := treeop.Before(*a)
-	return version{Version: &a.Version, row: row, replace: args.Replace}, err
+	return version{Version: &a.Version, row: row, replace: args.Replace, damaged: args.Damaged}, err
 }
 
-func (v *version) known() checksum.Known {
-	return checksum.Known{ETag: v.row.ETag, Size: v.row.Size, Check: v.row.Check, Method: v.row.Method, Hash: v.row.Hash}
+func (v *version) recheck() *checksum.Rechecker { return checksum.NewRecheck(treeop.KnownOf(&v.row)) }
+
+// judge says of bytes, read to their end, whether they are damaged, and whether
+// they may be copied. What the catalog calls corrupt is so until the bytes are
+// proven; they may be of a sort that cannot be.
+func (v *version) judge(res checksum.Result) (_ checksum.Result, ok bool) {
+	if v.row.Check == cooper.Corrupt && res.Check != cooper.Verified && res.Check != cooper.Corrupt {
+		res.Check, res.Method = cooper.Corrupt, "known to be corrupt"
+	}
+	return res, res.Check != cooper.Corrupt || v.damaged
 }
 
 // alreadyThere is the method of outcomes that copied nothing.
 const alreadyThere = "already there"
 
-// outcome tells how copying ended.
-func outcome(ctx context.Context, res checksum.Result, err error) cooper.Outcome {
+// outcome tells how copying ended. Damaged bytes are a failure, copied or not.
+func outcome(ctx context.Context, v *version, res checksum.Result, err error) cooper.Outcome {
 	if err == nil && res.Check == cooper.Corrupt {
-		err = &cooper.Error{Kind: cooper.KindCorrupt, Message: "the bytes in the tree are damaged: " + res.Method, Remedy: "cooper backup verify DIR --repair fetches them again."}
+		message := "the bytes in the tree are damaged: " + res.Method
+		if v.damaged {
+			message = "copied as it is, but " + message
+		}
+		err = &cooper.Error{Kind: cooper.KindCorrupt, Message: message, Remedy: "cooper backup verify DIR --content --repair fetches them again."}
 	}
 	if err == nil {
 		return cooper.Outcome{Status: cooper.Done, Check: res.Check, Method: res.Method}

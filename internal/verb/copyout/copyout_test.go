@@ -3,6 +3,7 @@ package copyout
 import (
 	"context"
 	"crypto/md5"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -395,5 +396,61 @@ func TestWrongTarget(t *testing.T) {
 	}
 	if err := ToBucket(tr, nil, nil, "").Check(plan.Header{Target: inDirectory("/tmp/there")}); cooper.KindOf(err) != cooper.KindRefused {
 		t.Error(err)
+	}
+}
+
+// What nobody compared is damaged if its ETag looks like an MD5 and differs; what
+// the catalog calls corrupt is, unless the bytes are proven.
+func TestDamaged(t *testing.T) {
+	right, other := identity("k", "content").ETag, strings.Repeat("ab", 16)
+	row := func(etag string, check cooper.Check, method string) catalog.Row {
+		id := identity("k", "content")
+		id.ETag = etag
+		return catalog.Row{Identity: id, Place: catalog.Mirror, Check: check, Method: method}
+	}
+	hashed := row(other, cooper.Corrupt, "does not match sha256")
+	sum := sha256.Sum256([]byte("content"))
+	hashed.Hash = sum[:]
+	for name, c := range map[string]struct {
+		row     catalog.Row
+		damaged bool
+	}{
+		"adopted, right":                    {row(right, cooper.Unverified, catalog.Adopted), false},
+		"adopted, wrong":                    {row(other, cooper.Unverified, catalog.Adopted), true},
+		"adopted, parts of unknown sizes":   {row(other+"-3", cooper.Unverified, catalog.Adopted), false},
+		"known to be corrupt":               {row(other, cooper.Corrupt, catalog.Adopted+": does not match its ETag as an MD5"), true},
+		"known to be corrupt, no MD5":       {row(other+"-3", cooper.Corrupt, "the disk cannot read it"), true},
+		"known to be corrupt, now right":    {row(right, cooper.Corrupt, "the disk cannot read it"), false},
+		"encrypted, and never been hashed":  {row(other, cooper.Unverifiable, "sse-kms: the ETag is no MD5"), false},
+		"corrupt, though as it was fetched": {hashed, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for _, allowed := range []bool{false, true} {
+				v := cooper.Version{Identity: c.row.Identity}
+				a := cooper.Action{Verb: treeop.CopyOut, Version: v, Args: treeop.Args{Damaged: allowed, Was: treeop.FactsOf(&c.row, &v)}.Encode()}
+				copies := &copies{shards: [][]cooper.Action{{a}}}
+				copies.header = copiesOf(plan.Target{}, nil, false).header
+				copies.header.Phases[0].Shards = 1
+				copies.header.Totals[treeop.CopyOut] = plan.Tally{}.Add(v.Size)
+				tr := source(t, map[string]string{"k": "content"})
+				b, dir := &objects{by: map[string]object{}}, t.TempDir()
+				for range 2 { // the second time they are there already
+					for to, target := range map[plan.Target]target{inBucket: ToBucket(tr, b, b, ""), inDirectory(dir): toDirectory(t, tr, dir)} {
+						copies.header.Target = to
+						outs, err := restore(t, copies, target)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if o := outs["k"]; (o.Status == cooper.Failed) != c.damaged || (o.Kind == cooper.KindCorrupt) != c.damaged || (o.Check == cooper.Corrupt) != c.damaged {
+							t.Errorf("allowed %v: %s: %+v", allowed, to.Kind, o)
+						}
+					}
+				}
+				_, there := listing(t, dir)["k"]
+				if want := allowed || !c.damaged; there != want || (b.by["k"].content == "content") != want {
+					t.Errorf("allowed %v: copied: %v, %v", allowed, listing(t, dir), b.by)
+				}
+			}
+		})
 	}
 }

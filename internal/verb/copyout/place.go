@@ -22,25 +22,24 @@ import (
 func (d *Directory) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
 	v, err := versionOf(a)
 	if err != nil {
-		return outcome(ctx, checksum.Result{}, err)
+		return outcome(ctx, &v, checksum.Result{}, err)
 	}
 	file, err := d.from.OpenRow(&v.row)
 	if err != nil {
-		return outcome(ctx, checksum.Result{}, err)
+		return outcome(ctx, &v, checksum.Result{}, err)
 	}
 	defer func() { _ = file.Close() }() // it was only read
 	todo, there, err := d.look(ctx, &v, file)
 	if err != nil || todo != nil {
-		o := outcome(ctx, there, err)
-		if o.Status == cooper.Done && todo.touch != "" {
+		if err == nil && todo.touch != "" {
 			d.keep(a.ID, *todo)
 		}
-		return o
+		return outcome(ctx, &v, there, err)
 	}
 	temp := scratch + "/" + strconv.FormatInt(a.ID, 10)
-	res, err := d.copy(ctx, &v, file, temp)
-	o := outcome(ctx, res, err)
-	if o.Status == cooper.Done {
+	res, copied, err := d.copy(ctx, &v, file, temp)
+	o := outcome(ctx, &v, res, err)
+	if copied {
 		o.Bytes = v.Size
 		d.keep(a.ID, prepared{temp: temp})
 	}
@@ -77,16 +76,17 @@ func (d *Directory) look(ctx context.Context, v *version, file safefs.File) (*pr
 			return nil, res, err
 		}
 		defer func() { _ = there.Close() }() // it was only read
-		check := checksum.NewRecheck(v.known())
+		check := v.recheck()
 		same, err := sameBytes(ctx, there, io.TeeReader(section(file, v), check))
 		if err != nil {
 			return nil, res, err
 		}
 		if same {
-			if res = check.Result(); res.Check != cooper.Corrupt {
+			res, ok := v.judge(check.Result())
+			if res.Check != cooper.Corrupt {
 				res.Method = alreadyThere
 			}
-			if info.ModifiedAt(v.LastModified) {
+			if !ok || info.ModifiedAt(v.LastModified) {
 				return &prepared{}, res, nil
 			}
 			return &prepared{touch: at}, res, nil
@@ -158,26 +158,26 @@ func (d *Directory) blocker(name string) (above string, file bool) {
 	return "", false
 }
 
-// copy writes the bytes to temp, comparing them with what is known of them.
-func (d *Directory) copy(ctx context.Context, v *version, file safefs.File, temp string) (checksum.Result, error) {
+// copy writes the bytes to temp, comparing them with what is known of them; those
+// that may not be copied do not stay there.
+func (d *Directory) copy(ctx context.Context, v *version, file safefs.File, temp string) (res checksum.Result, copied bool, err error) {
 	out, err := d.fs.Create(temp)
 	if err != nil {
-		return checksum.Result{}, err
+		return res, false, err
 	}
-	check := checksum.NewRecheck(v.known())
+	check := v.recheck()
 	_, err = pump(ctx, io.MultiWriter(check, out), file)
-	var res checksum.Result
 	if err == nil {
-		res = check.Result()
+		res, copied = v.judge(check.Result())
 	}
 	if err == nil && v.LastModified != 0 {
 		err = out.SetTime(v.LastModified)
 	}
 	err = errors.Join(err, out.Close())
-	if err != nil || res.Check == cooper.Corrupt {
-		err = errors.Join(err, d.fs.Remove(temp))
+	if err != nil || !copied {
+		return res, false, errors.Join(err, d.fs.Remove(temp))
 	}
-	return res, err
+	return res, true, nil
 }
 
 // Commit gives the copies of a shard their names. First everything is synced,

@@ -64,27 +64,7 @@ func (v *Verb) read(ctx context.Context, row *catalog.Row) (res checksum.Result,
 		return res, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	res, err = checksum.Recheck(ctx, counted{f, v.moved}, checksum.Known{ETag: row.ETag, Size: row.Size, Check: row.Check, Method: row.Method, Hash: row.Hash})
-	if err == nil && res.Check == cooper.Unverifiable && treeop.Adopted(row) && isMD5(row.ETag) {
-		// Nobody compared these bytes before, as a fetch does. The ETag may be that of
-		// a bucket with keys of its own, which is no MD5: then another fetch will
-		// tell. To believe so of all would leave real damage undiscovered.
-		res.Check, res.Method = cooper.Corrupt, "does not match its ETag as an MD5"
-	}
-	return res, err
-}
-
-// isMD5 tells whether an ETag looks like the MD5 of the whole.
-func isMD5(etag string) bool {
-	if len(etag) != 32 {
-		return false
-	}
-	for i := range len(etag) {
-		if c := etag[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return false
-		}
-	}
-	return true
+	return checksum.Recheck(ctx, counted{f, v.moved}, treeop.KnownOf(row))
 }
 
 type counted struct {
