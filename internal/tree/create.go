@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -110,6 +111,9 @@ func (t *Tree) create(want keypath.Layout) error {
 				Remedy: "name a tree, or a new or empty directory"}
 		}
 	}
+	if err := t.mayMake(); err != nil {
+		return err
+	}
 	for _, name := range append(own, stagingDir, journalDir, asideDir) {
 		if err := t.fs.MkdirAll(name); err != nil {
 			return err
@@ -118,6 +122,96 @@ func (t *Tree) create(want keypath.Layout) error {
 	return t.whileMaking(func() error {
 		return t.createLocked(want, func() error { return catalog.Create(t.fs) })
 	})
+}
+
+// mayMake refuses a .cooper that holds anything an interrupted attempt to make a
+// tree could not have left: in a tree it would be taken for Cooper's, and be
+// overwritten or deleted.
+func (t *Tree) mayMake() error {
+	entries, err := t.fs.ReadDir(metaDir)
+	if cooper.KindOf(err) == cooper.KindMissing {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		name := metaDir + "/" + e.Name
+		ours := false
+		switch name {
+		case stagingDir, journalDir, asideDir: // until there is a tree, nothing is put there
+			name, ours, err = t.holdsOnly(e, name, func(safefs.Info) (bool, error) { return false, nil })
+		case probeDir:
+			name, ours, err = t.holdsOnly(e, name, func(f safefs.Info) (bool, error) {
+				if !slices.Contains(probeNames, f.Name) {
+					return false, nil
+				}
+				return t.isEmptyFile(probeDir + "/" + f.Name)
+			})
+		case catalog.Dir:
+			name, ours, err = t.holdsOnly(e, name, func(f safefs.Info) (bool, error) { return f.IsFile() && catalog.Owns(f.Name), nil })
+		case lockPath:
+			ours, err = t.isEmptyFile(lockPath)
+		case versionPath + tmpSuffix:
+			ours, err = t.isVersionBegun(e)
+		}
+		if err != nil {
+			return err
+		}
+		if !ours {
+			return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir + "/" + name, Message: "this is not Cooper's, and stands where its own files would be",
+				Remedy: "move " + metaDir + " away, if it is none of a tree"}
+		}
+	}
+	return nil
+}
+
+// holdsOnly tells whether a directory has nothing but what is ours, and else
+// names the first other thing.
+func (t *Tree) holdsOnly(dir safefs.Info, path string, ours func(safefs.Info) (bool, error)) (string, bool, error) {
+	if !dir.IsDir() {
+		return path, false, nil
+	}
+	entries, err := t.fs.ReadDir(path)
+	if err != nil {
+		return path, false, err
+	}
+	for _, e := range entries {
+		if ok, err := ours(e); !ok || err != nil {
+			return path + "/" + e.Name, false, err
+		}
+	}
+	return path, true, nil
+}
+
+func (t *Tree) isEmptyFile(path string) (bool, error) {
+	info, there, err := lstat(t.fs, path)
+	return !there || info.IsFile() && info.Size == 0, err
+}
+
+// isVersionBegun tells whether a file is a version file, or the beginning of one;
+// after a crash of the machine zeros can stand for what was not synced.
+func (t *Tree) isVersionBegun(info safefs.Info) (bool, error) {
+	if !info.IsFile() {
+		return false, nil
+	}
+	f, err := t.fs.Open(metaDir + "/" + info.Name)
+	if err != nil {
+		return false, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, 4096))
+	if err = errors.Join(err, f.Close()); err != nil {
+		return false, err
+	}
+	for _, l := range []keypath.Layout{keypath.Sidecar, keypath.Inline} {
+		whole, err := encodeVersion(l)
+		if err != nil {
+			return false, err
+		}
+		if len(b) <= len(whole) && bytes.HasPrefix(whole, bytes.TrimRight(b, "\x00")) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // whileMaking keeps others from making a tree here meanwhile.
@@ -156,20 +250,25 @@ func (t *Tree) createLocked(want keypath.Layout, makeCatalog func() error) error
 	return t.writeVersion(want)
 }
 
+func encodeVersion(l keypath.Layout) ([]byte, error) {
+	b, err := json.Marshal(versionFile{Format: treeFormat, Layout: l})
+	return append(b, '\n'), err
+}
+
 // writeVersion makes a tree of the directory, once all else is on disk.
 func (t *Tree) writeVersion(l keypath.Layout) error {
-	b, err := json.Marshal(versionFile{Format: treeFormat, Layout: l})
+	b, err := encodeVersion(l)
 	if err != nil {
 		return err
 	}
-	const tmp = versionPath + ".tmp"
+	const tmp = versionPath + tmpSuffix
 	f, err := t.fs.OpenWrite(tmp)
 	if err != nil {
 		return err
 	}
 	err = f.Truncate(0)
 	if err == nil {
-		_, err = f.Write(append(b, '\n'))
+		_, err = f.Write(b)
 	}
 	if err = errors.Join(err, f.Close()); err != nil {
 		return err
@@ -184,21 +283,24 @@ func (t *Tree) writeVersion(l keypath.Layout) error {
 	return t.fs.SyncAll()
 }
 
+// probeNames are names that a file system which is not sensitive to all of them
+// takes for one another, or refuses.
+var probeNames = []string{"case", "CASE", "\u00e9", "e\u0301", "dot", "dot.", "blank ", "blank", `back\slash`, "colon:", "question?*|<>\""}
+
 // probe makes sure that the file system tells apart whatever S3 tells apart,
 // and keeps times.
 func (t *Tree) probe() (err error) {
 	const dir = probeDir
-	names := []string{"case", "CASE", "\u00e9", "e\u0301", "dot", "dot.", "blank ", "blank", `back\slash`, "colon:", "question?*|<>\""}
 	if err := t.fs.MkdirAll(dir); err != nil {
 		return err
 	}
-	for _, n := range names { // of a probe that was interrupted
+	for _, n := range probeNames { // of a probe that was interrupted
 		if err := t.fs.Remove(dir + "/" + n); err != nil && cooper.KindOf(err) != cooper.KindMissing {
 			return unsuitable(t.dir, "refuses the name "+cooper.Quote(n), err)
 		}
 	}
 	defer func() {
-		for _, n := range names {
+		for _, n := range probeNames {
 			if rerr := t.fs.Remove(dir + "/" + n); rerr != nil && err == nil {
 				err = rerr
 			}
@@ -208,7 +310,7 @@ func (t *Tree) probe() (err error) {
 		}
 	}()
 	const at = cooper.Instant(1234567890123)
-	for _, n := range names {
+	for _, n := range probeNames {
 		f, err := t.fs.Create(dir + "/" + n)
 		if err != nil {
 			return unsuitable(t.dir, "takes "+cooper.Quote(n)+" for another name, or refuses it", err)
@@ -218,7 +320,7 @@ func (t *Tree) probe() (err error) {
 			return err
 		}
 	}
-	info, err := t.fs.Lstat(dir + "/" + names[0])
+	info, err := t.fs.Lstat(dir + "/" + probeNames[0])
 	if err != nil {
 		return err
 	}

@@ -40,6 +40,8 @@ type StagedInfo struct {
 // (ext4) would spread the files with them.
 func stagedPath(id *cooper.Identity) string { return stagingDir + "/" + hashOf(id) }
 
+const hashBytes = 20
+
 // hashOf makes a name of an identity.
 func hashOf(id *cooper.Identity) string {
 	b := make([]byte, 0, len(id.Key)+len(id.VersionID)+len(id.ETag)+40)
@@ -48,7 +50,13 @@ func hashOf(id *cooper.Identity) string {
 	}
 	b = binary.AppendVarint(binary.AppendVarint(b, id.Size), int64(id.LastModified))
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:20])
+	return hex.EncodeToString(sum[:hashBytes])
+}
+
+// isHash tells whether a name is of the form that hashOf gives.
+func isHash(name string) bool {
+	b, err := hex.DecodeString(name)
+	return err == nil && len(b) == hashBytes && hex.EncodeToString(b) == name
 }
 
 // Find tells whether all bytes of id were staged when it was first called. After
@@ -108,14 +116,14 @@ func (s *Staging) Discard(id cooper.Identity) error {
 	return err
 }
 
-// clear removes what is staged.
+// clear removes what is staged, and nothing else that may lie there.
 func (s *Staging) clear() error {
 	files, err := s.fs.ReadDir(stagingDir)
 	if err != nil {
 		return err
 	}
 	for _, f := range files {
-		if !f.IsFile() {
+		if !f.IsFile() || !isHash(f.Name) {
 			continue
 		}
 		if err := s.fs.Remove(stagingDir + "/" + f.Name); err != nil {

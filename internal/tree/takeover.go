@@ -2,7 +2,6 @@ package tree
 
 import (
 	"errors"
-	"slices"
 
 	"cooper"
 	"cooper/internal/tree/catalog"
@@ -64,18 +63,8 @@ func (t *Tree) mayBeTakenOver() error {
 	case cooper.KindOf(err) != cooper.KindUsage:
 		return err
 	}
-	entries, err := t.fs.ReadDir(metaDir)
-	if cooper.KindOf(err) == cooper.KindMissing {
-		return nil
-	} else if err != nil {
+	if err := t.mayMake(); err != nil {
 		return err
-	}
-	for _, e := range entries {
-		ours := []string{stagingDir, journalDir, asideDir, lockPath, versionPath + ".tmp", probeDir, catalog.Dir}
-		if !slices.Contains(ours, metaDir+"/"+e.Name) {
-			return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir + "/" + metaDir + "/" + e.Name, Message: "this is not Cooper's, and stands where its own files would be",
-				Remedy: "move " + metaDir + " away, if it is none of a tree"}
-		}
 	}
 	c, err := catalog.OpenFS(t.fs)
 	if cooper.KindOf(err) == cooper.KindMissing {

@@ -47,6 +47,13 @@ func TestOpen(t *testing.T) {
 			t.Errorf("a directory with other things, create=%v: %v", create, err)
 		}
 	}
+	other = t.TempDir()
+	staged := filepath.Join(other, stagingDir, "thesis.txt")
+	check(t, os.MkdirAll(filepath.Dir(staged), 0o755))
+	check(t, os.WriteFile(staged, []byte("precious"), 0o600))
+	if _, err := Open(other, Options{Create: true}); cooper.KindOf(err) != cooper.KindRefused {
+		t.Errorf("something of somebody else's in .cooper: %v", err)
+	}
 	check(t, os.WriteFile(filepath.Join(dir, versionPath), []byte(`{"format":2,"layout":"sidecar"}`), 0o600))
 	if _, err := Open(dir, Options{Create: true}); cooper.KindOf(err) != cooper.KindRefused {
 		t.Errorf("a newer format: %v", err)
@@ -436,6 +443,19 @@ func TestStagedBytesAreFoundAgain(t *testing.T) {
 		}
 		return nil
 	}))
+}
+
+func TestOnlyWhatWasStagedIsCleared(t *testing.T) {
+	m := newMem(t)
+	tr, err := openMem(m, false)
+	check(t, err)
+	check(t, stage(tr, version("a", 1).Identity))
+	put(t, m, stagingDir+"/thesis.txt", "precious")
+	check(t, tr.Staging().clear())
+	if got := below(m, stagingDir); len(got) != 1 || got[stagingDir+"/thesis.txt"] != "precious" {
+		t.Errorf("%v", got)
+	}
+	check(t, tr.Close())
 }
 
 func TestRunsBeginEndAndAreSuperseded(t *testing.T) {

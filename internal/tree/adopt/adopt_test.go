@@ -312,6 +312,27 @@ func TestCrashWhileAdopting(t *testing.T) {
 	}
 }
 
+// TestWhatIsNotOursInOurDirectory: keys of the bucket can be below .cooper, where
+// s3invsync put their only copies. A tree would take them for its own.
+func TestWhatIsNotOursInOurDirectory(t *testing.T) {
+	for _, path := range []string{"staging/foo", "staging/0123456789012345678901234567890123456789", "journal/p-1-0.journal.tmp", "aside/x", "catalog/notes",
+		"catalog/d/x", "lock", "VERSION.tmp", "probe/case", "probe/y", "held/x", "staging", "mine"} {
+		dir := t.TempDir()
+		check(t, adopttest.Write(dir, []adopttest.Version{latest("a", "v1", "one")}))
+		name := filepath.Join(dir, ".cooper", path)
+		check(t, os.MkdirAll(filepath.Dir(name), 0o755))
+		check(t, os.WriteFile(name, []byte("precious"), 0o600))
+		for _, look := range []bool{true, false} {
+			if _, _, err := run(t, dir, look); cooper.KindOf(err) != cooper.KindRefused {
+				t.Errorf("%s, look %v: %v", path, look, err)
+			}
+		}
+		if b, err := os.ReadFile(name); err != nil || string(b) != "precious" {
+			t.Errorf("%s: %q, %v", path, b, err)
+		}
+	}
+}
+
 func TestAnErrorOfTheCallerEndsIt(t *testing.T) {
 	dir := t.TempDir()
 	check(t, adopttest.Write(dir, []adopttest.Version{latest("a", "v", "1")}))

@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"errors"
+	"regexp"
 
 	"cooper/internal/tree/safefs"
 )
@@ -10,6 +11,11 @@ import (
 func Create(fsys safefs.FS) error {
 	return CreateFrom(fsys, func(func(*Row) error) error { return nil })
 }
+
+var ownNames = regexp.MustCompile(`^((base|delta)-[0-9]{10}(-[a-z0-9-]+)?\.parquet|CURRENT\.json(\.tmp)?)$`)
+
+// Owns tells whether a file in Dir has a name that a catalog gives.
+func Owns(name string) bool { return ownNames.MatchString(name) }
 
 // CreateFrom makes a catalog of the rows that fill adds, in the order of
 // identities and each but once. If fill fails there is none. What an earlier
