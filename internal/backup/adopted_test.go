@@ -74,6 +74,9 @@ func TestAfterAnAdoption(t *testing.T) {
 			s := &snap{meta: inventory.Meta{ID: "s-1", Bucket: "b", TakenAt: 10_000, Complete: true}, versions: c.listed}
 			var got []string
 			for _, a := range planned(t, s, tree) {
+				if a.Verb == "retire" && a.Args["superseded"] != "10000" { // it is not known since when it was in the mirror
+					t.Errorf("%s of %+v: superseded at %s", a.Verb, a.Version, a.Args["superseded"])
+				}
 				got = append(got, strings.TrimRight(fmt.Sprintf("%s %s %s", a.Verb, a.Version.VersionID, a.Args["to"]), " "))
 			}
 			want := strings.Split(strings.ReplaceAll(c.want, "  ", " "), ", ")

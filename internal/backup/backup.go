@@ -105,7 +105,7 @@ func Plan(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
 		return plan.Header{}, err
 	}
 	out := newEmitter(w, in.Policy.ShareLimit)
-	d := newDecider(&meta, &in.Policy, older, f, out)
+	d := newDecider(&meta, &in.Policy, &state, older, f, out)
 	if err := compare(ctx, in.Snapshot, in.Catalog, prefix, d.decide); err != nil {
 		return plan.Header{}, err
 	}

@@ -17,17 +17,20 @@ type decider struct {
 	// absence: what is not listed counts as absent.
 	absence bool
 	restore bool // ask for copies of archived versions
-	filter  filter
-	out     *emitter
-	m       matcher
+	// sightings are the snapshots that the tree has seen before.
+	sightings sightings
+	filter    filter
+	out       *emitter
+	m         matcher
 }
 
-func newDecider(meta *inventory.Meta, policy *Policy, older bool, f filter, out *emitter) *decider {
+func newDecider(meta *inventory.Meta, policy *Policy, state *catalog.State, older bool, f filter, out *emitter) *decider {
 	return &decider{
 		at: meta.TakenAt, currentOnly: meta.Scope.CurrentOnly,
-		absence: meta.Complete && meta.Torn == 0 && !older,
-		restore: policy.Archived == ArchivedRestore,
-		filter:  f, out: out,
+		absence:   meta.Complete && meta.Torn == 0 && !older,
+		restore:   policy.Archived == ArchivedRestore,
+		sightings: newSightings(state),
+		filter:    f, out: out,
 	}
 }
 
@@ -120,13 +123,17 @@ func (d *decider) listed(p *pair, latest int) error {
 	}
 	for i := range p.listed {
 		v := &p.listed[i]
+		var r *catalog.Row
+		if j := d.m.rowOf[i]; j >= 0 {
+			r = &p.known[j]
+		}
 		superseded := v.LastModified
 		if i > 0 { // the latest stands first
-			superseded = max(superseded, p.listed[i-1].LastModified)
+			superseded = max(superseded, d.since(p.key, r, max(v.LastModified, p.listed[i-1].LastModified)))
 		}
 		var err error
-		if j := d.m.rowOf[i]; j >= 0 {
-			err = d.matched(v, &p.known[j], i == latest, superseded, h)
+		if r != nil {
+			err = d.matched(v, r, i == latest, superseded, h)
 		} else {
 			err = d.bring(v, nil, i == latest, superseded, treeop.Args{At: d.at, Show: showIf(i == latest)})
 		}
@@ -307,7 +314,7 @@ func (d *decider) overtaken(r *catalog.Row, h heir) error {
 		args.Absent = d.absent(r)
 	}
 	if r.Place == catalog.Mirror {
-		return d.leave(&v, r, max(r.LastModified, h.v.LastModified), h, args)
+		return d.leave(&v, r, max(r.LastModified, d.since(r.Key, r, h.v.LastModified)), h, args)
 	}
 	return d.note(&v, r, args)
 }

@@ -30,7 +30,10 @@ type world struct {
 	dropped map[string]bool
 	// past are the snapshots that plans for everything followed.
 	past []*snap
-	then []map[string]cooper.Identity // what the mirror showed after each of them
+	// shown is when a snapshot that was followed last showed a version as the
+	// latest of its key.
+	shown map[cooper.Identity]cooper.Instant
+	then  []map[string]cooper.Identity // what the mirror showed after each of them
 }
 
 // follow plans and carries out; it checks what must hold for any plan.
@@ -44,6 +47,7 @@ func (w *world) follow(t *rapid.T, s *snap, p Policy, fail func(*cooper.Action) 
 	}
 	t.Logf("snapshot %s policy %+v:\n%s", s.meta.ID, p, describe(rec.actions, rec.cuts))
 	w.countAbsences(s, p)
+	w.countShown(s)
 	w.checkActions(t, s, p, rec)
 	if err := w.tree.carryOut(h, rec.actions, fail); err != nil {
 		t.Fatal(err)
@@ -107,6 +111,17 @@ func (s *snap) ofKey(key string) (vs []cooper.Version, latest *cooper.Version, c
 func inPlan(s *snap, p Policy, key string) bool {
 	f, err := newFilter(p.Prefix, p.Match)
 	return err == nil && f.keeps(key) && cooper.HasPrefix(key, s.meta.Scope.Prefix)
+}
+
+func (w *world) countShown(s *snap) {
+	if w.shown == nil {
+		w.shown = map[cooper.Identity]cooper.Instant{}
+	}
+	for _, v := range s.versions {
+		if v.Latest || s.meta.Scope.CurrentOnly {
+			w.shown[anyVersion(v.Identity)] = s.meta.TakenAt
+		}
+	}
 }
 
 func (w *world) countAbsences(s *snap, p Policy) {
@@ -420,6 +435,8 @@ func (w *world) prune(t *rapid.T) {
 		switch {
 		case old.Place != catalog.History, len(old.Shown)%2 == 1, old.Superseded+cooper.Instant(age.Milliseconds()) >= w.bucket.now:
 			t.Fatalf("%+v was pruned", old)
+		case len(old.Shown) > 0 && w.shown[anyVersion(id)]+cooper.Instant(age.Milliseconds()) >= w.bucket.now:
+			t.Fatalf("%+v was pruned, though a snapshot of %s showed it", old, w.shown[anyVersion(id)])
 		case there != (old.Gone == 0):
 			t.Fatalf("%+v was pruned, and its row is there: %v", old, there)
 		}

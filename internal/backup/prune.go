@@ -189,7 +189,7 @@ func (p *pruner) decide(rows []catalog.Row) error {
 			p.order = append(p.order, i)
 		}
 	}
-	slices.SortStableFunc(p.order, func(a, b int) int { return cmp.Compare(rows[b].Superseded, rows[a].Superseded) })
+	slices.SortStableFunc(p.order, func(a, b int) int { return cmp.Compare(since(&rows[b]), since(&rows[a])) })
 	keep := max(p.in.KeepLast, 0)
 	needed := lacksLatest(rows)
 	for _, i := range p.order {
@@ -234,7 +234,22 @@ func (p *pruner) why(r *catalog.Row, keep, needed bool) (why string, old bool) {
 	return "", true
 }
 
-func (p *pruner) age(r *catalog.Row) time.Duration { return p.in.Now.Time().Sub(r.Superseded.Time()) }
+func (p *pruner) age(r *catalog.Row) time.Duration { return p.in.Now.Time().Sub(since(r).Time()) }
+
+// since is from when the age of a version in history counts: from when it was
+// superseded, but never from before what else its row says of it. A snapshot may
+// have shown it later (one that was followed before times that the store gave
+// were doubted, or after a rollback); and what was in the mirror was seen there.
+func since(r *catalog.Row) cooper.Instant {
+	t := r.Superseded
+	if n := len(r.Shown); n > 0 {
+		t = max(t, cooper.Instant(r.Shown[n-1]))
+	}
+	if r.Reason != catalog.Older {
+		t = max(t, r.FirstSeen)
+	}
+	return t
+}
 
 func (p *pruner) delete(v *cooper.Version, r *catalog.Row) error {
 	p.share.Removed++

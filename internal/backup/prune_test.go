@@ -58,19 +58,23 @@ func TestWhatIsPruned(t *testing.T) {
 		want  string
 		skips string
 	}{
-		"by age":                                 {0, []catalog.Row{inMirror, old("a", year+time.Hour), old("b", year-time.Hour), old("c", year)}, "a", ""},
-		"unknown age":                            {0, []catalog.Row{inMirror, old("a", 0)}, "", "undated"},
-		"in the future":                          {0, []catalog.Row{inMirror, old("a", -5*year)}, "", ""},
-		"still shown":                            {0, []catalog.Row{inMirror, changed(old("a", 2*year), shown)}, "", "shown"},
-		"the last ones":                          {2, []catalog.Row{inMirror, old("a", 4*year), old("b", 2*year), old("c", 3*year), old("d", 5*year)}, "a d", "last"},
-		"the last ones, of which one is young":   {2, []catalog.Row{inMirror, old("a", 4*year), old("b", time.Hour), old("c", 3*year)}, "a", "last"},
-		"a corrupt one is none of the last":      {1, []catalog.Row{inMirror, changed(old("a", 2*year), func(r *catalog.Row) { r.Check = cooper.Corrupt }), old("b", 3*year), old("c", 4*year)}, "c", "last"},
-		"the latest has no bytes":                {0, []catalog.Row{pending, old("a", 4*year), old("b", 2*year)}, "a", "needed"},
-		"the latest has no bytes, but the next":  {0, []catalog.Row{pending, old("a", 4*year), old("b", time.Hour)}, "a", ""},
-		"the latest is corrupt":                  {0, []catalog.Row{changed(inMirror, func(r *catalog.Row) { r.Check = cooper.Corrupt }), old("a", 4*year)}, "", "needed"},
-		"the mirror shows another in its stead":  {0, []catalog.Row{pending, changed(inMirror, func(r *catalog.Row) { r.VersionID, r.Shown = "n", []int64{1, 2} }), old("a", 4*year)}, "a", ""},
-		"the key was deleted":                    {0, []catalog.Row{changed(pending, func(r *catalog.Row) { r.DeleteMarker = true }), old("a", 4*year)}, "a", ""},
-		"deleted while its last bytes are older": {0, []catalog.Row{changed(pending, func(r *catalog.Row) { r.Shown = []int64{1, 2} }), old("a", 4*year)}, "a", ""},
+		"by age":                                  {0, []catalog.Row{inMirror, old("a", year+time.Hour), old("b", year-time.Hour), old("c", year)}, "a", ""},
+		"unknown age":                             {0, []catalog.Row{inMirror, old("a", 0)}, "", "undated"},
+		"in the future":                           {0, []catalog.Row{inMirror, old("a", -5*year)}, "", ""},
+		"shown until lately":                      {0, []catalog.Row{inMirror, changed(old("a", 4*year), func(r *catalog.Row) { r.Shown = []int64{1, int64(pruneNow) - 1000} })}, "", ""},
+		"in the mirror until lately":              {0, []catalog.Row{inMirror, changed(old("a", 4*year), func(r *catalog.Row) { r.Shown, r.FirstSeen = nil, pruneNow-1000 })}, "", ""},
+		"older when first seen, lately":           {0, []catalog.Row{inMirror, changed(old("a", 4*year), func(r *catalog.Row) { r.Shown, r.FirstSeen, r.Reason = nil, pruneNow-1000, catalog.Older })}, "a", ""},
+		"the last one is the last that was shown": {1, []catalog.Row{inMirror, changed(old("a", 4*year), func(r *catalog.Row) { r.Shown = []int64{1, int64(pruneNow) - year.Milliseconds() - 1000} }), old("b", 2*year)}, "b", "last"},
+		"still shown":                             {0, []catalog.Row{inMirror, changed(old("a", 2*year), shown)}, "", "shown"},
+		"the last ones":                           {2, []catalog.Row{inMirror, old("a", 4*year), old("b", 2*year), old("c", 3*year), old("d", 5*year)}, "a d", "last"},
+		"the last ones, of which one is young":    {2, []catalog.Row{inMirror, old("a", 4*year), old("b", time.Hour), old("c", 3*year)}, "a", "last"},
+		"a corrupt one is none of the last":       {1, []catalog.Row{inMirror, changed(old("a", 2*year), func(r *catalog.Row) { r.Check = cooper.Corrupt }), old("b", 3*year), old("c", 4*year)}, "c", "last"},
+		"the latest has no bytes":                 {0, []catalog.Row{pending, old("a", 4*year), old("b", 2*year)}, "a", "needed"},
+		"the latest has no bytes, but the next":   {0, []catalog.Row{pending, old("a", 4*year), old("b", time.Hour)}, "a", ""},
+		"the latest is corrupt":                   {0, []catalog.Row{changed(inMirror, func(r *catalog.Row) { r.Check = cooper.Corrupt }), old("a", 4*year)}, "", "needed"},
+		"the mirror shows another in its stead":   {0, []catalog.Row{pending, changed(inMirror, func(r *catalog.Row) { r.VersionID, r.Shown = "n", []int64{1, 2} }), old("a", 4*year)}, "a", ""},
+		"the key was deleted":                     {0, []catalog.Row{changed(pending, func(r *catalog.Row) { r.DeleteMarker = true }), old("a", 4*year)}, "a", ""},
+		"deleted while its last bytes are older":  {0, []catalog.Row{changed(pending, func(r *catalog.Row) { r.Shown = []int64{1, 2} }), old("a", 4*year)}, "a", ""},
 	} {
 		got, h := pruning(t, c.keep, c.rows...)
 		var skips []string
