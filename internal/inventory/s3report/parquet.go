@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"time"
 
@@ -18,7 +19,10 @@ import (
 // batchRows is how many rows are taken out of the columns at once.
 const batchRows = 1024
 
-var errShort = errors.New("a column ends before its rows do")
+var (
+	errShort = errors.New("a column ends before its rows do")
+	errLong  = errors.New("a column goes on behind its rows")
+)
 
 // readParquet delivers the rows of a Parquet file, a page of each column in
 // memory at a time.
@@ -30,6 +34,11 @@ func (p *part) readParquet(ctx context.Context, file *os.File, size int64, to in
 	columns, err := p.parquetColumns(f)
 	if err != nil {
 		return err
+	}
+	// Nothing guards a footer: before a row is delivered, all that it says of their
+	// number has to agree.
+	if err := countsAgree(f, columns); err != nil {
+		return p.unreadable(err)
 	}
 	row := newRow(p.schema, p.bucket)
 	number := int64(0)
@@ -71,6 +80,29 @@ func guard(err *error) {
 func openParquet(file io.ReaderAt, size int64) (f *parquet.File, err error) {
 	defer guard(&err)
 	return parquet.OpenFile(file, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(64<<10))
+}
+
+// countsAgree wants file, row groups and columns to have the same number of rows.
+func countsAgree(f *parquet.File, columns []*parquetColumn) error {
+	var sum int64
+	for i, g := range f.Metadata().RowGroups {
+		if g.NumRows < 0 || sum > math.MaxInt64-g.NumRows {
+			return fmt.Errorf("row group %d has %d rows", i, g.NumRows)
+		}
+		sum += g.NumRows
+		for _, c := range columns {
+			if c.index >= len(g.Columns) {
+				return fmt.Errorf("row group %d has %d columns", i, len(g.Columns))
+			}
+			if n := g.Columns[c.index].MetaData.NumValues; n != g.NumRows {
+				return fmt.Errorf("row group %d has %d rows, and column %d in it %d", i, g.NumRows, c.index, n)
+			}
+		}
+	}
+	if sum != f.NumRows() {
+		return fmt.Errorf("the file says that it has %d rows; its row groups have %d", f.NumRows(), sum)
+	}
+	return nil
 }
 
 // parquetColumn is a column that matters, with the values of the batch at hand.
@@ -171,7 +203,7 @@ type rowGroup struct {
 func (g *rowGroup) next() (n int, err error) {
 	defer guard(&err)
 	if g.left <= 0 {
-		return 0, io.EOF
+		return 0, g.end()
 	}
 	if !g.begun {
 		g.begun = true
@@ -197,6 +229,23 @@ func (g *rowGroup) next() (n int, err error) {
 	}
 	g.left -= take
 	return int(take), nil
+}
+
+// end is io.EOF if no column has values left behind its rows.
+func (g *rowGroup) end() error {
+	for _, c := range g.columns {
+		for c.left <= 0 && c.pages != nil {
+			if err := c.turn(); errors.Is(err, errShort) {
+				break
+			} else if err != nil {
+				return err
+			}
+		}
+		if c.left > 0 {
+			return errLong
+		}
+	}
+	return io.EOF
 }
 
 // turn goes to the column's next page.

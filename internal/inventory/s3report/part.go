@@ -10,6 +10,7 @@ import (
 	"hash"
 	"io"
 	"os"
+	"strings"
 	"syscall"
 
 	"github.com/klauspost/compress/gzip"
@@ -71,12 +72,16 @@ func (p *part) Read(ctx context.Context, to inventory.Sink) error {
 func (p *part) readCSV(r io.Reader, to inventory.Sink) error {
 	raw := bufio.NewReaderSize(r, scanBuffer)
 	text := io.Reader(raw)
-	if magic, err := raw.Peek(2); err == nil && magic[0] == 0x1f && magic[1] == 0x8b {
+	magic, err := raw.Peek(2)
+	switch {
+	case err == nil && magic[0] == 0x1f && magic[1] == 0x8b:
 		z, err := gzip.NewReader(raw)
 		if err != nil {
 			return p.unreadable(err)
 		}
 		text = z
+	case len(magic) > 0 && strings.HasSuffix(p.file.name, ".gz"):
+		return p.unreadable(gzip.ErrHeader)
 	}
 	sc, row := newScanner(text), newRow(p.schema, p.bucket)
 	for n := int64(1); ; n++ {
