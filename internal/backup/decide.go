@@ -41,7 +41,7 @@ func (d *decider) decide(p *pair) error {
 		return nil
 	}
 	if d.unchanged(p) {
-		d.out.unchanged(&p.listed[0])
+		d.out.unchanged(&p.listed[0], &p.known[0])
 		return nil
 	}
 	d.out.begin(p.known)
@@ -105,8 +105,10 @@ func (d *decider) heirOf(p *pair, latest int) heir {
 	if h.v.DeleteMarker {
 		return h
 	}
-	if j := d.m.rowOf[latest]; j >= 0 && p.known[j].Place != catalog.Nowhere {
-		h.arrives = p.known[j].Place == catalog.History
+	if j := d.m.rowOf[latest]; j >= 0 && p.known[j].Place == catalog.Mirror {
+		return h
+	} else if j >= 0 && sound(&p.known[j]) {
+		h.arrives = true
 		return h
 	}
 	h.blocked = h.v.Archived() && !d.restore
@@ -236,7 +238,7 @@ func (d *decider) matched(v *cooper.Version, r *catalog.Row, latest bool, supers
 	switch {
 	case treeop.Pruned(r) && !latest:
 		// It was not wanted any more, and still is not.
-	case r.Place == catalog.Nowhere && !r.DeleteMarker:
+	case r.Place == catalog.Nowhere && !r.DeleteMarker, r.Place == catalog.History && latest && !sound(r):
 		return d.bring(v, r, latest, superseded, args)
 	case r.Place == catalog.History && latest:
 		args.To, args.Reason = catalog.Mirror, Again

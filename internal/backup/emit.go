@@ -29,6 +29,7 @@ type emitter struct {
 	share   plan.Share
 	missed  int64  // versions in the mirror of keys not listed for the first time
 	kept    int64  // versions in the mirror whose successor cannot be read
+	damaged int64  // versions in the mirror whose bytes are known to be wrong, and that stay there
 	pruned  string // the last day on which one of those left out was pruned
 
 	mirrored bool // the mirror shows a version of the key at hand
@@ -47,6 +48,7 @@ func (e *emitter) begin(known []catalog.Row) {
 	for j := range known {
 		if known[j].Place == catalog.Mirror {
 			e.mirrored = true
+			e.inMirrorDamaged(&known[j])
 			e.share.Scope++
 			e.inMirror(known[j].Key)
 		}
@@ -54,11 +56,18 @@ func (e *emitter) begin(known []catalog.Row) {
 }
 
 // unchanged counts a key with one version, which is as it was.
-func (e *emitter) unchanged(v *cooper.Version) {
+func (e *emitter) unchanged(v *cooper.Version, r *catalog.Row) {
 	e.unchanged1(v)
 	if !v.DeleteMarker {
+		e.inMirrorDamaged(r)
 		e.share.Scope++
 		e.inMirror(v.Key)
+	}
+}
+
+func (e *emitter) inMirrorDamaged(r *catalog.Row) {
+	if !sound(r) {
+		e.damaged++
 	}
 }
 
@@ -66,10 +75,15 @@ func (e *emitter) unchanged1(v *cooper.Version) { e.same = e.same.Add(v.Size) }
 
 func (e *emitter) skip1(why string, v *cooper.Version) { e.skipped[why] = e.skipped[why].Add(v.Size) }
 
-// absent counts a version whose bytes are wanted, and not in the tree.
+// absent counts a version whose bytes are wanted, and not in the tree, or
+// damaged there.
 func (e *emitter) absent(r *catalog.Row) {
 	v := versionOf(r)
-	if !treeop.Pruned(r) {
+	switch {
+	case r.Place != catalog.Nowhere:
+		e.skip1(SkippedDamaged, &v)
+		return
+	case !treeop.Pruned(r):
 		e.skip1(SkippedMissing, &v)
 		return
 	}
@@ -102,6 +116,9 @@ func (e *emitter) add(verb string, v *cooper.Version, r *catalog.Row, args treeo
 	}
 	if verb == treeop.Retire && !args.NeedsReplacement {
 		e.share.Removed++
+	}
+	if verb == treeop.Retire && r != nil && !sound(r) {
+		e.damaged--
 	}
 	e.count(verb, v, &args)
 	return e.w.Add(cooper.Action{Verb: verb, Version: *v, Args: args.Encode()}, e.cut(v.Key))

@@ -195,7 +195,7 @@ func (m *model) carry(a *cooper.Action, out cooper.Outcome) error {
 		return fmt.Errorf("shown runs backwards: %v", after.Shown)
 	}
 	if a.Verb == treeop.Fetch && out.Status == cooper.Done {
-		if before.Place != catalog.Nowhere {
+		if sound(&before) {
 			return errors.New("fetched what is there")
 		}
 		m.fetched[a.Version.Identity]++

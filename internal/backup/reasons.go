@@ -23,5 +23,6 @@ const (
 	SkippedRejected  = "rejected"  // keys with rows that made no sense
 	SkippedFiltered  = "filtered"  // versions of keys outside prefix or match
 	SkippedMissing   = "missing"   // versions whose bytes the tree does not have
+	SkippedDamaged   = "damaged"   // versions whose bytes in the tree are known to be wrong
 	SkippedPruned    = "pruned"    // versions whose bytes the tree does not have any more, as a prune deleted them
 )

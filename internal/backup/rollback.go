@@ -19,8 +19,8 @@ type Rollback struct {
 	Dir      string // of the tree, an absolute path
 	Snapshot string // the id of a snapshot that the tree was brought to
 	Policy   Policy // Prefix, Match, ShareLimit and Rates count
-	// Fetch plans downloads for versions whose bytes the tree does not have;
-	// without it they are left out, and what stands in their place stays.
+	// Fetch plans downloads for versions whose bytes the tree does not have, or
+	// has damaged in history; without it they are left out, and what stands in their place stays.
 	Fetch  bool
 	Prices Prices
 	ID     string // of the plan
@@ -120,10 +120,10 @@ func (b *backwards) decide(rows []catalog.Row) error {
 	}
 	if want != nil {
 		v := versionOf(want)
-		switch want.Place {
-		case catalog.Mirror:
+		switch {
+		case want.Place == catalog.Mirror:
 			b.out.unchanged1(&v)
-		case catalog.History:
+		case sound(want): // what is not is fetched, too, and never shown as it is
 			if err := b.out.add(treeop.Promote, &v, want, treeop.Args{To: catalog.Mirror, Reason: Again}); err != nil {
 				return err
 			}

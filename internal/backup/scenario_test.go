@@ -131,6 +131,14 @@ func (s *stage) run(t *testing.T, command string, body []string) string {
 			return fmt.Sprintf("nothing, exact: %v\n", exact)
 		}
 		return fmt.Sprintf("%s, exact: %v\n", describeRow(row), exact)
+	case "corrupt": // as a verify found
+		for id, r := range s.tree.rows {
+			if id.Key == words[1] && id.VersionID == words[2] {
+				r.Check = cooper.Corrupt
+				s.tree.rows[id] = r
+			}
+		}
+		return ""
 	case "tree":
 		var b strings.Builder
 		for _, r := range s.tree.sorted("") {

@@ -27,6 +27,8 @@ func (e *emitter) into(h *plan.Header) {
 	warn(e.skipped[SkippedAmbiguous].Count, "keys left alone, as the snapshot contradicts itself about their latest version: %d")
 	warn(e.skipped[SkippedRejected].Count, "keys left alone, as the report has rows of theirs that make no sense: %d")
 	warn(e.skipped[SkippedMissing].Count, "versions left out, as the tree does not have their bytes: %d")
+	warn(e.skipped[SkippedDamaged].Count, "versions left out, as their bytes in the tree are known to be corrupt: %d; `cooper backup verify DIR --content --repair` fetches them again")
+	warn(e.damaged, "versions in the mirror whose bytes are known to be corrupt: %d; `cooper backup verify DIR --content --repair` fetches them again")
 	warn(e.skipped[SkippedPruned].Count, "versions left out, as they were pruned: %d, the last of them on %s", e.pruned)
 	warn(e.missed, "keys of the mirror that are not listed any more, without a delete marker: %d; if the next complete snapshot does not list them either, they go to history")
 	warn(e.unverifiable, "versions encrypted so that their ETags are no checksums, which will count as unverifiable: %d")

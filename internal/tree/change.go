@@ -34,11 +34,17 @@ const (
 	Promote = journal.Promote // history to mirror
 	Record  = journal.Record  // the catalog alone; or within history, where New has another path there
 	Prune   = journal.Prune   // history to nowhere: held back until the catalog says so, then deleted
-	Mend    = journal.Mend    // staging to where the version is already; the file that is there is set aside
+	Mend    = journal.Mend    // staging to where the version is already, or from history to the mirror; the damaged file is set aside
 )
 
 // arrives tells whether a change brings a file to the mirror.
 func arrives(c *Change) bool { return c.Op != Record && c.New.Place == catalog.Mirror }
+
+// mendsInto tells whether a change brings to the mirror what was damaged in
+// history.
+func mendsInto(c *Change) bool {
+	return c.Op == Mend && c.Old.Place == catalog.History && c.New.Place == catalog.Mirror
+}
 
 // check looks for what no caller should ask for.
 func (b *Batch) check() error {
@@ -64,7 +70,8 @@ func (b *Batch) check() error {
 			// Nothing is ever deleted but from history.
 			ok = ok && c.Old.Place == catalog.History && c.New.Place == catalog.Nowhere && c.Old.Identity == c.New.Identity
 		case Mend:
-			ok = ok && c.Old.Place != catalog.Nowhere && c.Old.Place == c.New.Place && c.New.Identity == c.Old.Identity && c.Old.Superseded == c.New.Superseded
+			same := c.Old.Place != catalog.Nowhere && c.Old.Place == c.New.Place && c.New.Identity == c.Old.Identity && c.Old.Superseded == c.New.Superseded
+			ok = ok && (same || mendsInto(c))
 		default:
 			ok = false
 		}

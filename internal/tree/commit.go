@@ -279,6 +279,9 @@ func (t *Tree) makeMoves(ctx context.Context, entry *journal.Entry) error {
 			if m.from(c).in != inStaging {
 				emptied[parentOf(m.from(c).path())] = true
 			}
+			if mendsInto(c) {
+				emptied[parentOf(m.damaged(c).path())] = true
+			}
 			if p != nil {
 				amendments = append(amendments, journal.Amendment{Change: i, Kind: p.kind, Message: p.message})
 				emptied[parentOf(m.to(c).path())] = true

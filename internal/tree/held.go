@@ -37,7 +37,7 @@ func (t *Tree) release(entry *journal.Entry) error {
 			} else if !there {
 				continue
 			}
-			if _, err := setAside(t.fs, held, t.layout.to(c).path()); err != nil {
+			if _, err := setAside(t.fs, held, t.layout.damaged(c).path()); err != nil {
 				return err
 			}
 		}
@@ -77,10 +77,10 @@ func (t *Tree) setAsideHeld() error {
 	return nil
 }
 
-// hold moves what is at the place of a version that is mended out of the way,
+// hold moves the damaged file of a version that is mended out of the way,
 // unless that was done before.
 func (m *mover) hold(c *Change) error {
-	at, info, _, err := find(m.fs, m.to(c))
+	at, info, _, err := find(m.fs, m.damaged(c))
 	if err != nil || nothing(info) {
 		return err
 	}
@@ -140,7 +140,7 @@ func (m *mover) unmend(c *Change) (*problem, error) {
 	if err != nil || !there {
 		return nil, err
 	}
-	return m.move(held, info, m.to(c))
+	return m.move(held, info, m.damaged(c))
 }
 
 // unplace moves the file of a change from where it was to go back to where it
@@ -156,7 +156,7 @@ func (m *mover) unplace(c *Change) (*problem, error) {
 // precheckMend tells whether a damaged file can be held back, and another one
 // take its place; held is false where there is none.
 func (m *mover) precheckMend(c *Change) (p *problem, held bool, err error) {
-	at, info, _, err := find(m.fs, m.to(c))
+	at, info, _, err := find(m.fs, m.damaged(c))
 	if err != nil || nothing(info) {
 		return nil, false, err
 	}

@@ -161,6 +161,31 @@ func TestMendSetsTheDamagedFileAside(t *testing.T) {
 	}
 }
 
+// TestMendIntoWhatIsTaken: the damaged file stays where it is, while the bytes that
+// were fetched have no place in the mirror.
+func TestMendIntoWhatIsTaken(t *testing.T) {
+	eachLayout(t, func(t *testing.T, l layout) {
+		m := newMemOf(t, l)
+		a := version("d/a", 1)
+		do(t, m, "p-1", place(a))
+		do(t, m, "p-2", retire(a, 0))
+		old := inHistoryAs(a, catalog.Replaced, 0)
+		damage(t, m, l.spotOf(&old).path(), "damaged")
+		put(t, m, of(l, "mirror/d/a"), "in the way")
+		if got, want := brief(do(t, m, "p-3", mendInto(old))), "mend d/a failed conflict"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		if got := m.Files()[l.spotOf(&old).path()]; got != "damaged" || len(below(m, asideDir)) > 0 {
+			t.Errorf("history holds %q; aside %v", got, below(m, asideDir))
+		}
+		check(t, m.Remove(of(l, "mirror/d/a")))
+		check(t, noFailures(do(t, m, "p-4", mendInto(old))))
+		if d := (model{a.Identity: mendInto(old).New}).differences(m); d != "" {
+			t.Error(d)
+		}
+	})
+}
+
 // TestMendWithoutBytesTouchesNothing: what was not fetched after all replaces
 // nothing.
 func TestMendWithoutBytesTouchesNothing(t *testing.T) {
@@ -189,20 +214,22 @@ func TestMendWithoutBytesTouchesNothing(t *testing.T) {
 func TestCrashWhileMending(t *testing.T) {
 	eachLayout(t, func(t *testing.T, l layout) {
 		a, x := version("a", 1), version("d/x", 1)
+		y, newer := inHistoryAs(version("d/y", 1), catalog.Replaced, 0), version("d/y", 2)
 		h, gone := inHistoryAs(version("d/h", 1), catalog.Replaced, 0), inHistoryAs(version("gone", 1), catalog.Replaced, 0)
-		damaged := []string{strings.Repeat("?", len(content(a.Identity))), "longer than it should be", "short"}
+		damaged := []string{strings.Repeat("?", len(content(a.Identity))), "longer than it should be", "short", "~~~~~~~~"}
 		prepare := func() *memfs.FS {
 			m := newMemOf(t, l)
-			do(t, m, "p-1", place(a), place(x), place(version("d/h", 1)), place(version("gone", 1)))
-			do(t, m, "p-2", retire(version("d/h", 1), 0), retire(version("gone", 1), 0))
+			do(t, m, "p-1", place(a), place(x), place(version("d/h", 1)), place(version("gone", 1)), place(version("d/y", 1)))
+			do(t, m, "p-2", retire(version("d/h", 1), 0), retire(version("gone", 1), 0), retire(version("d/y", 1), 0), place(newer))
 			damage(t, m, of(l, "mirror/a"), damaged[0])
 			damage(t, m, of(l, "mirror/d/x"), damaged[1])
 			damage(t, m, l.spotOf(&h).path(), damaged[2])
+			damage(t, m, l.spotOf(&y).path(), damaged[3])
 			check(t, m.SyncAll())
 			return m
 		}
-		plans := []plan{{id: "p-3", shards: [][]Change{{mend(a), prune(gone, false), mend(x), mend(h)}}}}
-		want := model{a.Identity: mend(a).New, x.Identity: mend(x).New, h.Identity: mend(h).New, gone.Identity: prune(gone, false).New}
+		plans := []plan{{id: "p-3", shards: [][]Change{{mend(a), prune(gone, false), mend(x), mend(h), mendInto(y), retire(newer, 1)}}}}
+		want := model{a.Identity: mend(a).New, x.Identity: mend(x).New, h.Identity: mend(h).New, gone.Identity: prune(gone, false).New, y.Identity: mendInto(y).New, newer.Identity: retire(newer, 1).New}
 
 		base := prepare()
 		total := dieAt(base, -1)

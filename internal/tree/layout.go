@@ -32,6 +32,9 @@ func (l layout) to(c *Change) spot {
 	return s
 }
 
+// damaged is where the file is that a change mends.
+func (l layout) damaged(c *Change) spot { return l.spotOf(&c.Old) }
+
 // spotOf is where the file of a row is.
 func (l layout) spotOf(row *catalog.Row) spot {
 	if row.Place == catalog.Mirror {

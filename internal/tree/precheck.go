@@ -88,7 +88,8 @@ func (m *mover) precheckTarget(c *Change, src string, targets map[string]bool) (
 	}
 	targets[p] = true
 	if c.Op == Mend {
-		if p, held, err := m.precheckMend(c); held || err != nil {
+		p, held, err := m.precheckMend(c)
+		if p != nil || err != nil || held && !mendsInto(c) {
 			return p, err
 		}
 	}

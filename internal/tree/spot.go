@@ -142,7 +142,7 @@ func (t *Tree) newMover(ctx context.Context, changes []Change) *mover {
 	m := &mover{layout: t.layout, ctx: ctx, fs: t.fs, catalog: t.catalog, placed: map[string]bool{}, retired: map[string]bool{}, vacated: map[string]bool{}, owns: map[owned]bool{}}
 	for i := range changes {
 		// Of what is mended the catalog knows; and it can step aside before.
-		if c := &changes[i]; arrives(c) && c.Op != Mend {
+		if c := &changes[i]; arrives(c) && (c.Op != Mend || mendsInto(c)) {
 			m.placed[c.New.Key] = true
 		}
 	}

@@ -79,6 +79,13 @@ func mend(r catalog.Row) Change {
 	return Change{Op: Mend, Old: r, New: n}
 }
 
+// mendInto puts the bytes of a version that is damaged in history into the mirror.
+func mendInto(r catalog.Row) Change {
+	c := promote(r)
+	c.Op, c.New.Method = Mend, "again"
+	return c
+}
+
 // plan is a list of shards.
 type plan struct {
 	id     string

@@ -22,7 +22,7 @@ const (
 	Promote               // history to mirror
 	Record                // the catalog alone; or within history, where New has another path there
 	Prune                 // history to nowhere: held back until the catalog says so, then deleted
-	Mend                  // staging to where the version is already; the file that is there is set aside
+	Mend                  // staging to where the version is already, or from history to the mirror; the damaged file is set aside
 )
 
 // String is the name that messages use.
