@@ -108,7 +108,7 @@ func (v *verified) broken() bool {
 	if v.Applied == nil {
 		return len(v.Problems) > 0
 	}
-	return v.Applied.Count(cooper.Failed)+v.Applied.Count(cooper.Deferred)+v.Problems[audit.Unreadable] > 0
+	return v.Applied.Count(cooper.Failed)+v.Applied.Count(cooper.Deferred)+v.Problems[audit.Unreadable]+v.Problems[audit.Shared] > 0
 }
 
 func (a *app) audit(ctx context.Context, t *tree.Tree, f *verifyFlags, read *justRead, found func(audit.Finding) error) (audit.Result, error) {
@@ -214,7 +214,7 @@ func (m *mending) found(x audit.Finding) error {
 	if !m.on {
 		return nil
 	}
-	if x.Problem == audit.Unreadable {
+	if x.Problem == audit.Unreadable || x.Problem == audit.Shared {
 		return nil // it may be sound; nobody can tell
 	}
 	if x.Sound {

@@ -169,7 +169,7 @@ func (d *decider) mislabelled(p *pair, h heir) error {
 		}
 		d.m.taken[j] = true
 		v := versionOf(r)
-		v.VersionID, v.ETag = "", ""
+		v.VersionID, v.ETag = "", treeop.DoubtfulETag(&r.Identity)
 		args := treeop.Args{At: d.at}
 		var err error
 		if r.Place == catalog.Mirror {

@@ -230,6 +230,40 @@ func TestACopyInHistoryIsSetAside(t *testing.T) {
 	}
 }
 
+// TestAnothersFileIsNotTakenForACopy: the same bytes are at the place of a version,
+// but they are those of another one, which was to leave and cannot.
+func TestAnothersFileIsNotTakenForACopy(t *testing.T) {
+	eachLayout(t, func(t *testing.T, l layout) {
+		wrong := inHistoryAs(version("a", 1), catalog.Older, 0)
+		some := wrong
+		some.VersionID = ""
+		right := wrong
+		right.LastModified += 3600_000
+		m := newMemOf(t, l)
+		do(t, m, "p-1", place(wrong))
+		put(t, m, l.to(&Change{Op: Record, Old: wrong, New: some}).path(), "in the way")
+		if got, want := brief(do(t, m, "p-2", Change{Op: Record, Old: wrong, New: some}, place(right))), "record a failed conflict; place a failed conflict"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+		at := l.to(&Change{Op: Place, New: wrong}).path()
+		if got := m.Files()[at]; got != content(wrong.Identity) || len(below(m, asideDir)) > 0 {
+			t.Errorf("%s holds %q; aside %v", at, got, below(m, asideDir))
+		}
+		check(t, m.Remove(l.to(&Change{Op: Record, Old: wrong, New: some}).path()))
+		tr, err := openMem(m, false)
+		check(t, err)
+		rows, err := allRows(tr.Catalog())
+		check(t, err)
+		check(t, tr.Close())
+		if len(rows) != 2 || rows[0].Identity != right.Identity || rows[0].Place != catalog.Nowhere || rows[1].Identity != wrong.Identity || rows[1].Place != catalog.History {
+			t.Fatalf("%+v", rows)
+		}
+		if got, want := brief(do(t, m, "p-3", Change{Op: Record, Old: wrong, New: some}, place(right))), "record a done; place a done"; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	})
+}
+
 // TestAForeignFileThatComesInBetween appears after the check and before the
 // renaming. The facts must say so, also if the process dies right then.
 func TestAForeignFileThatComesInBetween(t *testing.T) {

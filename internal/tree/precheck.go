@@ -8,6 +8,7 @@ import (
 	"path"
 
 	"cooper"
+	"cooper/internal/tree/catalog"
 	"cooper/internal/tree/safefs"
 )
 
@@ -84,7 +85,7 @@ func (m *mover) precheckTarget(c *Change, src string, targets map[string]bool) (
 	dst := m.to(c)
 	p := dst.path()
 	if targets[p] {
-		return conflict(p, "two versions are to be put here"), nil
+		return &problem{cooper.KindConflict, cooper.Quote(p) + ": two versions are to be put here, and the other one comes first"}, nil
 	}
 	targets[p] = true
 	if c.Op == Mend {
@@ -96,7 +97,7 @@ func (m *mover) precheckTarget(c *Change, src string, targets map[string]bool) (
 	if dst.in == inMirror {
 		return m.precheckMirror(c.New.Key, p)
 	}
-	return m.precheckHistory(src, p)
+	return m.precheckHistory(c, src, p)
 }
 
 // nothing tells that info describes nothing.
@@ -168,8 +169,9 @@ func (m *mover) precheckAncestors(p string) (*problem, error) {
 }
 
 // precheckHistory tells whether a name in history is free, or will be. A copy of what is to
-// be put there, which nobody knows how it came there, is set aside first.
-func (m *mover) precheckHistory(src, p string) (*problem, error) {
+// be put there, which nobody knows how it came there, is set aside first; but not the
+// file of another version, which has the same bytes and was to leave, and could not.
+func (m *mover) precheckHistory(c *Change, src, p string) (*problem, error) {
 	info, err := m.fs.Lstat(p)
 	switch {
 	case cooper.KindOf(err) == cooper.KindMissing:
@@ -192,8 +194,30 @@ func (m *mover) precheckHistory(src, p string) (*problem, error) {
 	if !same {
 		return conflict(p, "something that is not ours has this name"), nil
 	}
+	if other, err := m.claimed(c, p); other || err != nil {
+		return &problem{cooper.KindConflict, cooper.Quote(p) + ": the file of another version of the key has this name; what keeps it from being moved is said of that one"}, err
+	}
 	_, err = setAside(m.fs, p, p)
 	return nil, err
+}
+
+// claimed tells whether the catalog has another version than that of c with its
+// file at p, in history.
+func (m *mover) claimed(c *Change, p string) (bool, error) {
+	rows, err := m.catalog.Lookup(m.ctx, c.New.Key)
+	if err != nil {
+		return false, err
+	}
+	for i := range rows {
+		r := &rows[i]
+		if r.Place != catalog.History || r.Identity == c.New.Identity || c.Old.Key != "" && r.Identity == c.Old.Identity {
+			continue
+		}
+		if at, _, _, err := find(m.fs, m.spotOf(r)); at == p || err != nil {
+			return true, err
+		}
+	}
+	return false, nil
 }
 
 // setAside moves a file to a free name in .cooper/aside, that of as or one like

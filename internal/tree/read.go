@@ -30,6 +30,10 @@ func (t *Tree) StatRow(row *catalog.Row) (safefs.Info, string, error) {
 	return info, path, nil
 }
 
+// PathOf is where the file of a version belongs, relative to Dir; in the mirror,
+// unless it is displaced. The version must have bytes.
+func (t *Tree) PathOf(row *catalog.Row) string { return t.layout.spotOf(row).path() }
+
 // OpenRow opens the bytes of a version; errors as StatRow. Whether they are
 // what they should be is the caller's to check.
 func (t *Tree) OpenRow(row *catalog.Row) (safefs.File, error) {

@@ -9,7 +9,11 @@
 package treeop
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -142,6 +146,26 @@ func Adopted(row *catalog.Row) bool {
 // KnownOf is what a row knows of its bytes, for comparing them again.
 func KnownOf(row *catalog.Row) checksum.Known {
 	return checksum.Known{ETag: row.ETag, Size: row.Size, Check: row.Check, Method: row.Method, Hash: row.Hash, Uncompared: Adopted(row)}
+}
+
+// doubtful begins what stands for the ETag of bytes of which nobody knows any more
+// which version they are. No store gives such an ETag.
+const doubtful = "doubtful-"
+
+// DoubtfulETag stands for the ETag of bytes that were taken over as the version id,
+// and are not. It follows from what they were called, so that no two of a key
+// are taken for one: where times are coarse, their sizes and times may be equal.
+func DoubtfulETag(id *cooper.Identity) string {
+	h := sha256.New()
+	for _, s := range []string{id.Key, id.VersionID, id.ETag, strconv.FormatInt(id.Size, 10), strconv.FormatInt(int64(id.LastModified), 10)} {
+		fmt.Fprintf(h, "%d:%s", len(s), s)
+	}
+	return doubtful + hex.EncodeToString(h.Sum(nil)[:16])
+}
+
+// Doubtful tells whether nobody knows which version a row's bytes are.
+func Doubtful(row *catalog.Row) bool {
+	return row.VersionID == "" && (row.ETag == "" || strings.HasPrefix(row.ETag, doubtful))
 }
 
 // until is the instant of the first snapshot that showed something else than

@@ -35,6 +35,9 @@ const (
 	Changed Problem = "changed" // its size or time is not that of the version
 	Corrupt Problem = "corrupt" // its bytes are not those of the version
 	Foreign Problem = "foreign" // on the disk, not in the catalog
+	// Shared: the file stands for another version of the key as well; it cannot
+	// be both.
+	Shared Problem = "shared"
 	// Unreadable files may be sound: whoever looks has no right to read them.
 	Unreadable Problem = "unreadable"
 )
@@ -116,6 +119,7 @@ func (a *auditor) rows(ctx context.Context) error {
 		defer close(work)
 		it := a.tree.Catalog().Rows(ctx, a.opt.Prefix)
 		defer func() { err = errors.Join(err, it.Close()) }()
+		claims := claims{of: a.tree}
 		for {
 			row, err := it.Next()
 			if errors.Is(err, io.EOF) {
@@ -124,6 +128,13 @@ func (a *auditor) rows(ctx context.Context) error {
 				return err
 			}
 			if row.Place == catalog.Nowhere {
+				continue
+			}
+			if path, taken := claims.add(row); taken {
+				r := clone(row)
+				if err := a.report(Finding{Problem: Shared, Path: path, Detail: "two versions of the key have this file, and it cannot be both", Row: &r}); err != nil {
+					return err
+				}
 				continue
 			}
 			select {
@@ -144,6 +155,38 @@ func (a *auditor) rows(ctx context.Context) error {
 		})
 	}
 	return g.Wait()
+}
+
+// claims finds rows that claim one path: in history, where an older program may
+// have given two versions of a key the same. It holds what is in history of one
+// key.
+type claims struct {
+	of    *tree.Tree
+	key   string
+	first string // path, as most keys have but one
+	more  map[string]bool
+}
+
+func (c *claims) add(row *catalog.Row) (path string, taken bool) {
+	if row.Key != c.key {
+		c.key, c.first, c.more = row.Key, "", nil
+	}
+	if row.Place != catalog.History {
+		return "", false
+	}
+	path = c.of.PathOf(row)
+	if c.first == "" {
+		c.first = path
+		return path, false
+	}
+	if path == c.first || c.more[path] {
+		return path, true
+	}
+	if c.more == nil {
+		c.more = map[string]bool{}
+	}
+	c.more[path] = true
+	return path, false
 }
 
 // task is one row to look at.

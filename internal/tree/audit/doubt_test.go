@@ -183,3 +183,28 @@ func TestWhatWasReadAMomentAgo(t *testing.T) {
 		t.Errorf("%s; want %s", got, want)
 	}
 }
+
+// TestTwoVersionsWithOneFile: the catalog is wrong, and nothing on the disk could
+// bear it out.
+func TestTwoVersionsWithOneFile(t *testing.T) {
+	m := memfs.New()
+	tr, p := locked(t, m, map[string]string{"a": "one"})
+	rows, err := tr.Catalog().Lookup(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := rows[0]
+	old.Place, old.Reason, old.Superseded = catalog.History, catalog.Older, stamp
+	twin := old
+	twin.LastModified -= 60_000
+	if err := tr.Begin(t.Context(), p, tree.Run{Plan: "p-1", Shards: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tr.Commit(t.Context(), p, tree.Batch{Plan: "p-1", Outcomes: make([]cooper.Outcome, 2), Changes: []tree.Change{
+		{Op: tree.Retire, Old: rows[0], New: old}, {Op: tree.Record, Old: twin, New: twin, Outcome: 1}}}); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := look(t, tr, Options{Content: true}, nil), "shared history/2025-11-20/a%@v1 sound=false"; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
