@@ -66,6 +66,18 @@ func TestAfterAnAdoption(t *testing.T) {
 			[]catalog.Row{mirror(id("", "e1", 3, 100)), history(id("", "e0", 3, 50))}, listed(id("null", "e1", 3, 100), id("null-is-not-once", "e0", 3, 50)), "record null"},
 		"another null version": {
 			[]catalog.Row{mirror(id("null", "e1", 3, 100))}, listed(id("null", "e1", 3, 150)), "fetch null mirror, retire null history"},
+		"v2's bytes as the null version": {
+			[]catalog.Row{mirror(id("null", "e1", 3, 200))}, listed(v2, id("null", "e1", 3, 100)), "retire  history, fetch v2 mirror, fetch null history"},
+		"v2's bytes as a version without id": {
+			[]catalog.Row{mirror(id("", "e1", 3, 200))}, listed(v2, id("null", "e1", 3, 100)), "retire  history, fetch v2 mirror, fetch null history"},
+		"v2's bytes as a null version that is gone": {
+			[]catalog.Row{mirror(id("null", "e1", 3, 200))}, listed(v2), "retire  history, fetch v2 mirror"},
+		"in history, v2's bytes as the null version": {
+			[]catalog.Row{mirror(v2), history(id("", "e1", 3, 200))}, listed(v2, id("null", "e1", 3, 100)), "record , record v2, fetch null history"},
+		"v2's bytes under the id of a version that is gone": {
+			[]catalog.Row{mirror(id("v1", "e1", 3, 200))}, listed(v2), "retire  history, fetch v2 mirror"},
+		"of the second of another version": {
+			[]catalog.Row{mirror(v2), history(id("v1", "e1", 3, 200))}, listed(v2), "record v2, record v1"},
 		"a latest version that is a delete marker now": {
 			[]catalog.Row{mirror(id("v1", "e1", 9, 100))}, append([]cooper.Version{{Identity: cooper.Identity{Key: "k", VersionID: "m", LastModified: 300}, Latest: true, DeleteMarker: true}}, cooper.Version{Identity: v1}),
 			"retire  history, record m, fetch v1 history"},
@@ -149,5 +161,22 @@ func TestPlanVerify(t *testing.T) {
 		if strings.Join(got, " ") != want || (h.ID == "") != (want == "") || want != "" && !h.Partial {
 			t.Errorf("prefix %q: %v, %+v", prefix, got, h)
 		}
+	}
+}
+
+// TestTheNullVersionIsTheOneASnapshotListed: what another program called so is
+// given out only if there is no other.
+func TestTheNullVersionIsTheOneASnapshotListed(t *testing.T) {
+	row := func(etag string, at cooper.Instant, method string) catalog.Row {
+		return catalog.Row{Identity: cooper.Identity{Key: "k", VersionID: cooper.NullVersion, ETag: etag, LastModified: at}, Place: catalog.History, Check: cooper.Unverified, Method: method}
+	}
+	said, listed := row("e9", 900, catalog.Adopted), row("e1", 100, "")
+	for want, rows := range map[string][]catalog.Row{"e1": {said, listed}, "e9": {said}} {
+		if got := ofID(rows, cooper.NullVersion); got == nil || got.ETag != want {
+			t.Errorf("%+v, want %s", got, want)
+		}
+	}
+	if got := ofID([]catalog.Row{said}, "v1"); got != nil {
+		t.Errorf("%+v", got)
 	}
 }

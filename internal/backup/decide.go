@@ -1,8 +1,6 @@
 package backup
 
 import (
-	"slices"
-
 	"cooper"
 	"cooper/internal/inventory"
 	"cooper/internal/tree/catalog"
@@ -154,17 +152,15 @@ func (d *decider) listed(p *pair, latest int) error {
 	return nil
 }
 
-// mislabelled plans for versions that were taken over under an id which the
-// snapshot lists with another size or time. s3invsync, when it was killed, could
-// leave the bytes of one version under the id of another. So the listed version
-// is fetched, and these bytes stay, in history, as what they are: some version of
-// the key.
+// mislabelled plans for versions that were taken over under a label which the
+// snapshot contradicts. s3invsync, when it was killed, could leave the bytes of one
+// version under the label of another. So the listed version is fetched, and these
+// bytes stay, in history, as what they are: some version of the key.
 func (d *decider) mislabelled(p *pair, h heir) error {
 	for j := range p.known {
 		r := &p.known[j]
-		if d.m.taken[j] || !onHearsay(r) || r.Place == catalog.Nowhere || r.VersionID == "" || r.VersionID == cooper.NullVersion ||
-			r.Place == catalog.Mirror && h.blocked ||
-			!slices.ContainsFunc(p.listed, func(v cooper.Version) bool { return v.VersionID == r.VersionID }) {
+		if d.m.taken[j] || !onHearsay(r) || r.Place == catalog.Nowhere || treeop.Doubtful(r) ||
+			r.Place == catalog.Mirror && h.blocked || !d.contradicted(r, p.listed) {
 			continue
 		}
 		d.m.taken[j] = true
@@ -184,6 +180,30 @@ func (d *decider) mislabelled(p *pair, h heir) error {
 		}
 	}
 	return nil
+}
+
+// contradicted tells whether the snapshot lists r's version with another size or
+// time, or r's size and time as those of another version whose bytes are nowhere. A null version is known by
+// its ETag, as another one may have taken its id since: but the same content put again
+// is newer than r, while bytes that came in the place of r's version are newer
+// than that.
+func (d *decider) contradicted(r *catalog.Row, listed []cooper.Version) bool {
+	null := r.VersionID == "" || r.VersionID == cooper.NullVersion
+	for i := range listed {
+		v := &listed[i]
+		switch {
+		case v.DeleteMarker:
+			if !null && v.VersionID == r.VersionID {
+				return true
+			}
+		case !null && v.VersionID == r.VersionID,
+			d.m.rowOf[i] < 0 && v.Size == r.Size && v.LastModified == r.LastModified,
+			null && v.ETag == r.ETag && (v.VersionID == "" || v.VersionID == cooper.NullVersion || r.VersionID == "") &&
+				(v.Size != r.Size || v.LastModified < r.LastModified):
+			return true
+		}
+	}
+	return false
 }
 
 func showIf(latest bool) treeop.Show {

@@ -170,19 +170,40 @@ func (c *copies) decide(rows []catalog.Row) error {
 		}
 		return c.copy(row)
 	}
+	if c.sel.Version != "" {
+		return c.copy(ofID(rows, c.sel.Version))
+	}
 	for i := range rows {
-		// The newest stands first: of null versions it is the one meant.
-		if r := &rows[i]; c.sel.Version != "" && r.VersionID == c.sel.Version || c.sel.Version == "" && r.Place == catalog.Mirror {
+		if r := &rows[i]; r.Place == catalog.Mirror {
 			return c.copy(r)
 		}
 	}
 	for i := range rows {
 		// The mirror would show it, had its bytes arrived.
-		if r := &rows[i]; c.sel.Version == "" && r.Place == catalog.Nowhere && len(r.Shown)%2 == 1 {
+		if r := &rows[i]; r.Place == catalog.Nowhere && len(r.Shown)%2 == 1 {
 			return c.copy(r)
 		}
 	}
 	return nil
+}
+
+// ofID gives the version of an id, nil if there is none. The newest stands first: of
+// null versions it is the one meant. But what only another program called so is
+// that only where nobody else says which one is.
+func ofID(rows []catalog.Row, id string) (row *catalog.Row) {
+	for i := range rows {
+		r := &rows[i]
+		if r.VersionID != id {
+			continue
+		}
+		if !onHearsay(r) {
+			return r
+		}
+		if row == nil {
+			row = r
+		}
+	}
+	return row
 }
 
 func (c *copies) copy(r *catalog.Row) error {
