@@ -102,9 +102,10 @@ func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) erro
 			Prefix: s.Scope.Prefix, CurrentOnly: s.Scope.CurrentOnly, Complete: s.Complete,
 		}
 	}
-	// A repair in the middle of a rollback must not let the next backup undo it.
+	// What takes the place of a rollback that was interrupted, a repair, say, must
+	// not let the next backup undo it; but for a backup of all that was rolled back.
 	old := t.tree.State().Run
-	run.Pin = old != nil && old.Mission == missionRollback && h.Mission != missionRollback && h.Mission != missionBackup
+	run.Pin = old != nil && old.Mission == missionRollback && h.Mission != missionRollback && !goesForward(&h, old.Snapshot)
 	if err := t.tree.Begin(ctx, p, run); err != nil {
 		return err
 	}
@@ -147,24 +148,35 @@ func (t *Target) End(ctx context.Context, p permit.Permit, s apply.Summary) erro
 	return t.tree.End(ctx, p, tree.Ending{
 		Plan: s.Plan, Finished: s.Finished,
 		Pin:   t.header.Mission == missionRollback,
-		Unpin: t.header.Mission == missionBackup && !t.header.Partial && t.coversPin(),
+		Unpin: t.coversPin(),
 	})
 }
 
-// coversPin tells whether the plan's snapshot speaks of all keys that the pinned
-// one spoke of: a backup of one prefix leaves the others rolled back.
+// coversPin tells whether the plan goes forward from the snapshot that the tree
+// is pinned to.
 func (t *Target) coversPin() bool {
 	state := t.tree.State()
-	if state.Pinned == nil || t.header.Snapshot == nil {
+	if state.Pinned == nil {
 		return false
 	}
-	pinned := "" // the whole bucket, unless it is known to be less
+	var pinned *catalog.Observed
 	for i := range state.Observed {
 		if o := &state.Observed[i]; o.ID == state.Pinned.Snapshot {
-			pinned = o.Prefix
+			pinned = o
 		}
 	}
-	return cooper.HasPrefix(pinned, t.header.Snapshot.Scope.Prefix)
+	return goesForward(&t.header, pinned)
+}
+
+// goesForward tells whether a plan is a backup of all keys that the snapshot of a
+// rollback speaks of, the whole bucket if that is nil: one of some keys alone
+// leaves the others rolled back.
+func goesForward(h *plan.Header, from *catalog.Observed) bool {
+	prefix := ""
+	if from != nil {
+		prefix = from.Prefix
+	}
+	return h.Mission == missionBackup && !h.Partial && h.Snapshot != nil && cooper.HasPrefix(prefix, h.Snapshot.Scope.Prefix)
 }
 
 // change turns an action and its outcome into a change of the tree. It is not

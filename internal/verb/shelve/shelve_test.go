@@ -65,6 +65,7 @@ type world struct {
 	facts *facts
 	runs  int
 	scope inventory.Scope // of the snapshots that plans lead to
+	some  bool            // plans are partial
 }
 
 // facts is a ledger that may fail.
@@ -109,7 +110,7 @@ func (w *world) apply(id string, mission string, at cooper.Instant, list ...coop
 	w.t.Helper()
 	tr := w.open()
 	p := &actions{list: list, header: plan.Header{
-		ID: id, Mission: mission, Target: plan.Target{Kind: Kind, Path: tr.Dir(), Generation: tr.State().Generation},
+		ID: id, Mission: mission, Partial: w.some, Target: plan.Target{Kind: Kind, Path: tr.Dir(), Generation: tr.State().Generation},
 		Snapshot: &inventory.Meta{ID: "s-" + id, Bucket: "b", TakenAt: at, Complete: true, Scope: w.scope},
 		Phases:   []plan.Phase{{Name: "tree", Shards: 1, Count: int64(len(list))}}, Totals: map[string]plan.Tally{},
 	}}
@@ -365,23 +366,37 @@ func TestRollbackPinsAndBackupUnpins(t *testing.T) {
 	}
 }
 
-// TestARepairKeepsAnInterruptedRollbackPinned: it takes the place of the
-// unfinished run, which would have told the next backup to refuse.
-func TestARepairKeepsAnInterruptedRollbackPinned(t *testing.T) {
-	w := newWorld(t)
-	w.store["v1"] = "one"
-	w.facts.fail = &cooper.Error{Kind: cooper.KindFull, Message: "no space left"}
-	if _, err := w.apply("p-1", "rollback", day1, w.shown(version("k", "v1", "one"), day1)); err == nil {
-		t.Fatal("the rollback was not interrupted")
-	}
-	w.facts.fail = nil
-	if _, err := w.apply("p-2", "repair", 0); err != nil {
-		t.Fatal(err)
-	}
-	tr := w.open()
-	defer tr.Close()
-	if pin := tr.State().Pinned; pin == nil || pin.Snapshot != "s-p-1" {
-		t.Errorf("%+v", pin)
+// TestAnInterruptedRollbackStaysPinned: what takes the place of the unfinished
+// run, which would have told the next backup to refuse, must see to that; unless it
+// is a backup of all that was rolled back.
+func TestAnInterruptedRollbackStaysPinned(t *testing.T) {
+	for _, c := range []struct {
+		mission, prefix string
+		some            bool
+		pinned          bool
+	}{
+		{"repair", "d/", false, true}, {"prune", "d/", false, true},
+		{"backup", "d/", true, true}, {"backup", "d/e/", false, true},
+		{"backup", "d/", false, false}, {"backup", "", false, false},
+	} {
+		w := newWorld(t)
+		w.store["v1"] = "one"
+		w.facts.fail = &cooper.Error{Kind: cooper.KindFull, Message: "no space left"}
+		w.scope.Prefix = "d/"
+		if _, err := w.apply("p-1", "rollback", day1, w.shown(version("d/k", "v1", "one"), day1)); err == nil {
+			t.Fatal("the rollback was not interrupted")
+		}
+		w.facts.fail, w.scope.Prefix, w.some = nil, c.prefix, c.some
+		if _, err := w.apply("p-2", c.mission, day2); err != nil {
+			t.Fatal(err)
+		}
+		tr := w.open()
+		if pin := tr.State().Pinned; c.pinned != (pin != nil && pin.Snapshot == "s-p-1") || !c.pinned && pin != nil {
+			t.Errorf("%+v: %+v", c, pin)
+		}
+		if err := tr.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
