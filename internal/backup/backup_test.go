@@ -446,7 +446,9 @@ type midway struct {
 }
 
 func (m midway) State() catalog.State {
-	return catalog.State{Run: &catalog.Progress{Plan: "p-1", Mission: m.mission, Shards: 2}}
+	s := m.model.State()
+	s.Run = &catalog.Progress{Plan: "p-1", Mission: m.mission, Shards: 2}
+	return s
 }
 
 func TestAnInterruptedRollbackIsNotUndone(t *testing.T) {

@@ -55,7 +55,8 @@ const clockSkew = 15 * time.Minute
 // catalog knows, nor the newest bytes of a key whose latest version has none in
 // the tree, nor what was superseded nobody knows when. It refuses, with
 // KindRefused, a tree that a rollback has pinned, as going forward needs what is
-// in history, and a clock that is behind what the tree has seen.
+// in history, one that never followed its bucket, and a clock that is behind
+// what the tree has seen.
 func PlanPrune(ctx context.Context, in Prune, w Writer) (plan.Header, error) {
 	state := in.Catalog.State()
 	if err := in.admit(&state); err != nil {
@@ -126,6 +127,13 @@ func (in *Prune) admit(state *catalog.State) error {
 		}
 	}
 	seen := state.Observed
+	if len(seen) == 0 { // as after an adoption
+		return &cooper.Error{
+			Kind: cooper.KindRefused, Where: in.Dir,
+			Message: "the tree has never followed its bucket, so nobody knows which versions the bucket still shows",
+			Remedy:  "run `cooper backup run s3://BUCKET DIR` once, then prune",
+		}
+	}
 	if r := state.Run; r != nil && r.Snapshot != nil {
 		seen = append(slices.Clone(seen), *r.Snapshot)
 	}
@@ -259,17 +267,19 @@ func (p *pruner) delete(v *cooper.Version, r *catalog.Row) error {
 }
 
 // lacksLatest tells whether the version that the bucket shows of a key has no
-// bytes in the tree, nor the mirror those of another one in its stead.
+// bytes in the tree, nor the mirror those of another one in its stead. A key of
+// which no snapshot ever said what it shows may be such a one.
 func lacksLatest(rows []catalog.Row) bool {
-	lacks := false
+	lacks, known := false, false
 	for i := range rows {
 		r := &rows[i]
 		if r.Place == catalog.Mirror && sound(r) {
 			return false
 		}
 		lacks = lacks || len(r.Shown)%2 == 1 && !r.DeleteMarker && !sound(r)
+		known = known || len(r.Shown) > 0
 	}
-	return lacks
+	return lacks || !known
 }
 
 // sound tells whether the tree has a version's bytes, and they are not known to

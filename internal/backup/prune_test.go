@@ -32,12 +32,19 @@ func changed(r catalog.Row, f func(r *catalog.Row)) catalog.Row {
 	return r
 }
 
+// modelThatFollowed is a tree that has followed its bucket.
+func modelThatFollowed() *model {
+	m := newModel()
+	m.state.Observed = []catalog.Observed{{ID: "s-1", TakenAt: 1, Complete: true, Finished: true}}
+	return m
+}
+
 // pruning plans to prune what was superseded longer than a year ago, and gives
 // the version ids.
 func pruning(t *testing.T, keep int, rows ...catalog.Row) (string, plan.Header) {
 	t.Helper()
 	var rec recorder
-	h, err := PlanPrune(context.Background(), Prune{Catalog: rowsOf{model: newModel(), rows: rows}, Dir: "/tree", Policy: Careful(), OlderThan: year, KeepLast: keep, ID: "p-1", Now: pruneNow}, &rec)
+	h, err := PlanPrune(context.Background(), Prune{Catalog: rowsOf{model: modelThatFollowed(), rows: rows}, Dir: "/tree", Policy: Careful(), OlderThan: year, KeepLast: keep, ID: "p-1", Now: pruneNow}, &rec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,6 +72,7 @@ func TestWhatIsPruned(t *testing.T) {
 		"in the mirror until lately":              {0, []catalog.Row{inMirror, changed(old("a", 4*year), func(r *catalog.Row) { r.Shown, r.FirstSeen = nil, pruneNow-1000 })}, "", ""},
 		"older when first seen, lately":           {0, []catalog.Row{inMirror, changed(old("a", 4*year), func(r *catalog.Row) { r.Shown, r.FirstSeen, r.Reason = nil, pruneNow-1000, catalog.Older })}, "a", ""},
 		"the last one is the last that was shown": {1, []catalog.Row{inMirror, changed(old("a", 4*year), func(r *catalog.Row) { r.Shown = []int64{1, int64(pruneNow) - year.Milliseconds() - 1000} }), old("b", 2*year)}, "b", "last"},
+		"no snapshot ever showed the key":         {0, []catalog.Row{changed(old("a", 4*year), func(r *catalog.Row) { r.Shown = nil }), changed(old("b", 2*year), func(r *catalog.Row) { r.Shown = nil })}, "a", "needed"},
 		"still shown":                             {0, []catalog.Row{inMirror, changed(old("a", 2*year), shown)}, "", "shown"},
 		"the last ones":                           {2, []catalog.Row{inMirror, old("a", 4*year), old("b", 2*year), old("c", 3*year), old("d", 5*year)}, "a d", "last"},
 		"the last ones, of which one is young":    {2, []catalog.Row{inMirror, old("a", 4*year), old("b", time.Hour), old("c", 3*year)}, "a", "last"},
@@ -127,14 +135,18 @@ func TestAPruneMustMakeSense(t *testing.T) {
 			t.Errorf("%+v: %v", in, err)
 		}
 	}
-	rolling := midway{newModel(), MissionRollback}
+	_, err := PlanPrune(context.Background(), Prune{Catalog: newModel(), Policy: Careful(), OlderThan: time.Hour, Now: pruneNow}, &recorder{})
+	if cooper.KindOf(err) != cooper.KindRefused || !strings.Contains(err.Error(), "never followed its bucket") {
+		t.Errorf("a tree that never followed its bucket: %v", err)
+	}
+	rolling := midway{modelThatFollowed(), MissionRollback}
 	if _, err := PlanPrune(context.Background(), Prune{Catalog: rolling, Policy: Careful(), OlderThan: time.Hour, Now: pruneNow}, &recorder{}); cooper.KindOf(err) != cooper.KindRefused {
 		t.Errorf("in the middle of a rollback: %v", err)
 	}
 }
 
 func TestAPruneTellsThatItGivesABackupUp(t *testing.T) {
-	h, err := PlanPrune(context.Background(), Prune{Catalog: midway{newModel(), Mission}, Policy: Careful(), OlderThan: time.Hour, Now: pruneNow}, &recorder{})
+	h, err := PlanPrune(context.Background(), Prune{Catalog: midway{modelThatFollowed(), Mission}, Policy: Careful(), OlderThan: time.Hour, Now: pruneNow}, &recorder{})
 	if err != nil || !strings.Contains(strings.Join(h.Warnings, "\n"), "p-1 is not finished") {
 		t.Errorf("%q, %v", h.Warnings, err)
 	}
