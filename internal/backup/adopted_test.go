@@ -63,7 +63,7 @@ func TestAfterAnAdoption(t *testing.T) {
 		"the time is that of the download, but the bytes were verified": {
 			[]catalog.Row{proven(mirror(id("v2", "e2", 3, 999)))}, listed(v2), "record v2"},
 		"a null version": {
-			[]catalog.Row{mirror(id("", "e1", 3, 100)), history(id("", "e0", 3, 50))}, listed(id("null", "e1", 3, 100), id("null-is-not-once", "e0", 3, 50)), "record null"},
+			[]catalog.Row{mirror(id("", "e1", 3, 100)), history(id("", "e0", 3, 50))}, listed(id("null", "e1", 3, 100), id("null-is-not-once", "e0", 3, 50)), "record null, record null-is-not-once"},
 		"another null version": {
 			[]catalog.Row{mirror(id("null", "e1", 3, 100))}, listed(id("null", "e1", 3, 150)), "fetch null mirror, retire null history"},
 		"v2's bytes as the null version": {

@@ -249,11 +249,8 @@ func (d *decider) matched(v *cooper.Version, r *catalog.Row, latest bool, supers
 	if r.AbsentSince != 0 && d.at > r.AbsentSince && d.at > r.Gone {
 		args.Absent = treeop.Cleared
 	}
-	stays := r.Place == catalog.History && !latest
-	if v.VersionID == "" || stays {
-		// What is known stays known; and the path of a version in history
-		// follows from the identity it went there with.
-		v.VersionID = r.VersionID
+	if v.VersionID == "" {
+		v.VersionID = r.VersionID // what is known stays known
 	}
 	switch {
 	case treeop.Pruned(r) && !latest:

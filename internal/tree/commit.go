@@ -126,7 +126,11 @@ func (t *Tree) prepare(ctx context.Context, b *Batch) (*journal.Entry, error) {
 		c := &b.Changes[i]
 		if p := problems[i]; p != nil {
 			blame(&entry.Outcomes[c.Outcome], p.kind, p.message)
-			entry.Changes = append(entry.Changes, Change{Op: Record, Old: c.Old, New: unmoved(c, arrived), Outcome: c.Outcome})
+			left := Change{Op: Record, Old: c.Old, New: unmoved(c, arrived), Outcome: c.Outcome}
+			if p.kind == cooper.KindMissing && c.Op == Record && c.Old.VersionID == "" && c.New.VersionID != "" {
+				left.New = lost(c)
+			}
+			entry.Changes = append(entry.Changes, left)
 			continue
 		}
 		entry.Changes = append(entry.Changes, *c)
@@ -225,6 +229,15 @@ func unmoved(c *Change, arrived map[string]bool) catalog.Row {
 	row.Place, row.Reason, row.Superseded = was.Place, was.Reason, was.Superseded
 	row.Check, row.Method, row.Hash = was.Check, was.Method, was.Hash
 	row.Dropped = false
+	return row
+}
+
+// lost is the row of a version whose id became known and whose file is not there:
+// it has no bytes. Under its id a later plan can fetch it; without, nothing could.
+func lost(c *Change) catalog.Row {
+	row := c.New
+	row.Place, row.Reason, row.Superseded = catalog.Nowhere, "", 0
+	row.Check, row.Method, row.Hash = "", "", nil
 	return row
 }
 
