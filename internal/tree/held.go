@@ -1,6 +1,7 @@
 package tree
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 
@@ -14,13 +15,15 @@ import (
 func heldPath(id *cooper.Identity) string { return heldDir + "/" + hashOf(id) }
 
 // release lets go of what was held back for a shard that is in the catalog:
-// pruned files are deleted, damaged ones set aside. It comes after the catalog's
+// pruned files are deleted, damaged ones set aside, unless what was to take their
+// place did not come: then they go back. It comes after the catalog's
 // pointer and never before, as it is the one step that nothing takes back. What
 // an earlier attempt did is passed over. The journal that names the files goes
 // last, so what is done here has to be on the disk before.
 func (t *Tree) release(entry *journal.Entry) error {
 	left := leftOut(entry)
 	pruned, mended := false, false
+	m := t.newMover(context.Background(), entry.Changes)
 	for i := range entry.Changes {
 		c := &entry.Changes[i]
 		switch {
@@ -32,10 +35,19 @@ func (t *Tree) release(entry *journal.Entry) error {
 		case c.Op == Mend: // also one that was left out after its file was held
 			mended = true
 			held := heldPath(&c.New.Identity)
-			if _, there, err := lstat(t.fs, held); err != nil {
+			info, there, err := lstat(t.fs, held)
+			if err != nil {
 				return err
 			} else if !there {
 				continue
+			}
+			if left[i] {
+				if p, err := m.move(held, info, t.layout.damaged(c)); p == nil || err != nil {
+					if err != nil {
+						return err
+					}
+					continue
+				}
 			}
 			if _, err := setAside(t.fs, held, t.layout.damaged(c).path()); err != nil {
 				return err

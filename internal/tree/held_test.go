@@ -207,6 +207,29 @@ func TestMendWithoutBytesTouchesNothing(t *testing.T) {
 	}
 }
 
+// TestADamagedFileGoesBack if what was to take its place is gone at the last
+// moment: better a damaged file than none.
+func TestADamagedFileGoesBack(t *testing.T) {
+	m := newMem(t)
+	a := version("a", 1)
+	do(t, m, "p-1", place(a))
+	damage(t, m, "mirror/a", "damaged")
+	staged := stagedPath(&a.Identity)
+	m.Before = func(_ string, paths ...string) error {
+		if len(paths) == 2 && paths[0] == staged {
+			m.Before = nil
+			check(t, m.Remove(staged))
+		}
+		return nil
+	}
+	if outs := do(t, m, "p-2", mend(a)); outs[0].Status != cooper.Failed {
+		t.Errorf("%+v", outs[0])
+	}
+	if got := m.Files()["mirror/a"]; got != "damaged" || len(below(m, asideDir))+len(below(m, heldDir)) > 0 {
+		t.Errorf("mirror/a holds %q; aside %v", got, below(m, asideDir))
+	}
+}
+
 // TestCrashWhileMending stops before every operation of a shard that mends
 // files damaged beyond recognition and such that look right, and one that
 // prunes. Undone or completed: no byte of a damaged file is ever lost, the

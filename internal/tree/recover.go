@@ -93,6 +93,10 @@ func (t *Tree) readJournals() ([]*journal.Entry, error) {
 		if err == nil && journalPath(entry.Plan, entry.Shard) != path {
 			err = fmt.Errorf("it is about shard %d of plan %s", entry.Shard, entry.Plan)
 		}
+		if errors.Is(err, journal.ErrNewer) {
+			return nil, &cooper.Error{Kind: cooper.KindRefused, Where: t.dir + "/" + path, Message: "the interrupted shard is that of a newer program", Err: err,
+				Remedy: "use that program, or a newer one, and leave the file where it is"}
+		}
 		if err != nil {
 			return nil, &cooper.Error{Kind: cooper.KindCorrupt, Where: t.dir + "/" + path, Message: "the journal of an interrupted shard cannot be read", Err: err,
 				Remedy: "look after the disk; then move this file away, and let `cooper backup verify --repair` bring mirror, history and catalog together again"}

@@ -527,6 +527,11 @@ func TestJournalsThatAreNotWhole(t *testing.T) {
 	if err := hold(m, false, facts{}, func(*Tree) error { return nil }); cooper.KindOf(err) != cooper.KindCorrupt {
 		t.Errorf("a journal that was damaged: %v", err)
 	}
+	check(t, m.Remove(".cooper/journal/p-9-0.journal"))
+	put(t, m, ".cooper/journal/p-9-0.journal", "cooper journal 3\n")
+	if err := hold(m, false, facts{}, func(*Tree) error { return nil }); cooper.KindOf(err) != cooper.KindRefused {
+		t.Errorf("a journal of a newer program: %v", err)
+	}
 }
 
 func TestAnUnchangedRunTouchesNoFile(t *testing.T) {

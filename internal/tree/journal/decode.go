@@ -1,11 +1,12 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"strings"
+	"strconv"
 
 	"cooper"
 	"cooper/internal/tree/catalog"
@@ -14,18 +15,42 @@ import (
 // ErrTorn says that an entry is not whole.
 var ErrTorn = errors.New("the journal is torn")
 
+// ErrNewer says that an entry has a format which this program does not know.
+var ErrNewer = errors.New("the journal has a newer format")
+
+// skipMagic gives where the records begin.
+func skipMagic(b []byte) (at int, err error) {
+	for _, m := range []string{magic1, magic2} { // the formats differ in nothing but the operations
+		if bytes.HasPrefix(b, []byte(m)) {
+			return len(m), nil
+		}
+		if bytes.HasPrefix([]byte(m), b) {
+			return 0, ErrTorn
+		}
+	}
+	if rest, ok := bytes.CutPrefix(b, []byte(magic)); ok {
+		line, _, whole := bytes.Cut(rest[:min(len(rest), 8)], []byte("\n"))
+		n, err := strconv.Atoi(string(line))
+		switch {
+		case err == nil && n > 2 && whole:
+			return 0, fmt.Errorf("%w, %d", ErrNewer, n)
+		case err == nil && n > 2 && len(rest) < 8:
+			return 0, ErrTorn
+		}
+	}
+	return 0, errors.New("this is no journal")
+}
+
 // Decode reads an entry's file with its amendments. Size is how many bytes of
 // b they take: what follows is an amendment that was cut short. Errors: ErrTorn
-// if the entry is not whole; others if it is whole and makes no sense.
+// if the entry is not whole; ErrNewer; others if it is whole and makes no sense.
 func Decode(b []byte) (entry *Entry, size int, err error) {
-	if !strings.HasPrefix(string(b[:min(len(b), len(magic))]), magic) {
-		if strings.HasPrefix(magic, string(b[:min(len(b), len(magic))])) {
-			return nil, 0, ErrTorn
-		}
-		return nil, 0, errors.New("this is no journal of a format that is known here")
+	at, err := skipMagic(b)
+	if err != nil {
+		return nil, 0, err
 	}
 	entry = &Entry{}
-	at, sealed, headed := len(magic), false, false
+	sealed, headed := false, false
 	for {
 		payload, ok := nextRecord(b[at:])
 		if !ok {

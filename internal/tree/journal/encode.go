@@ -3,6 +3,7 @@ package journal
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"slices"
 
 	"cooper"
 	"cooper/internal/tree/catalog"
@@ -12,7 +13,14 @@ import (
 // payload), CRC-32C (4 bytes, of the payload), payload. The first byte of a
 // payload says what it is. Numbers are varints, strings have their length in
 // front.
-const magic = "cooper journal 1\n"
+//
+// The magic line ends with the format: 2 if there is a change that programs which
+// know 1 alone could not read, so that they say so and take it for no damage.
+const (
+	magic  = "cooper journal "
+	magic1 = magic + "1\n"
+	magic2 = magic + "2\n"
+)
 
 const (
 	recHeader    = 'H'
@@ -58,8 +66,12 @@ func (e *encoder) bool(v bool) {
 
 // Encode gives the file of an entry, without its amendments.
 func Encode(entry *Entry) []byte {
-	e := &encoder{b: make([]byte, 0, len(magic)+256*(len(entry.Changes)+len(entry.Outcomes)+1))}
-	e.b = append(e.b, magic...)
+	e := &encoder{b: make([]byte, 0, len(magic2)+256*(len(entry.Changes)+len(entry.Outcomes)+1))}
+	if slices.ContainsFunc(entry.Changes, func(c Change) bool { return c.Op > Record }) {
+		e.b = append(e.b, magic2...)
+	} else {
+		e.b = append(e.b, magic1...)
+	}
 	e.record(recHeader)
 	e.string(entry.Run)
 	e.string(entry.Plan)

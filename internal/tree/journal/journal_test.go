@@ -81,6 +81,31 @@ func TestEntriesComeBack(t *testing.T) {
 	})
 }
 
+// TestFormats: what a program that knows format 1 cannot read has another, and what
+// this one does not know is no damage.
+func TestFormats(t *testing.T) {
+	for op, want := range map[Op]string{Place: "1", Retire: "1", Promote: "1", Record: "1", Prune: "2", Mend: "2"} {
+		b := Encode(&Entry{Plan: "p-1", Outcomes: make([]cooper.Outcome, 1), Changes: []Change{{Op: Record}, {Op: op}}})
+		if !bytes.HasPrefix(b, []byte("cooper journal "+want+"\n")) {
+			t.Errorf("%s: %q", op, b[:17])
+		}
+		b[15] = '1' // as it was written before there was a format 2
+		if _, _, err := Decode(b); err != nil {
+			t.Errorf("%s in format 1: %v", op, err)
+		}
+	}
+	for text, want := range map[string]error{"cooper journal 3\n": ErrNewer, "cooper journal 12\nxyz": ErrNewer, "cooper journal 3": ErrTorn, "cooper journal ": ErrTorn, "": ErrTorn} {
+		if _, _, err := Decode([]byte(text)); !errors.Is(err, want) {
+			t.Errorf("%q: %v, want %v", text, err, want)
+		}
+	}
+	for _, text := range []string{"cooper journal 0\n", "cooper journal x\n", "cooper journal -3\n", "something else\n"} {
+		if _, _, err := Decode([]byte(text)); err == nil || errors.Is(err, ErrNewer) || errors.Is(err, ErrTorn) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func FuzzDecode(f *testing.F) {
 	e := &Entry{Plan: "p-1", Shard: 3, Generation: 9, Outcomes: make([]cooper.Outcome, 1), Changes: []Change{{Op: Place, New: catalog.Row{Place: catalog.Mirror, Shown: []int64{1}}}}}
 	b := Encode(e)
