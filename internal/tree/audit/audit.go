@@ -82,7 +82,7 @@ type Result struct {
 // Run audits the tree and calls found, one call at a time, for everything that
 // is wrong; an error of found ends it.
 func Run(ctx context.Context, t *tree.Tree, opt Options, found func(Finding) error) (Result, error) {
-	a := &auditor{tree: t, opt: opt, found: found, res: Result{Problems: map[Problem]int64{}}}
+	a := &auditor{tree: t, opt: opt, found: found, paths: newPaths(), res: Result{Problems: map[Problem]int64{}}}
 	if err := a.rows(ctx); err != nil {
 		return a.res, err
 	}
@@ -101,7 +101,7 @@ type auditor struct {
 	res Result
 
 	files, bytes, verified, unverifiable atomic.Int64
-	present                              atomic.Int64 // files of rows that are there
+	paths                                *paths
 }
 
 func (a *auditor) report(f Finding) error {
@@ -215,7 +215,7 @@ func (a *auditor) row(ctx context.Context, t *task) error {
 		return err
 	}
 	a.bytes.Add(info.Size)
-	a.present.Add(1)
+	a.paths.expected(row.Key, path)
 	timeFits := info.ModifiedAt(row.LastModified)
 	switch {
 	case !info.IsFile():

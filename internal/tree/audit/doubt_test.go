@@ -208,3 +208,69 @@ func TestTwoVersionsWithOneFile(t *testing.T) {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
+
+// TestForeignFilesAreNotLookedUp: finding them takes as much of the catalog for
+// many files as for few.
+func TestForeignFilesAreNotLookedUp(t *testing.T) {
+	opened := func(n int) int {
+		files := map[string]string{}
+		for i := range n {
+			files[fmt.Sprintf("d/%03d", i)] = "some"
+		}
+		m := memfs.New()
+		tr, _ := locked(t, m, files)
+		var want []string
+		for i := range n/2 + 1 {
+			name := fmt.Sprintf("mirror/d/%03d-foreign", i)
+			f, err := m.Create(name)
+			if err == nil {
+				err = f.Close()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			want = append(want, "foreign "+name+" sound=false")
+		}
+		opens := 0
+		m.Read = func(op string, paths ...string) error {
+			if op == "open" && strings.HasPrefix(paths[0], catalog.Dir+"/") {
+				opens++
+			}
+			return nil
+		}
+		if got := look(t, tr, Options{}, nil); got != strings.Join(want, "; ") {
+			t.Errorf("%s", got)
+		}
+		return opens
+	}
+	if few, many := opened(4), opened(200); few != many || few == 0 {
+		t.Errorf("the catalog was opened %d times for 4 files, %d times for 200", few, many)
+	}
+}
+
+// TestSuspectsAreTakenInParts that memory has room for, and none is left out.
+func TestSuspectsAreTakenInParts(t *testing.T) {
+	p := newPaths()
+	for i := range 1000 {
+		key := fmt.Sprint(i)
+		p.expected(key, key)
+		if i%2 == 0 {
+			p.stands(key, key)
+		}
+	}
+	parts := slices.Collect(p.suspects(100))
+	if len(parts) < 5 || len(parts) > 7 {
+		t.Errorf("%d parts: %v", len(parts), parts)
+	}
+	for i := range 1000 {
+		n := 0
+		for _, part := range parts {
+			if p.suspect(part, fmt.Sprint(i)) {
+				n++
+			}
+		}
+		if i%2 == 1 && n != 1 { // even ones may share a cell
+			t.Errorf("%d is in %d parts", i, n)
+		}
+	}
+}

@@ -2,7 +2,8 @@ package audit
 
 import (
 	"context"
-	"slices"
+	"errors"
+	"io"
 
 	"cooper"
 	"cooper/internal/tree"
@@ -11,56 +12,75 @@ import (
 )
 
 // foreign finds files that no row speaks of. Every row's file has its own path;
-// so if as many files stand there as rows were found to have one, none is
-// foreign, and nothing needs to be looked up.
+// so where the paths of rows and those that stand there add up to the same, none
+// is foreign. Only what does not add up is looked at again, and that by going
+// through catalog and tree once more, not by looking up one file after the other.
 func (a *auditor) foreign(ctx context.Context) error {
-	var n int64
 	err := a.tree.Walk(ctx, func(f tree.File) error {
-		if a.concerns(&f) {
-			n++
+		switch {
+		case f.Place == catalog.Nowhere:
+			return a.reportForeign(&f)
+		case a.concerns(&f):
+			a.paths.stands(f.Key, f.Path)
 		}
 		return nil
 	})
-	if err != nil || n == a.present.Load() {
+	if err != nil {
+		return err
+	}
+	for part := range a.paths.suspects(maxKnown) {
+		if err := a.foreignIn(ctx, part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// foreignIn finds the foreign files among those whose keys are in some cells.
+func (a *auditor) foreignIn(ctx context.Context, part cells) error {
+	known, err := a.known(ctx, part)
+	if err != nil {
 		return err
 	}
 	return a.tree.Walk(ctx, func(f tree.File) error {
-		if !a.concerns(&f) {
+		if f.Place == catalog.Nowhere || !a.concerns(&f) || !a.paths.suspect(part, f.Key) || known[a.paths.hash(f.Path)] {
 			return nil
 		}
-		if known, err := a.known(ctx, &f); known || err != nil {
-			return err
-		}
-		return a.report(Finding{Problem: Foreign, Path: f.Path, Detail: describe(f.Info)})
+		return a.reportForeign(&f)
 	})
 }
 
-// concerns tells whether a file is of a key that is looked at, or of none.
+// known are the paths, hashed, of the files that rows have there.
+func (a *auditor) known(ctx context.Context, part cells) (_ map[uint64]bool, err error) {
+	it := a.tree.Catalog().Rows(ctx, a.opt.Prefix)
+	defer func() { err = errors.Join(err, it.Close()) }()
+	known := map[uint64]bool{}
+	for {
+		row, err := it.Next()
+		if errors.Is(err, io.EOF) {
+			return known, nil
+		} else if err != nil {
+			return nil, err
+		}
+		if row.Place == catalog.Nowhere || !a.paths.suspect(part, row.Key) {
+			continue
+		}
+		_, at, err := a.tree.StatRow(row)
+		if err == nil {
+			known[a.paths.hash(at)] = true
+		} else if cooper.KindOf(err) != cooper.KindMissing {
+			return nil, err
+		}
+	}
+}
+
+func (a *auditor) reportForeign(f *tree.File) error {
+	return a.report(Finding{Problem: Foreign, Path: f.Path, Detail: describe(f.Info)})
+}
+
+// concerns tells whether the key of a file is looked at.
 func (a *auditor) concerns(f *tree.File) bool {
-	return f.Place == catalog.Nowhere || cooper.HasPrefix(f.Key, a.opt.Prefix)
-}
-
-// known tells whether a row's file is f.
-func (a *auditor) known(ctx context.Context, f *tree.File) (bool, error) {
-	if f.Place == catalog.Nowhere {
-		return false, nil
-	}
-	rows, err := a.tree.Catalog().Lookup(ctx, f.Key)
-	if err != nil {
-		return false, err
-	}
-	var failed error
-	hit := slices.ContainsFunc(rows, func(row catalog.Row) bool {
-		if row.Place != f.Place {
-			return false
-		}
-		_, at, err := a.tree.StatRow(&row)
-		if err != nil && cooper.KindOf(err) != cooper.KindMissing {
-			failed = err
-		}
-		return err == nil && at == f.Path
-	})
-	return hit, failed
+	return cooper.HasPrefix(f.Key, a.opt.Prefix)
 }
 
 func describe(info safefs.Info) string {
