@@ -42,6 +42,9 @@ func (a *app) backupRun(ctx context.Context, from, dir string, f *backupFlags) e
 	if err != nil {
 		return err
 	}
+	if err := a.apart(dir); err != nil {
+		return err
+	}
 	if isFree(dir) && !f.dates.given() {
 		if err := a.snapshotFirst(ctx, bucket, f); err != nil {
 			return err
@@ -121,6 +124,9 @@ func (a *app) applyPlanned(ctx context.Context, d *drive, r ran, planOnly bool) 
 func (a *app) backupPlan(ctx context.Context, from, dir string, f *backupFlags) (err error) {
 	bucket, policy, err := f.checked(from)
 	if err != nil {
+		return err
+	}
+	if err := a.apart(dir); err != nil {
 		return err
 	}
 	ws, err := a.openWorkspace()

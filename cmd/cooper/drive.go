@@ -60,6 +60,36 @@ func (a *app) openTreeAs(dir string, create bool, layout keypath.Layout) (*tree.
 	return tree.Open(abs, tree.Options{Create: create, Layout: layout, Clock: a.clock})
 }
 
+// apart refuses a tree in the directory of the workspace: each has a .cooper of
+// its own.
+func (a *app) apart(dir string) error {
+	ws, err := a.workspaceDir()
+	if err != nil {
+		return err
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return err
+	}
+	if samePlace(ws, dir) || filepath.Base(ws) == ".cooper" && samePlace(filepath.Dir(ws), dir) {
+		return &cooper.Error{Kind: cooper.KindUsage, Where: dir, Message: "a backup tree and the workspace " + cooper.Quote(ws) + " cannot share a directory",
+			Remedy: "Name another DIR, or keep the workspace elsewhere with --workspace or COOPER_WORKSPACE."}
+	}
+	return nil
+}
+
+// samePlace tells whether two paths lead to one directory.
+func samePlace(a, b string) bool {
+	if a == b {
+		return true
+	}
+	x, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	y, err := os.Stat(b)
+	return err == nil && os.SameFile(x, y)
+}
+
 // treeUse is what a command wants with a tree.
 type treeUse int
 
@@ -74,6 +104,9 @@ const (
 // against the state that the earlier run was meant to reach.
 func (a *app) withTree(ctx context.Context, dir, command string, use treeUse, flags *applyFlags, f func(ctx context.Context, d *drive) error) (err error) {
 	if _, err := flags.kinds(); err != nil {
+		return err
+	}
+	if err := a.apart(dir); err != nil {
 		return err
 	}
 	ws, err := a.openWorkspace()

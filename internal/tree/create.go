@@ -45,17 +45,36 @@ func noTree(dir string) error {
 		Remedy: "check the path; `cooper backup run` makes a tree in a new or empty directory"}
 }
 
+// workspaceText begins the VERSION of a workspace, which by default is a .cooper,
+// too.
+const workspaceText = "cooper workspace "
+
+// notWorkspace refuses a directory whose .cooper is a workspace.
+func (t *Tree) notWorkspace() error {
+	b, err := t.versionText()
+	if err != nil || !bytes.HasPrefix(b, []byte(workspaceText)) {
+		return nil //nolint:nilerr // whoever reads it next tells
+	}
+	return &cooper.Error{Kind: cooper.KindUsage, Where: t.dir, Message: "no backup tree is or can be here: " + metaDir + " is a workspace, and the two cannot share a directory",
+		Remedy: "name another DIR; for a tree here, move " + metaDir + " elsewhere, and name it with --workspace"}
+}
+
+func (t *Tree) versionText() ([]byte, error) {
+	f, err := t.fs.Open(versionPath)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, 4096))
+	return b, errors.Join(err, f.Close())
+}
+
 // readVersion reads what kind of tree this is; KindUsage if it is none (yet).
 func (t *Tree) readVersion() error {
-	f, err := t.fs.Open(versionPath)
+	b, err := t.versionText()
 	if cooper.KindOf(err) == cooper.KindMissing {
 		return noTree(t.dir)
 	}
 	if err != nil {
-		return err
-	}
-	b, err := io.ReadAll(io.LimitReader(f, 4096))
-	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	var v versionFile

@@ -79,7 +79,8 @@ type Tree struct {
 }
 
 // Open opens the tree at dir, or makes it. Errors: KindUsage if there is no
-// tree (or, with Create, if the directory has other things in it), KindRefused
+// tree (or, with Create, if the directory has other things in it), or a
+// workspace in its place, KindRefused
 // if the file system cannot hold one, or the tree is of a newer format or another
 // layout.
 func Open(dir string, opt Options) (*Tree, error) {
@@ -114,6 +115,9 @@ func unmade(dir string, opt Options) (*Tree, error) {
 			return nil, err
 		}
 		t.ownsFS = true
+	}
+	if err := t.notWorkspace(); err != nil {
+		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
 }
