@@ -207,11 +207,12 @@ func parseInlineHistory(path string) (key string, ok bool) {
 // parseMarked reads the path of a version whose name, from at on, has the odd
 // mark and a token.
 func parseMarked(path string, at int) (string, bool) {
-	mark := strings.Index(path[at:], versionMark)
+	from := at + len(oddMark) // the end of this mark and an '@' look like the other one
+	mark := strings.Index(path[from:], versionMark)
 	if mark < 0 || len(path)-at > maxName {
 		return "", false
 	}
-	mark += at
+	mark += from
 	key, ok := decodeInline(path[:mark])
 	token := path[mark+len(versionMark):]
 	if !ok || !isToken(token) || string(appendMarked(nil, key)) != path[:mark] {

@@ -121,7 +121,7 @@ func TestFormerNames(t *testing.T) {
 
 // oddKey draws keys that come near what either layout reserves.
 func oddKey() *rapid.Generator[string] {
-	piece := rapid.OneOf(rapid.SampledFrom([]string{".old.", ".old", "old.", ".", "null", "null-1", "v", "e", ".%", ".cooper", ".s3invsync", "%=", "%@", "%~", "/", "\x00", "a"}),
+	piece := rapid.OneOf(rapid.SampledFrom([]string{"@", "=", "~", ".old.", ".old", "old.", ".", "null", "null-1", "v", "e", ".%", ".cooper", ".s3invsync", "%=", "%@", "%~", "/", "\x00", "a"}),
 		rapid.Map(rapid.IntRange(190, 260), func(n int) string { return strings.Repeat("y", n) }))
 	near := rapid.Map(rapid.SliceOfN(piece, 0, 12), func(p []string) string { return strings.Join(p, "") })
 	return rapid.OneOf(near, anyKey())
