@@ -125,20 +125,3 @@ func BenchmarkDecodeC(b *testing.B) {
 		})
 	}
 }
-
-// TestMemory logs what a stream holds at each level, for docs/decisions/zstd.md.
-func TestMemory(t *testing.T) {
-	for _, level := range []int{1, 3, 6, 9, 19} {
-		for _, size := range []int{50_000, 20 << 20} {
-			c, err := getCompressor(level)
-			if err != nil {
-				t.Fatal(err)
-			}
-			e := &Encoder{src: bytes.NewReader(codectest.CSV(1, size)), size: int64(size), c: c, b: idleBuffers.Get().(*buffers)}
-			if _, err := io.Copy(io.Discard, e); err != nil {
-				t.Fatal(err)
-			}
-			t.Logf("level %2d, %8d bytes: %d KiB", level, size, c.memory()>>10)
-		}
-	}
-}

@@ -1,0 +1,138 @@
+// Package codec turns the plain content of objects into what is stored, and
+// back: compression first, application encryption around it.
+//
+// It promises streams of any length in bounded memory; that what it stores is
+// decoded by code of another origin than that which encoded it, where there is
+// a choice; sizes and hashes of the plain content beside, taken from the very
+// bytes that passed; and that an end is an end: what is cut short, continued
+// by something else or damaged where a format can tell is an error, never less
+// content. With Expectations, a stream gives no byte of what a wrong key made.
+//
+// Which contents are worth it, where keys come from, and requests to a store
+// are left to others. zstd, cfb8 and sniff, below, do one part each.
+package codec
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"cooper"
+	"cooper/internal/codec/zstd"
+)
+
+// Method is a way to compress.
+type Method string
+
+// The methods. Gzip is read, for the sake of old objects, and not written.
+const (
+	Stored Method = ""
+	Zstd   Method = "zstd"
+	Gzip   Method = "gzip"
+)
+
+// Compression is a method and its level; a level of 0 means none is known, as
+// when reading. The zero value compresses nothing.
+type Compression struct {
+	Method Method
+	Level  int
+}
+
+// ParseCompression reads "none", "gzip", "zstd" (with the default level) or
+// "zstd:LEVEL". Its errors are of kind usage.
+func ParseCompression(s string) (Compression, error) {
+	name, level, given := strings.Cut(s, ":")
+	switch {
+	case name == "none" && !given:
+		return Compression{}, nil
+	case name == "gzip" && !given:
+		return Compression{Method: Gzip}, nil
+	case name == "zstd" && !given:
+		return Compression{Zstd, zstd.DefaultLevel}, nil
+	case name == "zstd":
+		n, err := strconv.Atoi(level)
+		if err == nil {
+			err = zstd.CheckLevel(n)
+		}
+		if err != nil {
+			return Compression{}, unknown(s)
+		}
+		return Compression{Zstd, n}, nil
+	}
+	return Compression{}, unknown(s)
+}
+
+func unknown(s string) error {
+	return &cooper.Error{Kind: cooper.KindUsage, Where: s, Message: "not a codec",
+		Remedy: fmt.Sprintf("Give none, zstd, or zstd:LEVEL with a level from %d to %d.", zstd.MinLevel, zstd.MaxLevel)}
+}
+
+// String is what ParseCompression reads.
+func (c Compression) String() string {
+	switch {
+	case c.Method == Stored:
+		return "none"
+	case c.Level == 0:
+		return string(c.Method)
+	}
+	return fmt.Sprintf("%s:%d", c.Method, c.Level)
+}
+
+// Suffix is what names of objects so compressed end in: ".zst", ".gz" or
+// nothing.
+func (c Compression) Suffix() string {
+	return map[Method]string{Zstd: ".zst", Gzip: ".gz"}[c.Method]
+}
+
+// Cipher is an application's encryption.
+type Cipher string
+
+// The ciphers. AES256CFB8 is IV and ciphertext, as package cfb8 has it.
+const (
+	Clear      Cipher = ""
+	AES256CFB8 Cipher = "aes256-cfb8"
+)
+
+// Chain is what is done to a content before it is stored: compression, then
+// encryption. The zero value does nothing.
+type Chain struct {
+	Compress Compression
+	Encrypt  Cipher
+}
+
+// ParseChain reads what String writes.
+func ParseChain(s string) (Chain, error) {
+	first, second, both := strings.Cut(s, "+")
+	if !both && first == string(AES256CFB8) {
+		return Chain{Encrypt: AES256CFB8}, nil
+	}
+	compress, err := ParseCompression(first)
+	if err != nil {
+		return Chain{}, err
+	}
+	if both && (second != string(AES256CFB8) || compress.Method == Stored) {
+		return Chain{}, unknown(s)
+	}
+	return Chain{Compress: compress, Encrypt: Cipher(second)}, nil
+}
+
+// String names the parts in the order in which they are applied, such as
+// "zstd:3+aes256-cfb8"; "none" if there is none.
+func (c Chain) String() string {
+	switch {
+	case c.Encrypt == Clear:
+		return c.Compress.String()
+	case c.Compress.Method == Stored:
+		return string(c.Encrypt)
+	}
+	return c.Compress.String() + "+" + string(c.Encrypt)
+}
+
+// MarshalText writes String.
+func (c Chain) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// UnmarshalText reads what ParseChain does.
+func (c *Chain) UnmarshalText(b []byte) (err error) {
+	*c, err = ParseChain(string(b))
+	return err
+}
