@@ -6,7 +6,7 @@
 // a choice; sizes and hashes of the plain content beside, taken from the very
 // bytes that passed; and that an end is an end: what is cut short, continued
 // by something else or damaged where a format can tell is an error, never less
-// content. With Expectations, a stream gives no byte of what a wrong key made.
+// content. With sniff.Expectations, a wrong key is an error before the first byte.
 //
 // Which contents are worth it, where keys come from, and requests to a store
 // are left to others. zstd, cfb8 and sniff, below, do one part each.
@@ -26,9 +26,9 @@ type Method string
 
 // The methods. Gzip is read, for the sake of old objects, and not written.
 const (
-	Stored Method = ""
-	Zstd   Method = "zstd"
-	Gzip   Method = "gzip"
+	Uncompressed Method = ""
+	Zstd         Method = "zstd"
+	Gzip         Method = "gzip"
 )
 
 // Compression is a method and its level; a level of 0 means none is known, as
@@ -70,7 +70,7 @@ func unknown(s string) error {
 // String is what ParseCompression reads.
 func (c Compression) String() string {
 	switch {
-	case c.Method == Stored:
+	case c.Method == Uncompressed:
 		return "none"
 	case c.Level == 0:
 		return string(c.Method)
@@ -110,7 +110,7 @@ func ParseChain(s string) (Chain, error) {
 	if err != nil {
 		return Chain{}, err
 	}
-	if both && (second != string(AES256CFB8) || compress.Method == Stored) {
+	if both && (second != string(AES256CFB8) || compress.Method == Uncompressed) {
 		return Chain{}, unknown(s)
 	}
 	return Chain{Compress: compress, Encrypt: Cipher(second)}, nil
@@ -122,7 +122,7 @@ func (c Chain) String() string {
 	switch {
 	case c.Encrypt == Clear:
 		return c.Compress.String()
-	case c.Compress.Method == Stored:
+	case c.Compress.Method == Uncompressed:
 		return string(c.Encrypt)
 	}
 	return c.Compress.String() + "+" + string(c.Encrypt)

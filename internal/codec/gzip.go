@@ -24,7 +24,7 @@ type failing struct {
 
 func (f *failing) Read(p []byte) (int, error) {
 	n, err := f.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // an error that merely wraps the end is not the end
+	if err != nil && !ended(err) {
 		f.err = err
 	}
 	return n, err
@@ -40,7 +40,7 @@ func (g *gunzip) Read(p []byte) (int, error) {
 	if g.z == nil {
 		// A header is read here, where its errors can be told.
 		g.z, g.err = gzip.NewReader(g.src)
-		if g.err == io.EOF { //nolint:errorlint // nothing at all is no gzip
+		if ended(g.err) {
 			g.err = io.ErrUnexpectedEOF
 		}
 	}
@@ -57,7 +57,7 @@ func (g *gunzip) explain(err error) error {
 		return nil
 	case g.src.err != nil:
 		return g.src.err
-	case err == io.EOF: //nolint:errorlint // an error that merely wraps the end is not the end
+	case ended(err):
 		return io.EOF
 	case errors.Is(err, gzip.ErrChecksum):
 		return &cooper.Error{Kind: cooper.KindCorrupt, Message: "the gzip stream does not match its checksum", Err: err}

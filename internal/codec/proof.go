@@ -31,7 +31,7 @@ func (c Chain) Prove(o DecodeOptions) (*Proof, error) {
 		if p.err = drain(s); p.err == nil {
 			p.sums, p.err = s.Sums()
 		}
-		r.CloseWithError(p.err) //nolint:errcheck // it has nothing to tell
+		_ = r.CloseWithError(p.err) // it has nothing to tell
 	}()
 	return p, nil
 }
@@ -42,7 +42,7 @@ const drainSize = 32 << 10
 func drain(r io.Reader) error {
 	buf := make([]byte, drainSize)
 	for {
-		if _, err := r.Read(buf); err == io.EOF { //nolint:errorlint // an error that merely wraps the end is not the end
+		if _, err := r.Read(buf); ended(err) {
 			return nil
 		} else if err != nil {
 			return err

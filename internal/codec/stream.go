@@ -1,8 +1,8 @@
 package codec
 
 import (
-	"bytes"
-	"crypto/sha1" //nolint:gosec // the hash of other people's tables, not a protection
+	"crypto/rand"
+	"crypto/sha1"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -48,8 +48,9 @@ type EncodeOptions struct {
 	// Size of the plain content in bytes, which is checked, or -1 if it is not
 	// known.
 	Size int64
-	// Key, Random and Encryptor are for encryption. 16 bytes of Random make the
-	// IV; the Encryptor is shared by all streams (nil will do for a single one).
+	// Key, Random and Encryptor are for encryption. 16 bytes of Random (nil means
+	// crypto/rand's) make the IV; the Encryptor is shared by all streams (nil will
+	// do for a single one).
 	Key       *Key
 	Random    io.Reader
 	Encryptor *cfb8.Encryptor
@@ -60,7 +61,7 @@ func (c Chain) Encode(plain io.Reader, o EncodeOptions) (*Stream, error) {
 	s := &Stream{plain: newPlainCounter(plain), stored: &counter{}}
 	s.top = s.plain
 	switch c.Compress.Method {
-	case Stored:
+	case Uncompressed:
 		if o.Size >= 0 {
 			s.top = &exactly{r: s.top, left: o.Size}
 		}
@@ -70,13 +71,15 @@ func (c Chain) Encode(plain io.Reader, o EncodeOptions) (*Stream, error) {
 			return nil, &cooper.Error{Kind: cooper.KindUsage, Message: "cannot compress", Err: err}
 		}
 		s.push(e)
+	case Gzip:
+		return nil, &cooper.Error{Kind: cooper.KindUsage, Where: c.String(), Message: "gzip is read, and not written", Remedy: "Compress with zstd."}
 	default:
-		return nil, &cooper.Error{Kind: cooper.KindUsage, Where: c.String(), Message: string(c.Compress.Method) + " is read, and not written",
-			Remedy: "Compress with zstd."}
+		return nil, unknown(c.String())
 	}
 	if c.Encrypt != Clear {
 		if err := c.encrypt(s, o); err != nil {
-			return nil, errors.Join(err, s.Close())
+			s.free()
+			return nil, err
 		}
 	}
 	s.stored.r = s.top
@@ -88,8 +91,12 @@ func (c Chain) encrypt(s *Stream, o EncodeOptions) error {
 	if err := c.checkKey(o.Key); err != nil {
 		return err
 	}
+	random := o.Random
+	if random == nil {
+		random = rand.Reader
+	}
 	var iv [cfb8.IVSize]byte
-	if _, err := io.ReadFull(o.Random, iv[:]); err != nil {
+	if _, err := io.ReadFull(random, iv[:]); err != nil {
 		return &cooper.Error{Kind: cooper.KindInternal, Message: "no random bytes for an IV", Err: err}
 	}
 	e := o.Encryptor
@@ -115,7 +122,9 @@ type DecodeOptions struct {
 	// Key is for decryption.
 	Key *Key
 	// Expect is how a wrong key is told; nil believes any. What it does not
-	// match, or is too short for, is an error before the first byte.
+	// match, or is too short for, is an error before the first byte. A match
+	// proves the key where the chain only decrypts. With compression inside it
+	// is a strong hint: there, compare hashes before anything depends on it.
 	Expect *sniff.Expectations
 	// Window is the largest window of zstd that is accepted, in bytes; 0 means
 	// zstd.DefaultWindow. It bounds the memory of the stream.
@@ -133,26 +142,28 @@ func (c Chain) Decode(stored io.Reader, o DecodeOptions) (*Stream, error) {
 			return nil, err
 		}
 		if o.Expect != nil {
-			raw = &peeker{r: s.top, want: max(o.Expect.Need(), sniff.HeadSize)}
+			raw = newPeeker(s.top, o.Expect)
 			s.top = raw
 		}
 		s.push(cfb8.NewReader(s.top, o.Key))
 	}
 	switch c.Compress.Method {
-	case Stored:
+	case Uncompressed:
 	case Zstd:
 		r, err := zstd.NewReader(s.top, o.Window)
 		if err != nil {
-			return nil, errors.Join(err, s.Close())
+			s.free()
+			return nil, err
 		}
 		s.push(r)
 	case Gzip:
 		s.push(newGunzip(s.top))
 	default:
-		return nil, errors.Join(unknown(c.String()), s.Close())
+		s.free()
+		return nil, unknown(c.String())
 	}
 	if o.Expect != nil {
-		s.top = &guard{peeker: peeker{r: s.top, want: o.Expect.Need()}, expect: o.Expect, raw: raw}
+		s.top = &guard{peeker: newPeeker(s.top, o.Expect), expect: o.Expect, raw: raw, stored: s.stored}
 	}
 	s.plain = newPlainCounter(s.top)
 	s.top = s.plain
@@ -197,7 +208,7 @@ func (s *Stream) Close() error {
 // Sums describe what has passed, once Read has returned io.EOF; before, or
 // after a failure, they are an error.
 func (s *Stream) Sums() (Sums, error) {
-	if s.err != io.EOF { //nolint:errorlint // an error that merely wraps the end is not the end
+	if !ended(s.err) {
 		return Sums{}, &cooper.Error{Kind: cooper.KindInternal, Message: "sums of a content that was not read to its end", Err: s.err}
 	}
 	sums := Sums{PlainSize: s.plain.n, StoredSize: s.stored.n, Looks: sniff.Sniff(s.plain.head)}
@@ -206,15 +217,25 @@ func (s *Stream) Sums() (Sums, error) {
 	return sums, nil
 }
 
-// counter counts what is read through it.
+// ended tells the end of a content from failures, of which some wrap io.EOF: a
+// body cut short is no end.
+func ended(err error) bool {
+	return err == io.EOF //nolint:errorlint // see above
+}
+
+// counter counts what is read through it, and remembers how it failed.
 type counter struct {
-	r io.Reader
-	n int64
+	r   io.Reader
+	n   int64
+	err error // of r, unless its end
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
+	if err != nil && !ended(err) {
+		c.err = err
+	}
 	return n, err
 }
 
@@ -226,7 +247,7 @@ type plainCounter struct {
 }
 
 func newPlainCounter(r io.Reader) *plainCounter {
-	return &plainCounter{counter: counter{r: r}, sha256: sha256.New(), sha1: sha1.New()} //nolint:gosec // see the import
+	return &plainCounter{counter: counter{r: r}, sha256: sha256.New(), sha1: sha1.New()}
 }
 
 func (c *plainCounter) Read(p []byte) (int, error) {
@@ -248,94 +269,8 @@ type exactly struct {
 func (e *exactly) Read(p []byte) (int, error) {
 	n, err := e.r.Read(p)
 	e.left -= int64(n)
-	if e.left < 0 || err == io.EOF && e.left != 0 { //nolint:errorlint // an error that merely wraps the end is not the end
-		return 0, fmt.Errorf("content of another size than was announced: %+d bytes", -e.left)
+	if e.left < 0 || ended(err) && e.left != 0 {
+		return 0, &cooper.Error{Kind: cooper.KindInvalid, Message: fmt.Sprintf("content of another size than was announced: %+d bytes", -e.left)}
 	}
 	return n, err
-}
-
-// peeker can show its first bytes before they are read.
-type peeker struct {
-	r    io.Reader
-	want int
-	head []byte // the first bytes, at most want
-	rest *bytes.Reader
-	err  error // that ended the head
-}
-
-// peek reads the head, which is shorter than want only if the content is, or
-// if err tells of a failure.
-func (p *peeker) peek() {
-	if p.rest != nil {
-		return
-	}
-	p.head = make([]byte, p.want)
-	n := 0
-	for n < p.want && p.err == nil {
-		var m int
-		m, p.err = p.r.Read(p.head[n:])
-		n += m
-	}
-	p.head = p.head[:n]
-	p.rest = bytes.NewReader(p.head)
-}
-
-func (p *peeker) Read(b []byte) (int, error) {
-	p.peek()
-	if p.rest.Len() > 0 {
-		return p.rest.Read(b)
-	}
-	if p.err != nil {
-		return 0, p.err
-	}
-	return p.r.Read(b)
-}
-
-// guard lets a content pass that is as expected.
-type guard struct {
-	peeker
-	expect *sniff.Expectations
-	raw    *peeker // what is stored, if it is encrypted
-	judged bool
-}
-
-func (g *guard) Read(b []byte) (int, error) {
-	if !g.judged {
-		if g.peek(); g.err != nil && g.err != io.EOF { //nolint:errorlint // an error that merely wraps the end is not the end
-			return 0, g.explain(g.err)
-		}
-		if v := g.expect.Check(g.head); v != sniff.Matches {
-			return 0, g.unexpected(v)
-		}
-		g.judged = true
-	}
-	return g.peeker.Read(b)
-}
-
-// explain adds to an error of the format that a wrong key may be the cause.
-func (g *guard) explain(err error) error {
-	var e *cooper.Error
-	if g.raw == nil || !errors.As(err, &e) || e.Kind != cooper.KindInvalid && e.Kind != cooper.KindCorrupt {
-		return err
-	}
-	return &cooper.Error{Kind: cooper.KindInvalid, Message: "a wrong key, or not encrypted as was declared", Err: err}
-}
-
-// unexpected says as well as can be why a content is not as expected.
-func (g *guard) unexpected(v sniff.Verdict) error {
-	e := &cooper.Error{Kind: cooper.KindInvalid, Remedy: "Check the key of this prefix, and what its contents are declared to be."}
-	switch {
-	case v == sniff.Short:
-		e.Message = fmt.Sprintf("too short to tell a right key from a wrong one: %d bytes", len(g.head))
-		e.Remedy = "Leave it, or look at it by hand."
-	case g.raw == nil:
-		e.Message = fmt.Sprintf("not what was declared (%s): looks like %s", g.expect, sniff.Sniff(g.head).Name)
-	case g.expect.Check(g.raw.head) == sniff.Matches:
-		e.Message = "not encrypted, where encryption was declared"
-	case sniff.Sniff(g.raw.head) != sniff.Noise && sniff.Sniff(g.raw.head) != sniff.Unknown:
-		e.Message = "not encrypted as was declared: looks like " + sniff.Sniff(g.raw.head).Name
-	default:
-		e.Message = fmt.Sprintf("a wrong key, or not what was declared (%s)", g.expect)
-	}
-	return e
 }

@@ -199,10 +199,12 @@ func TestErrorsPass(t *testing.T) {
 	if _, err := io.ReadAll(r); err != broken { //nolint:errorlint // as it is
 		t.Error("decrypting:", err)
 	}
-	early := NewReader(iotest.ErrReader(io.ErrNoProgress), new(Key))
-	defer early.Close()
-	if _, err := io.ReadAll(early); err != io.ErrNoProgress { //nolint:errorlint // as it is
-		t.Error("in the IV:", err)
+	for n := range IVSize {
+		early := NewReader(io.MultiReader(bytes.NewReader(make([]byte, n)), iotest.ErrReader(io.ErrUnexpectedEOF)), new(Key))
+		if _, err := io.ReadAll(early); err != io.ErrUnexpectedEOF { //nolint:errorlint // as it is
+			t.Error("in the IV:", err)
+		}
+		early.Close()
 	}
 	if _, err := io.ReadAll(new(Encryptor).Reader(iotest.ErrReader(broken), new(Key), [16]byte{})); err != broken { //nolint:errorlint // as it is
 		t.Error("encrypting:", err)

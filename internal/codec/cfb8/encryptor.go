@@ -94,16 +94,13 @@ func (e *Encryptor) lead(own *work) {
 	if !ok {
 		l = new(lanes)
 	}
+	// Whoever is about to encrypt as well may come first, and share: without this, two goroutines wake each other
+	// and the rest never arrive. Once only: at every step it would starve a long stream on a busy machine.
+	runtime.Gosched()
 	in := append(make([]*work, 0, numLanes), own)
 	l.load(0, own)
 	for len(own.text) > 0 {
-		if in = e.join(l, in); len(in) < numLanes {
-			// Whoever is about to encrypt as well may come first, and share: without this, two
-			// goroutines wake each other and the rest never arrive.
-			runtime.Gosched()
-			in = e.join(l, in)
-		}
-		in = l.step(in, own)
+		in = l.step(e.join(l, in), own)
 	}
 	e.spare.Put(l)
 

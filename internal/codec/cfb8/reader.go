@@ -54,11 +54,16 @@ func (r *Reader) Read(p []byte) (int, error) {
 }
 
 func (r *Reader) readIV() error {
-	n, err := io.ReadFull(r.src, r.window[:IVSize])
-	if err == io.EOF || err == io.ErrUnexpectedEOF { //nolint:errorlint // ReadFull's own: one that the source wraps is the source's failure
-		return short(n)
+	for n := 0; n < IVSize; {
+		m, err := r.src.Read(r.window[n:IVSize])
+		n += m
+		if err == io.EOF && n < IVSize {
+			return short(n)
+		} else if err != nil {
+			return err
+		}
 	}
-	return err
+	return nil
 }
 
 func short(n int) error {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"sync"
+
+	"cooper"
 )
 
 // chunk is how much content is gathered for libzstd at once, in bytes. It is a
@@ -94,15 +96,21 @@ func (e *Encoder) fill() error {
 // gather reads the next chunk, to its full length unless src ends, and begins
 // the frame with the first.
 func (e *Encoder) gather() error {
-	n, err := io.ReadFull(e.src, e.b.in)
-	e.last = errors.Is(err, io.EOF) || err == io.ErrUnexpectedEOF //nolint:errorlint // ReadFull's own: one that src wraps is src's failure
-	if err != nil && !e.last {
-		return err
+	n := 0
+	for n < len(e.b.in) && !e.last {
+		m, err := e.src.Read(e.b.in[n:])
+		n += m
+		// Only the bare io.EOF is an end. io.ReadFull will not do: what it makes of an end is what a
+		// body that was cut short returns by itself.
+		if e.last = err == io.EOF; err != nil && !e.last {
+			return err
+		}
 	}
 	e.taken += int64(n)
 	e.in = e.b.in[:n]
 	if e.size >= 0 && (e.taken > e.size || e.last && e.taken < e.size) {
-		return fmt.Errorf("content of %d bytes was announced, and there are %s", e.size, moreOr(e.taken, e.last))
+		return &cooper.Error{Kind: cooper.KindInvalid,
+			Message: fmt.Sprintf("content of another size than was announced: %+d bytes, or more", e.taken-e.size)}
 	}
 	if e.begun {
 		return nil
@@ -113,13 +121,6 @@ func (e *Encoder) gather() error {
 		size = e.taken
 	}
 	return e.c.begin(size)
-}
-
-func moreOr(n int64, exact bool) string {
-	if exact {
-		return fmt.Sprint(n)
-	}
-	return "more"
 }
 
 // Close frees what the Encoder holds; it does not close src.

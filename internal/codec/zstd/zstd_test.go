@@ -86,8 +86,8 @@ func TestAnnouncedSizeIsChecked(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := io.ReadAll(e); err == nil {
-				t.Errorf("%d bytes passed for %d", size, announced)
+			if _, err := io.ReadAll(e); cooper.KindOf(err) != cooper.KindInvalid {
+				t.Errorf("%d bytes passed for %d: %v", size, announced, err)
 			}
 			e.Close()
 		}
@@ -204,16 +204,24 @@ func TestErrorsPass(t *testing.T) {
 	}
 }
 
-// An end that the source only wraps is a failure, not an end.
-func TestWrappedEnd(t *testing.T) {
-	cut := &cooper.Error{Kind: cooper.KindStore, Message: "body cut short", Err: io.ErrUnexpectedEOF}
-	e, err := NewEncoder(io.MultiReader(bytes.NewReader([]byte("half")), iotest.ErrReader(cut)), 3, -1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer e.Close()
-	if b, err := io.ReadAll(e); cooper.KindOf(err) != cooper.KindStore {
-		t.Errorf("%d bytes and %v: a body cut short passed for a whole one", len(b), err)
+// A body cut short is a failure, not an end, whether it says so by a wrapped
+// error or, as net/http does, by io.ErrUnexpectedEOF itself.
+func TestCutShort(t *testing.T) {
+	for _, failure := range []error{
+		io.ErrUnexpectedEOF,
+		&cooper.Error{Kind: cooper.KindStore, Message: "body cut short", Err: io.ErrUnexpectedEOF},
+		&cooper.Error{Kind: cooper.KindStore, Message: "body cut short", Err: io.EOF},
+	} {
+		for _, n := range []int{0, 4, chunk - 1, chunk, chunk + 1} {
+			e, err := NewEncoder(io.MultiReader(bytes.NewReader(make([]byte, n)), iotest.ErrReader(failure)), 3, -1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b, err := io.ReadAll(e); err != failure { //nolint:errorlint // as it is
+				t.Errorf("%d bytes make a frame of %d: %v", n, len(b), err)
+			}
+			e.Close()
+		}
 	}
 }
 
