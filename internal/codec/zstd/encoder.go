@@ -32,8 +32,10 @@ type Encoder struct {
 	in  []byte // gathered and not yet compressed
 	out []byte // compressed and not yet given
 
-	begun, last bool
-	err         error // ends the stream once out is given
+	begun bool  // the frame
+	ended bool  // src
+	last  bool  // in is the last chunk
+	err   error // ends the stream once out is given
 }
 
 // NewEncoder gives an Encoder of what src holds. size is the length of it in
@@ -97,15 +99,17 @@ func (e *Encoder) fill() error {
 // the frame with the first.
 func (e *Encoder) gather() error {
 	n := 0
-	for n < len(e.b.in) && !e.last {
+	for n < len(e.b.in) && !e.ended {
 		m, err := e.src.Read(e.b.in[n:])
 		n += m
 		// Only the bare io.EOF is an end. io.ReadFull will not do: what it makes of an end is what a
 		// body that was cut short returns by itself.
-		if e.last = err == io.EOF; err != nil && !e.last {
+		if e.ended = err == io.EOF; err != nil && !e.ended {
 			return err
 		}
 	}
+	// A full chunk is never the last, whether or not src told its end along with it: the frame must not depend on that.
+	e.last = n < len(e.b.in)
 	e.taken += int64(n)
 	e.in = e.b.in[:n]
 	if e.size >= 0 && (e.taken > e.size || e.last && e.taken < e.size) {
