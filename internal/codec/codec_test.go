@@ -5,6 +5,7 @@ import (
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"io"
 	"slices"
 	"sync"
@@ -181,7 +182,7 @@ func TestSumsOnlyAtTheEnd(t *testing.T) {
 	if _, err := s.Sums(); err == nil {
 		t.Error("sums after Close")
 	}
-	if _, err := s.Read(make([]byte, 5)); err == nil || err == io.EOF {
+	if _, err := s.Read(make([]byte, 5)); err == nil || errors.Is(err, io.EOF) {
 		t.Error("read after Close:", err)
 	}
 }

@@ -2,6 +2,7 @@ package zstd
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -50,7 +51,7 @@ func BenchmarkEncode(b *testing.B) {
 				for {
 					m, err := e.Read(buf)
 					n += int64(m)
-					if err == io.EOF {
+					if errors.Is(err, io.EOF) {
 						return n
 					}
 				}
@@ -97,7 +98,7 @@ func BenchmarkDecode(b *testing.B) {
 				for err == nil {
 					_, err = r.Read(buf)
 				}
-				if err != io.EOF {
+				if !errors.Is(err, io.EOF) {
 					b.Fatal(err)
 				}
 				r.Close()

@@ -61,7 +61,7 @@ func (e *Encoder) Read(p []byte) (int, error) {
 		if e.err != nil {
 			return 0, e.err
 		}
-		if e.err = e.fill(); e.err != nil && e.err != io.EOF {
+		if e.err = e.fill(); e.err != nil && e.err != io.EOF { //nolint:errorlint // an error that merely wraps the end is not the end
 			e.out = nil
 		}
 		if e.err != nil && len(e.out) == 0 {

@@ -31,7 +31,7 @@ type source struct {
 func (s *source) Read(p []byte) (int, error) {
 	n, err := s.r.Read(p)
 	s.n += int64(n)
-	if err != nil && err != io.EOF { //nolint:errorlint // an error that merely wraps the end is not the end
+	if err != nil && err != io.EOF {
 		s.err = err
 	}
 	return n, err

@@ -239,7 +239,7 @@ func TestUseAfterClose(t *testing.T) {
 		r.Close()
 	}
 	for _, closed := range []io.Reader{e, r} {
-		if n, err := closed.Read(make([]byte, 9)); n != 0 || err == nil || err == io.EOF { //nolint:errorlint // as it is
+		if n, err := closed.Read(make([]byte, 9)); n != 0 || err == nil || err == io.EOF {
 			t.Errorf("%T: %d, %v", closed, n, err)
 		}
 	}
