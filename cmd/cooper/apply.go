@@ -38,6 +38,9 @@ else. A plan that was not made for the target as it is now is refused.`,
 }
 
 func (a *app) apply(ctx context.Context, name string, f *applyFlags) (err error) {
+	if err := f.check(); err != nil {
+		return err
+	}
 	ws, err := a.openWorkspace()
 	if err != nil {
 		return err

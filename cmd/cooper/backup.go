@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -137,7 +138,7 @@ failed; 4 refused for safety; 130 interrupted.`,
 }
 
 func (a *app) backupPlanCmd() *cobra.Command {
-	var f backupFlags
+	f := backupFlags{apply: applyFlags{jobs: 1}}
 	cmd := &cobra.Command{
 		Use:   "plan s3://BUCKET DIR",
 		Short: "Plan a backup; touch nothing",
@@ -181,6 +182,22 @@ func (f *applyFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.confirm, "confirm", "", "the plan's digest (or its first 8 characters or more): go on although the share stop says no")
 }
 
+// digestStart is what --confirm takes: enough of a digest not to be a slip.
+var digestStart = regexp.MustCompile(`^[0-9a-f]{8,}$`)
+
+// check looks at the flags before anything is opened or made.
+func (f *applyFlags) check() error {
+	if f.jobs < 1 {
+		return usage("--jobs must be at least 1", "Leave it out for 64.")
+	}
+	if f.confirm != "" && !digestStart.MatchString(f.confirm) {
+		return usage("--confirm "+cooper.Quote(f.confirm)+" is not the beginning of a digest", "`cooper plan show ID` shows the digest: give 8 characters of it or more.")
+	}
+	_, err := f.kinds()
+	return err
+}
+
+// kinds are the kinds of failure to pass over.
 func (f *applyFlags) kinds() ([]cooper.Kind, error) {
 	var ks []cooper.Kind
 	for _, name := range f.ignore {
@@ -189,9 +206,6 @@ func (f *applyFlags) kinds() ([]cooper.Kind, error) {
 			return nil, usage("--ignore "+cooper.Quote(name)+" is not a kind of failure", "The kinds are: missing, denied, changed, archived, corrupt, conflict, invalid, timeout, store.")
 		}
 		ks = append(ks, k)
-	}
-	if f.jobs < 1 {
-		return nil, usage("--jobs must be at least 1", "Leave it out for 64.")
 	}
 	return ks, nil
 }

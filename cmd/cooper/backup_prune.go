@@ -93,7 +93,10 @@ func (f *pruneFlags) prune() (backup.Prune, error) {
 		return in, err
 	}
 	in.Policy.Prefix, in.Policy.Match = f.prefix, f.match
-	return in, shareStop(f.share, &in.Policy)
+	if err := shareStop(f.share, &in.Policy); err != nil {
+		return in, err
+	}
+	return in, in.Policy.Check()
 }
 
 // backupPrune plans under the tree's lock, gives it back while a person thinks,

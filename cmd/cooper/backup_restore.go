@@ -105,6 +105,9 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 	}
 	policy := backup.Careful()
 	policy.Prefix, policy.Match = f.prefix, f.match
+	if err := policy.Check(); err != nil {
+		return err
+	}
 	// Restoring reads the tree; the lock keeps a run from moving files away.
 	return a.withTree(ctx, dir, "backup restore", readTree, &f.apply, func(ctx context.Context, d *drive) error {
 		h, err := a.writePlan(d.ws, func(id string, w *plan.Writer) (plan.Header, error) {
@@ -178,6 +181,9 @@ func (a *app) backupRollback(ctx context.Context, dir string, f *rollbackFlags) 
 	}
 	policy := backup.Careful()
 	policy.Prefix, policy.Match = f.prefix, f.match
+	if err := policy.Check(); err != nil {
+		return err
+	}
 	return a.withTree(ctx, dir, "backup rollback", changeTree, &f.apply, func(ctx context.Context, d *drive) error {
 		to, err := observedSnapshot(d.tree.State(), f.to)
 		if err != nil {

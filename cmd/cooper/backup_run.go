@@ -38,15 +38,19 @@ func (a *app) backupRun(ctx context.Context, from, dir string, f *backupFlags) e
 	if f.planOnly {
 		return a.backupPlan(ctx, from, dir, f)
 	}
-	bucket, policy, err := f.checked(from)
+	bucket, policy, err := f.checked(from, dir)
 	if err != nil {
 		return err
 	}
 	if err := a.apart(dir); err != nil {
 		return err
 	}
-	if isFree(dir) && !f.dates.given() {
-		if err := a.snapshotFirst(ctx, bucket, f); err != nil {
+	if isFree(dir) {
+		first := a.snapshotFirst
+		if f.dates.given() {
+			first = a.reportsFirst
+		}
+		if err := first(ctx, bucket, f); err != nil {
 			return err
 		}
 	}
@@ -76,8 +80,31 @@ func (a *app) snapshotFirst(ctx context.Context, bucket string, f *backupFlags) 
 	if err != nil {
 		return err
 	}
+	if err := ofBucket(snap, bucket); err != nil {
+		return err
+	}
 	f.source = sourceFlags{snapshot: snap.Meta().ID}
 	return nil
+}
+
+// reportsFirst looks for the reports of a range before there is a tree.
+func (a *app) reportsFirst(ctx context.Context, _ string, f *backupFlags) error {
+	loc, prefix, done, err := a.location(ctx, f.source.inventory)
+	if err != nil {
+		return err
+	}
+	defer done()
+	_, err = a.reportsIn(ctx, loc, prefix, f)
+	return err
+}
+
+// ofBucket refuses a snapshot of another bucket.
+func ofBucket(snap *inventory.Snapshot, bucket string) error {
+	got := snap.Meta().Bucket
+	if got == bucket {
+		return nil
+	}
+	return usage("snapshot "+snap.Meta().ID+" is one of the bucket "+cooper.Quote(got), "Take one of s3://"+bucket+", or leave --snapshot out.")
 }
 
 // listed is the prefix a listing is narrowed to: nothing else needs to be listed.
@@ -122,7 +149,7 @@ func (a *app) applyPlanned(ctx context.Context, d *drive, r ran, planOnly bool) 
 
 // backupPlan takes no lock and changes no tree: it reads the catalog as it is.
 func (a *app) backupPlan(ctx context.Context, from, dir string, f *backupFlags) (err error) {
-	bucket, policy, err := f.checked(from)
+	bucket, policy, err := f.checked(from, dir)
 	if err != nil {
 		return err
 	}
@@ -157,19 +184,29 @@ func (a *app) backupPlan(ctx context.Context, from, dir string, f *backupFlags) 
 	return a.planned(ran{Snapshot: &m, Plan: &h})
 }
 
-// checked looks at arguments and flags before anything is opened.
-func (f *backupFlags) checked(from string) (bucket string, p backup.Policy, err error) {
+// checked looks at arguments and flags before anything is opened or made.
+func (f *backupFlags) checked(from, dir string) (bucket string, p backup.Policy, err error) {
 	if bucket, err = bucketArg(from); err != nil {
 		return "", p, err
 	}
 	if l := f.apply.layout; l != "" && !l.Known() {
 		return "", p, usage("--layout "+cooper.Quote(string(l))+" is not known", "It is sidecar or inline.")
 	}
-	if err = f.source.check(); err != nil {
+	if f.keep < 0 {
+		return "", p, usage("--keep must not be negative", "0 keeps all snapshots and plans.")
+	}
+	if _, err = price.Load(f.prices); err != nil {
 		return "", p, err
 	}
-	p, err = f.policy()
-	return bucket, p, err
+	if p, err = f.policy(); err != nil {
+		return "", p, err
+	}
+	for _, check := range []func() error{f.source.check, p.Check, f.apply.check, func() error { return parentOf(dir) }} {
+		if err = check(); err != nil {
+			return "", p, err
+		}
+	}
+	return bucket, p, nil
 }
 
 // makePlan takes the snapshot and writes the plan that leads to it.
@@ -183,8 +220,8 @@ func (a *app) makePlan(ctx context.Context, ws *workspace.Workspace, known backu
 	if err != nil {
 		return nil, none, err
 	}
-	if got := snap.Meta().Bucket; got != bucket {
-		return nil, none, usage("snapshot "+snap.Meta().ID+" is one of the bucket "+cooper.Quote(got), "Take one of s3://"+bucket+", or leave --snapshot out.")
+	if err := ofBucket(snap, bucket); err != nil {
+		return nil, none, err
 	}
 	free, err := freeSpace(space)
 	if err != nil {

@@ -3,7 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -45,6 +47,28 @@ type drive struct {
 func hasTree(dir string) bool {
 	_, err := os.Lstat(filepath.Join(dir, ".cooper"))
 	return err == nil
+}
+
+// parentOf refuses a directory for a tree where not even the one that is to hold
+// it is there: with a disk that is not mounted, or a mistyped path, the backup
+// would go to another disk.
+func parentOf(dir string) error {
+	abs, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(abs); err == nil {
+		return nil
+	}
+	parent := filepath.Dir(abs)
+	switch info, err := os.Stat(parent); {
+	case errors.Is(err, fs.ErrNotExist):
+		return &cooper.Error{Kind: cooper.KindUsage, Where: parent, Message: "there is no such directory to make a tree in",
+			Remedy: "Is the path right, and its disk mounted? Then: mkdir -p " + shellQuote(parent)}
+	case err == nil && !info.IsDir():
+		return &cooper.Error{Kind: cooper.KindUsage, Where: parent, Message: "is not a directory", Remedy: "Give the tree another place."}
+	}
+	return nil // what else is wrong, opening says
 }
 
 func (a *app) openTree(dir string, create bool) (*tree.Tree, error) {
@@ -103,11 +127,16 @@ const (
 // earlier run left half done, before f does anything: what f plans is planned
 // against the state that the earlier run was meant to reach.
 func (a *app) withTree(ctx context.Context, dir, command string, use treeUse, flags *applyFlags, f func(ctx context.Context, d *drive) error) (err error) {
-	if _, err := flags.kinds(); err != nil {
+	if err := flags.check(); err != nil {
 		return err
 	}
 	if err := a.apart(dir); err != nil {
 		return err
+	}
+	if use == makeTree {
+		if err := parentOf(dir); err != nil {
+			return err
+		}
 	}
 	ws, err := a.openWorkspace()
 	if err != nil {

@@ -99,6 +99,15 @@ func (f filter) keeps(key string) bool {
 	return cooper.HasPrefix(key, f.prefix) && (f.match == nil || f.match.MatchString(key))
 }
 
+// Check looks at all that a person may have got wrong, so that it can be said
+// before anything is made.
+func (p *Policy) Check() error {
+	if _, err := newFilter(p.Prefix, p.Match); err != nil {
+		return err
+	}
+	return p.check()
+}
+
 func (p *Policy) check() error {
 	if p.Archived != ArchivedDefer && p.Archived != ArchivedRestore {
 		return &cooper.Error{Kind: cooper.KindUsage, Where: "--archived " + cooper.Quote(p.Archived), Message: "unknown way to treat archived versions",
