@@ -12,7 +12,9 @@ import (
 	"cooper"
 	"cooper/internal/backup"
 	"cooper/internal/plan"
+	"cooper/internal/store/s3"
 	"cooper/internal/term"
+	"cooper/internal/tree/catalog"
 	"cooper/internal/treeop"
 )
 
@@ -21,6 +23,7 @@ type restoreFlags struct {
 	at, version, prefix, match, to string
 	keys                           []string
 	replace, damaged, planOnly     bool
+	intoSource                     bool
 	apply                          applyFlags
 }
 
@@ -37,8 +40,11 @@ of it; damaged ones are not copied unless --damaged is given.
 
 A time between two snapshots is answered as well as one can tell, with a warning.
 Exit code 3 tells that versions were left out, as the tree does not have their bytes,
-that a --key or --version is not there, or that copying some failed. So do damaged
-bytes, also with --damaged: the list of failures says which files they are.`,
+that a --key or --version is not there, that nothing matches at all, or that copying
+some failed. So do damaged bytes, also with --damaged: the list of failures says which
+files they are.
+
+The bucket that the tree is a backup of is not written to without --into-source.`,
 		Example: `  cooper backup restore /data/backup --at 2026-03-01 --prefix images/ --to /tmp/images
   cooper backup restore /data/backup --key a/b.txt --version 3sL4kqtJlcpXroDTDmJ --to .
   cooper backup restore /data/backup --prefix raw/ --to s3://other-bucket/raw-restored/`,
@@ -55,6 +61,7 @@ bytes, also with --damaged: the list of failures says which files they are.`,
 	fl.StringArrayVar(&f.keys, "key", nil, "this key (may be repeated)")
 	fl.StringVar(&f.to, "to", "", "a directory, or s3://BUCKET/PREFIX/")
 	fl.BoolVar(&f.replace, "replace", false, "overwrite what is different at the destination")
+	fl.BoolVar(&f.intoSource, "into-source", false, "write to the very bucket that the tree is a backup of")
 	fl.BoolVar(&f.damaged, "damaged", false, "copy damaged bytes as well, as they are, and list them as failed")
 	fl.BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
 	f.apply.register(cmd)
@@ -97,11 +104,14 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 	if err != nil {
 		return err
 	}
-	dest := f.to
-	if !strings.HasPrefix(dest, "s3://") {
-		if dest, err = filepath.Abs(dest); err != nil {
-			return err
-		}
+	dest, bucket := f.to, ""
+	if strings.HasPrefix(dest, "s3://") {
+		bucket, _, err = s3.ParseURL(dest)
+	} else {
+		dest, err = filepath.Abs(dest)
+	}
+	if err != nil {
+		return err
 	}
 	policy := backup.Careful()
 	policy.Prefix, policy.Match = f.prefix, f.match
@@ -110,6 +120,10 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 	}
 	// Restoring reads the tree; the lock keeps a run from moving files away.
 	return a.withTree(ctx, dir, "backup restore", readTree, &f.apply, func(ctx context.Context, d *drive) error {
+		if bucket != "" && !f.intoSource && isSource(d.tree.State(), bucket) {
+			return &cooper.Error{Kind: cooper.KindRefused, Where: dest, Message: "this is the bucket that the tree is a backup of",
+				Remedy: "Restore to another bucket or a directory; if the bucket itself is meant, give --into-source."}
+		}
 		h, err := a.writePlan(d.ws, func(id string, w *plan.Writer) (plan.Header, error) {
 			return backup.PlanRestore(ctx, backup.Restore{
 				Catalog: d.tree.Catalog(), Dir: d.tree.Dir(), Select: sel, Keys: f.keys, Policy: policy, Dest: dest, Replace: f.replace, Damaged: f.damaged,
@@ -133,12 +147,22 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 		if err := a.finished(ran{Plan: &h, Applied: &sum}, err); err != nil {
 			return err
 		}
-		// They were asked for as the others were, and are not there.
-		if h.Skipped[backup.SkippedMissing].Count+h.Skipped[backup.SkippedPruned].Count > 0 || there < named {
+		// They were asked for as the others were, and are not there. A warning says
+		// so where nothing is.
+		if h.Skipped[backup.SkippedMissing].Count+h.Skipped[backup.SkippedPruned].Count > 0 || there < named || there == 0 {
 			return errSomeFailed
 		}
 		return nil
 	})
+}
+
+// isSource tells whether the tree ever followed a snapshot of the bucket, or is
+// about to.
+func isSource(state catalog.State, bucket string) bool {
+	if r := state.Run; r != nil && r.Snapshot != nil && r.Snapshot.Bucket == bucket {
+		return true
+	}
+	return slices.ContainsFunc(state.Observed, func(o catalog.Observed) bool { return o.Bucket == bucket })
 }
 
 // rollbackFlags say where to roll back to.

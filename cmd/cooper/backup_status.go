@@ -52,10 +52,10 @@ func (a *app) backupStatus(ctx context.Context, dir string, count bool) (err err
 	if a.json {
 		return a.emit(s)
 	}
-	return a.showStatus(&s)
+	return a.showStatus(&s, ws)
 }
 
-func (a *app) showStatus(s *backup.Status) error {
+func (a *app) showStatus(s *backup.Status, workspace string) error {
 	a.say("%s", a.stdout.Style(term.Bold, term.Clean(s.Tree)))
 	if c := s.Complete; c != nil {
 		a.say("  follows   s3://%s as of %s, %s ago", term.Clean(strings.TrimSuffix(c.Bucket+"/"+c.Prefix, "/")), c.TakenAt, term.Duration(time.Duration(s.Age)*time.Second))
@@ -74,6 +74,8 @@ func (a *app) showStatus(s *backup.Status) error {
 		if l.Message != "" {
 			a.say("            %s", term.Clean(l.Message))
 		}
+	} else {
+		a.say("  last run  %s", a.stdout.Style(term.Faint, "not known: no facts about this tree in the workspace "+term.Clean(workspace)))
 	}
 	for _, x := range []struct {
 		word   string

@@ -1,6 +1,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,10 +100,23 @@ func PlanRestore(ctx context.Context, in Restore, w Writer) (plan.Header, error)
 		h.Warnings = append(h.Warnings, forgotten(&state, in.Select.At)...)
 	}
 	if c.out.actions == 0 {
-		h.Warnings = append(h.Warnings, "nothing matches: there is nothing to restore")
+		h.Warnings = append(h.Warnings, nothingMatches(in.Select.At, state.Observed))
 	}
 	h.Warnings = append(h.Warnings, spaceWarnings(h.Estimate, in.Free)...)
 	return w.Finish(h)
+}
+
+// nothingMatches says so, and why where the time asked for may be to blame.
+func nothingMatches(at cooper.Instant, observed []catalog.Observed) string {
+	const nothing = "nothing matches: there is nothing to restore"
+	if at == 0 || len(observed) == 0 {
+		return nothing
+	}
+	first := slices.MinFunc(observed, func(a, b catalog.Observed) int { return cmp.Compare(a.TakenAt, b.TakenAt) })
+	if at >= first.TakenAt {
+		return nothing
+	}
+	return fmt.Sprintf("%s; %s is before the first snapshot that the tree followed, %s of %s", nothing, at, first.ID, first.TakenAt)
 }
 
 func (in *Restore) check() error {
