@@ -235,6 +235,14 @@ func TestGzip(t *testing.T) {
 			t.Errorf("followed by %q: %v", tail, err)
 		}
 	}
+	for _, failure := range []error{io.ErrUnexpectedEOF, &cooper.Error{Kind: cooper.KindStore, Message: "body cut short", Err: io.EOF}} {
+		for n := 0; n <= len(stored); n += len(stored) / 4 {
+			r := io.MultiReader(bytes.NewReader(stored[:n]), iotest.ErrReader(failure))
+			if _, _, err := decode(c, r, DecodeOptions{}); err != failure { //nolint:errorlint // as it is
+				t.Errorf("the source fails at %d of %d: %v", n, len(stored), err)
+			}
+		}
+	}
 	bad := bytes.Clone(stored)
 	bad[len(bad)-6] ^= 1
 	if _, _, err := decode(c, bytes.NewReader(bad), DecodeOptions{}); cooper.KindOf(err) != cooper.KindCorrupt {
