@@ -30,8 +30,9 @@ version stays where it is, and is listed.
 
 Do not run s3invsync on the directory again: it deletes what it does not know.
 
-Exit codes: 0 adopted, whatever was left out; 1 there is nothing to adopt; 2 it
-failed; 4 there is a tree already.`,
+Exit codes: 0 adopted, whatever was left out; 1 there is nothing to adopt, or DIR
+lies above or below what s3invsync backed up to; 2 it failed; 4 there is a tree
+already.`,
 		Example: `  cooper backup adopt /data/backup --plan-only
   cooper backup adopt /data/backup
   cooper backup run s3://bucket /data/backup --inventory s3://reports/inventory/bucket/daily/`,
@@ -90,7 +91,7 @@ func (a *app) showLeft(l adopt.Left) error {
 var leftWords = map[adopt.Reason]string{
 	adopt.Unlisted:   "s3invsync's JSON says nothing of it: an interrupted download, or not s3invsync's",
 	adopt.Temporary:  "what s3invsync was writing when it was stopped",
-	adopt.OddName:    "no key is stored under such a name",
+	adopt.OddName:    "a name that stands for no key here; if a key has it, a run fetches it to another",
 	adopt.NoFile:     "a link, or something else that is no file",
 	adopt.Unreadable: "no right to look into it, or another file system",
 	adopt.Broken:     "a JSON file that makes no sense; the latest versions beside it are unlisted",
@@ -110,8 +111,14 @@ func (a *app) showAdopted(res *adopt.Result, dir string, look bool) {
 		for _, r := range slices.Sorted(maps.Keys(res.Left)) {
 			a.say("  %6s  %-10s  %s", term.Count(res.Left[r]), r, leftWords[r])
 		}
+		if res.Left[adopt.Unlisted]+res.Left[adopt.Temporary]+res.Left[adopt.OddName]+res.Left[adopt.NoFile]+res.Left[adopt.Twice] > 0 {
+			a.say("Files among them are foreign to backup verify, which exits 3; its --repair moves them to .cooper/aside, and deletes none.")
+		}
 	}
 	switch {
+	case res.Stateless:
+		a.say("%s", a.stdout.Style(term.Yellow, "there is no "+tree.TheirState+", as older releases of s3invsync wrote none: if this is not the very directory that it backed up to,"))
+		a.say("%s", a.stdout.Style(term.Yellow, "but one above or below, all keys are wrong, and everything will be fetched again"))
 	case res.Started > res.Finished:
 		a.say("%s", a.stdout.Style(term.Yellow, fmt.Sprintf("s3invsync's last run, of %s, did not end well", res.Started)))
 	case res.Finished != 0:

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"syscall"
 
 	"cooper"
 	"cooper/internal/tree/catalog"
@@ -73,6 +74,10 @@ func (t *Tree) readVersion() error {
 	b, err := t.versionText()
 	if cooper.KindOf(err) == cooper.KindMissing {
 		return noTree(t.dir)
+	}
+	if errors.Is(err, syscall.ENOTDIR) {
+		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir + "/" + metaDir, Message: "this is no directory, and stands where Cooper's own files would be",
+			Remedy: "move it away, if it is none of a tree", Err: err}
 	}
 	if err != nil {
 		return err

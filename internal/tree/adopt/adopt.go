@@ -13,6 +13,8 @@ package adopt
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"time"
 
 	"cooper"
@@ -73,10 +75,14 @@ type Result struct {
 	// last ended one well; 0 if it does not say.
 	Started  cooper.Instant `json:"last_started"`
 	Finished cooper.Instant `json:"last_finished"`
+	// Stateless: there is no file that tells the top of a backup from the
+	// directories in it, as older releases of s3invsync wrote none.
+	Stateless bool `json:"stateless,omitempty"`
 }
 
 // Run adopts the backup at dir. Errors as tree.TakeOver, and KindUsage if there is
-// no backup of s3invsync's, or no version in it.
+// no backup of s3invsync's, or no version in it, or if it is not its top, by the
+// state files above and below: every key would be another.
 func Run(ctx context.Context, dir string, opt Options) (Result, error) {
 	res := Result{Left: map[Reason]int64{}}
 	if opt.Tree.Clock == nil {
@@ -90,12 +96,12 @@ func Run(ctx context.Context, dir string, opt Options) (Result, error) {
 		do = tree.LookOver
 	}
 	if err := tree.LookOver(dir, opt.Tree, func(fsys safefs.FS, _ func(*catalog.Row) error) error {
-		return recognise(ctx, dir, fsys)
+		return recognise(ctx, dir, fsys, opt.Tree.FS == nil)
 	}); err != nil {
 		return res, err
 	}
 	err := do(dir, opt.Tree, func(fsys safefs.FS, add func(*catalog.Row) error) error {
-		s := &scan{fs: fsys, add: add, opt: &opt, res: &res, now: cooper.InstantOf(opt.Tree.Clock())}
+		s := &scan{root: dir, fs: fsys, add: add, opt: &opt, res: &res, now: cooper.InstantOf(opt.Tree.Clock())}
 		if err := s.state(); err != nil {
 			return err
 		}
@@ -111,15 +117,22 @@ func Run(ctx context.Context, dir string, opt Options) (Result, error) {
 	return res, err
 }
 
-// recognise wants a sign of s3invsync, before anything is written.
-func recognise(ctx context.Context, dir string, fsys safefs.FS) error {
+// recognise wants a sign of s3invsync, before anything is written, and none that
+// the backup's top is elsewhere. above says that the file system is the machine's.
+func recognise(ctx context.Context, dir string, fsys safefs.FS, above bool) error {
 	_, err := fsys.Lstat(tree.TheirState)
 	if err == nil {
 		return nil
 	} else if cooper.KindOf(err) != cooper.KindMissing {
 		return err
 	}
-	found, err := hasVersions(ctx, fsys, ".")
+	if above {
+		if top := topAbove(dir); top != "" {
+			return &cooper.Error{Kind: cooper.KindUsage, Where: dir, Message: "this is a part of the backup at " + top + ", which has " + tree.TheirState,
+				Remedy: "adopt " + top}
+		}
+	}
+	found, err := hasVersions(ctx, dir, fsys, ".")
 	if err == nil && !found {
 		err = &cooper.Error{Kind: cooper.KindUsage, Where: dir, Message: "this is no backup of s3invsync's: there is neither " + tree.TheirState + " nor any " + tree.TheirVersions,
 			Remedy: "name the directory that s3invsync backed up to"}
@@ -127,8 +140,34 @@ func recognise(ctx context.Context, dir string, fsys safefs.FS) error {
 	return err
 }
 
-// hasVersions looks for s3invsync's JSON; older releases write no other file.
-func hasVersions(ctx context.Context, fsys safefs.FS, dir string) (bool, error) {
+// topAbove is the nearest directory above dir that s3invsync backed up to; empty
+// if there is none.
+func topAbove(dir string) string {
+	if real, err := filepath.EvalSymlinks(dir); err == nil {
+		dir = real
+	}
+	for {
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return ""
+		}
+		if _, err := os.Lstat(filepath.Join(parent, tree.TheirState)); err == nil {
+			return parent
+		}
+		dir = parent
+	}
+}
+
+// notTop is for a directory below root that is the top of a backup.
+func notTop(root, below string) error {
+	top := filepath.Join(root, below)
+	return &cooper.Error{Kind: cooper.KindUsage, Where: root, Message: "s3invsync backed up to a directory in this one, " + top + ", which has " + tree.TheirState,
+		Remedy: "adopt " + top + "; if that is no backup of its own, move its " + tree.TheirState + " away"}
+}
+
+// hasVersions looks for s3invsync's JSON; older releases write no other file. It
+// looks everywhere, as that of a whole backup may be below.
+func hasVersions(ctx context.Context, root string, fsys safefs.FS, dir string) (found bool, err error) {
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
@@ -139,19 +178,20 @@ func hasVersions(ctx context.Context, fsys safefs.FS, dir string) (bool, error) 
 		return false, err
 	}
 	for _, e := range entries {
-		if e.Name == tree.TheirVersions && e.IsFile() {
-			return true, nil
+		switch {
+		case e.Name == tree.TheirState && e.IsFile():
+			return false, notTop(root, dir)
+		case e.Name == tree.TheirVersions && e.IsFile():
+			found = true
+		case e.IsDir():
+			in, err := hasVersions(ctx, root, fsys, below(dir, e.Name))
+			if err != nil {
+				return false, err
+			}
+			found = found || in
 		}
 	}
-	for _, e := range entries {
-		if !e.IsDir() {
-			continue
-		}
-		if found, err := hasVersions(ctx, fsys, below(dir, e.Name)); found || err != nil {
-			return found, err
-		}
-	}
-	return false, nil
+	return found, nil
 }
 
 // isClosed tells whether a directory cannot be looked into, by right or because

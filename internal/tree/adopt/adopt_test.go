@@ -252,6 +252,41 @@ func TestWhatIsNoBackupOfTheirs(t *testing.T) {
 	}
 }
 
+// TestTheTopOfABackup: adopted from above or below it, every key would be another.
+func TestTheTopOfABackup(t *testing.T) {
+	above := t.TempDir()
+	top := filepath.Join(above, "by/three")
+	check(t, adopttest.Write(top, []adopttest.Version{latest("d/a", "v", "1")}))
+	state := filepath.Join(top, ".s3invsync.state.json")
+	for _, dir := range []string{above, filepath.Join(above, "by"), filepath.Join(top, "d")} {
+		for _, look := range []bool{true, false} {
+			if _, _, err := run(t, dir, look); cooper.KindOf(err) != cooper.KindUsage || !strings.Contains(err.Error(), top+",") {
+				t.Errorf("%s: %v", dir, err)
+			}
+		}
+		if _, err := os.Lstat(filepath.Join(dir, ".cooper")); err == nil {
+			t.Errorf("%s: something was written", dir)
+		}
+	}
+
+	// One backup in another.
+	outer := filepath.Join(above, ".s3invsync.state.json")
+	check(t, os.WriteFile(outer, []byte("{}"), 0o600))
+	if _, _, err := run(t, above, false); cooper.KindOf(err) != cooper.KindUsage || !strings.Contains(err.Error(), top+",") {
+		t.Errorf("%v", err)
+	}
+	if res, _, err := run(t, top, true); err != nil || res.Stateless {
+		t.Errorf("%+v, %v", res, err)
+	}
+
+	// What writes no such file may be the top, or not.
+	check(t, os.Remove(outer))
+	check(t, os.Remove(state))
+	if res, _, err := run(t, top, false); err != nil || !res.Stateless || res.Latest.Count != 1 {
+		t.Errorf("%+v, %v", res, err)
+	}
+}
+
 var errDead = errors.New("the process is dead")
 
 // TestCrashWhileAdopting stops before every operation. Until there is a tree, the

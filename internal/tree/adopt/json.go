@@ -145,6 +145,7 @@ func (l *limited) Read(b []byte) (int, error) {
 func (s *scan) state() error {
 	f, err := s.fs.Open(tree.TheirState)
 	if kind := cooper.KindOf(err); kind == cooper.KindMissing || kind == cooper.KindDenied || kind == cooper.KindConflict {
+		s.res.Stateless = kind == cooper.KindMissing
 		return nil
 	} else if err != nil {
 		return err

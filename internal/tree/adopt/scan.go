@@ -20,11 +20,12 @@ const maxKey = 1024
 
 // scan goes through a backup in the order of keys.
 type scan struct {
-	fs  safefs.FS
-	add func(*catalog.Row) error
-	opt *Options
-	res *Result
-	now cooper.Instant
+	root string // the directory, for messages
+	fs   safefs.FS
+	add  func(*catalog.Row) error
+	opt  *Options
+	res  *Result
+	now  cooper.Instant
 }
 
 func (s *scan) leave(reason Reason, path string) error {
@@ -59,6 +60,9 @@ func (s *scan) dir(ctx context.Context, dir string) error {
 		return s.leave(Unreadable, dir+"/")
 	} else if err != nil {
 		return err
+	}
+	if dir != "." && slices.ContainsFunc(entries, func(e safefs.Info) bool { return e.Name == tree.TheirState && e.IsFile() }) {
+		return notTop(s.root, dir)
 	}
 	known, err := s.versions(dir, len(entries))
 	if err != nil {
