@@ -79,6 +79,9 @@ func (a *app) backupLs(ctx context.Context, dir, prefix string, f *lsFlags) (err
 	if !known && prefix != "" {
 		return unknownKey(ctx, t.Catalog(), prefix)
 	}
+	if all.Objects == 0 && prefix != "" && f.match == "" {
+		a.note("nothing is shown there, but the tree knows of keys: deleted, or not there yet at that time; `cooper backup history DIR KEY` tells of one")
+	}
 	return w.end(all)
 }
 

@@ -62,7 +62,8 @@ their bytes, asks for its digest.`,
 	fl.BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
 	fl.BoolVar(&f.yes, "yes", false, "do not ask, as in a script; the share stop holds all the same")
 	fl.StringVar(&f.apply.confirm, "confirm", "", "carry out the plan with this digest (8 characters or more), made before with the same flags, although the share stop says no")
-	cmd.MarkFlagsMutuallyExclusive("plan-only", "yes", "confirm")
+	cmd.MarkFlagsMutuallyExclusive("plan-only", "yes")
+	cmd.MarkFlagsMutuallyExclusive("plan-only", "confirm")
 	return cmd
 }
 

@@ -310,6 +310,10 @@ func (a *app) planned(r ran) error {
 	if err := a.showPlan(*r.Plan); err != nil {
 		return err
 	}
+	if len(r.Plan.Totals) == 0 {
+		a.say("\nThere is nothing to do.")
+		return nil
+	}
 	confirm := ""
 	if r.Plan.Share.Exceeded() {
 		confirm = " --confirm " + r.Plan.Digest[:12]

@@ -8,9 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cooper/internal/backup"
 	"cooper/internal/inventory"
 	"cooper/internal/plan"
 	"cooper/internal/term"
+	"cooper/internal/tree/keypath"
 	"cooper/internal/workspace"
 )
 
@@ -31,6 +33,17 @@ func (a *app) completions(cmd *cobra.Command) {
 			return a.complete(cmd, []string{what}, 0)
 		})
 		if err != nil {
+			panic(err) // the flag was just there
+		}
+	}
+	for flag, values := range map[string][]string{
+		"by": reportViews, "layout": {string(keypath.Sidecar), string(keypath.Inline)}, "preset": {"careful", "fast"},
+		"archived": {backup.ArchivedDefer, backup.ArchivedRestore},
+	} {
+		if cmd.LocalFlags().Lookup(flag) == nil {
+			continue
+		}
+		if err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 			panic(err) // the flag was just there
 		}
 	}

@@ -28,6 +28,7 @@ type reportFlags struct {
 	by, prefix, html, compare, prices string
 	depth                             int // < 0: as suits what is shown
 	offline                           bool
+	newest                            bool // nobody said which snapshot
 }
 
 // reportViews are what --by takes.
@@ -65,7 +66,8 @@ asked for them, for half a minute at most, unless --offline.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := workspace.Latest
-			if len(args) == 1 {
+			f.newest = len(args) == 0
+			if !f.newest {
 				name = args[0]
 			}
 			return a.takeReport(cmd.Context(), name, &f)
@@ -74,6 +76,7 @@ asked for them, for half a minute at most, unless --offline.`,
 	fl := cmd.Flags()
 	fl.StringVar(&f.by, "by", "", "one view in full: "+strings.Join(reportViews, ", "))
 	fl.IntVar(&f.depth, "depth", -1, "levels of prefixes to tell apart (default 2 on the screen, all that are large elsewhere)")
+	fl.Lookup("depth").DefValue = "0" // which help does not show
 	fl.StringVar(&f.prefix, "prefix", "", "only keys below this prefix")
 	fl.StringVar(&f.html, "html", "", "write a page for browsers to this file (- for stdout)")
 	fl.StringVar(&f.compare, "compare", "", "an older snapshot of the bucket: tell what has changed since")
@@ -178,6 +181,10 @@ func (a *app) countReport(ctx context.Context, ws *workspace.Workspace, s, then 
 	metas, note := a.metas(ws)
 	if note != "" {
 		r.Notes = append(r.Notes, note)
+	}
+	bucket := s.Meta().Bucket
+	if f.newest && slices.ContainsFunc(metas, func(m inventory.Meta) bool { return m.Bucket != bucket }) {
+		r.Notes = append(r.Notes, fmt.Sprintf("This is the newest snapshot, of s3://%s; there are snapshots of other buckets, too: see cooper snapshot ls.", bucket))
 	}
 	r.Growth = report.Growth(metas, s.Meta())
 	count.Phase("uploads")

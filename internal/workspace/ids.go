@@ -116,6 +116,12 @@ func (w *Workspace) Resolve(kind, s string) (string, error) {
 	}
 	remedy := fmt.Sprintf("See `cooper %s ls`.", kind)
 	if len(ids) == 0 {
+		switch kind {
+		case Snapshot:
+			remedy = "Take one: cooper snapshot s3://BUCKET --inventory s3://REPORTS/PREFIX/BUCKET/CONFIG/, or with --list."
+		case Plan:
+			remedy = "Make one: see cooper backup plan --help."
+		}
 		return "", &cooper.Error{Kind: cooper.KindUsage, Where: w.dir, Message: fmt.Sprintf("there is no %s", kind), Remedy: remedy}
 	}
 	if s == Latest {
