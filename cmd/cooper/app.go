@@ -109,7 +109,7 @@ any instant and taken up again, then facts that can be queried.`,
 	f.StringVar(&a.s3.profile, "profile", "", "profile of the AWS configuration")
 	f.StringVar(&a.s3.region, "region", "", "region of the buckets (found by itself otherwise)")
 	f.BoolVar(&a.s3.anonymous, "no-sign-request", false, "access public buckets without credentials")
-	root.AddCommand(a.snapshotCmd(), a.reportCmd(), a.inventoryCmd(), a.backupCmd(), a.planCmd(), a.applyCmd(), a.ledgerCmd())
+	root.AddCommand(a.snapshotCmd(), a.reportCmd(), a.inventoryCmd(), a.backupCmd(), a.purgeCmd(), a.planCmd(), a.applyCmd(), a.ledgerCmd())
 	a.completions(root)
 	return group(root)
 }

@@ -12,8 +12,10 @@ import (
 
 	"cooper"
 	"cooper/internal/backup"
+	"cooper/internal/purge"
 	"cooper/internal/term"
 	"cooper/internal/tree/keypath"
+	"cooper/internal/workspace"
 )
 
 func (a *app) applyCmd() *cobra.Command {
@@ -51,6 +53,9 @@ func (a *app) apply(ctx context.Context, name string, f *applyFlags) (err error)
 		return err
 	}
 	h := p.Header()
+	if h.Mission == purge.Mission {
+		return a.applyPurge(ctx, ws, h, f)
+	}
 	dir, err := treeOf(h)
 	if err != nil {
 		return err
@@ -69,13 +74,18 @@ func (a *app) apply(ctx context.Context, name string, f *applyFlags) (err error)
 		if err := a.finished(ran{Plan: &h, Applied: &sum}, err); err != nil {
 			return err
 		}
-		n, err := d.failedEarlier(ctx, h.ID, d.run)
-		if err != nil || n == 0 {
-			return err
-		}
-		a.note("%s failed in earlier runs of this plan and are not tried again by it; a new plan does", term.Plural(n, "action"))
-		return errSomeFailed
+		return a.failedBefore(ctx, d.ws, h.ID, d.run)
 	})
+}
+
+// failedBefore makes what failed in earlier runs of a plan an error.
+func (a *app) failedBefore(ctx context.Context, ws *workspace.Workspace, id, run string) error {
+	n, err := failedEarlier(ctx, ws, id, run)
+	if err != nil || n == 0 {
+		return err
+	}
+	a.note("%s failed in earlier runs of this plan and are not tried again by it; a new plan does", term.Plural(n, "action"))
+	return errSomeFailed
 }
 
 // showSummary tells what a run did.

@@ -82,20 +82,25 @@ func (f *backupFlags) policy() (backup.Policy, error) {
 }
 
 // shareStop reads --share-stop into a policy, if it was given.
-func shareStop(share string, p *backup.Policy) error {
+func shareStop(share string, p *backup.Policy) (err error) {
+	p.ShareLimit, err = shareLimit(share, p.ShareLimit)
+	return err
+}
+
+// shareLimit reads --share-stop; without it the limit is as it was.
+func shareLimit(share string, limit float64) (float64, error) {
 	if share == "" {
-		return nil
+		return limit, nil
 	}
 	num, percent := strings.CutSuffix(share, "%")
 	x, err := strconv.ParseFloat(num, 64)
 	if err != nil {
-		return usage(fmt.Sprintf("--share-stop %s is not a share", cooper.Quote(share)), "Give it like 10% or 0.1.")
+		return limit, usage(fmt.Sprintf("--share-stop %s is not a share", cooper.Quote(share)), "Give it like 10% or 0.1.")
 	}
 	if percent {
 		x /= 100
 	}
-	p.ShareLimit = x
-	return nil
+	return x, nil
 }
 
 func (a *app) backupRunCmd() *cobra.Command {

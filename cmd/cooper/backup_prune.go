@@ -20,6 +20,7 @@ import (
 	"cooper/internal/plan"
 	"cooper/internal/term"
 	"cooper/internal/treeop"
+	"cooper/internal/workspace"
 )
 
 // pruneFlags say what to delete from a tree's history.
@@ -155,34 +156,48 @@ func (a *app) backupPrune(ctx context.Context, dir string, f *pruneFlags) error 
 
 // confirmed finds the plan that a person means by its digest: one that was shown
 // before, of this tree and with the same parameters.
-func (d *drive) confirmed(in backup.Prune, digest string) (none plan.Header, err error) {
-	ids, err := d.ws.Plans()
+func (d *drive) confirmed(in backup.Prune, digest string) (plan.Header, error) {
+	return confirmedPlan(d.ws, digest, backup.MissionPrune, "tree", d.tree.Dir(), in.SamePolicy)
+}
+
+// confirmedPlan finds the newest plan of a mission for a target whose digest a
+// person has given; it must have been made with the same parameters.
+func confirmedPlan(ws *workspace.Workspace, digest, mission, kind, target string, same func(*plan.Header) bool) (none plan.Header, err error) {
+	ids, err := ws.Plans()
 	if err != nil {
 		return none, err
 	}
 	for _, id := range slices.Backward(ids) {
-		p, err := plan.Open(d.ws.PlanDir(id))
+		p, err := plan.Open(ws.PlanDir(id))
 		if err != nil {
 			return none, err
 		}
 		h := p.Header()
-		if len(digest) < 8 || !strings.HasPrefix(h.Digest, digest) || h.Mission != backup.MissionPrune || h.Target.Path != d.tree.Dir() {
+		if len(digest) < 8 || !strings.HasPrefix(h.Digest, digest) || h.Mission != mission || h.Target.Path != target {
 			continue
 		}
-		if !in.SamePolicy(&h) {
+		if !same(&h) {
 			return none, &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + h.ID, Message: "was made with other flags than these",
 				Remedy: fmt.Sprintf("Give the same flags again, or carry it out with: cooper apply %s --confirm %s", h.ID, digest)}
 		}
 		return h, nil
 	}
-	return none, &cooper.Error{Kind: cooper.KindRefused, Where: d.tree.Dir(), Message: "no plan to prune this tree has a digest that begins with " + cooper.Quote(digest),
+	return none, &cooper.Error{Kind: cooper.KindRefused, Where: target, Message: fmt.Sprintf("no plan to %s this %s has a digest that begins with %s", mission, kind, cooper.Quote(digest)),
 		Remedy: "Make a plan and look at it, without --confirm: its digest is shown with it, 8 characters of it will do."}
 }
 
 // mayPrune asks, unless a flag has answered. What the share stop refuses anyway
 // is not asked for.
 func (a *app) mayPrune(ctx context.Context, h plan.Header, f *pruneFlags) (bool, error) {
-	if f.yes || f.apply.confirm != "" || h.Share.Exceeded() {
+	if f.yes || f.apply.confirm != "" {
+		return true, nil
+	}
+	return a.mayDelete(ctx, h, h.Totals[treeop.Prune])
+}
+
+// mayDelete asks whether the versions of a plan may be deleted.
+func (a *app) mayDelete(ctx context.Context, h plan.Header, all plan.Tally) (bool, error) {
+	if h.Share.Exceeded() {
 		return true, nil
 	}
 	if a.json || !term.Person(a.stdin) {
@@ -193,7 +208,6 @@ func (a *app) mayPrune(ctx context.Context, h plan.Header, f *pruneFlags) (bool,
 		}
 		return false, err
 	}
-	all := h.Totals[treeop.Prune]
 	yes, err := a.ask(ctx, fmt.Sprintf("Delete %s (%s) for good?", term.Plural(all.Count, "version"), term.Bytes(all.Bytes)))
 	if err == nil && !yes {
 		a.note("nothing was deleted; cooper apply %s would do it", h.ID)

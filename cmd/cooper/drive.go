@@ -292,7 +292,7 @@ func trafficOf(b *s3.Bucket) func() progress.Traffic {
 	}
 	return func() progress.Traffic {
 		u := b.Usage()
-		return progress.Traffic{Requests: u.Get + u.Head + u.Put + u.List + u.Restore, Retries: u.Retries, Throttled: u.Throttled}
+		return progress.Traffic{Requests: u.Get + u.Head + u.Put + u.List + u.Restore + u.Delete, Retries: u.Retries, Throttled: u.Throttled}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"cooper"
 	"cooper/internal/plan"
+	"cooper/internal/purge"
 	"cooper/internal/term"
 	"cooper/internal/workspace"
 )
@@ -119,7 +120,11 @@ func (a *app) showPlan(h plan.Header) error {
 func (a *app) showBrief(h plan.Header) error {
 	a.say("%s  %s of %s", a.stdout.Style(term.Bold, h.ID), h.Mission, term.Clean(h.Target.Path))
 	if h.Snapshot != nil {
-		a.say("  to s3://%s as of %s (%s)", h.Snapshot.Bucket, h.Snapshot.TakenAt, h.Snapshot.ID)
+		word := "to"
+		if h.Mission == purge.Mission {
+			word = "by"
+		}
+		a.say("  %s s3://%s as of %s (%s)", word, h.Snapshot.Bucket, h.Snapshot.TakenAt, h.Snapshot.ID)
 	}
 	t := term.NewTable(a.stdout, "", ">", ">", "")
 	for _, verb := range slices.Sorted(maps.Keys(h.Totals)) {
@@ -198,6 +203,9 @@ func (a *app) showEstimate(e plan.Estimate) {
 	}
 	a.say("  needs    %s %s, %s (%s), %s", strings.Join(reqs, ", "), word, cost, term.Clean(e.Prices),
 		term.Duration(time.Duration(e.Seconds*float64(time.Second))))
+	if e.Disk == 0 && e.Inodes == 0 {
+		return
+	}
 	a.say("           %s and %s on the disk", term.Bytes(e.Disk), term.Plural(e.Inodes, "inode"))
 }
 

@@ -13,6 +13,7 @@ import (
 	"io"
 
 	"cooper"
+	"cooper/internal/permit"
 )
 
 // Object is what a store tells about one stored version.
@@ -84,6 +85,31 @@ type Writer interface {
 	Put(ctx context.Context, p Put) (Object, error)
 }
 
+// Removal names one version that is to go for good.
+type Removal struct {
+	Key string
+	// VersionID is never empty: what is current may be another version by now.
+	VersionID string
+	// IfMatch makes the removal fail with KindChanged unless the key's current
+	// version, whatever VersionID says, has this ETag. Some stores ignore it and
+	// remove all the same. Empty: no condition.
+	IfMatch string
+}
+
+// MaxRemovals is how many versions one request can remove.
+const MaxRemovals = 1000
+
+// Remover removes versions for good.
+type Remover interface {
+	// Remove removes each version, up to MaxRemovals with one request, in no
+	// particular order; removals that depend on each other belong into different
+	// calls. The answer is one error for each: nil says that the version is not
+	// there any more, or never was. With IfMatch a missing key is KindMissing, as
+	// stores look at the current version only. Some removals may have happened
+	// although their error is not nil, as when an answer got lost.
+	Remove(ctx context.Context, p permit.Permit, rs []Removal) []error
+}
+
 // ListQuery asks for the versions of a part of a bucket.
 type ListQuery struct {
 	Prefix    string
@@ -133,5 +159,5 @@ type Uploads interface {
 
 // Usage counts what was sent to a store, by price class.
 type Usage struct {
-	Get, Head, Put, List, Restore, Retries, Throttled, BytesIn, BytesOut int64
+	Get, Head, Put, List, Restore, Delete, Retries, Throttled, BytesIn, BytesOut int64
 }

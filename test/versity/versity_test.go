@@ -8,6 +8,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"cooper/internal/permit"
 	"cooper/internal/store/s3"
 	"cooper/internal/store/storetest"
 	"cooper/test/versity"
@@ -35,11 +36,13 @@ func TestS3OverVersity(t *testing.T) {
 		}
 		t.Cleanup(func() { b.Close() })
 		return storetest.Env{
-			Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Seed: seed,
+			Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Remover: b, Permit: permit.Issue("r-test"), Seed: seed,
 			Lacks: map[storetest.Feature]string{
 				storetest.Classes:    "versitygw drops storage classes",
 				storetest.OddKeys:    "versitygw merges // and refuses what is no path",
 				storetest.NestedKeys: "versitygw keeps objects under their own paths",
+
+				storetest.ConditionalRemoval: "versitygw removes whatever the ETag is",
 			},
 		}
 	})

@@ -15,6 +15,9 @@ type client interface {
 	head(ctx context.Context, ref store.Ref, part int) (store.Object, error)
 	put(ctx context.Context, u upload) (store.Object, error)
 	list(ctx context.Context, q listing) (*page, error)
+	// remove names many versions in one request; removeOne has its own.
+	remove(ctx context.Context, rs []store.Removal) ([]removed, error)
+	removeOne(ctx context.Context, r store.Removal) (removed, error)
 }
 
 // upload is one request that carries bytes: an object, or a part of one.

@@ -11,6 +11,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"cooper/internal/permit"
 	"cooper/internal/store/mem"
 	"cooper/internal/store/storetest"
 )
@@ -86,7 +87,7 @@ func TestConformance(t *testing.T) {
 				b := openTest(t, url, change...)
 				b.partSize = 5 << 20
 				return storetest.Env{
-					Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, PageSize: 7,
+					Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Remover: b, Permit: permit.Issue("r-test"), PageSize: 7,
 					Seed: storetest.NewClient(url, "access", "secret", testBucket),
 					CompleteRestore: func(key, version string) {
 						srv.CompleteRestore(testBucket, key, version)

@@ -89,7 +89,7 @@ type wire struct {
 	http.RoundTripper
 	bucketPath string // the path of the bucket itself
 
-	get, head, put, list, restore, retries, throttled, in, out atomic.Int64
+	get, head, put, list, restore, remove, retries, throttled, in, out atomic.Int64
 }
 
 // RoundTrip sends one request.
@@ -121,8 +121,7 @@ func reached(err error) bool {
 	return err == nil || !(errors.As(err, &op) && op.Op == "dial")
 }
 
-// counter is that of the price class of a request, nil for those without a
-// price (DELETE).
+// counter is that of the price class of a request, nil for those that have none.
 func (w *wire) counter(r *http.Request) *atomic.Int64 {
 	switch r.Method {
 	case http.MethodHead:
@@ -135,17 +134,22 @@ func (w *wire) counter(r *http.Request) *atomic.Int64 {
 	case http.MethodPut:
 		return &w.put
 	case http.MethodPost:
-		if r.URL.Query().Has("restore") {
+		switch q := r.URL.Query(); {
+		case q.Has("restore"):
 			return &w.restore
+		case q.Has("delete"):
+			return &w.remove
 		}
 		return &w.put
+	case http.MethodDelete:
+		return &w.remove
 	}
 	return nil
 }
 
 func (w *wire) usage() store.Usage {
 	return store.Usage{
-		Get: w.get.Load(), Head: w.head.Load(), Put: w.put.Load(), List: w.list.Load(), Restore: w.restore.Load(),
+		Get: w.get.Load(), Head: w.head.Load(), Put: w.put.Load(), List: w.list.Load(), Restore: w.restore.Load(), Delete: w.remove.Load(),
 		Retries: w.retries.Load(), Throttled: w.throttled.Load(), BytesIn: w.in.Load(), BytesOut: w.out.Load(),
 	}
 }

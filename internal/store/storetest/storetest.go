@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"cooper"
+	"cooper/internal/permit"
 	"cooper/internal/store"
 )
 
@@ -28,6 +29,8 @@ const (
 	NestedKeys  Feature = "a key that others lie under"
 	Checksums   Feature = "checksums in answers"
 	Conditional Feature = "If-None-Match on writes"
+	// ConditionalRemoval is an If-Match on removals that is heeded.
+	ConditionalRemoval Feature = "If-Match on removals"
 )
 
 // Env is one store under test, bound to an empty bucket that never had
@@ -39,6 +42,9 @@ type Env struct {
 	// Archiver may be nil: then the server has no archive.
 	Archiver store.Archiver
 	Uploads  store.Uploads
+	Remover  store.Remover
+	// Permit is one that was issued.
+	Permit permit.Permit
 	// Seed reaches the same bucket another way.
 	Seed *Client
 	// PageSize is how many rows the server gives in a page; the suite fills
@@ -97,6 +103,12 @@ func Run(t *testing.T, env func(t *testing.T) Env) {
 		{"an upload that has ended", endedUpload},
 		{"archived", archived},
 		{"restore", restore},
+		{"remove versions", removeVersions},
+		{"remove many versions", removeManyVersions},
+		{"remove null versions", removeNull},
+		{"remove odd keys", removeOddKeys},
+		{"remove what must not be", removeRefused},
+		{"remove if it matches", removeIfMatch},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, env(t)) })
 	}

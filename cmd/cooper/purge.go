@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/purge"
+	"cooper/internal/query"
+	"cooper/internal/query/duckdb"
+	"cooper/internal/store/s3"
+	"cooper/internal/workspace"
+)
+
+// purgeFlags say what to remove from a bucket.
+type purgeFlags struct {
+	source                     sourceFlags
+	versions, olderThan        string
+	keys, keysFormat, sql      string
+	protect                    []string
+	share, deleted             string
+	unguarded, planOnly, yes   bool
+	apply                      applyFlags
+	bucket, prefix, listedKeys string // from the argument; what --keys was when it was read
+}
+
+func (a *app) purgeCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "purge", Short: "Remove versions from a bucket for good",
+		Example: "  cooper purge plan s3://bucket/PROBLEM_UPLOADS/ --list\n  cooper purge run s3://bucket/scratch/ --list --versions noncurrent --older-than 30d"}
+	cmd.AddCommand(a.purgePlanCmd(), a.purgeRunCmd())
+	return group(cmd)
+}
+
+const purgeLong = `Versions are removed by their ids: --versions all takes every version and delete
+marker below the prefix, noncurrent all but the latest, markers the delete markers
+of keys that have nothing else. The latest version of a key goes only with all
+others of it, and last: a purge never brings an older version back. What was
+uploaded since the snapshot is left alone, and so is what has changed.
+
+--keys and --sql narrow a purge to what they name; only versions in the snapshot
+and below the prefix ever qualify. The age counts from when a version was
+superseded for --versions noncurrent, else from when it was written.
+
+The share stop counts against everything in the snapshot: with --list that is what
+lies below the prefix.`
+
+func (a *app) purgePlanCmd() *cobra.Command {
+	f := purgeFlags{planOnly: true}
+	cmd := &cobra.Command{
+		Use:   "plan s3://BUCKET/PREFIX/",
+		Short: "Plan a purge; touch nothing",
+		Long:  "Takes a snapshot, chooses versions, and writes a plan to the workspace.\n\n" + purgeLong,
+		Example: `  cooper purge plan s3://bucket/PROBLEM_UPLOADS/ --list
+  cooper purge plan s3://bucket --inventory s3://reports/inventory/bucket/daily/ --versions noncurrent --older-than 90d
+  cooper plan show latest --actions
+  cooper apply latest --confirm 4f1c22ab`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.purge(cmd.Context(), args[0], &f) },
+	}
+	f.registerPlan(cmd)
+	return cmd
+}
+
+func (a *app) purgeRunCmd() *cobra.Command {
+	var f purgeFlags
+	cmd := &cobra.Command{
+		Use:   "run s3://BUCKET/PREFIX/",
+		Short: "Plan a purge, ask, and carry it out",
+		Long: purgeLong + `
+
+It shows the plan and asks. It can be killed at any instant: cooper apply ID goes
+on. Exit codes: 0 done; 1 wrong use; 2 the run failed; 3 done, but some versions
+could not be removed; 4 refused for safety; 130 interrupted.`,
+		Example: `  cooper purge run s3://bucket/PROBLEM_UPLOADS/ --list
+  cooper purge run s3://bucket/PROBLEM_UPLOADS/ --list --confirm 4f1c22ab --deleted deleted.jsonl
+  cooper purge run s3://bucket --snapshot latest --versions noncurrent --older-than 30d --protect '*/keys/' --yes
+  cooper purge run s3://bucket --snapshot latest --keys unknown.txt
+  cooper purge run s3://bucket --snapshot latest --sql "SELECT key, version_id FROM version WHERE last_modified < '2014-08-01'"`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return a.purge(cmd.Context(), args[0], &f) },
+	}
+	f.registerPlan(cmd)
+	fl := cmd.Flags()
+	fl.BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
+	fl.BoolVar(&f.yes, "yes", false, "do not ask, as in a script; the share stop holds all the same")
+	fl.StringVar(&f.apply.confirm, "confirm", "", "carry out the plan with this digest (8 characters or more), made before with the same flags, although the share stop says no")
+	fl.StringVar(&f.deleted, "deleted", "", "write what was removed by the plan to this file, as {\"key\", \"version_id\"} a line")
+	fl.StringSliceVar(&f.apply.ignore, "ignore", nil, "kinds of failure to pass over: denied, changed, conflict, invalid, timeout, store")
+	fl.IntVar(&f.apply.jobs, "jobs", purgeJobs, "requests under way at once")
+	cmd.MarkFlagsMutuallyExclusive("plan-only", "yes", "confirm")
+	return cmd
+}
+
+// purgeJobs is how many requests, for a thousand versions each, are under way.
+const purgeJobs = 16
+
+func (f *purgeFlags) registerPlan(cmd *cobra.Command) {
+	f.apply.jobs = purgeJobs
+	f.source.register(cmd)
+	fl := cmd.Flags()
+	fl.StringVar(&f.source.snapshot, "snapshot", "", "use this snapshot (id, unique beginning, or latest)")
+	cmd.MarkFlagsMutuallyExclusive("inventory", "list", "snapshot")
+	fl.StringVar(&f.versions, "versions", purge.All, "which versions: all, noncurrent, or markers (delete markers of keys that have nothing else)")
+	fl.StringVar(&f.olderThan, "older-than", "", "only versions of this age: 12h, 30d, 2w, 1y (365 days)")
+	fl.StringVar(&f.keys, "keys", "", "only the keys in this file")
+	fl.StringVar(&f.keysFormat, "keys-format", purge.Lines, "of --keys: lines (a key a line, as it is), nul, or json (a line each: a string, or {\"key\", \"version_id\"})")
+	fl.StringVar(&f.sql, "sql", "", "only what this query over the workspace answers: a column key, and version_id for single versions")
+	fl.StringArrayVar(&f.protect, "protect", nil, "never anything below this prefix, where * stands for any one folder (may be repeated)")
+	fl.StringVar(&f.share, "share-stop", "", "the share of the snapshot's versions, or of their bytes, that may go before the plan's digest is asked for (default 10%)")
+	fl.BoolVar(&f.unguarded, "unguarded", false, "also null versions that the store cannot keep apart from one written in the instant of their removal")
+	cmd.MarkFlagsMutuallyExclusive("keys", "sql")
+}
+
+// checked looks at arguments and flags before anything is opened.
+func (f *purgeFlags) checked(arg string) (p purge.Policy, err error) {
+	if f.bucket, f.prefix, err = s3.ParseURL(arg); err != nil {
+		return p, err
+	}
+	if f.apply.confirm == "" {
+		if err := f.source.check(); err != nil {
+			return p, err
+		}
+	}
+	if _, err := f.apply.kinds(); err != nil {
+		return p, err
+	}
+	p = purge.Policy{Prefix: f.prefix, Versions: f.versions, Protect: f.protect, Unguarded: f.unguarded}
+	if p.ShareLimit, err = shareLimit(f.share, defaultShare); err != nil {
+		return p, err
+	}
+	if f.olderThan != "" {
+		age, err := parseAge(f.olderThan)
+		if err != nil {
+			return p, err
+		}
+		p.OlderThan = age.Seconds()
+	}
+	switch {
+	case f.sql != "":
+		p.Chosen = "SQL: " + f.sql
+	case f.keys != "":
+		sum, err := fileSum(f.keys)
+		if err != nil {
+			return p, err
+		}
+		p.Chosen = "keys: " + f.keysFormat + " with the SHA-256 " + sum
+	}
+	return p, p.Check()
+}
+
+const defaultShare = 0.1
+
+// fileSum is the SHA-256 of a file, in hex.
+func fileSum(name string) (sum string, err error) {
+	file, err := openKeys(name)
+	if err != nil {
+		return "", err
+	}
+	defer finally(&err, file.Close)
+	h := sha256.New()
+	if _, err := io.Copy(h, file); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func openKeys(name string) (*os.File, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, &cooper.Error{Kind: cooper.KindUsage, Where: "--keys " + cooper.Quote(name), Message: "cannot be read", Err: err}
+	}
+	return f, nil
+}
+
+// choices opens what --keys or --sql name; nil for neither. done follows when
+// they have been read.
+func (a *app) choices(ctx context.Context, ws *workspace.Workspace, f *purgeFlags) (from purge.Choices, done func() error, err error) {
+	none := func() error { return nil }
+	if f.keys == "" && f.sql == "" {
+		return nil, none, nil
+	}
+	memory, err := a.memoryBytes()
+	if err != nil {
+		return nil, none, err
+	}
+	temp, err := ws.TempDir()
+	if err != nil {
+		return nil, none, err
+	}
+	cleared := func() error { removeAll(temp); return nil }
+	if f.keys != "" {
+		file, err := openKeys(f.keys)
+		if err != nil {
+			return nil, cleared, err
+		}
+		defer finally(&err, file.Close)
+		from, err = purge.ReadList(ctx, file, f.keysFormat, memory/8, temp)
+		if err != nil {
+			return nil, cleared, err
+		}
+		return from, func() error { return errors.Join(from.Close(), cleared()) }, nil
+	}
+	db, err := duckdb.Open(duckdb.Options{Memory: memory / 2, TempDir: temp})
+	if err != nil {
+		return nil, cleared, err
+	}
+	closed := func() error { return errors.Join(db.Close(), cleared()) }
+	if err := db.Views(ctx, query.Sources{Workspace: ws.Dir()}); err != nil {
+		return nil, closed, err
+	}
+	if from, err = purge.FromSQL(ctx, db, f.sql); err != nil {
+		return nil, closed, err
+	}
+	return from, func() error { return errors.Join(from.Close(), closed()) }, nil
+}

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+
+	"cooper"
+	"cooper/internal/apply"
+	"cooper/internal/bucketop"
+	"cooper/internal/ledger"
+	"cooper/internal/plan"
+	"cooper/internal/price"
+	"cooper/internal/purge"
+	"cooper/internal/query"
+	"cooper/internal/query/duckdb"
+	"cooper/internal/store/s3"
+	"cooper/internal/verb/remove"
+	"cooper/internal/workspace"
+)
+
+// purgeShard is how many versions a shard has: some requests at once, and little
+// to look at again after a crash.
+const purgeShard = 10_000
+
+// purge plans, shows the plan, asks, and carries it out.
+func (a *app) purge(ctx context.Context, arg string, f *purgeFlags) (err error) {
+	policy, err := f.checked(arg)
+	if err != nil {
+		return err
+	}
+	ws, err := a.openWorkspace()
+	if err != nil {
+		return err
+	}
+	defer finally(&err, ws.Close)
+	b, err := a.openBucket(ctx, f.bucket, f.apply.jobs)
+	if err != nil {
+		return err
+	}
+	policy.Versioning, err = b.Versioning(ctx)
+	if err = errors.Join(err, b.Close()); err != nil {
+		return err
+	}
+	h, err := a.purgePlan(ctx, ws, f, policy)
+	if err != nil {
+		return err
+	}
+	if f.planOnly {
+		return a.planned(ran{Plan: &h})
+	}
+	if !a.json {
+		if err := a.showPlan(h); err != nil {
+			return err
+		}
+	}
+	all := h.Totals[bucketop.Remove]
+	if all.Count == 0 {
+		if a.json {
+			return a.emit(ran{Plan: &h})
+		}
+		a.say("Nothing is to be deleted.")
+		return nil
+	}
+	if !f.yes && f.apply.confirm == "" {
+		if may, err := a.mayDelete(ctx, h, all); err != nil || !may {
+			return err
+		}
+	}
+	err = a.applyPurge(ctx, ws, h, &f.apply)
+	if f.deleted != "" {
+		// What was removed was removed, however the run ended.
+		err = errors.Join(err, writeDeleted(context.WithoutCancel(ctx), ws, h.ID, f.deleted))
+	}
+	return err
+}
+
+// purgePlan makes the plan, or finds the one that the person has confirmed.
+func (a *app) purgePlan(ctx context.Context, ws *workspace.Workspace, f *purgeFlags, policy purge.Policy) (h plan.Header, err error) {
+	if f.apply.confirm != "" {
+		target := "s3://" + f.bucket + "/" + f.prefix
+		return confirmedPlan(ws, f.apply.confirm, purge.Mission, "bucket", target, func(h *plan.Header) bool { return purge.SamePolicy(h, policy) })
+	}
+	prices, err := price.Load("")
+	if err != nil {
+		return h, err
+	}
+	listed := ""
+	if f.source.list { // a report is read whole: the share counts against all of it
+		listed = f.prefix
+	}
+	snap, err := a.takeSnapshot(ctx, ws, f.bucket, f.source, listed)
+	if err != nil {
+		return h, err
+	}
+	if got := snap.Meta().Bucket; got != f.bucket {
+		return h, usage("snapshot "+snap.Meta().ID+" is one of the bucket "+cooper.Quote(got), "Take one of s3://"+f.bucket+".")
+	}
+	from, done, err := a.choices(ctx, ws, f)
+	defer finally(&err, done)
+	if err != nil {
+		return h, err
+	}
+	return a.writeLimited(ws, plan.Limits{Actions: purgeShard, Bytes: math.MaxInt64}, func(id string, w *plan.Writer) (plan.Header, error) {
+		return purge.Plan(ctx, purge.Inputs{Snapshot: purge.Of(snap), Policy: policy, Chosen: from, Prices: prices, ID: id, Now: cooper.InstantOf(a.clock())}, w)
+	})
+}
+
+// applyPurge carries out a plan under the bucket's lock.
+func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.Header, f *applyFlags) (err error) {
+	policy, err := purge.PolicyOf(&h)
+	if err != nil {
+		return err
+	}
+	kinds, err := f.kinds()
+	if err != nil {
+		return err
+	}
+	bucket, prefix, err := s3.ParseURL(h.Target.Path)
+	if err != nil {
+		return err
+	}
+	run := ws.NewID("r")
+	unlock, err := ws.LockTarget(bucket, run, "purge run")
+	if err != nil {
+		return err
+	}
+	defer finally(&err, unlock)
+	b, err := a.openBucket(ctx, bucket, f.jobs)
+	if err != nil {
+		return err
+	}
+	defer finally(&err, b.Close)
+	versioning, err := b.Versioning(ctx)
+	if err != nil {
+		return err
+	}
+	p, err := plan.Open(ws.PlanDir(h.ID))
+	if err != nil {
+		return err
+	}
+	facts := ledger.Open(ws.LedgerDir())
+	count := a.countersFor(trafficOf(b))
+	stop := a.follow(count)
+	sum, err := apply.Run(ctx, apply.Job{
+		Run: run, Plan: p, Facts: facts,
+		// nil: the commit does it all.
+		Verbs: map[string]apply.Verb{bucketop.Remove: nil},
+		Target: remove.New(b, remove.Options{
+			Dir: ws.TargetDir(bucket), Path: h.Target.Path, Prefix: prefix, Versioning: versioning, Planned: policy.Versioning, Jobs: f.jobs, Clock: a.clock,
+		}),
+		Workers: 1, ShardsInFlight: 2, Ignore: kinds, Confirm: f.confirm, MaxAge: maxPlanAge, Undo: f.undo, Clock: a.clock, Progress: count,
+		Warn: func(m string) { a.note("warning: %s", m) },
+	})
+	stop()
+	if err == nil {
+		err = facts.Compact(ctx)
+	}
+	if err := a.finished(ran{Plan: &h, Applied: &sum}, err); err != nil {
+		return err
+	}
+	return a.failedBefore(ctx, ws, h.ID, run)
+}
+
+// writeDeleted lets a file appear with what the runs of a plan have removed.
+func writeDeleted(ctx context.Context, ws *workspace.Workspace, id, name string) (err error) {
+	db, err := duckdb.Open(duckdb.Options{Memory: 256 << 20})
+	if err != nil {
+		return err
+	}
+	defer finally(&err, db.Close)
+	if err := db.Views(ctx, query.Sources{Workspace: ws.Dir()}); err != nil {
+		return err
+	}
+	rows, err := db.Query(ctx, "SELECT key, coalesce(version_id, 'null') FROM outcome WHERE plan = ? AND verb = ? AND status = 'done' ORDER BY action", id, bucketop.Remove)
+	if err != nil {
+		return err
+	}
+	defer finally(&err, rows.Close)
+	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".tmp-*")
+	if err != nil {
+		return deletedFailed(name, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(f.Name()))
+		}
+	}()
+	w := bufio.NewWriter(f)
+	err = copyDeleted(w, rows)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), name)
+	}
+	if err != nil {
+		return deletedFailed(name, err)
+	}
+	return nil
+}
+
+func copyDeleted(w io.Writer, rows query.Rows) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	for {
+		row, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		line := struct {
+			Key       any `json:"key"`
+			VersionID any `json:"version_id"`
+		}{row[0], row[1]}
+		if err := enc.Encode(line); err != nil {
+			return err
+		}
+	}
+}
+
+func deletedFailed(name string, err error) error {
+	return &cooper.Error{Kind: cooper.KindInternal, Where: "--deleted " + cooper.Quote(name), Err: err,
+		Remedy: "The ledger has it all the same: cooper ledger sql \"SELECT key, version_id FROM outcome WHERE verb = 'remove' AND status = 'done'\" --json"}
+}

@@ -1,0 +1,160 @@
+package purge
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"cooper"
+	"cooper/internal/inventory/extsort"
+)
+
+// The formats of a list of keys.
+const (
+	Lines = "lines" // a key a line, as it is
+	NUL   = "nul"   // keys that end with a NUL byte, as `find -print0` writes them
+	JSON  = "json"  // a line for each: a string, or {"key": …, "version_id": …}
+)
+
+// maxEntry bounds an entry of a list, in bytes: a key has at most 1,024, and
+// JSON may take six for each.
+const maxEntry = 16 << 10
+
+// ReadList reads a list of keys and sorts it, within memory bytes and with the
+// rest in dir; close the choices when done. Nothing is guessed: a line is a key
+// with all its blanks, and an entry that is empty, no UTF-8 or too long is KindUsage.
+func ReadList(ctx context.Context, r io.Reader, format string, memory int64, dir string) (Choices, error) {
+	end := byte('\n')
+	switch format {
+	case Lines, JSON:
+	case NUL:
+		end = 0
+	default:
+		return nil, &cooper.Error{Kind: cooper.KindUsage, Where: "--keys-format " + cooper.Quote(format), Message: "is not known", Remedy: "It is lines, nul or json."}
+	}
+	sorter := extsort.New(extsort.Options{Memory: memory, Dir: dir})
+	feeder := sorter.Feeder()
+	scan := bufio.NewScanner(r)
+	scan.Buffer(make([]byte, 0, 64<<10), maxEntry)
+	scan.Split(splitAt(end))
+	n := 0
+	err := func() error {
+		for scan.Scan() {
+			if n++; n%4096 == 0 && ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			c, err := parseEntry(scan.Bytes(), format)
+			if err != nil {
+				return &cooper.Error{Kind: cooper.KindUsage, Where: fmt.Sprintf("--keys, entry %d", n), Err: err, Remedy: "Odd keys can be given with --keys-format json or nul."}
+			}
+			key, data := encodeChoice(c)
+			if err := feeder.Add(ctx, key, data); err != nil {
+				return err
+			}
+		}
+		if err := scan.Err(); err != nil {
+			return &cooper.Error{Kind: cooper.KindUsage, Where: fmt.Sprintf("--keys, entry %d", n+1), Message: "cannot be read", Err: err}
+		}
+		return nil
+	}()
+	if err != nil {
+		return nil, errors.Join(err, sorter.Close())
+	}
+	feeder.Close()
+	merge, err := sorter.Merge(ctx)
+	if err != nil {
+		return nil, errors.Join(err, sorter.Close())
+	}
+	return &sorted{sorter: sorter, merge: merge}, nil
+}
+
+// splitAt cuts at a byte; what stands behind the last one counts, too, unless it
+// is nothing.
+func splitAt(end byte) bufio.SplitFunc {
+	return func(data []byte, last bool) (int, []byte, error) {
+		if i := bytes.IndexByte(data, end); i >= 0 {
+			return i + 1, data[:i], nil
+		}
+		if last && len(data) > 0 {
+			return len(data), data, nil
+		}
+		return 0, nil, nil
+	}
+}
+
+func parseEntry(b []byte, format string) (c Choice, err error) {
+	c = Choice{Key: string(b), Any: true}
+	if format == JSON {
+		if c, err = parseJSON(b); err != nil {
+			return c, err
+		}
+	}
+	switch {
+	case c.Key == "":
+		return c, errors.New("it has no key")
+	case !utf8.ValidString(c.Key):
+		return c, errors.New("the key is not UTF-8")
+	}
+	return c, nil
+}
+
+func parseJSON(b []byte) (c Choice, err error) {
+	if !utf8.Valid(b) {
+		return c, errors.New("it is not UTF-8")
+	}
+	b = bytes.TrimSpace(b)
+	if bytes.HasPrefix(b, []byte(`"`)) {
+		c.Any = true
+		return c, json.Unmarshal(b, &c.Key)
+	}
+	var entry struct {
+		Key     string  `json:"key"`
+		Version *string `json:"version_id"`
+	}
+	if err := json.Unmarshal(b, &entry); err != nil {
+		return c, err
+	}
+	c.Key, c.Any = entry.Key, entry.Version == nil
+	if !c.Any {
+		c.VersionID = *entry.Version
+	}
+	return c, nil
+}
+
+// encodeChoice makes a record that sorts as its key does: no key is a prefix of
+// another once zeros are told apart from the end.
+func encodeChoice(c Choice) (key, data []byte) {
+	key = []byte(strings.ReplaceAll(c.Key, "\x00", "\x00\xff") + "\x00\x01")
+	if c.Any {
+		return key, nil
+	}
+	return key, []byte("=" + c.VersionID)
+}
+
+// sorted gives a sorted list back.
+type sorted struct {
+	sorter *extsort.Sorter
+	merge  *extsort.Merge
+}
+
+func (s *sorted) Next() (Choice, error) {
+	if !s.merge.Next() {
+		return Choice{}, cmp.Or(s.merge.Err(), io.EOF)
+	}
+	data := s.merge.Data()
+	text := strings.TrimSuffix(string(s.merge.Key()), "\x00\x01")
+	c := Choice{Key: strings.ReplaceAll(text, "\x00\xff", "\x00"), Any: len(data) == 0}
+	if !c.Any {
+		c.VersionID = string(data[1:])
+	}
+	return c, nil
+}
+
+func (s *sorted) Close() error { return s.sorter.Close() }

@@ -1,0 +1,221 @@
+package remove
+
+import (
+	"context"
+	"fmt"
+
+	"cooper"
+	"cooper/internal/bucketop"
+	"cooper/internal/permit"
+	"cooper/internal/store"
+)
+
+// partSize is how many versions at least are looked at and removed together:
+// as many as fit in one request.
+const partSize = store.MaxRemovals
+
+// item is one version on its way.
+type item struct {
+	*cooper.Action
+	args bucketop.Args
+	out  *cooper.Outcome
+	// present: the look has found it, as the plan has it. settled: out is final.
+	present, settled bool
+}
+
+// part is some keys of a shard, with all their versions in it.
+type part struct {
+	*Target
+	keys  []*keyed
+	index map[string]*keyed
+}
+
+// keyed is a key and what the plan has of it.
+type keyed struct {
+	key   string
+	items []*item
+	byID  map[string]*item
+	// What the look has found beside them.
+	latest  string // the id of the latest version; empty if there is none
+	unknown int    // older than it, or delete markers, and not in the plan
+}
+
+// divide cuts a shard between keys.
+func (t *Target) divide(actions []cooper.Action, outs []cooper.Outcome) ([]*part, error) {
+	var parts []*part
+	var p *part
+	for i := range actions {
+		a := &actions[i]
+		where := cooper.Quote(a.Version.Key)
+		args, err := bucketop.Decode(a.Args)
+		if err != nil {
+			return nil, err
+		}
+		if a.Verb != bucketop.Remove || !cooper.HasPrefix(a.Version.Key, t.opt.Prefix) {
+			return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "the plan would " + a.Verb + " it, which does not belong into a purge of " + t.opt.Path}
+		}
+		if a.Version.VersionID == "" { // an inventory of current versions of a bucket that has no others
+			a.Version.VersionID = cooper.NullVersion
+		}
+		null := a.Version.VersionID == cooper.NullVersion
+		if null == (args.Guard == bucketop.ByID) {
+			return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: fmt.Sprintf("version %s with the guard %q", cooper.Quote(a.Version.VersionID), args.Guard)}
+		}
+		newKey := p == nil || p.keys[len(p.keys)-1].key != a.Version.Key
+		if p == nil || newKey && p.size() >= partSize {
+			p = &part{Target: t, index: map[string]*keyed{}}
+			parts = append(parts, p)
+		}
+		if newKey {
+			k := &keyed{key: a.Version.Key, byID: map[string]*item{}}
+			p.keys = append(p.keys, k)
+			p.index[k.key] = k
+		}
+		k := p.keys[len(p.keys)-1]
+		it := &item{Action: a, args: args, out: &outs[i]}
+		if k.byID[a.Version.VersionID] != nil {
+			return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "the plan has version " + cooper.Quote(a.Version.VersionID) + " twice"}
+		}
+		k.items = append(k.items, it)
+		k.byID[a.Version.VersionID] = it
+	}
+	return parts, nil
+}
+
+func (p *part) size() (n int) {
+	for _, k := range p.keys {
+		n += len(k.items)
+	}
+	return n
+}
+
+// run looks and removes. An error is one that ends the run.
+func (p *part) run(ctx context.Context, pm permit.Permit) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err := p.look(ctx); err != nil {
+		return err
+	}
+	var first, last []*item
+	for _, k := range p.keys {
+		k.judge()
+		for _, it := range k.items {
+			switch {
+			case it.settled:
+			case it.args.Last:
+				last = append(last, it)
+			default:
+				first = append(first, it)
+			}
+		}
+	}
+	if err := p.remove(ctx, pm, first); err != nil {
+		return err
+	}
+	n := 0
+	for _, it := range last {
+		if why := p.index[it.Version.Key].obstacle(it); why != "" {
+			it.fail(cooper.KindConflict, why)
+			continue
+		}
+		last[n] = it
+		n++
+	}
+	return p.remove(ctx, pm, last[:n])
+}
+
+// judge settles what the look has decided already.
+func (k *keyed) judge() {
+	for _, it := range k.items {
+		switch {
+		case it.settled:
+		// One with an id of its own is removed all the same: should the listing
+		// be behind, nothing else can be hit.
+		case !it.present && it.args.Guard != bucketop.ByID:
+			it.done("was not there any more")
+		case !it.args.Last && k.latest == it.Version.VersionID:
+			it.fail(cooper.KindChanged, "has become the current version since the snapshot")
+		}
+	}
+}
+
+// obstacle tells why the latest version must stay; nothing if it may go.
+func (k *keyed) obstacle(it *item) string {
+	if k.latest != it.Version.VersionID {
+		return "" // something newer is current, and stays so
+	}
+	for _, other := range k.items {
+		if other != it && other.out.Status != cooper.Done {
+			return "an older version is still there, which would become the current one"
+		}
+	}
+	if k.unknown > 0 {
+		return fmt.Sprintf("the snapshot does not know %d other versions, of which one would become the current one", k.unknown)
+	}
+	return ""
+}
+
+// remove sends the removals and takes in what came of them.
+func (p *part) remove(ctx context.Context, pm permit.Permit, items []*item) error {
+	for len(items) > 0 {
+		some := items[:min(len(items), store.MaxRemovals)]
+		items = items[len(some):]
+		rs := make([]store.Removal, len(some))
+		for i, it := range some {
+			rs[i] = store.Removal{Key: it.Version.Key, VersionID: it.Version.VersionID}
+			if it.args.Guard == bucketop.ByETag {
+				rs[i].IfMatch = it.Version.ETag
+			}
+		}
+		errs := p.bucket.Remove(ctx, pm, rs)
+		some[0].out.Requests++
+		for i, it := range some {
+			err := errs[i]
+			if rs[i].IfMatch != "" && cooper.KindOf(err) == cooper.KindMissing {
+				err = p.recheck(ctx, it)
+			}
+			if err := it.came(err); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// came takes in what came of a removal. An error is one that ends the run.
+func (it *item) came(err error) error {
+	kind := cooper.KindOf(err)
+	switch kind {
+	case "":
+		it.done("")
+	case cooper.KindUsage, cooper.KindRefused, cooper.KindInterrupted, cooper.KindInternal, cooper.KindFull, cooper.KindLocked:
+		return err
+	default:
+		it.fail(kind, err.Error())
+	}
+	return nil
+}
+
+// recheck finds out what became of a null version of whose key the store says
+// that nothing is current: the answer to an earlier attempt may have been lost,
+// or a delete marker hides the version.
+func (p *part) recheck(ctx context.Context, it *item) error {
+	it.out.Requests++
+	_, err := p.bucket.Head(ctx, store.Ref{Key: it.Version.Key, VersionID: cooper.NullVersion}, 0)
+	if cooper.KindOf(err) == cooper.KindMissing {
+		return nil
+	}
+	if err == nil {
+		err = &cooper.Error{Kind: cooper.KindChanged, Where: cooper.Quote(it.Version.Key), Message: "is not the current version any more"}
+	}
+	return err
+}
+
+func (it *item) done(method string) {
+	it.settled, it.out.Status, it.out.Method = true, cooper.Done, method
+}
+
+func (it *item) fail(kind cooper.Kind, message string) {
+	it.settled, it.out.Status, it.out.Kind, it.out.Message = true, cooper.Failed, kind, message
+}
