@@ -57,7 +57,7 @@ func (a *app) purgePlanCmd() *cobra.Command {
 		Short: "Plan a purge; touch nothing",
 		Long:  "Takes a snapshot, chooses versions, and writes a plan to the workspace.\n\n" + purgeLong,
 		Example: `  cooper purge plan s3://bucket/PROBLEM_UPLOADS/ --list
-  cooper purge plan s3://bucket --inventory s3://reports/inventory/bucket/daily/ --versions noncurrent --older-than 90d
+  cooper purge plan s3://bucket --inventory s3://reports/daily/ --versions noncurrent
   cooper plan show latest --actions
   cooper apply latest --confirm 4f1c22ab`,
 		Args: cobra.ExactArgs(1),
@@ -79,9 +79,10 @@ on. Exit codes: 0 done; 1 wrong use; 2 the run failed; 3 done, but some versions
 could not be removed; 4 refused for safety; 130 interrupted.`,
 		Example: `  cooper purge run s3://bucket/PROBLEM_UPLOADS/ --list
   cooper purge run s3://bucket/PROBLEM_UPLOADS/ --list --confirm 4f1c22ab --deleted deleted.jsonl
-  cooper purge run s3://bucket --snapshot latest --versions noncurrent --older-than 30d --protect '*/keys/' --yes
+  cooper purge run s3://bucket --list --versions noncurrent --older-than 30d --protect '*/keys/'
   cooper purge run s3://bucket --snapshot latest --keys unknown.txt
-  cooper purge run s3://bucket --snapshot latest --sql "SELECT key, version_id FROM version WHERE last_modified < '2014-08-01'"`,
+  cooper purge run s3://bucket --snapshot latest \
+    --sql "SELECT key, version_id FROM version WHERE last_modified < '2014-08-01'"`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return a.purge(cmd.Context(), args[0], &f) },
 	}

@@ -46,9 +46,11 @@ type Shard struct {
 
 // Recovered is a shard that an earlier run left half done.
 type Recovered struct {
-	Run      string // that left it
-	Plan     string
-	Shard    int
+	Run   string // that left it
+	Plan  string
+	Shard int
+	// Path is that of the target as the plan names it; empty is the one at hand.
+	Path     string
 	Outcomes []cooper.Outcome
 	// Undone: the shard was taken back, there are no facts to be written.
 	// Otherwise it is committed now, and Settled waits for its facts.

@@ -1,6 +1,7 @@
 package apply
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -35,7 +36,7 @@ func Recover(ctx context.Context, r Recovery) ([]Recovered, error) {
 		// The facts bear the id of the run that began the shard: if it came to
 		// writing them, they are there already and stay the only ones.
 		ignore(r.Ignore, f.Outcomes)
-		err := r.Facts.WriteOutcomes(ctx, f.Run, f.Shard, f.Plan, r.Path, f.Outcomes)
+		err := r.Facts.WriteOutcomes(ctx, f.Run, f.Shard, f.Plan, cmp.Or(f.Path, r.Path), f.Outcomes)
 		if err == nil {
 			err = r.Target.Settled(ctx, f.Plan, f.Shard)
 		}

@@ -71,10 +71,10 @@ func (c *chooser) at(key string) error {
 		}
 	}
 	for c.more && c.next.Key == key {
-		if c.next.Any {
+		if id := orNull(c.next.VersionID); c.next.Any {
 			c.any = true
-		} else if !c.here[c.next.VersionID] {
-			c.here[c.next.VersionID] = false
+		} else if !c.here[id] {
+			c.here[id] = false
 		}
 		if err := c.step(); err != nil {
 			return err
@@ -85,11 +85,21 @@ func (c *chooser) at(key string) error {
 
 // has tells whether a version of the key at hand is chosen.
 func (c *chooser) has(version string) bool {
+	version = orNull(version)
 	if _, chosen := c.here[version]; chosen {
 		c.here[version] = true
 		return true
 	}
 	return c.any
+}
+
+// orNull is a version id that can be compared. An inventory that tells of none
+// counts only for buckets in which every version is null.
+func orNull(id string) string {
+	if id == "" {
+		return cooper.NullVersion
+	}
+	return id
 }
 
 // leave counts what was chosen of the key at hand and did not turn up.

@@ -6,6 +6,22 @@ import (
 	"cooper"
 )
 
+// wrongPattern tells what is wrong with a prefix to be protected; nothing if it
+// is well. A * that would not be taken for any folder must not be taken for a
+// letter: it would protect nothing.
+func wrongPattern(x string) string {
+	if x == "" {
+		return "an empty prefix protects the whole bucket"
+	}
+	folders := strings.Split(x, "/")
+	for i, folder := range folders {
+		if strings.Contains(folder, "*") && (folder != "*" || i == len(folders)-1) {
+			return "a * stands for a whole folder, with a slash behind it"
+		}
+	}
+	return ""
+}
+
 // protection is a list of prefixes below which nothing is removed.
 type protection []string
 
@@ -19,7 +35,7 @@ func (p protection) covers(key string) bool {
 	return false
 }
 
-// matches compares component by component; a * stands for any one component.
+// matches compares folder by folder; a * stands for any one.
 func matches(key, pattern string) bool {
 	for {
 		star := strings.HasPrefix(pattern, "*/")

@@ -64,8 +64,8 @@ type Policy struct {
 	// Chosen says what narrows the purge further: the SQL, or the list of keys
 	// with its SHA-256; empty for nothing.
 	Chosen string `json:"chosen,omitempty"`
-	// Protect are prefixes below which nothing is removed. A component that is
-	// just * stands for any one.
+	// Protect are prefixes below which nothing is removed. A folder that is just *
+	// stands for any one.
 	Protect []string `json:"protect,omitempty"`
 	// ShareLimit is the share of the snapshot's versions, or of their bytes, that
 	// a plan may remove before a person must confirm it: 0 to 1.
@@ -200,8 +200,8 @@ func (p *Policy) Check() error {
 		return wrong(fmt.Sprintf("share limit %g", p.ShareLimit), "not a share", "Give a number from 0 to 1, such as 0.1.")
 	}
 	for _, x := range p.Protect {
-		if x == "" {
-			return wrong("--protect", "an empty prefix protects the whole bucket", "Leave the purge be, or give a prefix.")
+		if why := wrongPattern(x); why != "" {
+			return wrong("--protect "+cooper.Quote(x), why, "Give a prefix such as keys/ or */keys/, where * stands for any one folder.")
 		}
 	}
 	return nil

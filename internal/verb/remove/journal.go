@@ -33,9 +33,9 @@ const (
 
 // journal is what is kept of one plan, in a directory with its id.
 type journal struct {
-	dir  string
-	plan string
-	done map[int]bool
+	dir        string
+	plan, path string
+	done       map[int]bool
 }
 
 // shardHead is the first line of a shard's file; the outcomes follow, one a line.
@@ -44,12 +44,13 @@ type shardHead struct {
 	Run    string `json:"run"`
 	Plan   string `json:"plan"`
 	Shard  int    `json:"shard"`
+	Path   string `json:"path"` // the target, as the plan names it
 	Count  int    `json:"count"`
 }
 
 // openJournal reads what is done of a plan.
 func openJournal(dir string, h plan.Header) (*journal, error) {
-	j := &journal{dir: filepath.Join(dir, h.ID), plan: h.ID, done: map[int]bool{}}
+	j := &journal{dir: filepath.Join(dir, h.ID), plan: h.ID, path: h.Target.Path, done: map[int]bool{}}
 	if err := os.MkdirAll(j.dir, 0o755); err != nil {
 		return nil, local(j.dir, err)
 	}
@@ -99,7 +100,7 @@ func (j *journal) write(run string, shard int, outs []cooper.Outcome) error {
 	}
 	w := bufio.NewWriter(f)
 	enc := json.NewEncoder(w)
-	err = enc.Encode(shardHead{Format: Format, Run: run, Plan: j.plan, Shard: shard, Count: len(outs)})
+	err = enc.Encode(shardHead{Format: Format, Run: run, Plan: j.plan, Shard: shard, Path: j.path, Count: len(outs)})
 	for i := range outs {
 		if err == nil {
 			err = enc.Encode(&outs[i])
@@ -180,7 +181,7 @@ func readShard(name string) (r apply.Recovered, err error) {
 	if head.Format != Format {
 		return r, damaged(name, fmt.Errorf("it has format %d; this program knows %d", head.Format, Format))
 	}
-	r = apply.Recovered{Run: head.Run, Plan: head.Plan, Shard: head.Shard}
+	r = apply.Recovered{Run: head.Run, Plan: head.Plan, Shard: head.Shard, Path: head.Path}
 	for {
 		var o cooper.Outcome
 		err := d.Decode(&o)

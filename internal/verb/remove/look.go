@@ -3,6 +3,7 @@ package remove
 import (
 	"context"
 	"errors"
+	"strings"
 	"unicode/utf8"
 
 	"cooper"
@@ -23,11 +24,25 @@ func (p *part) look(ctx context.Context) error {
 		case err == nil:
 			return nil // the bucket has no more
 		case !errors.Is(err, errEnough):
-			return err
+			return blind(err)
 		}
 		next = l.next
 	}
 	return nil
+}
+
+// blind is the error of a look that failed: without it nothing is removed.
+func blind(err error) error {
+	var ce *cooper.Error
+	if !errors.As(err, &ce) {
+		return err
+	}
+	e := *ce
+	e.Message = strings.TrimSuffix("stopped, as the bucket cannot be looked at: "+e.Message, ": ")
+	if e.Remedy == "" {
+		e.Remedy = "See whether the store and the network are well, and carry the plan out again: it goes on where it stopped."
+	}
+	return &e
 }
 
 // looking is one listing.

@@ -28,6 +28,7 @@ type part struct {
 	*Target
 	keys  []*keyed
 	index map[string]*keyed
+	size  int // how many versions
 }
 
 // keyed is a key and what the plan has of it.
@@ -62,11 +63,14 @@ func (t *Target) divide(actions []cooper.Action, outs []cooper.Outcome) ([]*part
 			return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: fmt.Sprintf("version %s with the guard %q", cooper.Quote(a.Version.VersionID), args.Guard)}
 		}
 		newKey := p == nil || p.keys[len(p.keys)-1].key != a.Version.Key
-		if p == nil || newKey && p.size() >= partSize {
+		if p == nil || newKey && p.size >= partSize {
 			p = &part{Target: t, index: map[string]*keyed{}}
 			parts = append(parts, p)
 		}
 		if newKey {
+			if p.index[a.Version.Key] != nil {
+				return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "the plan has the versions of a key apart from each other"}
+			}
 			k := &keyed{key: a.Version.Key, byID: map[string]*item{}}
 			p.keys = append(p.keys, k)
 			p.index[k.key] = k
@@ -78,15 +82,9 @@ func (t *Target) divide(actions []cooper.Action, outs []cooper.Outcome) ([]*part
 		}
 		k.items = append(k.items, it)
 		k.byID[a.Version.VersionID] = it
+		p.size++
 	}
 	return parts, nil
-}
-
-func (p *part) size() (n int) {
-	for _, k := range p.keys {
-		n += len(k.items)
-	}
-	return n
 }
 
 // run looks and removes. An error is one that ends the run.
@@ -122,7 +120,22 @@ func (p *part) run(ctx context.Context, pm permit.Permit) error {
 		last[n] = it
 		n++
 	}
-	return p.remove(ctx, pm, last[:n])
+	if err := p.remove(ctx, pm, last[:n]); err != nil {
+		return err
+	}
+	return p.check()
+}
+
+// check makes sure that nothing counts as done of which nobody knows.
+func (p *part) check() error {
+	for _, k := range p.keys {
+		for _, it := range k.items {
+			if !it.settled {
+				return &cooper.Error{Kind: cooper.KindInternal, Where: cooper.Quote(k.key), Message: "nothing is known of its removal"}
+			}
+		}
+	}
+	return nil
 }
 
 // judge settles what the look has decided already.
@@ -130,6 +143,8 @@ func (k *keyed) judge() {
 	for _, it := range k.items {
 		switch {
 		case it.settled:
+		case it.present && k.latest == "":
+			it.fail(cooper.KindConflict, "the store does not say which version of the key is the current one")
 		// One with an id of its own is removed all the same: should the listing
 		// be behind, nothing else can be hit.
 		case !it.present && it.args.Guard != bucketop.ByID:

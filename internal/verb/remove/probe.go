@@ -22,7 +22,7 @@ const aStranger = "00000000000000000000000000000000"
 // the store makes of the condition.
 func (t *Target) probe(ctx context.Context, p permit.Permit) (err error) {
 	key := t.opt.Prefix + probeName + p.Run()
-	o, err := t.bucket.Put(ctx, store.Put{Key: key, Body: bytes.NewReader(nil), IfNoneMatch: true})
+	o, err := t.bucket.Put(ctx, store.Put{Key: key, Body: bytes.NewReader(nil)})
 	if err != nil {
 		return cannotRefuse(t.opt.Path, "a probe cannot be written", err)
 	}
@@ -48,7 +48,8 @@ func (t *Target) probe(ctx context.Context, p permit.Permit) (err error) {
 	}
 	right := own
 	right.IfMatch = o.ETag
-	if err := t.bucket.Remove(ctx, p, []store.Removal{right})[0]; err != nil {
+	// Missing: the answer to an earlier attempt was lost.
+	if err := t.bucket.Remove(ctx, p, []store.Removal{right})[0]; err != nil && cooper.KindOf(err) != cooper.KindMissing {
 		return cannotRefuse(t.opt.Path, "the store does not remove an object although its ETag is the one it was told", err)
 	}
 	return nil

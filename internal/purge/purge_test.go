@@ -1,0 +1,167 @@
+package purge
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cooper"
+	"cooper/internal/bucketop"
+)
+
+func skipped(r *recorder) string {
+	var parts []string
+	for _, why := range slices.Sorted(maps.Keys(r.header.Skipped)) {
+		parts = append(parts, fmt.Sprintf("%d %s", r.header.Skipped[why].Count, why))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func TestWhatIsChosen(t *testing.T) {
+	enabled := func(p Policy) Policy { p.Versioning = "Enabled"; return p }
+	days := func(n float64) float64 { return n * day.Seconds() }
+	abc := []cooper.Version{version("a", "3", day, "latest"), version("a", "2", 40*day), version("a", "1", 50*day)}
+	deleted := []cooper.Version{version("d", "2", 20*day, "latest", "marker"), version("d", "1", 60*day)}
+	dead := []cooper.Version{version("m", "2", 20*day, "latest", "marker"), version("m", "1", 60*day, "marker")}
+	for name, c := range map[string]struct {
+		rows   []cooper.Version
+		policy Policy
+		from   Choices
+		want   string
+		skips  string
+		guards string
+	}{
+		"all, the oldest first":               {abc, Policy{}, nil, "a@1 a@2 a@3", "", ""},
+		"not current":                         {slices.Concat(abc, deleted), Policy{Versions: Noncurrent}, nil, "a@1 a@2 d@1", "", ""},
+		"not current for 30 days":             {slices.Concat(abc, deleted), Policy{Versions: Noncurrent, OlderThan: days(30)}, nil, "a@1", "", ""},
+		"for exactly as long":                 {abc, Policy{Versions: Noncurrent, OlderThan: days(40)}, nil, "", "", ""},
+		"markers that hide nothing":           {slices.Concat(abc, deleted, dead), Policy{Versions: Markers}, nil, "m@1 m@2", "", ""},
+		"old markers":                         {dead, Policy{Versions: Markers, OlderThan: days(30)}, nil, "m@1", "", ""},
+		"all that is old":                     {abc, Policy{OlderThan: days(30)}, nil, "a@1 a@2", "", ""},
+		"a latest version that is dated old":  {[]cooper.Version{version("a", "2", 50*day, "latest"), version("a", "1", 10*day)}, Policy{OlderThan: days(30)}, nil, "", "1 exposes", ""},
+		"superseded by what was begun before": {[]cooper.Version{version("a", "2", 50*day, "latest"), version("a", "1", 10*day)}, Policy{Versions: Noncurrent, OlderThan: days(30)}, nil, "", "", ""},
+		"chosen keys":                         {slices.Concat(abc, deleted), Policy{}, &chosen{{Key: "a", Any: true}, {Key: "b", Any: true}}, "a@1 a@2 a@3", "", ""},
+		"chosen versions":                     {slices.Concat(abc, deleted), Policy{}, &chosen{{Key: "a", VersionID: "2"}, {Key: "a", VersionID: "9"}, {Key: "d", VersionID: "2"}}, "a@2", "1 exposes", ""},
+		"only below the prefix":               {[]cooper.Version{version("a", "1", day, "latest"), version("a/b", "1", day, "latest"), version("ab", "1", day, "latest")}, Policy{Prefix: "a/"}, &chosen{{Key: "a", Any: true}, {Key: "a/b", Any: true}, {Key: "ab", Any: true}}, "a/b@1", "", ""},
+		"protected":                           {[]cooper.Version{version("s/keys/k", "1", day, "latest"), version("s/keysx", "1", day, "latest")}, Policy{Protect: []string{"*/keys"}}, nil, "s/keysx@1", "1 protected", ""},
+		"no latest, or two":                   {[]cooper.Version{version("a", "1", day), version("b", "1", day, "latest"), version("b", "2", day, "latest"), version("c", "1", day, "latest")}, Policy{}, nil, "c@1", "3 ambiguous", ""},
+		"null while enabled":                  {[]cooper.Version{version("a", "2", day, "latest"), version("a", "null", day)}, enabled(Policy{}), nil, "a@null a@2", "", "a look"},
+		"null without an ETag":                {[]cooper.Version{{Identity: cooper.Identity{Key: "a", VersionID: "null"}, Latest: true}}, enabled(Policy{}), nil, "", "1 overwritable", ""},
+		"null that can be compared":           {[]cooper.Version{version("a", "null", day, "latest"), version("b", "2", day, "latest"), version("b", "null", day)}, Policy{Versioning: "Suspended"}, nil, "a@null", "1 exposes, 1 overwritable", "a etag"},
+		"null marker":                         {[]cooper.Version{version("a", "null", day, "latest", "marker")}, Policy{Versioning: "Suspended"}, nil, "", "1 overwritable", ""},
+		"null after a look alone":             {[]cooper.Version{version("a", "null", day, "latest"), version("b", "null", day, "latest", "marker")}, Policy{Versioning: "Suspended", Unguarded: true}, nil, "a@null b@null", "", "a look, b look"},
+		"rejected rows":                       {[]cooper.Version{version("a", "1", day, "latest"), version("r", "1", day, "latest")}, Policy{}, nil, "a@1", "1 rejected", ""},
+	} {
+		s := snapOf(c.rows...)
+		s.rejected = []string{"Q", "r", "z"}
+		r, err := planned(t, s, c.policy, c.from)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if got, skips, guards := r.names(), skipped(r), r.guards(t); got != c.want || skips != c.skips || guards != c.guards {
+			t.Errorf("%s: %q, skipped %q, guards %q; want %q, %q, %q", name, got, skips, guards, c.want, c.skips, c.guards)
+		}
+		var n int64
+		for _, x := range r.header.Skipped {
+			n += x.Count
+		}
+		below := 0
+		for _, v := range c.rows {
+			if cooper.HasPrefix(v.Key, c.policy.Prefix) {
+				below++
+			}
+		}
+		if total := n + r.header.Unchanged.Count + int64(len(r.actions)); total != int64(below) {
+			t.Errorf("%s: %d versions are accounted for, there are %d", name, total, below)
+		}
+	}
+}
+
+func TestWhatAPlanSays(t *testing.T) {
+	s := snapOf(version("a", "2", 10*day, "latest", "DEEP_ARCHIVE"), version("a", "1", 50*day), version("b", "1", day, "latest"), version("c", "null", day, "latest"))
+	r, err := planned(t, s, Policy{ShareLimit: 0.5, Versioning: "Suspended"}, &chosen{{Key: "Z", Any: true}, {Key: "a", Any: true}, {Key: "c", Any: true}, {Key: "nothing", Any: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := r.header
+	if h.Share.Removed != 3 || h.Share.Scope != 4 || h.Share.RemovedBytes != 30 || h.Share.ScopeBytes != 40 || !h.Share.Exceeded() {
+		t.Errorf("share %+v", h.Share)
+	}
+	if h.Target.Path != "s3://lab/" || h.Target.Kind != bucketop.TargetKind || h.Source != "" || h.Reasons[ReasonLatest].Count != 2 || h.Reasons[ReasonNoncurrent].Count != 1 {
+		t.Errorf("%+v", h)
+	}
+	if !bucketop.Probes(h.Estimate) || h.Estimate.Requests["DELETE"] != 1 {
+		t.Errorf("estimate %+v", h.Estimate)
+	}
+	all := strings.Join(h.Warnings, "\n")
+	for _, want := range []string{"DEEP_ARCHIVE are charged for 180 days", "a probe must see", "not in the snapshot: 2, such as Z, nothing", "3 of 4"} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no warning of %q:\n%s", want, all)
+		}
+	}
+	if !SamePolicy(&h, Policy{Versions: All, ShareLimit: 0.5, Versioning: "Suspended"}) || SamePolicy(&h, Policy{Versions: All, ShareLimit: 0.5, Versioning: "Suspended", Unguarded: true}) {
+		t.Error("policies are not told apart")
+	}
+}
+
+func TestWhatIsRefused(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(s *snap, p *Policy)
+		kind   cooper.Kind
+	}{
+		"incomplete":           {func(s *snap, _ *Policy) { s.meta.Complete = false }, cooper.KindRefused},
+		"torn":                 {func(s *snap, _ *Policy) { s.meta.Torn = 1 }, cooper.KindRefused},
+		"undated":              {func(s *snap, _ *Policy) { s.meta.TakenAt = 0 }, cooper.KindRefused},
+		"of the future":        {func(s *snap, _ *Policy) { s.meta.TakenAt = now + cooper.Instant(time.Hour.Milliseconds()) }, cooper.KindRefused},
+		"of another prefix":    {func(s *snap, p *Policy) { s.meta.Scope.Prefix, p.Prefix = "a/b/", "a/" }, cooper.KindRefused},
+		"current only":         {func(s *snap, p *Policy) { s.meta.Scope.CurrentOnly, p.Versioning = true, "Suspended" }, cooper.KindRefused},
+		"without a slash":      {func(_ *snap, p *Policy) { p.Prefix = "a" }, cooper.KindUsage},
+		"unknown versions":     {func(_ *snap, p *Policy) { p.Versions = "old" }, cooper.KindUsage},
+		"a share over 1":       {func(_ *snap, p *Policy) { p.ShareLimit = 1.5 }, cooper.KindUsage},
+		"everything protected": {func(_ *snap, p *Policy) { p.Protect = []string{""} }, cooper.KindUsage},
+		"a star for letters":   {func(_ *snap, p *Policy) { p.Protect = []string{"a*/"} }, cooper.KindUsage},
+		"a star at the end":    {func(_ *snap, p *Policy) { p.Protect = []string{"a/*"} }, cooper.KindUsage},
+	} {
+		s, p := snapOf(version("a/b/c", "1", day, "latest")), Policy{}
+		c.change(s, &p)
+		if r, err := planned(t, s, p, nil); cooper.KindOf(err) != c.kind || len(r.actions) > 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestCurrentOnlyOfABucketWithoutVersions(t *testing.T) {
+	s := snapOf(version("a", "", day), version("b", "", day))
+	s.meta.Scope.CurrentOnly = true
+	r, err := planned(t, s, Policy{}, &chosen{{Key: "a", VersionID: "null"}})
+	if err != nil || r.names() != "a@" || r.guards(t) != "a etag" {
+		t.Errorf("%q, %q, %v", r.names(), r.guards(t), err)
+	}
+	if args, _ := bucketop.Decode(r.actions[0].Args); !args.Last {
+		t.Error("it is what a reader gets")
+	}
+}
+
+func TestProtection(t *testing.T) {
+	for pattern, keys := range map[string][2]string{
+		"keys/":    {"keys/a", "keysx/a keys a/keys/b"},
+		"keys":     {"keys keys/a", "keysx"},
+		"*/keys/":  {"s/keys/a s/keys/b/c", "keys/a s/t/keys/a s/keys"},
+		"a/*/b":    {"a/x/b a/x/b/c", "a/b a/x/y/b a/x/bc"},
+		"*/*/k/":   {"x/y/k/z", "x/k/z"},
+		"*/":       {"a/b a/", "a"},
+		"a/*/*/k/": {"a/1/2/k/x", "a/1/k/x"},
+	} {
+		for i, list := range keys {
+			for key := range strings.FieldsSeq(list) {
+				if protection([]string{"other/", pattern}).covers(key) != (i == 0) {
+					t.Errorf("%s, %s: protected is not %v", pattern, key, i == 0)
+				}
+			}
+		}
+	}
+}

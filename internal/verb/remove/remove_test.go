@@ -1,0 +1,286 @@
+package remove
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"cooper"
+	"cooper/internal/bucketop"
+	"cooper/internal/permit"
+	"cooper/internal/store"
+	"cooper/internal/store/mem"
+)
+
+// statuses are the outcomes, in short.
+func statuses(outs []cooper.Outcome) string {
+	var parts []string
+	for _, o := range outs {
+		s := string(o.Status)
+		if o.Status == cooper.Failed {
+			s = string(o.Kind)
+		}
+		parts = append(parts, s)
+	}
+	return strings.Join(parts, " ")
+}
+
+func TestWhatHappensBetweenPlanAndRemoval(t *testing.T) {
+	for name, c := range map[string]struct {
+		versioning string
+		fill       func(w *world)
+		meanwhile  func(w *world)
+		only       func(a *cooper.Action) bool // nil: all
+		want       string                      // the outcomes
+		left       string                      // the contents that are current, by key
+	}{
+		"nothing":            {"Enabled", func(w *world) { w.put("p/k", "1"); w.put("p/k", "2") }, nil, nil, "done done", ""},
+		"a newer upload":     {"Enabled", func(w *world) { w.put("p/k", "1"); w.put("p/k", "2") }, func(w *world) { w.put("p/k", "3") }, nil, "done done", "p/k=3"},
+		"deleted meanwhile":  {"Enabled", func(w *world) { w.put("p/k", "1"); w.put("p/k", "2") }, func(w *world) { w.srv.Delete("lab", "p/k") }, nil, "done done", ""},
+		"a marker and all":   {"Enabled", func(w *world) { w.put("p/k", "1"); w.srv.Delete("lab", "p/k") }, nil, nil, "done done", ""},
+		"never versioned":    {"", func(w *world) { w.put("p/k", "1"); w.put("p/l", "2") }, nil, nil, "done done", ""},
+		"null overwritten":   {"", func(w *world) { w.put("p/k", "1"); w.put("p/l", "2") }, func(w *world) { w.put("p/k", "new") }, nil, "changed done", "p/k=new"},
+		"same content again": {"", func(w *world) { w.put("p/k", "1") }, func(w *world) { w.put("p/k", "1") }, nil, "changed", "p/k=1"},
+		"gone already":       {"", func(w *world) { w.put("p/k", "1") }, func(w *world) { w.srv.Delete("lab", "p/k") }, nil, "done", ""},
+		"suspended":          {"Suspended", func(w *world) { w.put("p/k", "1") }, func(w *world) { w.put("p/k", "new") }, nil, "changed", "p/k=new"},
+		"null while enabled": {"Enabled", func(w *world) {
+			w.srv.SetVersioning("lab", "")
+			w.put("p/k", "1")
+			w.srv.SetVersioning("lab", "Enabled")
+			w.put("p/k", "2")
+		}, nil, nil, "done done", ""},
+		"undeleted meanwhile": {"Enabled", func(w *world) { w.put("p/k", "1"); w.srv.Delete("lab", "p/k") }, func(w *world) {
+			vs := w.srv.Versions("lab")
+			w.srv.DeleteVersion("lab", "p/k", vs[0].VersionID)
+		}, func(a *cooper.Action) bool { return !a.Version.Latest }, "changed", "p/k=1"},
+		"an older one the snapshot does not know": {"Enabled", func(w *world) { w.put("p/k", "1"); w.put("p/k", "2") }, nil,
+			func(a *cooper.Action) bool { return a.Version.Latest }, "conflict", "p/k=2"},
+		"an older one that must stay": {"Enabled", func(w *world) { w.put("p/k", "1"); w.put("p/k", "2"); w.put("p/l", "3") }, func(w *world) { w.srv.Deny("lab", "p/k") },
+			nil, "denied conflict done", "p/k=2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, c.versioning, mem.Options{})
+			w.put("q", "kept")
+			c.fill(w)
+			actions := w.actions("p/", c.versioning)
+			if c.only != nil {
+				var some []cooper.Action
+				for i := range actions {
+					if c.only(&actions[i]) {
+						some = append(some, actions[i])
+					}
+				}
+				actions = some
+			}
+			if c.meanwhile != nil {
+				c.meanwhile(w)
+			}
+			outs, err := w.commit(context.Background(), w.target(t.TempDir(), c.versioning), actions)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := statuses(outs); got != c.want {
+				t.Errorf("came to %q, want %q: %+v", got, c.want, outs)
+			}
+			var current []string
+			for _, v := range w.srv.Versions("lab") {
+				if body, ok := w.srv.Body("lab", v.Key, v.VersionID); ok && v.Latest && !v.DeleteMarker && v.Key != "q" {
+					current = append(current, v.Key+"="+string(body))
+				}
+			}
+			if got := strings.Join(current, " "); got != c.left {
+				t.Errorf("current is %q, want %q", got, c.left)
+			}
+			if body, _ := w.srv.Body("lab", "q", ""); string(body) != "kept" {
+				t.Error("what is not below the prefix is gone")
+			}
+		})
+	}
+}
+
+// TestOddKeys removes keys that are hard to send and hard to list from.
+func TestOddKeys(t *testing.T) {
+	for _, size := range []int{1, 3, 1000} {
+		w := newWorld(t, "Enabled", mem.Options{PageSize: size})
+		var kept []string
+		for i, key := range []string{
+			"p/", "p//", "p/\x00", "p/\x01", "p/a", "p/a/", "p/a\x00", "p/a ", "p/ a", "p/ü", "p/\ue000", "p/\U00010000", "p/\ufffd", "p/\ufffe", "p/&lt;<>\"'", "p/\r\n", "p/..", "p/" + strings.Repeat("k", 1022), "p/" + strings.Repeat("é", 511),
+		} {
+			w.put(key, fmt.Sprint(i))
+			w.put(key, "again")
+		}
+		for _, key := range []string{"o", "p", "p.", "p0", "q"} {
+			kept = append(kept, key+"@"+w.put(key, "kept")+" latest\n")
+		}
+		outs, err := w.commit(context.Background(), w.target(t.TempDir(), "Enabled"), w.actions("p/", "Enabled"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range outs {
+			if o.Status != cooper.Done {
+				t.Errorf("%q: %+v", o.Key, o)
+			}
+		}
+		if got, want := w.left(), strings.Join(kept, ""); got != want {
+			t.Errorf("left:\n%swant:\n%s", got, want)
+		}
+	}
+}
+
+// TestFewKeysOfMany: a look leaps over what does not matter.
+func TestFewKeysOfMany(t *testing.T) {
+	w := newWorld(t, "Enabled", mem.Options{PageSize: 10})
+	for i := range 1000 {
+		w.put(fmt.Sprintf("p/%04d", i), "x")
+	}
+	var few []cooper.Action
+	for i, a := range w.actions("p/", "Enabled") {
+		if i%333 == 0 {
+			few = append(few, a)
+		}
+	}
+	outs, err := w.commit(context.Background(), w.target(t.TempDir(), "Enabled"), few)
+	if err != nil || statuses(outs) != "done done done done" {
+		t.Fatalf("%v, %v", statuses(outs), err)
+	}
+	if n := w.srv.Counts()["ListObjectVersions"]; n > 3*4 {
+		t.Errorf("%d listings for four keys", n)
+	}
+	if n := len(w.srv.Versions("lab")); n != 996 {
+		t.Errorf("%d versions left", n)
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	w := newWorld(t, "Enabled", mem.Options{})
+	w.put("p/k", "1")
+	w.put("other/k", "1")
+	good := w.actions("p/", "Enabled")[0]
+	h := header()
+	tg := w.target(t.TempDir(), "Enabled")
+	if err := tg.Check(h); err != nil {
+		t.Error(err)
+	}
+	elsewhere := h
+	elsewhere.Target.Path = "s3://lab/q/"
+	if err := tg.Check(elsewhere); cooper.KindOf(err) != cooper.KindRefused {
+		t.Errorf("another target: %v", err)
+	}
+	changed := New(w.bucket, Options{Path: target, Versioning: "Suspended", Planned: "Enabled"})
+	if err := changed.Check(h); cooper.KindOf(err) != cooper.KindRefused {
+		t.Errorf("versioning has changed: %v", err)
+	}
+	if _, err := tg.Recover(context.Background(), permit.Permit{}, true); cooper.KindOf(err) != cooper.KindUsage {
+		t.Errorf("undo: %v", err)
+	}
+	for name, a := range map[string]cooper.Action{
+		"below another prefix":  w.actions("other/", "Enabled")[0],
+		"another verb":          {Verb: "fetch", Version: good.Version, Args: good.Args},
+		"an unknown argument":   {Verb: bucketop.Remove, Version: good.Version, Args: map[string]string{"reason": "", "quick": "yes"}},
+		"a guard of another id": {Verb: bucketop.Remove, Version: good.Version, Args: bucketop.Args{Guard: bucketop.ByLook}.Encode()},
+		"null without a guard":  {Verb: bucketop.Remove, Version: cooper.Version{Identity: cooper.Identity{Key: "p/k", VersionID: "null"}}, Args: bucketop.Args{}.Encode()},
+	} {
+		if _, err := w.commit(context.Background(), w.target(t.TempDir(), "Enabled"), []cooper.Action{a}); cooper.KindOf(err) != cooper.KindInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, as := range map[string][]cooper.Action{"twice": {good, good}} {
+		if _, err := w.commit(context.Background(), w.target(t.TempDir(), "Enabled"), as); cooper.KindOf(err) != cooper.KindInvalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if n := len(w.srv.Versions("lab")); n != 2 {
+		t.Errorf("%d versions left", n)
+	}
+}
+
+// TestProbe: what cannot be seen to refuse removes nothing.
+func TestProbe(t *testing.T) {
+	w := newWorld(t, "", mem.Options{})
+	w.put("p/k", "1")
+	actions := w.actions("p/", "")
+	w.srv.Deny("lab", "p/.cooper-probe")
+	if _, err := w.commit(context.Background(), w.target(t.TempDir(), ""), actions); cooper.KindOf(err) != cooper.KindRefused {
+		t.Errorf("a probe that cannot be written: %v", err)
+	}
+	ignorant := New(ignoring{w.bucket}, w.target(t.TempDir(), "").opt)
+	w2 := newWorld(t, "", mem.Options{})
+	w2.put("p/k", "1")
+	ignorant.bucket = ignoring{w2.bucket}
+	if _, err := w2.commit(context.Background(), ignorant, w2.actions("p/", "")); cooper.KindOf(err) != cooper.KindRefused || !strings.Contains(err.Error(), "although its ETag was another") {
+		t.Errorf("a store that ignores conditions: %v", err)
+	}
+	if got := w2.left(); got != "p/k@null latest\n" {
+		t.Errorf("left: %s", got)
+	}
+}
+
+func TestJournal(t *testing.T) {
+	dir := t.TempDir()
+	h := header()
+	h.Phases[0].Shards = 20
+	outs := []cooper.Outcome{{Action: 1, Status: cooper.Done, Identity: cooper.Identity{Key: "a\x00<ü", VersionID: "v"}}, {Action: 2, Status: cooper.Failed, Kind: cooper.KindDenied}}
+	j, err := openJournal(dir, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{3, 12} {
+		if err := j.write("r-1", n, outs); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found, err := unsettled(dir)
+	if err != nil || len(found) != 2 || found[0].Shard != 3 || found[0].Run != "r-1" || found[0].Path != target || fmt.Sprint(found[0].Outcomes) != fmt.Sprint(outs) {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	tg := New(nil, Options{Dir: dir})
+	if err := tg.Settled(context.Background(), h.ID, 3); err != nil {
+		t.Fatal(err)
+	}
+	if err := tg.Settled(context.Background(), h.ID, 3); err != nil { // after a crash between
+		t.Fatal(err)
+	}
+	if found, err = unsettled(dir); err != nil || len(found) != 1 || found[0].Shard != 12 {
+		t.Fatalf("%+v, %v", found, err)
+	}
+	damage(t, dir+"/p-1/done", "3\n1") // 12, cut off
+	if err := tg.Begin(context.Background(), permit.Issue("r-2"), h); err != nil {
+		t.Fatal(err)
+	}
+	if !tg.Done(3) || tg.Done(1) || tg.Done(12) {
+		t.Errorf("done: %v", tg.journal.done)
+	}
+	if err := tg.Settled(context.Background(), h.ID, 12); err != nil {
+		t.Fatal(err)
+	}
+	if j, err = openJournal(dir, h); err != nil || !j.done[12] || j.done[1] {
+		t.Errorf("%v, %v", j, err)
+	}
+	for _, text := range []string{"", "{}", `{"format":9,"run":"r","plan":"p-1","shard":4}`, `{"format":1,"run":"r","plan":"p-2","shard":4}`, `{"format":1,"run":"r","plan":"p-1","shard":4,"count":1}`, `{"format":1,"run":"r","plan":"p-1","shard":4,"count":1}` + "\n{"} {
+		damage(t, dir+"/p-1/shard-00004.jsonl", text)
+		if _, err := unsettled(dir); cooper.KindOf(err) != cooper.KindInvalid {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func damage(t *testing.T, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ignoring is a store that heeds no condition.
+type ignoring struct{ Bucket }
+
+func (b ignoring) Remove(ctx context.Context, p permit.Permit, rs []store.Removal) []error {
+	rs = slices.Clone(rs)
+	for i := range rs {
+		rs[i].IfMatch = ""
+	}
+	return b.Bucket.Remove(ctx, p, rs)
+}
