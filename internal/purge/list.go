@@ -42,7 +42,7 @@ func ReadList(ctx context.Context, r io.Reader, format string, memory int64, dir
 	sorter := extsort.New(extsort.Options{Memory: memory, Dir: dir})
 	feeder := sorter.Feeder()
 	scan := bufio.NewScanner(r)
-	scan.Buffer(make([]byte, 0, 64<<10), maxEntry)
+	scan.Buffer(make([]byte, 0, maxEntry), maxEntry)
 	scan.Split(splitAt(end))
 	n := 0
 	err := func() error {

@@ -66,7 +66,7 @@ func TestAnswersToRemovals(t *testing.T) {
 		"no word of one, then done":   {[]string{rows(a), rows(b)}, " ", 2},
 		"no word of one, ever":        {[]string{rows(a), rows()}, " invalid", 0},
 		"word of another":             {[]string{rows(a, b, deleted("c", "1"))}, "", 0},
-		"word of another version":     {[]string{rows(a, deleted("b", "2"))}, " invalid", 0},
+		"word of another version":     {[]string{rows(a, deleted("b", "2"))}, "invalid invalid", 0},
 		"no id, but only one version": {[]string{rows(a, "<Deleted><Key>b</Key></Deleted>")}, " ", 1},
 		"both done and refused":       {[]string{rows(a, b, refusedRow("b", "1", "AccessDenied"))}, " denied", 1},
 		"a code that is empty":        {[]string{rows(a, refusedRow("b", "1", ""))}, " invalid", 1},

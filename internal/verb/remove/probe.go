@@ -32,7 +32,7 @@ func (t *Target) probe(ctx context.Context, p permit.Permit) (err error) {
 	}
 	own := store.Removal{Key: key, VersionID: id}
 	defer func() {
-		err = errors.Join(err, t.bucket.Remove(context.WithoutCancel(ctx), p, []store.Removal{own})[0])
+		err = errors.Join(err, t.bucket.Remove(ctx, p, []store.Removal{own})[0])
 	}()
 	wrong := own
 	wrong.IfMatch = aStranger

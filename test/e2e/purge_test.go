@@ -16,6 +16,8 @@ import (
 
 	"cooper/internal/store/fault"
 	"cooper/internal/store/mem"
+	"cooper/internal/store/storetest"
+	"cooper/test/versity"
 )
 
 // assassin is a server that can kill who asks it, and on which somebody else writes.
@@ -216,5 +218,55 @@ func TestPurgeOf100000(t *testing.T) {
 	}
 	if n := w.server.Counts()["DeleteObjects"]; n > 240 {
 		t.Errorf("%d requests to remove 100,000 versions", n)
+	}
+}
+
+// TestPurgeOnARealServer purges where others wrote the server: one with versions,
+// and one without, which takes conditions and does not heed them.
+func TestPurgeOnARealServer(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("a real server takes a while")
+	}
+	endpoint := versity.Start(t)
+	_, ws := pair(t)
+	run := func(code int, args ...string) string {
+		t.Helper()
+		cmd := command(t.Context(), endpoint, ws, args...)
+		cmd.Env = append(cmd.Env, "AWS_ACCESS_KEY_ID="+versity.AccessKey, "AWS_SECRET_ACCESS_KEY="+versity.SecretKey)
+		out, err := cmd.CombinedOutput()
+		if got := cmd.ProcessState.ExitCode(); got != code {
+			t.Errorf("cooper %s: exit code %d, want %d: %v\n%s", strings.Join(args, " "), got, code, err, out)
+		}
+		return string(out)
+	}
+	for _, versioning := range []string{"Enabled", ""} {
+		bucket := "lab" + strings.ToLower(versioning)
+		lab := storetest.NewClient(endpoint, versity.AccessKey, versity.SecretKey, bucket)
+		lab.CreateBucket(t)
+		if versioning != "" {
+			lab.SetVersioning(t, versioning)
+		}
+		lab.Put(t, "q/kept", []byte("one"))
+		for i := range 30 {
+			lab.Put(t, fmt.Sprintf("p/%d/ü +%%", i%20), []byte(fmt.Sprint(i)))
+		}
+		if versioning != "" {
+			lab.Delete(t, "p/3/ü +%")
+		}
+		args := []string{"purge", "run", "s3://" + bucket + "/p/", "--list", "--share-stop", "100%", "--yes"}
+		if versioning == "" {
+			if out := run(4, args...); !strings.Contains(out, "although its ETag was another") {
+				t.Errorf("a store that heeds no conditions: %s", out)
+			}
+			args = append(args, "--unguarded")
+		}
+		want := map[string]string{"Enabled": "31 remove done", "": "20 remove done"}[versioning]
+		if out := run(0, args...); !strings.Contains(out, want) {
+			t.Errorf("versioning %q: %s", versioning, out)
+		}
+		if out := run(0, "snapshot", "s3://"+bucket, "--list", "--json"); !strings.Contains(out, `"versions":1,"delete_markers":0`) {
+			t.Errorf("versioning %q: %s", versioning, out)
+		}
 	}
 }
