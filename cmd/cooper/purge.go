@@ -20,14 +20,14 @@ import (
 
 // purgeFlags say what to remove from a bucket.
 type purgeFlags struct {
-	source                     sourceFlags
-	versions, olderThan        string
-	keys, keysFormat, sql      string
-	protect                    []string
-	share, deleted             string
-	unguarded, planOnly, yes   bool
-	apply                      applyFlags
-	bucket, prefix, listedKeys string // from the argument; what --keys was when it was read
+	source                   sourceFlags
+	versions, olderThan      string
+	keys, keysFormat, sql    string
+	protect                  []string
+	share, deleted           string
+	unguarded, planOnly, yes bool
+	apply                    applyFlags
+	bucket, prefix           string // from the argument
 }
 
 func (a *app) purgeCmd() *cobra.Command {

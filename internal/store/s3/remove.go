@@ -138,7 +138,7 @@ func (b *Bucket) settle(rs []store.Removal, left []int, answer []removed, errs [
 		if !asked {
 			return left, malformed("word of removing %s, which nobody asked for", clip(row.key, 200))
 		}
-		err, passing := b.verdict(&rs[i], row)
+		passing, err := b.verdict(&rs[i], row)
 		switch {
 		case passing && !settled[i]:
 			if v, _ := judge(err); again == nil || v == retry.Slow {
@@ -158,22 +158,22 @@ func (b *Bucket) settle(rs []store.Removal, left []int, answer []removed, errs [
 
 // verdict is what a store's word on one removal means; passing tells that
 // another attempt may say otherwise.
-func (b *Bucket) verdict(r *store.Removal, row *removed) (err error, passing bool) {
+func (b *Bucket) verdict(r *store.Removal, row *removed) (passing bool, err error) {
 	where := b.where(r.Key, r.VersionID)
 	if row.code == "" {
 		if err := rightVersion(r, row.marker); err != nil {
-			return final(err, where), false
+			return false, final(err, where)
 		}
-		return nil, false
+		return false, nil
 	}
 	if r.IfMatch == "" && gone(row.code) {
-		return nil, false
+		return false, nil
 	}
 	f := &failure{status: statusOfCode(row.code), code: row.code, message: row.message}
 	if v, _ := judge(f); v != retry.Stop {
-		return f, true
+		return true, f
 	}
-	return final(f, where), false
+	return false, final(f, where)
 }
 
 // rightVersion is an error if a store hid the current version behind a delete

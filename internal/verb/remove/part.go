@@ -45,6 +45,7 @@ type keyed struct {
 func (t *Target) divide(actions []cooper.Action, outs []cooper.Outcome) ([]*part, error) {
 	var parts []*part
 	var p *part
+	before := "" // the last key
 	for i := range actions {
 		a := &actions[i]
 		where := cooper.Quote(a.Version.Key)
@@ -68,9 +69,10 @@ func (t *Target) divide(actions []cooper.Action, outs []cooper.Outcome) ([]*part
 			parts = append(parts, p)
 		}
 		if newKey {
-			if p.index[a.Version.Key] != nil {
-				return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "the plan has the versions of a key apart from each other"}
+			if a.Version.Key <= before { // a look goes through them in order
+				return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "the plan's keys are not in order"}
 			}
+			before = a.Version.Key
 			k := &keyed{key: a.Version.Key, byID: map[string]*item{}}
 			p.keys = append(p.keys, k)
 			p.index[k.key] = k
@@ -185,14 +187,16 @@ func (p *part) remove(ctx context.Context, pm permit.Permit, items []*item) erro
 		}
 		errs := p.bucket.Remove(ctx, pm, rs)
 		some[0].out.Requests++
+		var missing []*item
 		for i, it := range some {
-			err := errs[i]
-			if rs[i].IfMatch != "" && cooper.KindOf(err) == cooper.KindMissing {
-				err = p.recheck(ctx, it)
-			}
-			if err := it.came(err); err != nil {
+			if rs[i].IfMatch != "" && cooper.KindOf(errs[i]) == cooper.KindMissing {
+				missing = append(missing, it)
+			} else if err := it.came(errs[i]); err != nil {
 				return err
 			}
+		}
+		if err := p.recheck(ctx, missing); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -212,19 +216,31 @@ func (it *item) came(err error) error {
 	return nil
 }
 
-// recheck finds out what became of a null version of whose key the store says
+// recheck finds out what became of null versions of whose keys the store says
 // that nothing is current: the answer to an earlier attempt may have been lost,
-// or a delete marker hides the version.
-func (p *part) recheck(ctx context.Context, it *item) error {
-	it.out.Requests++
-	_, err := p.bucket.Head(ctx, store.Ref{Key: it.Version.Key, VersionID: cooper.NullVersion}, 0)
-	if cooper.KindOf(err) == cooper.KindMissing {
+// or a delete marker hides them.
+func (p *part) recheck(ctx context.Context, items []*item) error {
+	again := &part{Target: p.Target}
+	for _, it := range items {
+		now := *it
+		now.present, now.out = false, new(cooper.Outcome)
+		again.keys = append(again.keys, &keyed{key: it.Version.Key, items: []*item{&now}, byID: map[string]*item{it.Version.VersionID: &now}})
+	}
+	if len(items) == 0 {
 		return nil
 	}
-	if err == nil {
-		err = &cooper.Error{Kind: cooper.KindChanged, Where: cooper.Quote(it.Version.Key), Message: "is not the current version any more"}
+	if err := again.look(ctx); err != nil {
+		return err
 	}
-	return err
+	for i, it := range items {
+		it.out.Requests += again.keys[i].items[0].out.Requests
+		if again.keys[i].items[0].present {
+			it.fail(cooper.KindChanged, "is not the current version any more")
+		} else {
+			it.done("")
+		}
+	}
+	return nil
 }
 
 func (it *item) done(method string) {

@@ -159,6 +159,8 @@ func TestRefusals(t *testing.T) {
 	w.put("p/k", "1")
 	w.put("other/k", "1")
 	good := w.actions("p/", "Enabled")[0]
+	other := good
+	other.Version.Key = "p/l"
 	h := header()
 	tg := w.target(t.TempDir(), "Enabled")
 	if err := tg.Check(h); err != nil {
@@ -187,7 +189,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	for name, as := range map[string][]cooper.Action{"twice": {good, good}} {
+	for name, as := range map[string][]cooper.Action{"twice": {good, good}, "out of order": {other, good}} {
 		if _, err := w.commit(context.Background(), w.target(t.TempDir(), "Enabled"), as); cooper.KindOf(err) != cooper.KindInvalid {
 			t.Errorf("%s: %v", name, err)
 		}
