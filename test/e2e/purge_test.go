@@ -87,7 +87,7 @@ func purgeWorld(t *testing.T, versioning string, n int) (*world, *assassin) {
 // and the ledger must tell of every version once.
 func TestKillPurge(t *testing.T) {
 	t.Parallel()
-	rounds := 16
+	rounds := 8
 	if testing.Short() {
 		rounds = 3
 	}
