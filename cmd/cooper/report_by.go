@@ -103,14 +103,15 @@ func (a *app) showCompare(r *report.Report) {
 	if len(c.Prefixes) == 0 {
 		return
 	}
-	b := &bars{out: a.stdout, heads: []string{"", "ADDED", "REMOVED", "REPLACED", "GROWN"}}
+	b := &bars{out: a.stdout, heads: []string{"", "ADDED", "REMOVED", "REPLACED", "CHANGED", "GROWN"}}
 	for i := range c.Prefixes[:min(most, len(c.Prefixes))] {
 		p := &c.Prefixes[i]
 		name := p.Prefix
 		if name == "" {
 			name = "(no prefix)"
 		}
-		b.row(0, name, -1, term.Count(p.Added.Count), term.Count(p.Removed.Count), term.Count(p.Replaced.Count), signed(p.Grown, term.Bytes))
+		b.row(0, name, -1, term.Count(p.Added.Count), term.Count(p.Removed.Count), term.Count(p.Replaced.Count),
+			term.Bytes(p.Added.Bytes+p.Removed.Bytes+p.Replaced.Bytes), signed(p.Grown, term.Bytes))
 	}
 	if n := len(c.Prefixes) - most; n > 0 {
 		b.more(0, term.Count(int64(n))+" more")

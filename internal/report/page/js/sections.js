@@ -127,6 +127,7 @@ function comparison(report) {
   if (!c) return null;
   const delta = (name, d) => figure(name, plural(d.count, 'key'), bytes(d.bytes));
   const grown = p => el('span', { class: p.grown > 0 ? 'up' : p.grown < 0 ? 'down' : null }, change(p.grown, bytes));
+  const changed = p => p.added.bytes + p.replaced.bytes + p.removed.bytes;
   const part = name => [
     { head: name[0].toUpperCase() + name.slice(1), number: true, value: p => p[name].bytes,
       show: p => [bytes(p[name].bytes), el('span', { class: 'basis' }, plural(p[name].count, 'key'))] },
@@ -141,8 +142,9 @@ function comparison(report) {
     (c.prefixes || []).length ? table('Where it changed most', [
       { head: 'Prefix', value: p => p.prefix, class: 'name', show: p => p.prefix ? named(p.prefix, 48) : el('i', {}, 'no prefix') },
       ...part('added'), ...part('replaced'), ...part('removed'),
+      { head: 'Changed', number: true, value: changed, show: p => bytes(changed(p)) },
       { head: 'Grown', number: true, value: p => p.grown, show: grown },
-    ], c.prefixes, {}) : null);
+    ], c.prefixes, { sort: 4 }) : null);
 }
 
 function notes(report) {
