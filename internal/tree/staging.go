@@ -116,6 +116,9 @@ func (s *Staging) Discard(id cooper.Identity) error {
 	return err
 }
 
+// formerPart ended the names of files being staged in earlier versions.
+const formerPart = ".part"
+
 // clear removes what is staged, and nothing else that may lie there.
 func (s *Staging) clear() error {
 	files, err := s.fs.ReadDir(stagingDir)
@@ -123,7 +126,7 @@ func (s *Staging) clear() error {
 		return err
 	}
 	for _, f := range files {
-		if !f.IsFile() || !isHash(f.Name) {
+		if !f.IsFile() || !isHash(strings.TrimSuffix(f.Name, formerPart)) {
 			continue
 		}
 		if err := s.fs.Remove(stagingDir + "/" + f.Name); err != nil {

@@ -115,9 +115,12 @@ func TestStagedBytesThatNobodyWants(t *testing.T) {
 	if n := staged(t, dir); n < 20 { // but for those in flight
 		t.Fatalf("only %d objects were staged", n)
 	}
-	// As a kill while bytes arrive leaves it.
-	if err := save(filepath.Join(dir, ".cooper", "staging", "0123.part"), []byte("half")); err != nil {
-		t.Fatal(err)
+	// As a kill while bytes arrive leaves it, now and in earlier versions.
+	half := strings.Repeat("0123", 10)
+	for _, name := range []string{half, half + ".part"} {
+		if err := save(filepath.Join(dir, ".cooper", "staging", name), []byte("half")); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for _, v := range w.server.Versions("lab") {
 		w.server.DeleteVersion("lab", v.Key, v.VersionID)
