@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -180,7 +181,11 @@ func (a *app) backupRollbackCmd() *cobra.Command {
 		Long: `Moves files between mirror and history so that the mirror shows a snapshot that
 the tree followed before; no network is needed where the bytes are there. What the
 mirror showed goes to history. Afterwards the tree is pinned: backup run refuses
-until it is told --forward, so that tonight's cron job does not undo it.`,
+until it is told --forward, so that tonight's cron job does not undo it.
+
+Where the tree does not have the bytes of then any more, as a prune deleted them or
+they are damaged, and the mirror shows another version of the key, it is refused
+unless --fetch is given; cooper apply carries out the plan all the same.`,
 		Example: `  cooper backup status /data/backup
   cooper backup rollback /data/backup --to s-20261119T0100
   cooper backup run s3://bucket /data/backup --inventory … --forward`,
@@ -221,6 +226,11 @@ func (a *app) backupRollback(ctx context.Context, dir string, f *rollbackFlags) 
 		})
 		if err != nil {
 			return err
+		}
+		if n := h.Skipped[backup.SkippedNewer].Count; n > 0 && !f.planOnly {
+			return &cooper.Error{Kind: cooper.KindRefused, Where: d.tree.Dir(),
+				Message: fmt.Sprintf("the mirror would not be as it was then: of %s, it would keep other contents, as the tree does not have those of then any more", term.Plural(n, "key")),
+				Remedy:  "Give --fetch to get what the bucket still has. To go back without them: cooper apply " + h.ID}
 		}
 		return a.applyPlanned(ctx, d, ran{Plan: &h}, f.planOnly)
 	})

@@ -91,6 +91,17 @@ func (e *emitter) absent(r *catalog.Row) {
 	e.pruned = max(e.pruned, treeop.PrunedOn(r))
 }
 
+// stays counts the version that the mirror goes on showing in place of one that
+// is absent.
+func (e *emitter) stays(rows []catalog.Row) {
+	for i := range rows {
+		if rows[i].Place == catalog.Mirror {
+			v := versionOf(&rows[i])
+			e.skip1(SkippedNewer, &v)
+		}
+	}
+}
+
 func (e *emitter) skip(why string, vs []cooper.Version) {
 	for i := range vs {
 		e.skip1(why, &vs[i])

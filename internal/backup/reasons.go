@@ -25,4 +25,5 @@ const (
 	SkippedMissing   = "missing"   // versions whose bytes the tree does not have
 	SkippedDamaged   = "damaged"   // versions whose bytes in the tree are known to be wrong
 	SkippedPruned    = "pruned"    // versions whose bytes the tree does not have any more, as a prune deleted them
+	SkippedNewer     = "newer"     // versions that a rollback leaves in the mirror, as the ones to come in their place are missing, pruned or damaged; those count, too
 )

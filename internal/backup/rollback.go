@@ -130,6 +130,7 @@ func (b *backwards) decide(rows []catalog.Row) error {
 		default:
 			if !b.fetch {
 				b.out.absent(want)
+				b.out.stays(rows)
 				return nil
 			}
 			if err := b.out.add(treeop.Fetch, &v, want, treeop.Args{To: catalog.Mirror, Reason: New}); err != nil {
