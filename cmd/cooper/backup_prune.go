@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"math"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -125,21 +121,9 @@ func (a *app) backupPrune(ctx context.Context, dir string, f *pruneFlags) error 
 	if err != nil {
 		return err
 	}
-	if f.planOnly {
-		return a.planned(ran{Plan: &h})
-	}
-	if !a.json {
-		if err := a.showPlan(h); err != nil {
-			return err
-		}
-	}
 	all := h.Totals[treeop.Prune]
-	if all.Count == 0 {
-		if a.json {
-			return a.emit(ran{Plan: &h})
-		}
-		a.say("Nothing is to be deleted.")
-		return nil
+	if ended, err := a.offer(h, all, f.planOnly); ended || err != nil {
+		return err
 	}
 	if may, err := a.mayPrune(ctx, h, f); err != nil || !may {
 		return err
@@ -193,51 +177,4 @@ func (a *app) mayPrune(ctx context.Context, h plan.Header, f *pruneFlags) (bool,
 		return true, nil
 	}
 	return a.mayDelete(ctx, h, h.Totals[treeop.Prune])
-}
-
-// mayDelete asks whether the versions of a plan may be deleted.
-func (a *app) mayDelete(ctx context.Context, h plan.Header, all plan.Tally) (bool, error) {
-	if h.Share.Exceeded() {
-		return true, nil
-	}
-	if a.json || !term.Person(a.stdin) {
-		err := error(&cooper.Error{Kind: cooper.KindRefused, Where: "plan " + h.ID, Message: "nothing was deleted, as there is nobody to ask",
-			Remedy: fmt.Sprintf("Carry the plan out with: cooper apply %s. In scripts, give --yes.", h.ID)})
-		if a.json {
-			err = errors.Join(err, a.emit(ran{Plan: &h}))
-		}
-		return false, err
-	}
-	yes, err := a.ask(ctx, fmt.Sprintf("Delete %s (%s) for good?", term.Plural(all.Count, "version"), term.Bytes(all.Bytes)))
-	if err == nil && !yes {
-		a.note("nothing was deleted; cooper apply %s would do it", h.ID)
-	}
-	return yes, err
-}
-
-// ask wants a yes or a no; anything but a yes is a no.
-func (a *app) ask(ctx context.Context, question string) (bool, error) {
-	fmt.Fprintf(a.stderr, "%s [y/N] ", question)
-	type reply struct {
-		line string
-		err  error
-	}
-	answer := make(chan reply, 1)
-	// Nothing ends a read from a terminal early; the process does, if a person
-	// interrupts instead of answering.
-	go func() {
-		line, err := bufio.NewReader(a.stdin).ReadString('\n')
-		answer <- reply{line, err}
-	}()
-	select {
-	case <-ctx.Done():
-		fmt.Fprintln(a.stderr)
-		return false, context.Cause(ctx)
-	case r := <-answer:
-		if r.err != nil && !errors.Is(r.err, io.EOF) && !errors.Is(r.err, os.ErrClosed) {
-			return false, &cooper.Error{Kind: cooper.KindInternal, Message: "the answer cannot be read", Err: r.err, Remedy: "give --yes"}
-		}
-		word := strings.ToLower(strings.TrimSpace(r.line))
-		return word == "y" || word == "yes", nil
-	}
 }

@@ -51,21 +51,9 @@ func (a *app) purge(ctx context.Context, arg string, f *purgeFlags) (err error) 
 	if err != nil {
 		return err
 	}
-	if f.planOnly {
-		return a.planned(ran{Plan: &h})
-	}
-	if !a.json {
-		if err := a.showPlan(h); err != nil {
-			return err
-		}
-	}
 	all := h.Totals[bucketop.Remove]
-	if all.Count == 0 {
-		if a.json {
-			return a.emit(ran{Plan: &h})
-		}
-		a.say("Nothing is to be deleted.")
-		return nil
+	if ended, err := a.offer(h, all, f.planOnly); ended || err != nil {
+		return err
 	}
 	if !f.yes && f.apply.confirm == "" {
 		if may, err := a.mayDelete(ctx, h, all); err != nil || !may {
