@@ -205,6 +205,52 @@ type Outcome struct {
 	Check  Check  `json:"check,omitempty"`
 	Method string `json:"method,omitempty"`
 	Hash   []byte `json:"hash,omitempty"`
+	// Content is what reading the version for its own sake has taught: of verbs
+	// that compress and measure.
+	Content *Content `json:"content,omitempty"`
+}
+
+// ContentState is what became of a version whose content was read.
+type ContentState string
+
+// The values of Content.State.
+const (
+	Rewritten ContentState = "rewritten" // stored anew, and proven to hold the same plain content
+	Found     ContentState = "found"     // stored in this form already
+	Sampled   ContentState = "sampled"   // tried out; nothing was stored
+	Left      ContentState = "left"      // not worth it; Reason says why
+)
+
+// Content is what was learnt of a version by reading it. Hashes and sizes of
+// the plain content are there only if all of it was read: PlainSize is -1
+// otherwise.
+type Content struct {
+	State ContentState `json:"state"`
+	// Reason is why it was left: "compressed already: gzip", "does not shrink", …
+	Reason string `json:"reason,omitempty"`
+	// PlainSize and StoredSize are in bytes; StoredSize is that of Stored.
+	PlainSize  int64 `json:"plain_size"`
+	StoredSize int64 `json:"stored_size"`
+	// SHA256 and SHA1 are of the plain content.
+	SHA256 []byte `json:"sha256,omitempty"`
+	SHA1   []byte `json:"sha1,omitempty"`
+	// Codec is how Stored is encoded, such as "zstd:3+aes256-cfb8"; a level of
+	// compression that is not known is left out.
+	Codec string `json:"codec,omitempty"`
+	// Format is what the plain content looks like, such as "text".
+	Format string `json:"format,omitempty"`
+	// Stored is the version that holds the content from now on: another one if
+	// State is Rewritten.
+	Stored Identity `json:"stored"`
+	// Trials are of Sampled.
+	Trials []Trial `json:"trials,omitempty"`
+}
+
+// Trial is what a content would come to in another form.
+type Trial struct {
+	Codec  string `json:"codec"`
+	Stored int64  `json:"stored_size"` // bytes
+	Nanos  int64  `json:"nanos"`       // of one core, to encode and to prove it
 }
 
 // HasPrefix tells whether key lies under prefix with the boundaries that

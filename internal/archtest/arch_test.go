@@ -75,6 +75,7 @@ func rules() []rule {
 		{of: in + "plan", only: []string{"cooper", in + "inventory"}, why: "a plan is data"},
 		{of: in + "ledger", only: []string{"cooper"}, why: "facts are data"},
 		{of: in + "codec", only: []string{"cooper"}, why: "a codec knows bytes, and nothing of where they come from"},
+		{of: in + "bucketop", only: []string{"cooper", in + "codec", in + "plan"}, why: "a language knows no speakers"},
 		{of: in + "tree/keypath", only: []string{"cooper"}, why: "the key mapping is pure"},
 		{of: in + "tree/catalog", only: []string{"cooper", in + "inventory", in + "permit", in + "tree"}, why: "the catalog can be read without the tree"},
 		{of: in + "verb", only: []string{"cooper", in + "store", in + "codec", in + "checksum", in + "tree", in + "treeop", in + "bucketop", in + "permit", in + "plan", in + "apply"}, why: "a verb cannot choose its targets"},

@@ -10,8 +10,16 @@ import (
 	"cooper/internal/plan"
 )
 
-// Remove removes one version of a bucket for good.
-const Remove = "remove"
+// The verbs.
+const (
+	// Remove removes one version of a bucket for good.
+	Remove = "remove"
+	// Rewrite stores a current version in another form, proves it, and lets the
+	// original go.
+	Rewrite = "rewrite"
+	// Measure reads a version and tells what it holds and would come to.
+	Measure = "measure"
+)
 
 // TargetKind is the kind of target that plans with these verbs have.
 const TargetKind = "bucket"
@@ -79,9 +87,13 @@ func Decode(m map[string]string) (Args, error) {
 		case name == argGuard && (value == string(ByETag) || value == string(ByLook)):
 			a.Guard = Guard(value)
 		default:
-			return a, &cooper.Error{Kind: cooper.KindInvalid, Message: "an argument that is not known: " + cooper.Quote(name+"="+value),
-				Remedy: "Make a new plan with this version of cooper."}
+			return a, unknownArgument(name, value)
 		}
 	}
 	return a, nil
+}
+
+func unknownArgument(name, value string) error {
+	return &cooper.Error{Kind: cooper.KindInvalid, Message: "an argument that is not known: " + cooper.Quote(name+"="+value),
+		Remedy: "Make a new plan with this version of cooper."}
 }

@@ -18,6 +18,7 @@ import (
 	"strings"
 
 	"cooper"
+	"cooper/internal/codec/sniff"
 	"cooper/internal/codec/zstd"
 )
 
@@ -135,4 +136,20 @@ func (c Chain) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 func (c *Chain) UnmarshalText(b []byte) (err error) {
 	*c, err = ParseChain(string(b))
 	return err
+}
+
+// Secret is how an application encrypts its objects below some prefix.
+type Secret struct {
+	Cipher Cipher
+	Key    *Key
+	// Expect is what plain contents look like; without it a wrong key would go
+	// unseen.
+	Expect *sniff.Expectations
+}
+
+// Keys tell the Secret of an object. Where it comes from is left to others.
+type Keys interface {
+	// For gives the secret of the object named key: KindMissing if there is none,
+	// and KindInvalid if nothing is declared that its content must look like.
+	For(key string) (Secret, error)
 }

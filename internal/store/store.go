@@ -40,8 +40,51 @@ type Object struct {
 	ChecksumType string
 	// Encryption is AES256, aws:kms, aws:kms:dsse, or empty.
 	Encryption string
+	// KMSKey is the key of KMS it is encrypted with, an ARN; BucketKey that a
+	// bucket key spares requests to KMS.
+	KMSKey    string
+	BucketKey bool
 	// Restore is the x-amz-restore header, empty if none.
 	Restore string
+	Headers Headers
+	// Tags is how many tags it has; Describer knows them.
+	Tags int
+	Lock Lock
+}
+
+// Headers are what S3 keeps for those who read an object and does not mind
+// itself.
+type Headers struct {
+	ContentEncoding, CacheControl, ContentDisposition, ContentLanguage string
+	Expires                                                            string // as it was given
+	Redirect                                                           string // of a website
+}
+
+// Lock is the object lock of a version.
+type Lock struct {
+	Mode      string // GOVERNANCE, COMPLIANCE, or empty for no retention
+	Until     cooper.Instant
+	LegalHold bool
+}
+
+// Holds tells whether a version must not be removed at the time now.
+func (l Lock) Holds(now cooper.Instant) bool {
+	return l.LegalHold || l.Mode != "" && l.Until > now
+}
+
+// Encryption is how a store is to encrypt what it is given. The zero value
+// leaves it to the bucket's default.
+type Encryption struct {
+	Method    string // AES256, aws:kms, aws:kms:dsse, or empty
+	KMSKey    string // an id, alias or ARN; empty: the account's own key
+	BucketKey bool
+}
+
+// Grant gives somebody a right to an object.
+type Grant struct {
+	// One of the three: a canonical user's id, the URI of a group, an address.
+	ID, URI, Email string
+	Permission     string // FULL_CONTROL, READ, READ_ACP or WRITE_ACP
 }
 
 // Ref names one version and the condition under which a request may succeed.
@@ -74,8 +117,19 @@ type Put struct {
 	Body        io.ReadSeeker
 	ContentType string
 	Metadata    map[string]string
+	Headers     Headers
+	Tags        map[string]string
+	// StorageClass is S3's name; empty is the store's default, STANDARD.
+	StorageClass string
+	Encryption   Encryption
+	// Grants are the ACL; none leaves it to the store: all to the owner.
+	Grants []Grant
+	Lock   Lock
 	// IfNoneMatch asks that nothing be there yet: KindConflict otherwise.
 	IfNoneMatch bool
+	// IfMatch asks that what is current have this ETag: KindChanged otherwise,
+	// also if nothing is there.
+	IfMatch string
 }
 
 // Writer writes objects.
@@ -144,6 +198,53 @@ type Upload struct {
 	Key, UploadID string
 	Initiated     cooper.Instant // when it was begun; zero where the store does not tell
 	StorageClass  string         // of the object it would become; empty where the store does not tell
+}
+
+// Describer tells what versions have beside what Head tells, and what a bucket
+// is set to. A store that knows nothing of one of these has none of it.
+type Describer interface {
+	Tags(ctx context.Context, ref Ref) (map[string]string, error)
+	// Grants are the ACL of a version, without the owner's right to everything.
+	Grants(ctx context.Context, ref Ref) ([]Grant, error)
+	Settings(ctx context.Context) (Settings, error)
+}
+
+// Settings are what a bucket is set to.
+type Settings struct {
+	// Grants: versions may have ACLs that count.
+	Grants bool
+	// Lock: object lock is enabled.
+	Lock bool
+	// Encryption is the default; its zero value: the store does not tell.
+	Encryption Encryption
+	// Owner is the canonical id of the bucket's owner; empty if not told.
+	Owner string
+}
+
+// Streamer writes objects whose size is not known beforehand.
+type Streamer interface {
+	// Begin begins an upload in parts; p.Size is an upper bound in bytes, which
+	// the sizes of parts follow from, and there is no p.Body. Nobody sees an
+	// object before Complete.
+	Begin(ctx context.Context, p Put) (Parts, error)
+	// Discard aborts an upload that an earlier process began; one that is not
+	// there any more is no error.
+	Discard(ctx context.Context, key, uploadID string) error
+}
+
+// Parts is an upload in parts under way. It is not for concurrent use; Complete
+// or Abort must be called.
+type Parts interface {
+	UploadID() string
+	// PartSize is how many bytes the next part must have, unless it is the last.
+	PartSize() int
+	// Part stores the next part; it keeps nothing of b. The store compares the
+	// bytes with their checksum.
+	Part(ctx context.Context, b []byte) error
+	// Complete makes the object under the conditions of the Put. After an answer
+	// that got lost it finds out whether the object is its own.
+	Complete(ctx context.Context) (Object, error)
+	Abort(ctx context.Context) error
 }
 
 // Uploads lists the multipart uploads of a bucket that are unfinished.
