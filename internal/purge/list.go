@@ -20,7 +20,7 @@ import (
 const (
 	Lines = "lines" // a key a line, as it is
 	NUL   = "nul"   // keys that end with a NUL byte, as `find -print0` writes them
-	JSON  = "json"  // a line for each: a string, or {"key": …, "version_id": …}
+	JSON  = "json"  // a line for each: a string, or {"key": …, "version_id": …} and nothing else
 )
 
 // maxEntry bounds an entry of a list, in bytes: a key has at most 1,024, and
@@ -105,6 +105,10 @@ func parseEntry(b []byte, format string) (c Choice, err error) {
 	return c, nil
 }
 
+// parseJSON reads a string, or an object that has a key and perhaps a version.
+// What it does not know it refuses: taken for a key alone, an entry that names a
+// version in other words would mean every version of the key. A version_id that
+// is null is one that an inventory does not tell, as in an answer in SQL.
 func parseJSON(b []byte) (c Choice, err error) {
 	if !utf8.Valid(b) {
 		return c, errors.New("it is not UTF-8")
@@ -112,20 +116,62 @@ func parseJSON(b []byte) (c Choice, err error) {
 	b = bytes.TrimSpace(b)
 	if bytes.HasPrefix(b, []byte(`"`)) {
 		c.Any = true
-		return c, json.Unmarshal(b, &c.Key)
-	}
-	var entry struct {
-		Key     string  `json:"key"`
-		Version *string `json:"version_id"`
-	}
-	if err := json.Unmarshal(b, &entry); err != nil {
+		c.Key, err = unquote(b)
 		return c, err
 	}
-	c.Key, c.Any = entry.Key, entry.Version == nil
-	if !c.Any {
-		c.VersionID = *entry.Version
+	if !json.Valid(b) || !bytes.HasPrefix(b, []byte("{")) {
+		return c, errors.New("it is neither a string nor an object")
 	}
+	members := json.NewDecoder(bytes.NewReader(b))
+	if _, err := members.Token(); err != nil {
+		return c, err
+	}
+	seen := map[string]bool{}
+	for members.More() {
+		name, err := members.Token()
+		if err != nil {
+			return c, err
+		}
+		var value json.RawMessage
+		if err := members.Decode(&value); err != nil {
+			return c, err
+		}
+		field, _ := name.(string)
+		switch {
+		case seen[field]:
+			return c, fmt.Errorf("it has %q twice", field)
+		case field == "key":
+			c.Key, err = unquote(value)
+		case field == "version_id" && string(value) != "null":
+			c.VersionID, err = unquote(value)
+		case field != "version_id":
+			err = fmt.Errorf("it has %q; what is known is key and version_id", field)
+		}
+		if err != nil {
+			return c, err
+		}
+		seen[field] = true
+	}
+	c.Any = !seen["version_id"]
 	return c, nil
+}
+
+// unquote reads a string of JSON. Half a surrogate pair, which would be read as
+// another sign, is refused.
+func unquote(b []byte) (s string, err error) {
+	var p *string
+	if err := json.Unmarshal(b, &p); err != nil {
+		return "", err
+	}
+	if p == nil {
+		return "", errors.New("null where a text belongs")
+	}
+	const sign = "\ufffd"
+	meant := strings.Count(string(b), sign) + strings.Count(strings.ToLower(string(b)), `\ufffd`)
+	if strings.Count(*p, sign) > meant {
+		return "", errors.New("it has half of a character")
+	}
+	return *p, nil
 }
 
 // encodeChoice makes a record that sorts as its key does: no key is a prefix of

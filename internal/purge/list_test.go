@@ -45,6 +45,8 @@ func TestReadList(t *testing.T) {
 		{NUL, "a\nb\x00c\x00", `"a\nb" "c"`},
 		{JSON, `"a\u0000b"` + "\n" + `{"key":"a","version_id":"v2"}` + "\n" + `{"key":"a"}` + "\n\"a\\u0001\"\n", `"a" "a"@v2 "a\x00b" "a\x01"`},
 		{JSON, `{"key":"a","version_id":""}`, `"a"@`},
+		{JSON, `{"key":"a","version_id":null}`, `"a"@`}, // as an answer in SQL has it
+		{JSON, `"\ufffd\ud83d\ude00"`, "\"\ufffd😀\""},
 	} {
 		got, err := ReadList(context.Background(), strings.NewReader(c.text), c.format, 1<<20, t.TempDir())
 		if err != nil {
@@ -58,7 +60,12 @@ func TestReadList(t *testing.T) {
 	for format, texts := range map[string][]string{
 		Lines: {"a\n\nb", "\xff\n", strings.Repeat("a", maxEntry+1)},
 		NUL:   {"\x00", "a\x00\x00"},
-		JSON:  {"a", "{}", `""`, "[]", `{"key":1}`, "\n"},
+		JSON: {"a", "{}", `""`, "[]", `{"key":1}`, "\n",
+			// Taken for a key alone, these would mean every version of it.
+			`{"Key":"a","VersionId":"v1"}`, `{"key":"a","versionid":"v1"}`, `{"key":"a","version":"v1"}`,
+			`{"key":"a","key":"b"}`, `{"key":"a","version_id":"1","version_id":"2"}`, `{"key":"a"}{"key":"b"}`,
+			// Half a character would be read as another sign, and so as another key.
+			`"a\ud800"`, `{"key":"a\udc00b"}`},
 		"csv": {""},
 	} {
 		for _, text := range texts {
@@ -119,6 +126,8 @@ func TestFromSQL(t *testing.T) {
 	}
 	for sql, kind := range map[string]cooper.Kind{
 		"SELECT 1 AS x": cooper.KindUsage, "SELEC": cooper.KindUsage, "SELECT 'a' AS key) UNION ALL (SELECT 'b'": "", "DROP TABLE x": cooper.KindUsage,
+		// Every version of the keys would be meant.
+		"SELECT 'a' AS key, min('v1')": cooper.KindUsage, "SELECT 'a' AS key, 'v1' AS version": cooper.KindUsage,
 	} {
 		c, err := FromSQL(context.Background(), e, sql)
 		if err == nil {

@@ -11,8 +11,10 @@ import (
 	"cooper/internal/query"
 )
 
-// FromSQL runs a query and takes its answer for choices: a column key, and if
-// there is one, version_id. Other columns are passed over. A version_id that is NULL stands for a
+// FromSQL runs a query and takes its answer for choices: a column key alone, or
+// key and version_id, and then other columns are passed over. A key beside others
+// that are no version_id is refused: one of them may have been meant for it, and
+// without it every version of the key would be chosen. A version_id that is NULL stands for a
 // version whose id the inventory does not tell. Close the choices when done.
 func FromSQL(ctx context.Context, e query.Engine, sql string) (Choices, error) {
 	sql = strings.TrimRight(sql, "; \t\r\n")
@@ -29,8 +31,12 @@ func FromSQL(ctx context.Context, e query.Engine, sql string) (Choices, error) {
 			Remedy: `Let it have one, and version_id where single versions are meant: SELECT key, version_id FROM version WHERE …`}
 	}
 	wanted := "key"
-	if slices.Contains(names, "version_id") {
+	switch {
+	case slices.Contains(names, "version_id"):
 		wanted = "key, version_id"
+	case len(names) > 1:
+		return nil, &cooper.Error{Kind: cooper.KindUsage, Where: "--sql", Message: "the answer has no column called version_id, but others beside key: every version of the keys would be meant",
+			Remedy: `Name the one with single versions, as in SELECT key, max(version_id) AS version_id …; or select key alone.`}
 	}
 	// Text sorts bytewise in the engine. The line ends keep a comment in the
 	// query from swallowing what follows.

@@ -62,7 +62,8 @@ func openJournal(dir string, h plan.Header) (*journal, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, local(name, err)
 	}
-	// What stands behind the last line end was cut off by a crash.
+	// What stands behind the last line end was cut off by a crash; settle takes
+	// it away.
 	whole := b[:bytes.LastIndexByte(b, '\n')+1]
 	for line := range strings.Lines(string(whole)) {
 		n, err := strconv.Atoi(strings.TrimSuffix(line, "\n"))
@@ -70,11 +71,6 @@ func openJournal(dir string, h plan.Header) (*journal, error) {
 			return nil, damaged(name, err)
 		}
 		j.done[n] = true
-	}
-	if len(whole) < len(b) {
-		if err := os.Truncate(name, int64(len(whole))); err != nil {
-			return nil, local(name, err)
-		}
 	}
 	return j, nil
 }
@@ -129,11 +125,14 @@ func shardName(n int) string { return fmt.Sprintf("%s%05d%s", shardPrefix, n, sh
 func settle(dir, id string, shard int) error {
 	dir = filepath.Join(dir, id)
 	name := filepath.Join(dir, doneName)
-	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return local(name, err)
 	}
-	_, err = fmt.Fprintf(f, "%d\n", shard)
+	end, err := wholeLines(f)
+	if err == nil {
+		_, err = f.WriteAt(fmt.Appendf(nil, "%d\n", shard), end)
+	}
 	if err == nil {
 		err = f.Sync()
 	}
@@ -148,6 +147,29 @@ func settle(dir, id string, shard int) error {
 		return local(shardFile, err)
 	}
 	return nil
+}
+
+// wholeLines cuts off what stands behind the last line end, and gives the size
+// that is left: with a number behind it, half a line would name another shard,
+// which would then never be done.
+func wholeLines(f *os.File) (int64, error) {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return 0, err
+	}
+	end := size
+	for last := []byte{0}; end > 0; end-- {
+		if _, err := f.ReadAt(last, end-1); err != nil {
+			return 0, err
+		}
+		if last[0] == '\n' {
+			break
+		}
+	}
+	if end < size {
+		err = f.Truncate(end)
+	}
+	return end, err
 }
 
 // unsettled reads what came of shards whose facts may be missing, of all plans.

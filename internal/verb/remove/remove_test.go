@@ -261,6 +261,14 @@ func TestJournal(t *testing.T) {
 	if j, err = openJournal(dir, h); err != nil || !j.done[12] || j.done[1] {
 		t.Errorf("%v, %v", j, err)
 	}
+	// Recovery settles what is owed before the plan is begun again.
+	damage(t, dir+"/p-1/done", "3\n1")
+	if err := tg.Settled(context.Background(), h.ID, 12); err != nil {
+		t.Fatal(err)
+	}
+	if j, err = openJournal(dir, h); err != nil || !j.done[3] || !j.done[12] || j.done[112] {
+		t.Errorf("after a line that was cut off: %v, %v", j, err)
+	}
 	for _, text := range []string{"", "{}", `{"format":9,"run":"r","plan":"p-1","shard":4}`, `{"format":1,"run":"r","plan":"p-2","shard":4}`, `{"format":1,"run":"r","plan":"p-1","shard":4,"count":1}`, `{"format":1,"run":"r","plan":"p-1","shard":4,"count":1}` + "\n{"} {
 		damage(t, dir+"/p-1/shard-00004.jsonl", text)
 		if _, err := unsettled(dir); cooper.KindOf(err) != cooper.KindInvalid {
