@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"hash"
 	"io"
 	"os"
 
@@ -111,7 +112,7 @@ func (f *purgeFlags) registerPlan(cmd *cobra.Command) {
 	fl.StringVar(&f.olderThan, "older-than", "", "only versions of this age: 12h, 30d, 2w, 1y (365 days)")
 	fl.StringVar(&f.keys, "keys", "", "only the keys in this file")
 	fl.StringVar(&f.keysFormat, "keys-format", purge.Lines, "of --keys: lines (a key a line, as it is), nul, or json (a line each: a string, or {\"key\", \"version_id\"})")
-	fl.StringVar(&f.sql, "sql", "", "only what this query over the workspace answers: a column key, and version_id for single versions")
+	fl.StringVar(&f.sql, "sql", "", "only what this query over the workspace answers: a column key, and version_id for single versions; the table version is the snapshot planned from")
 	fl.StringArrayVar(&f.protect, "protect", nil, "never anything below this prefix, where * stands for any one folder (may be repeated)")
 	fl.StringVar(&f.share, "share-stop", "", "the share of the snapshot's versions, or of their bytes, that may go before the plan's digest is asked for (default 10%)")
 	fl.BoolVar(&f.unguarded, "unguarded", false, "also null versions that the store cannot keep apart from one written in the instant of their removal")
@@ -146,42 +147,55 @@ func (f *purgeFlags) checked(arg string) (p purge.Policy, err error) {
 	case f.sql != "":
 		p.Chosen = "SQL: " + f.sql
 	case f.keys != "":
-		sum, err := fileSum(f.keys)
-		if err != nil {
+		if p.Chosen, err = f.sum(); err != nil {
 			return p, err
 		}
-		p.Chosen = "keys: " + f.keysFormat + " with the SHA-256 " + sum
 	}
 	return p, p.Check()
 }
 
 const defaultShare = 0.1
 
-// fileSum is the SHA-256 of a file, in hex.
-func fileSum(name string) (sum string, err error) {
-	file, err := openKeys(name)
+// sum reads the list of keys and says which it is.
+func (f *purgeFlags) sum() (list string, err error) {
+	file, err := openKeys(f.keys)
 	if err != nil {
 		return "", err
 	}
 	defer finally(&err, file.Close)
 	h := sha256.New()
 	if _, err := io.Copy(h, file); err != nil {
-		return "", err
+		return "", usage("--keys "+cooper.Quote(f.keys)+" cannot be read: "+err.Error(), "")
 	}
-	return hex.EncodeToString(h.Sum(nil)), nil
+	return f.chosen(h), nil
 }
 
+// chosen says in a policy which list of keys was read.
+func (f *purgeFlags) chosen(h hash.Hash) string {
+	return "keys: " + f.keysFormat + " with the SHA-256 " + hex.EncodeToString(h.Sum(nil))
+}
+
+// openKeys opens the list of keys. It is read twice, which takes a file.
 func openKeys(name string) (*os.File, error) {
-	f, err := os.Open(name)
+	info, err := os.Stat(name)
+	if err == nil && !info.Mode().IsRegular() {
+		return nil, usage("--keys "+cooper.Quote(name)+" is no file", "Write the keys to a file first: a pipe can be read only once.")
+	}
+	var f *os.File
+	if err == nil {
+		f, err = os.Open(name)
+	}
 	if err != nil {
 		return nil, &cooper.Error{Kind: cooper.KindUsage, Where: "--keys " + cooper.Quote(name), Message: "cannot be read", Err: err}
 	}
 	return f, nil
 }
 
-// choices opens what --keys or --sql name; nil for neither. done follows when
-// they have been read.
-func (a *app) choices(ctx context.Context, ws *workspace.Workspace, f *purgeFlags) (from purge.Choices, done func() error, err error) {
+// choices opens what --keys or --sql name; nil for neither. Of versions the query
+// sees those of the snapshot that is planned from: what another one says, of
+// another day or bucket, must choose nothing. done follows when they have been
+// read.
+func (a *app) choices(ctx context.Context, ws *workspace.Workspace, f *purgeFlags, policy *purge.Policy, snapshot string) (from purge.Choices, done func() error, err error) {
 	none := func() error { return nil }
 	if f.keys == "" && f.sql == "" {
 		return nil, none, nil
@@ -201,9 +215,14 @@ func (a *app) choices(ctx context.Context, ws *workspace.Workspace, f *purgeFlag
 			return nil, cleared, err
 		}
 		defer finally(&err, file.Close)
-		from, err = purge.ReadList(ctx, file, f.keysFormat, memory/8, temp)
+		h := sha256.New()
+		from, err = purge.ReadList(ctx, io.TeeReader(file, h), f.keysFormat, memory/8, temp)
 		if err != nil {
 			return nil, cleared, err
+		}
+		if f.chosen(h) != policy.Chosen {
+			err := usage("--keys "+cooper.Quote(f.keys)+" has changed while it was read", "Give a file that nobody writes to.")
+			return nil, cleared, errors.Join(err, from.Close())
 		}
 		return from, func() error { return errors.Join(from.Close(), cleared()) }, nil
 	}
@@ -212,7 +231,7 @@ func (a *app) choices(ctx context.Context, ws *workspace.Workspace, f *purgeFlag
 		return nil, cleared, err
 	}
 	closed := func() error { return errors.Join(db.Close(), cleared()) }
-	if err := db.Views(ctx, query.Sources{Workspace: ws.Dir()}); err != nil {
+	if err := db.Views(ctx, query.Sources{Workspace: ws.Dir(), Snapshot: snapshot}); err != nil {
 		return nil, closed, err
 	}
 	if from, err = purge.FromSQL(ctx, db, f.sql); err != nil {

@@ -89,7 +89,7 @@ func (a *app) purgePlan(ctx context.Context, ws *workspace.Workspace, f *purgeFl
 	if got := snap.Meta().Bucket; got != f.bucket {
 		return h, usage("snapshot "+snap.Meta().ID+" is one of the bucket "+cooper.Quote(got), "Take one of s3://"+f.bucket+".")
 	}
-	from, done, err := a.choices(ctx, ws, f)
+	from, done, err := a.choices(ctx, ws, f, &policy, snap.Meta().ID)
 	defer finally(&err, done)
 	if err != nil {
 		return h, err

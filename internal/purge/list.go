@@ -52,7 +52,7 @@ func ReadList(ctx context.Context, r io.Reader, format string, memory int64, dir
 			}
 			c, err := parseEntry(scan.Bytes(), format)
 			if err != nil {
-				return &cooper.Error{Kind: cooper.KindUsage, Where: fmt.Sprintf("--keys, entry %d", n), Err: err, Remedy: "Odd keys can be given with --keys-format json or nul."}
+				return &cooper.Error{Kind: cooper.KindUsage, Where: fmt.Sprintf("--keys, entry %d", n), Err: err, Remedy: remedyOf(format)}
 			}
 			key, data := encodeChoice(c)
 			if err := feeder.Add(ctx, key, data); err != nil {
@@ -73,6 +73,13 @@ func ReadList(ctx context.Context, r io.Reader, format string, memory int64, dir
 		return nil, errors.Join(err, sorter.Close())
 	}
 	return &sorted{sorter: sorter, merge: merge}, nil
+}
+
+func remedyOf(format string) string {
+	if format == JSON {
+		return `An entry is a string, for all versions of a key, or {"key": …, "version_id": …} for one of them.`
+	}
+	return "Odd keys can be given with --keys-format json or nul."
 }
 
 // splitAt cuts at a byte; what stands behind the last one counts, too, unless it

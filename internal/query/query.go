@@ -45,13 +45,15 @@ type Column struct {
 //	outcome   what came of each action          (Workspace)
 //	run       what came of each run             (Workspace)
 //	snapshot  the snapshots                     (Workspace)
-//	version   every version of every snapshot   (Workspace)
+//	version   every version of every snapshot   (Workspace, Snapshot)
 //	plan      the plans                         (Workspace)
 //	action    every action of every plan        (Workspace)
 //	catalog   every version that a tree knows   (Catalogs)
 type Sources struct {
 	// Workspace is its directory; empty for none.
 	Workspace string
+	// Snapshot is the id of the one whose rows version has; empty for all.
+	Snapshot string
 	Catalogs  []Catalog
 }
 

@@ -39,7 +39,13 @@ func plainColumns(list string) [][3]string {
 	return cs
 }
 
-func views() []view {
+// views are those of a workspace; version has the rows of the snapshot alone, if
+// one is named.
+func views(snapshot string) []view {
+	snapshots := "s" + anID
+	if snapshot != "" {
+		snapshots = globLiteral(snapshot) + "/"
+	}
 	versionColumns := [][3]string{
 		{fromFile, "snapshot", "VARCHAR"}, {"key", "key", "VARCHAR"},
 		{versionIDText, "version_id", "VARCHAR"}, {etagText, "etag", "VARCHAR"},
@@ -54,7 +60,7 @@ func views() []view {
 			bytes BIGINT, requests BIGINT, checked VARCHAR, method VARCHAR, hash BLOB`)},
 		{name: ledger.Run, files: "ledger/run/*.parquet", columns: plainColumns(`run VARCHAR, plan VARCHAR, mission VARCHAR, target VARCHAR, began TIMESTAMPTZ, ended TIMESTAMPTZ,
 			status VARCHAR, counts VARCHAR, bytes BIGINT, requests BIGINT, message VARCHAR`)},
-		{name: "version", files: "snapshot/s" + anID + "versions-*.parquet", columns: versionColumns},
+		{name: "version", files: "snapshot/" + snapshots + "versions-*.parquet", columns: versionColumns},
 		{name: "action", files: "plan/p" + anID + "actions-*.parquet", columns: actionColumns},
 		{name: "snapshot", files: "snapshot/s" + anID + "meta.json",
 			json: `id: 'VARCHAR', source: 'VARCHAR', bucket: 'VARCHAR', taken_at: 'TIMESTAMPTZ', created: 'TIMESTAMPTZ', complete: 'BOOLEAN', versions: 'BIGINT',
@@ -75,7 +81,7 @@ func (e *engine) Views(ctx context.Context, s query.Sources) error {
 		if err := ledger.Open(filepath.Join(s.Workspace, "ledger")).Recover(ctx); err != nil {
 			return err
 		}
-		for _, v := range views() {
+		for _, v := range views(s.Snapshot) {
 			var there bool
 			if err := e.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM glob(?)", v.pattern(s.Workspace)).Scan(&there); err != nil {
 				return failed(ctx, err)

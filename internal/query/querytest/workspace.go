@@ -108,6 +108,19 @@ func testWorkspace(t *testing.T, e query.Engine) {
 		[]any{runID, int64(0), "failed", "denied", nil, day, []byte{1}}, []any{runID, int64(1), "failed", "denied", nil, day, []byte{1}})
 	expect(t, e, "SELECT run, status, counts->>'failed/denied', ended FROM run", []any{runID, "finished", "2", nil})
 
+	// One snapshot of several.
+	const laterID = "s-20261121T010000Z-4f1c"
+	must(t, os.CopyFS(filepath.Join(ws, "snapshot", laterID), os.DirFS(filepath.Join(ws, "snapshot", snapshotID))))
+	expect(t, e, "SELECT count(DISTINCT snapshot) FROM version", []any{int64(2)})
+	for _, id := range []string{laterID, snapshotID} {
+		must(t, e.Views(ctx, query.Sources{Workspace: ws, Snapshot: id}))
+		expect(t, e, "SELECT DISTINCT snapshot FROM version", []any{id})
+	}
+	must(t, e.Views(ctx, query.Sources{Workspace: ws, Snapshot: "s-20261122T010000Z-4f1c"}))
+	expect(t, e, "SELECT count(*) FROM version", []any{int64(0)})
+	must(t, os.RemoveAll(filepath.Join(ws, "snapshot", laterID)))
+	must(t, e.Views(ctx, query.Sources{Workspace: ws}))
+
 	// Compacting changes no answer, and what is written later is seen.
 	must(t, l.Compact(ctx))
 	must(t, l.WriteOutcomes(ctx, runID, 2, planID, "/backup", []cooper.Outcome{{Action: 9, Status: cooper.Done}}))
