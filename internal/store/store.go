@@ -11,6 +11,8 @@ package store
 import (
 	"context"
 	"io"
+	"strings"
+	"unicode/utf8"
 
 	"cooper"
 	"cooper/internal/permit"
@@ -148,10 +150,24 @@ type Removal struct {
 	// version, whatever VersionID says, has this ETag. Some stores ignore it and
 	// remove all the same. Empty: no condition.
 	IfMatch string
+	// Once keeps the removal from being sent again: what fails in a way that may
+	// pass, throttling too, is an error, and it is not known whether the version
+	// is there. For null versions that can be overwritten: by the time of a
+	// second attempt they may be others.
+	Once bool
 }
 
 // MaxRemovals is how many versions one request can remove.
 const MaxRemovals = 1000
+
+// Alone tells whether a key is removed by a request of its own: whether XML, in
+// which one request names many, might not carry it as it is, also at stores that
+// are careless about blanks and control characters.
+func Alone(key string) bool {
+	return !utf8.ValidString(key) || key != strings.TrimSpace(key) || strings.ContainsFunc(key, func(r rune) bool {
+		return r < ' ' || r == 0x7f || r == utf8.RuneError || r >= 0x80 && r < 0xa0 || r&0xfffe == 0xfffe
+	})
+}
 
 // Remover removes versions for good.
 type Remover interface {

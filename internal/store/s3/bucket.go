@@ -74,8 +74,13 @@ func (b *Bucket) where(key, version string) string {
 // do repeats attempt until it succeeds or there is no hope, each time within
 // the limiter's bounds.
 func (b *Bucket) do(ctx context.Context, where string, attempt func(context.Context) error) error {
+	return b.doAs(ctx, b.policy, where, attempt)
+}
+
+// doAs is do with another policy.
+func (b *Bucket) doAs(ctx context.Context, p retry.Policy, where string, attempt func(context.Context) error) error {
 	renewed := false
-	err := retry.Do(ctx, b.policy, func(ctx context.Context) error {
+	err := retry.Do(ctx, p, func(ctx context.Context) error {
 		if err := b.limit.Acquire(ctx); err != nil {
 			return err
 		}

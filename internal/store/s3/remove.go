@@ -5,8 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
-	"unicode/utf8"
+	"time"
 
 	"cooper"
 	"cooper/internal/permit"
@@ -24,25 +23,37 @@ type removed struct {
 
 // Remove removes versions, up to store.MaxRemovals with one request. Keys that
 // XML cannot carry go one by one. Only what failed in a way that passes is sent
-// again, and what the store said nothing about.
+// again, and what the store said nothing about; nothing that is to be sent once.
 func (b *Bucket) Remove(ctx context.Context, p permit.Permit, rs []store.Removal) []error {
 	errs := make([]error, len(rs))
 	seen := make(map[[2]string]bool, len(rs))
-	var many []int
+	var onceMany, once, alone, many []int
 	for i := range rs {
 		r := &rs[i]
 		name := [2]string{r.Key, r.VersionID}
+		single := store.Alone(r.Key) || store.Alone(r.VersionID)
 		switch err := checkRemoval(p, r, b.where(r.Key, r.VersionID)); {
 		case err != nil:
 			errs[i] = err
 		case seen[name]:
 			errs[i] = &cooper.Error{Kind: cooper.KindInternal, Where: b.where(r.Key, r.VersionID), Message: "was to be removed twice at once"}
-		case inXML(r.Key) && inXML(r.VersionID):
-			many = append(many, i)
+		case single && r.Once:
+			once = append(once, i)
+		case single:
+			alone = append(alone, i)
+		case r.Once:
+			onceMany = append(onceMany, i)
 		default:
-			errs[i] = b.removeOne(ctx, *r)
+			many = append(many, i)
 		}
 		seen[name] = true
+	}
+	// What is to be sent once does not wait for what is repeated.
+	for some := range slices.Chunk(onceMany, store.MaxRemovals) {
+		b.removeMany(ctx, rs, some, errs)
+	}
+	for _, i := range slices.Concat(once, alone) {
+		errs[i] = b.removeOne(ctx, rs[i])
 	}
 	for some := range slices.Chunk(many, store.MaxRemovals) {
 		b.removeMany(ctx, rs, some, errs)
@@ -62,21 +73,26 @@ func checkRemoval(p permit.Permit, r *store.Removal, where string) error {
 	return checkRef(store.Ref{Key: r.Key, IfMatch: r.IfMatch}, where)
 }
 
-// inXML tells whether text arrives in XML as it was sent, also at stores that
-// are careless about blanks and control characters.
-func inXML(s string) bool {
-	if !utf8.ValidString(s) || s != strings.TrimSpace(s) {
-		return false
+// policyOf says how a removal is repeated. A token that had expired got it
+// nowhere: that may be tried again in any case.
+func (b *Bucket) policyOf(r *store.Removal) retry.Policy {
+	p := b.policy
+	if r.Once {
+		p.Judge = func(err error) (retry.Verdict, time.Duration) {
+			var f *failure
+			if errors.As(err, &f) && f.renewed {
+				return retry.Again, 0
+			}
+			return retry.Stop, 0
+		}
 	}
-	return !strings.ContainsFunc(s, func(r rune) bool {
-		return r < ' ' || r == 0x7f || r == utf8.RuneError || r >= 0x80 && r < 0xa0 || r&0xfffe == 0xfffe
-	})
+	return p
 }
 
 // removeOne removes a version with a request of its own.
 func (b *Bucket) removeOne(ctx context.Context, r store.Removal) error {
 	where := b.where(r.Key, r.VersionID)
-	return b.do(ctx, where, func(ctx context.Context) error {
+	return b.doAs(ctx, b.policyOf(&r), where, func(ctx context.Context) error {
 		got, err := b.client.removeOne(ctx, r)
 		var f *failure
 		if errors.As(err, &f) && f.err == nil && r.IfMatch == "" && gone(f.code) {
@@ -90,10 +106,10 @@ func (b *Bucket) removeOne(ctx context.Context, r store.Removal) error {
 }
 
 // removeMany removes the versions of rs at some, and puts what came of them
-// into errs.
+// into errs. All of them are to be sent once, or none.
 func (b *Bucket) removeMany(ctx context.Context, rs []store.Removal, some []int, errs []error) {
 	left := slices.Clone(some)
-	err := b.do(ctx, b.where("", ""), func(ctx context.Context) error {
+	err := b.doAs(ctx, b.policyOf(&rs[some[0]]), b.where("", ""), func(ctx context.Context) error {
 		batch := make([]store.Removal, len(left))
 		for n, i := range left {
 			batch[n] = rs[i]
@@ -177,14 +193,15 @@ func (b *Bucket) verdict(r *store.Removal, row *removed) (passing bool, err erro
 }
 
 // rightVersion is an error if a store hid the current version behind a delete
-// marker instead of removing the version it was told.
+// marker instead of removing the version it was told: one that ends a run, as it
+// would do so to every key.
 func rightVersion(r *store.Removal, marker string) error {
 	if marker == "" || marker == r.VersionID {
 		return nil
 	}
-	return &cooper.Error{Kind: cooper.KindInvalid, Where: cooper.Quote(r.Key),
+	return &cooper.Error{Kind: cooper.KindRefused, Where: cooper.Quote(r.Key),
 		Message: "the store wrote the delete marker " + clip(marker, 100) + " instead of removing version " + clip(r.VersionID, 100),
-		Remedy:  "this store does not remove single versions: do not purge there"}
+		Remedy:  "This store does not remove single versions: do not purge there. Removing the delete marker brings the object back."}
 }
 
 // gone tells of codes that say that a version is not there.

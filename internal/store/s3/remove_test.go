@@ -71,7 +71,7 @@ func TestAnswersToRemovals(t *testing.T) {
 		"both done and refused":       {[]string{rows(a, b, refusedRow("b", "1", "AccessDenied"))}, " denied", 1},
 		"a code that is empty":        {[]string{rows(a, refusedRow("b", "1", ""))}, " invalid", 1},
 		"an unknown code":             {[]string{rows(a, refusedRow("b", "1", "Whatever"))}, " invalid", 1},
-		"a marker was written":        {[]string{rows(a, "<Deleted><Key>b</Key><VersionId>1</VersionId><DeleteMarker>true</DeleteMarker><DeleteMarkerVersionId>9</DeleteMarkerVersionId></Deleted>")}, " invalid", 1},
+		"a marker was written":        {[]string{rows(a, "<Deleted><Key>b</Key><VersionId>1</VersionId><DeleteMarker>true</DeleteMarker><DeleteMarkerVersionId>9</DeleteMarkerVersionId></Deleted>")}, " refused", 1},
 		"the marker was removed":      {[]string{rows(a, "<Deleted><Key>b</Key><VersionId>1</VersionId><DeleteMarker>true</DeleteMarker><DeleteMarkerVersionId>1</DeleteMarkerVersionId></Deleted>")}, " ", 1},
 		"no XML":                      {[]string{"<html>"}, "invalid invalid", 0},
 		"an error as a success":       {[]string{"<Error><Code>InternalError</Code></Error>", rows(a, b)}, " ", 2},

@@ -3,6 +3,7 @@ package remove
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"cooper"
 	"cooper/internal/bucketop"
@@ -79,6 +80,9 @@ func (t *Target) divide(actions []cooper.Action, outs []cooper.Outcome) ([]*part
 		}
 		k := p.keys[len(p.keys)-1]
 		it := &item{Action: a, args: args, out: &outs[i]}
+		if args.Guard == bucketop.ByETag && a.Version.ETag == "" {
+			return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "nothing to be compared: the plan has no ETag"}
+		}
 		if k.byID[a.Version.VersionID] != nil {
 			return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "the plan has version " + cooper.Quote(a.Version.VersionID) + " twice"}
 		}
@@ -93,6 +97,10 @@ func (t *Target) divide(actions []cooper.Action, outs []cooper.Outcome) ([]*part
 func (p *part) run(ctx context.Context, pm permit.Permit) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	// Before the look: nothing is to come between that and the removals.
+	if err := p.probeOdd(ctx, pm); err != nil {
+		return err
 	}
 	if err := p.look(ctx); err != nil {
 		return err
@@ -175,31 +183,55 @@ func (k *keyed) obstacle(it *item) string {
 
 // remove sends the removals and takes in what came of them.
 func (p *part) remove(ctx context.Context, pm permit.Permit, items []*item) error {
-	for len(items) > 0 {
-		some := items[:min(len(items), store.MaxRemovals)]
-		items = items[len(some):]
-		rs := make([]store.Removal, len(some))
-		for i, it := range some {
-			rs[i] = store.Removal{Key: it.Version.Key, VersionID: it.Version.VersionID}
-			if it.args.Guard == bucketop.ByETag {
-				rs[i].IfMatch = it.Version.ETag
+	for some := range slices.Chunk(items, store.MaxRemovals) {
+		for attempt := 1; len(some) > 0; attempt++ {
+			unsure, err := p.send(ctx, pm, some)
+			if err == nil {
+				some, err = p.again(ctx, unsure, attempt)
 			}
-		}
-		errs := p.bucket.Remove(ctx, pm, rs)
-		some[0].out.Requests++
-		var missing []*item
-		for i, it := range some {
-			if rs[i].IfMatch != "" && cooper.KindOf(errs[i]) == cooper.KindMissing {
-				missing = append(missing, it)
-			} else if err := it.came(errs[i]); err != nil {
+			if err != nil {
 				return err
 			}
 		}
-		if err := p.recheck(ctx, missing); err != nil {
-			return err
-		}
 	}
 	return nil
+}
+
+// doubt is a removal of which it is not known what became of it, and why not.
+type doubt struct {
+	*item
+	err error
+}
+
+// send sends removals once, and gives those of null versions that must be looked
+// at again.
+func (p *part) send(ctx context.Context, pm permit.Permit, items []*item) (unsure []doubt, err error) {
+	rs := make([]store.Removal, len(items))
+	for i, it := range items {
+		rs[i] = store.Removal{Key: it.Version.Key, VersionID: it.Version.VersionID, Once: p.overwritable(it)}
+		if it.args.Guard == bucketop.ByETag {
+			rs[i].IfMatch = it.Version.ETag
+		}
+	}
+	errs := p.bucket.Remove(ctx, pm, rs)
+	items[0].out.Requests++
+	for i, it := range items {
+		switch kind := cooper.KindOf(errs[i]); {
+		case rs[i].IfMatch != "" && kind == cooper.KindMissing,
+			rs[i].Once && (kind == cooper.KindStore || kind == cooper.KindTimeout || kind == cooper.KindInvalid):
+			unsure = append(unsure, doubt{it, errs[i]})
+		default:
+			if err := it.came(errs[i]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return unsure, nil
+}
+
+// overwritable tells whether an upload may take the place of a version.
+func (p *part) overwritable(it *item) bool {
+	return it.Version.VersionID == cooper.NullVersion && p.opt.Versioning != "Enabled"
 }
 
 // came takes in what came of a removal. An error is one that ends the run.
@@ -216,31 +248,52 @@ func (it *item) came(err error) error {
 	return nil
 }
 
-// recheck finds out what became of null versions of whose keys the store says
-// that nothing is current: the answer to an earlier attempt may have been lost,
-// or a delete marker hides them.
-func (p *part) recheck(ctx context.Context, items []*item) error {
-	again := &part{Target: p.Target}
-	for _, it := range items {
-		now := *it
+// mostAttempts is how often a removal that came to nothing is sent. The looks in
+// between wait for a store that is throttling or out of order.
+const mostAttempts = 20
+
+// again looks at null versions of whose removal it is not known what became, and
+// gives those that are to be sent again. The answer may have been lost, and
+// somebody have written the key anew: then they are gone. Where the store says
+// that nothing is current, a delete marker may hide them.
+func (p *part) again(ctx context.Context, unsure []doubt, attempt int) (once []*item, err error) {
+	if len(unsure) == 0 {
+		return nil, nil
+	}
+	fresh := &part{Target: p.Target}
+	for _, d := range unsure {
+		now := *d.item
 		now.present, now.out = false, new(cooper.Outcome)
-		again.keys = append(again.keys, &keyed{key: it.Version.Key, items: []*item{&now}, byID: map[string]*item{it.Version.VersionID: &now}})
+		fresh.keys = append(fresh.keys, &keyed{key: d.Version.Key, items: []*item{&now}, byID: map[string]*item{d.Version.VersionID: &now}})
 	}
-	if len(items) == 0 {
-		return nil
+	if err := fresh.look(ctx); err != nil {
+		return nil, err
 	}
-	if err := again.look(ctx); err != nil {
-		return err
-	}
-	for i, it := range items {
-		it.out.Requests += again.keys[i].items[0].out.Requests
-		if again.keys[i].items[0].present {
-			it.fail(cooper.KindChanged, "is not the current version any more")
-		} else {
-			it.done("")
+	for i, d := range unsure {
+		k := fresh.keys[i]
+		now := k.items[0]
+		d.out.Requests += now.out.Requests
+		present := now.present
+		k.judge()
+		if why := k.obstacle(now); !now.settled && now.args.Last && why != "" {
+			now.fail(cooper.KindConflict, why)
+		}
+		switch {
+		case !present:
+			d.done("")
+		case now.settled:
+			d.fail(now.out.Kind, now.out.Message)
+		case cooper.KindOf(d.err) == cooper.KindMissing:
+			d.fail(cooper.KindChanged, "is not the current version any more")
+		case attempt >= mostAttempts, cooper.KindOf(d.err) == cooper.KindInvalid:
+			if err := d.came(d.err); err != nil {
+				return nil, err
+			}
+		default:
+			once = append(once, d.item)
 		}
 	}
-	return nil
+	return once, nil
 }
 
 func (it *item) done(method string) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"cooper"
+	"cooper/internal/bucketop"
 	"cooper/internal/permit"
 	"cooper/internal/store"
 )
@@ -20,8 +21,35 @@ const aStranger = "00000000000000000000000000000000"
 // another. It does so on an object of its own, which it writes and removes
 // again, under a key that bears the run's id: nothing else can be hit, whatever
 // the store makes of the condition.
-func (t *Target) probe(ctx context.Context, p permit.Permit) (err error) {
-	key := t.opt.Prefix + probeName + p.Run()
+func (t *Target) probe(ctx context.Context, p permit.Permit) error {
+	return t.probeOn(ctx, p, t.opt.Prefix+probeName+p.Run())
+}
+
+// probeOdd is the probe for keys that are removed by a request of their own,
+// which a store may take in another way. It is done once, when such a key comes.
+func (p *part) probeOdd(ctx context.Context, pm permit.Permit) error {
+	for _, k := range p.keys {
+		for _, it := range k.items {
+			if it.args.Guard == bucketop.ByETag && store.Alone(k.key) {
+				return p.probeAlone(ctx, pm)
+			}
+		}
+	}
+	return nil
+}
+
+func (t *Target) probeAlone(ctx context.Context, p permit.Permit) error {
+	t.alone.Lock()
+	defer t.alone.Unlock()
+	if t.probedAlone {
+		return nil
+	}
+	err := t.probeOn(ctx, p, t.opt.Prefix+probeName+p.Run()+" ") // the blank makes it such a key
+	t.probedAlone = err == nil
+	return err
+}
+
+func (t *Target) probeOn(ctx context.Context, p permit.Permit, key string) (err error) {
 	o, err := t.bucket.Put(ctx, store.Put{Key: key, Body: bytes.NewReader(nil)})
 	if err != nil {
 		return cannotRefuse(t.opt.Path, "a probe cannot be written", err)

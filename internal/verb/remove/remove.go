@@ -27,6 +27,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"cooper"
@@ -68,6 +69,9 @@ type Target struct {
 	opt     Options
 	journal *journal // of the plan under way; nil before Begin
 	run     string
+
+	alone       sync.Mutex // held during the probe for keys that go alone
+	probedAlone bool
 }
 
 var _ apply.Target = (*Target)(nil)

@@ -183,6 +183,7 @@ func TestRefusals(t *testing.T) {
 		"another verb":          {Verb: "fetch", Version: good.Version, Args: good.Args},
 		"an unknown argument":   {Verb: bucketop.Remove, Version: good.Version, Args: map[string]string{"reason": "", "quick": "yes"}},
 		"a guard of another id": {Verb: bucketop.Remove, Version: good.Version, Args: bucketop.Args{Guard: bucketop.ByLook}.Encode()},
+		"no ETag to compare":    {Verb: bucketop.Remove, Version: cooper.Version{Identity: cooper.Identity{Key: "p/k", VersionID: "null"}}, Args: bucketop.Args{Guard: bucketop.ByETag}.Encode()},
 		"null without a guard":  {Verb: bucketop.Remove, Version: cooper.Version{Identity: cooper.Identity{Key: "p/k", VersionID: "null"}}, Args: bucketop.Args{}.Encode()},
 	} {
 		if _, err := w.commit(context.Background(), w.target(t.TempDir(), "Enabled"), []cooper.Action{a}); cooper.KindOf(err) != cooper.KindInvalid {
@@ -282,6 +283,38 @@ func damage(t *testing.T, name, text string) {
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// TestProbeOfKeysThatGoAlone: that a store compares ETags in removals of many
+// says nothing of the request that removes one.
+func TestProbeOfKeysThatGoAlone(t *testing.T) {
+	for _, key := range []string{"p/k", "p/k\x01"} {
+		w := newWorld(t, "", mem.Options{})
+		w.put(key, "1")
+		tg := w.target(t.TempDir(), "")
+		tg.bucket = ignoringAlone{w.bucket}
+		outs, err := w.commit(context.Background(), tg, w.actions("p/", ""))
+		if store.Alone(key) {
+			if cooper.KindOf(err) != cooper.KindRefused || !strings.Contains(err.Error(), "although its ETag was another") || w.left() != key+"@null latest\n" {
+				t.Errorf("%q: %v, left: %s", key, err, w.left())
+			}
+		} else if err != nil || statuses(outs) != "done" {
+			t.Errorf("%q: %v, %v", key, outs, err)
+		}
+	}
+}
+
+// ignoringAlone heeds conditions of many removals, not of a single one.
+type ignoringAlone struct{ Bucket }
+
+func (b ignoringAlone) Remove(ctx context.Context, p permit.Permit, rs []store.Removal) []error {
+	rs = slices.Clone(rs)
+	for i := range rs {
+		if store.Alone(rs[i].Key) {
+			rs[i].IfMatch = ""
+		}
+	}
+	return b.Bucket.Remove(ctx, p, rs)
 }
 
 // ignoring is a store that heeds no condition.

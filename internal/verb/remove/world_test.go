@@ -48,10 +48,11 @@ type world struct {
 
 	mu      sync.Mutex
 	trace   []string
-	before  func(op string)    // called before each request is served
-	crashAt int                // the number of the request, from 1 on, after which nothing is heard any more
-	deaf    bool               // it is not even served
-	cancel  context.CancelFunc // what dies
+	before  func(op string)             // called before each request is served
+	harm    func(request string) string // what goes wrong with a request, as traced: its answer is "lost", the store is "busy", or "failing"; nil: nothing
+	crashAt int                         // the number of the request, from 1 on, after which nothing is heard any more
+	deaf    bool                        // it is not even served
+	cancel  context.CancelFunc          // what dies
 	dead    bool
 }
 
@@ -93,6 +94,19 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		}
 		w.cancel()
 		panic(http.ErrAbortHandler)
+	}
+	if w.harm != nil {
+		switch w.harm(w.trace[len(w.trace)-1]) {
+		case "lost":
+			w.srv.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		case "busy":
+			rw.WriteHeader(http.StatusServiceUnavailable)
+			return
+		case "failing":
+			rw.WriteHeader(http.StatusInternalServerError)
+			return
+		}
 	}
 	w.srv.ServeHTTP(rw, r)
 }
