@@ -30,6 +30,7 @@ func (a *app) ledgerCmd() *cobra.Command {
 		Long: `Runs one SQL statement over the facts. There is a view for each table:
 
   outcome   one row for each action of each run: what came of it
+  content   what was learnt of each version that was compressed or measured
   run       one row for each run
   snapshot  one row for each snapshot of the workspace
   version   every version in every snapshot of the workspace

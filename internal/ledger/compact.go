@@ -22,14 +22,26 @@ import (
 // replaces are being removed. Readers of *.parquet do not see it.
 const folding = ".folding"
 
+// folded are the tables that Compact folds, and how the rows of several files
+// become one file.
+var folded = []table{
+	{Content, foldRows[contentRow]},
+	{Outcome, foldRows[outcomeRow]},
+}
+
+type table struct {
+	name string
+	fold func(ctx context.Context, f *os.File, meta map[string]string, inputs []string) error
+}
+
 // rowsAGroup bounds the memory that compacting takes.
 const rowsAGroup = 128 << 10
 
-// shardName is the file of a shard's outcomes.
+// shardName is the file of a shard in a table.
 func shardName(run string, shard int) string { return fmt.Sprintf("%s-%05d%s", run, shard, suffix) }
 
-// Compact folds the outcome files of each run that has several into one,
-// RUN.parquet. It does nothing while another process compacts. A run that still
+// Compact folds the files of outcomes, and those of contents, of each run that has
+// several into one, RUN.parquet. It does nothing while another process compacts. A run that still
 // goes on may be folded, too: later shards are folded in later.
 //
 // The order, for each run, and why a crash between any two steps is harmless:
@@ -50,43 +62,71 @@ func (l *Ledger) Compact(ctx context.Context) error {
 		if err := l.recover(ctx); err != nil {
 			return err
 		}
-		names, err := l.outcomeFiles()
-		if err != nil {
-			return err
-		}
-		for len(names) > 0 {
-			run := runOf(names[0])
-			n := slices.IndexFunc(names, func(s string) bool { return runOf(s) != run })
-			if n < 0 {
-				n = len(names)
+		for _, t := range folded {
+			if err := l.compact(ctx, t); err != nil {
+				return err
 			}
-			if n > 1 {
-				if err := l.build(ctx, run, names[:n]); err != nil {
-					return err
-				}
-				if err := l.finish(run); err != nil {
-					return err
-				}
-			}
-			names = names[n:]
 		}
 		return nil
 	})
 }
 
-// Recover ends what a crash interrupted in Compact, so that no facts are
-// missing from sight. Call it before querying; it costs one look at a directory.
-func (l *Ledger) Recover(ctx context.Context) error {
-	left, err := filepath.Glob(filepath.Join(escape(l.dir), Outcome, "*"+folding))
-	if err != nil || len(left) == 0 {
+func (l *Ledger) compact(ctx context.Context, t table) error {
+	names, err := l.shardFiles(t.name)
+	if err != nil {
 		return err
 	}
-	return l.alone(func() error { return l.recover(ctx) })
+	for len(names) > 0 {
+		run := runOf(names[0])
+		n := slices.IndexFunc(names, func(s string) bool { return runOf(s) != run })
+		if n < 0 {
+			n = len(names)
+		}
+		if n > 1 {
+			if err := l.build(ctx, t, run, names[:n]); err != nil {
+				return err
+			}
+			if err := l.finish(t.name, run); err != nil {
+				return err
+			}
+		}
+		names = names[n:]
+	}
+	return nil
+}
+
+// Recover ends what a crash interrupted in Compact, so that no facts are
+// missing from sight. Call it before querying; it costs one look at each
+// directory.
+func (l *Ledger) Recover(ctx context.Context) error {
+	for _, t := range folded {
+		left, err := l.left(t.name)
+		if err != nil {
+			return err
+		}
+		if len(left) > 0 {
+			return l.alone(func() error { return l.recover(ctx) })
+		}
+	}
+	return nil
+}
+
+// left lists the runs whose compacting a crash interrupted when their files were
+// whole.
+func (l *Ledger) left(table string) (runs []string, err error) {
+	names, err := filepath.Glob(filepath.Join(escape(l.dir), table, "*"+folding))
+	if err != nil {
+		return nil, local(l.dir, err)
+	}
+	for _, n := range names {
+		runs = append(runs, strings.TrimSuffix(filepath.Base(n), suffix+folding))
+	}
+	return runs, nil
 }
 
 // alone calls f unless another process is compacting.
 func (l *Ledger) alone(f func() error) error {
-	if _, err := os.Lstat(filepath.Join(l.dir, Outcome)); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(l.dir); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	name := filepath.Join(l.dir, "lock")
@@ -110,16 +150,18 @@ func (l *Ledger) alone(f func() error) error {
 }
 
 func (l *Ledger) recover(ctx context.Context) error {
-	left, err := filepath.Glob(filepath.Join(escape(l.dir), Outcome, "*"+folding))
-	if err != nil {
-		return local(l.dir, err)
-	}
-	for _, name := range left {
-		if err := ctx.Err(); err != nil {
+	for _, t := range folded {
+		runs, err := l.left(t.name)
+		if err != nil {
 			return err
 		}
-		if err := l.finish(strings.TrimSuffix(filepath.Base(name), suffix+folding)); err != nil {
-			return err
+		for _, run := range runs {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := l.finish(t.name, run); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -127,8 +169,8 @@ func (l *Ledger) recover(ctx context.Context) error {
 
 // build does steps 1 and 2: it writes the rows of the files of a run to the
 // run's .folding file.
-func (l *Ledger) build(ctx context.Context, run string, names []string) error {
-	dir := filepath.Join(l.dir, Outcome)
+func (l *Ledger) build(ctx context.Context, t table, run string, names []string) error {
+	dir := filepath.Join(l.dir, t.name)
 	held := map[int]bool{}
 	var inputs []string
 	for _, n := range names {
@@ -144,28 +186,34 @@ func (l *Ledger) build(ctx context.Context, run string, names []string) error {
 			held[s] = true
 		}
 		if fresh {
-			inputs = append(inputs, n)
+			inputs = append(inputs, filepath.Join(dir, n))
 		}
 	}
 	meta := map[string]string{shardsKey: ranges(slices.Sorted(maps.Keys(held)))}
-	return l.create(Outcome, run+suffix+folding, func(f *os.File) error {
-		w := parquet.NewGenericWriter[outcomeRow](f, append(writerOptions(meta), parquet.MaxRowsPerRowGroup(rowsAGroup))...)
-		for _, n := range inputs {
-			err := readOutcomes(ctx, filepath.Join(dir, n), func(rows []outcomeRow) error {
-				_, err := w.Write(rows)
-				return err
-			})
-			if err != nil {
-				return err
-			}
+	return l.create(t.name, run+suffix+folding, func(f *os.File) error { return t.fold(ctx, f, meta, inputs) })
+}
+
+// foldRows writes the rows of all inputs to f.
+func foldRows[T any, P interface {
+	*T
+	tidy()
+}](ctx context.Context, f *os.File, meta map[string]string, inputs []string) error {
+	w := parquet.NewGenericWriter[T](f, append(writerOptions(meta), parquet.MaxRowsPerRowGroup(rowsAGroup))...)
+	for _, name := range inputs {
+		err := readShards[T, P](ctx, name, func(rows []T) error {
+			_, err := w.Write(rows)
+			return err
+		})
+		if err != nil {
+			return err
 		}
-		return w.Close()
-	})
+	}
+	return w.Close()
 }
 
 // finish does steps 3 and 4 for the .folding file of a run.
-func (l *Ledger) finish(run string) error {
-	dir := filepath.Join(l.dir, Outcome)
+func (l *Ledger) finish(table, run string) error {
+	dir := filepath.Join(l.dir, table)
 	name := filepath.Join(dir, run+suffix)
 	shards, err := shardsIn(name + folding)
 	if err != nil {
@@ -185,9 +233,9 @@ func (l *Ledger) finish(run string) error {
 	return syncDir(dir)
 }
 
-// hasShard tells whether the outcomes of a shard are in the ledger.
-func (l *Ledger) hasShard(run string, shard int) (bool, error) {
-	dir := filepath.Join(l.dir, Outcome)
+// hasShard tells whether the facts of a shard are in a table.
+func (l *Ledger) hasShard(table, run string, shard int) (bool, error) {
+	dir := filepath.Join(l.dir, table)
 	if _, err := os.Lstat(filepath.Join(dir, shardName(run, shard))); err == nil {
 		return true, nil
 	}
@@ -207,12 +255,14 @@ func (l *Ledger) hasShard(run string, shard int) (bool, error) {
 	return false, nil
 }
 
-// outcomeFiles lists the files of outcomes, those of a run together, the
-// compacted one first and then by shard.
-func (l *Ledger) outcomeFiles() ([]string, error) {
-	dir := filepath.Join(l.dir, Outcome)
+// shardFiles lists the files of a table, those of a run together, the compacted
+// one first and then by shard.
+func (l *Ledger) shardFiles(table string) ([]string, error) {
+	dir := filepath.Join(l.dir, table)
 	entries, err := os.ReadDir(dir)
-	if err != nil {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	} else if err != nil {
 		return nil, local(dir, err)
 	}
 	var names []string
@@ -234,7 +284,7 @@ func (l *Ledger) outcomeFiles() ([]string, error) {
 	return names, nil
 }
 
-// runOf is the run that an outcome file is about: its name without the shard.
+// runOf is the run that the file of a shard is about: its name without the shard.
 // A run's id may end in a number of its own, of four digits; a shard has five
 // or more.
 func runOf(name string) string {

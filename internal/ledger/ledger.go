@@ -33,6 +33,7 @@ const Format = 1
 // The tables.
 const (
 	Outcome = "outcome"
+	Content = "content"
 	Run     = "run"
 )
 
@@ -53,7 +54,7 @@ func Open(dir string) *Ledger { return &Ledger{dir: dir} }
 func (l *Ledger) Dir() string { return l.dir }
 
 // Tables names the kinds of facts, each a directory.
-func (l *Ledger) Tables() []string { return []string{Outcome, Run} }
+func (l *Ledger) Tables() []string { return []string{Outcome, Content, Run} }
 
 // RunStatus is how a run ended.
 type RunStatus string
@@ -92,8 +93,14 @@ func CountKey(o *cooper.Outcome) string {
 	return string(o.Status) + "/" + string(o.Kind)
 }
 
-// WriteOutcomes writes the facts of one shard of a run. If they are there
-// already, also within a compacted file, it does nothing.
+// WriteOutcomes writes the facts of one shard of a run: its outcomes, and what
+// they taught of contents. If they are there already, also within a compacted
+// file, it does nothing.
+//
+// Contents go first. A crash after them leaves a shard whose outcomes are not
+// there: whoever recovers it gives the same outcomes again, and finds that part
+// done. The other way round, outcomes that are there would say that nothing is
+// missing.
 func (l *Ledger) WriteOutcomes(ctx context.Context, run string, shard int, plan, target string, outs []cooper.Outcome) error {
 	if err := checkRun(run); err != nil {
 		return err
@@ -101,17 +108,46 @@ func (l *Ledger) WriteOutcomes(ctx context.Context, run string, shard int, plan,
 	if err := ctx.Err(); err != nil || len(outs) == 0 {
 		return err
 	}
-	there, err := l.hasShard(run, shard)
-	if err != nil || there {
+	if there, err := l.hasShard(Outcome, run, shard); err != nil || there {
 		return err
 	}
-	return l.create(Outcome, shardName(run, shard), func(f *os.File) error {
-		w := parquet.NewGenericWriter[outcomeRow](f, writerOptions(map[string]string{shardsKey: ranges([]int{shard})})...)
-		rows := make([]outcomeRow, 0, min(len(outs), writeBatch))
+	if err := l.writeContents(run, shard, plan, target, outs); err != nil {
+		return err
+	}
+	return writeShard(l, Outcome, run, shard, outs, func(o *cooper.Outcome) outcomeRow {
+		return outcomeRowOf(o, run, shard, plan, target)
+	})
+}
+
+// writeContents writes the table content of a shard; outcomes without a Content
+// have no row there.
+func (l *Ledger) writeContents(run string, shard int, plan, target string, outs []cooper.Outcome) error {
+	with := make([]cooper.Outcome, 0, len(outs))
+	for i := range outs {
+		if outs[i].Content != nil {
+			with = append(with, outs[i])
+		}
+	}
+	if len(with) == 0 {
+		return nil
+	}
+	if there, err := l.hasShard(Content, run, shard); err != nil || there {
+		return err
+	}
+	return writeShard(l, Content, run, shard, with, func(o *cooper.Outcome) contentRow {
+		return contentRowOf(o, run, shard, plan, target)
+	})
+}
+
+// writeShard writes the file of a shard in a table, a row for each of outs.
+func writeShard[T any](l *Ledger, table, run string, shard int, outs []cooper.Outcome, row func(*cooper.Outcome) T) error {
+	return l.create(table, shardName(run, shard), func(f *os.File) error {
+		w := parquet.NewGenericWriter[T](f, writerOptions(map[string]string{shardsKey: ranges([]int{shard})})...)
+		rows := make([]T, 0, min(len(outs), writeBatch))
 		for part := range slices.Chunk(outs, writeBatch) {
 			rows = rows[:0]
 			for i := range part {
-				rows = append(rows, outcomeRowOf(&part[i], run, shard, plan, target))
+				rows = append(rows, row(&part[i]))
 			}
 			if _, err := w.Write(rows); err != nil {
 				return err

@@ -49,7 +49,7 @@ func rows(t testing.TB, l *Ledger) []outcomeRow {
 	must(t, err)
 	var all []outcomeRow
 	for _, n := range names {
-		must(t, readOutcomes(ctx, n, func(rs []outcomeRow) error { all = append(all, rs...); return nil }))
+		must(t, readShards(ctx, n, func(rs []outcomeRow) error { all = append(all, rs...); return nil }))
 	}
 	slices.SortFunc(all, func(a, b outcomeRow) int {
 		return strings.Compare(fmt.Sprintf("%s %09d", a.Run, a.Action), fmt.Sprintf("%s %09d", b.Run, b.Action))
@@ -171,7 +171,7 @@ func TestCompactCrash(t *testing.T) {
 			if removed < 0 { // within step 1
 				must(t, os.WriteFile(filepath.Join(l.Dir(), Outcome, run1+".parquet.folding.tmp-1"), []byte("PAR1half"), 0o600))
 			} else {
-				must(t, l.build(ctx, run1, names))
+				must(t, l.build(ctx, folded[1], run1, names))
 				for _, n := range names[:removed] {
 					must(t, os.Remove(filepath.Join(l.Dir(), Outcome, n)))
 				}

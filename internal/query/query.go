@@ -43,6 +43,7 @@ type Column struct {
 // Sources are what an engine shows as tables:
 //
 //	outcome   what came of each action          (Workspace)
+//	content   what reading versions has taught  (Workspace)
 //	run       what came of each run             (Workspace)
 //	snapshot  the snapshots                     (Workspace)
 //	version   every version of every snapshot   (Workspace, Snapshot)
@@ -54,7 +55,7 @@ type Sources struct {
 	Workspace string
 	// Snapshot is the id of the one whose rows version has; empty for all.
 	Snapshot string
-	Catalogs  []Catalog
+	Catalogs []Catalog
 }
 
 // Catalog lists the files of a tree's catalog.

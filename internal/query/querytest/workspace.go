@@ -54,7 +54,7 @@ func must(t *testing.T, err error) {
 func testEmpty(t *testing.T, e query.Engine) {
 	ctx := context.Background()
 	must(t, e.Views(ctx, query.Sources{Workspace: filepath.Join(t.TempDir(), "none")}))
-	for _, table := range []string{"outcome", "run", "snapshot", "version", "plan", "action", "catalog"} {
+	for _, table := range []string{"outcome", "content", "run", "snapshot", "version", "plan", "action", "catalog"} {
 		expect(t, e, "SELECT count(*) FROM "+table, []any{int64(0)})
 	}
 	must(t, e.Views(ctx, query.Sources{})) // again, over what is there
@@ -65,7 +65,7 @@ func testEmpty(t *testing.T, e query.Engine) {
 func testWorkspace(t *testing.T, e query.Engine) {
 	ctx := context.Background()
 	ws := filepath.Join(t.TempDir(), "it's [odd]*?")
-	const snapshotID, planID, runID = "s-20261120T010000Z-4f1c", "p-20261120T020000Z-4f1c", "r-20261120T030000Z-4f1c"
+	const snapshotID, planID, runID, contentRunID = "s-20261120T010000Z-4f1c", "p-20261120T020000Z-4f1c", "r-20261120T030000Z-4f1c", "r-20261120T040000Z-4f1c"
 	meta, err := inventory.Build(ctx, filepath.Join(ws, "snapshot", snapshotID), source{}, inventory.BuildOptions{ID: snapshotID, Clock: func() time.Time { return day }})
 	must(t, err)
 	// What is still being built is no part of any table.
@@ -83,6 +83,11 @@ func testWorkspace(t *testing.T, e query.Engine) {
 	for shard := range 2 {
 		must(t, l.WriteOutcomes(ctx, runID, shard, planID, "/backup", []cooper.Outcome{{Action: int64(shard), Verb: "fetch", Identity: sources[1].Identity, Status: cooper.Failed, Kind: cooper.KindDenied, Message: "no", At: cooper.InstantOf(day), Hash: []byte{1}}}))
 	}
+	stored := cooper.Identity{Key: "b.zst", VersionID: "null", ETag: "e", Size: 3, LastModified: cooper.InstantOf(day)}
+	must(t, l.WriteOutcomes(ctx, contentRunID, 0, planID, "s3://bkt", []cooper.Outcome{
+		{Action: 0, Verb: "rewrite", Identity: sources[1].Identity, Status: cooper.Done, Content: &cooper.Content{State: cooper.Rewritten, PlainSize: 7, StoredSize: 3, SHA256: []byte{2}, SHA1: []byte{3}, Codec: "zstd:3", Format: "text", Stored: stored}},
+		{Action: 1, Verb: "measure", Identity: sources[2].Identity, Status: cooper.Done, Content: &cooper.Content{State: cooper.Sampled, PlainSize: -1, Stored: sources[2].Identity, Trials: []cooper.Trial{{Codec: "zstd:3", Stored: 2, Nanos: 5}}}},
+	}))
 	must(t, l.WriteRun(ctx, ledger.RunFact{ID: runID, Plan: planID, Mission: "backup", Target: "/backup", Began: cooper.InstantOf(day), Status: ledger.Finished, Counts: map[string]int64{"failed/denied": 2}}))
 
 	must(t, e.Views(ctx, query.Sources{Workspace: ws}))
@@ -104,8 +109,11 @@ func testWorkspace(t *testing.T, e query.Engine) {
 	expect(t, e, "SELECT id, bucket, taken_at, versions, delete_markers, complete, prefix FROM snapshot", []any{snapshotID, "bkt", day, int64(3), int64(1), true, ""})
 	expect(t, e, "SELECT plan, verb, key, version_id, etag, args->>'to', last_modified FROM action", []any{planID, "fetch", "b", sources[1].VersionID, sources[1].ETag, "mirror", day})
 	expect(t, e, "SELECT id, mission, created, source, target, snapshot, partial FROM plan", []any{planID, "backup", day, "s3://bkt", "/backup", snapshotID, false})
-	expect(t, e, "SELECT run, shard, status, kind, checked, ended, hash FROM outcome ORDER BY shard",
+	expect(t, e, "SELECT run, shard, status, kind, checked, ended, hash FROM outcome WHERE verb = 'fetch' ORDER BY shard",
 		[]any{runID, int64(0), "failed", "denied", nil, day, []byte{1}}, []any{runID, int64(1), "failed", "denied", nil, day, []byte{1}})
+	expect(t, e, "SELECT key, state, plain_size, stored_size, sha256, sha1, codec, format, stored_key, stored_last_modified, trials FROM content ORDER BY action",
+		[]any{"b", "rewritten", int64(7), int64(3), []byte{2}, []byte{3}, "zstd:3", "text", "b.zst", day, []any{}},
+		[]any{"c/é", "sampled", nil, int64(0), nil, nil, nil, nil, "c/é", nil, []any{map[string]any{"codec": "zstd:3", "stored_size": int64(2), "nanos": int64(5)}}})
 	expect(t, e, "SELECT run, status, counts->>'failed/denied', ended FROM run", []any{runID, "finished", "2", nil})
 
 	// One snapshot of several.
@@ -124,7 +132,7 @@ func testWorkspace(t *testing.T, e query.Engine) {
 	// Compacting changes no answer, and what is written later is seen.
 	must(t, l.Compact(ctx))
 	must(t, l.WriteOutcomes(ctx, runID, 2, planID, "/backup", []cooper.Outcome{{Action: 9, Status: cooper.Done}}))
-	expect(t, e, "SELECT count(*), count(hash) FROM outcome", []any{int64(3), int64(2)})
+	expect(t, e, "SELECT count(*), count(hash) FROM outcome WHERE run = '"+runID+"'", []any{int64(3), int64(2)})
 }
 
 // catalogRow are the columns of a catalog's files.
