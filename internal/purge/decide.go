@@ -23,13 +23,12 @@ const pollEvery = 4096
 
 // decider chooses, key by key. It holds no more than the versions of one key.
 type decider struct {
-	in      *Inputs
-	meta    *inventory.Meta
-	w       Writer
-	protect protection
-	chosen  *chooser // nil: everything
-	most    int      // mostVersions
-	now     time.Time
+	in     *Inputs
+	meta   *inventory.Meta
+	w      Writer
+	chosen *chooser // nil: everything
+	most   int      // mostVersions
+	now    time.Time
 
 	rejected     Keys
 	nextRejected string
@@ -44,7 +43,7 @@ type decider struct {
 }
 
 func newDecider(in *Inputs, meta *inventory.Meta, w Writer) *decider {
-	return &decider{in: in, meta: meta, w: w, protect: in.Policy.Protect, most: mostVersions, now: in.Now.Time(), tally: newTally()}
+	return &decider{in: in, meta: meta, w: w, most: mostVersions, now: in.Now.Time(), tally: newTally()}
 }
 
 // all walks the snapshot below the prefix.
@@ -270,7 +269,7 @@ func (d *decider) leaves(key string) string {
 		}
 	}
 	switch {
-	case d.protect.covers(key):
+	case d.in.Policy.Protect.Covers(key):
 		return SkippedProtected
 	case d.moreRejected && d.nextRejected == key:
 		return SkippedRejected

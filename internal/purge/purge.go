@@ -66,7 +66,7 @@ type Policy struct {
 	Chosen string `json:"chosen,omitempty"`
 	// Protect are prefixes below which nothing is removed. A folder that is just *
 	// stands for any one.
-	Protect []string `json:"protect,omitempty"`
+	Protect bucketop.Protection `json:"protect,omitempty"`
 	// ShareLimit is the share of the snapshot's versions, or of their bytes, that
 	// a plan may remove before a person must confirm it: 0 to 1.
 	ShareLimit float64 `json:"share_limit"`
@@ -199,12 +199,7 @@ func (p *Policy) Check() error {
 	case !(p.ShareLimit >= 0 && p.ShareLimit <= 1):
 		return wrong(fmt.Sprintf("share limit %g", p.ShareLimit), "not a share", "Give a number from 0 to 1, such as 0.1.")
 	}
-	for _, x := range p.Protect {
-		if why := wrongPattern(x); why != "" {
-			return wrong("--protect "+cooper.Quote(x), why, "Give a prefix such as keys/ or */keys/, where * stands for any one folder.")
-		}
-	}
-	return nil
+	return p.Protect.Check()
 }
 
 // admit checks that a plan may be made from the snapshot at all.

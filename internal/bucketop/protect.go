@@ -1,10 +1,25 @@
-package purge
+package bucketop
 
 import (
 	"strings"
 
 	"cooper"
 )
+
+// Protection is a list of prefixes below which nothing is touched. A folder of
+// one that is just * stands for any folder.
+type Protection []string
+
+// Check says what is wrong with the prefixes, as KindUsage.
+func (p Protection) Check() error {
+	for _, x := range p {
+		if why := wrongPattern(x); why != "" {
+			return &cooper.Error{Kind: cooper.KindUsage, Where: "--protect " + cooper.Quote(x), Message: why,
+				Remedy: "Give a prefix such as keys/ or */keys/, where * stands for any one folder."}
+		}
+	}
+	return nil
+}
 
 // wrongPattern tells what is wrong with a prefix to be protected; nothing if it
 // is well. A * that would not be taken for any folder must not be taken for a
@@ -22,11 +37,8 @@ func wrongPattern(x string) string {
 	return ""
 }
 
-// protection is a list of prefixes below which nothing is removed.
-type protection []string
-
-// covers tells whether key lies below one of the prefixes, or is one.
-func (p protection) covers(key string) bool {
+// Covers tells whether key lies below one of the prefixes, or is one.
+func (p Protection) Covers(key string) bool {
 	for _, x := range p {
 		if matches(key, x) {
 			return true
