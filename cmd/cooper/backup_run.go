@@ -325,11 +325,11 @@ func (a *app) planned(r ran) error {
 // finished tells what a run did, whatever its end, and makes failed objects an
 // error.
 func (a *app) finished(r ran, err error) error {
-	// A refusal comes before anything is done, but expired credentials may come
-	// in the middle of a run.
+	// A refusal comes before anything is done, unless a store turns out in the
+	// middle of a run to do what it was not told, or credentials expire there.
 	nothingDone := r.Applied == nil || r.Applied.Earlier+r.Applied.Committed == 0
 	switch kind := cooper.KindOf(err); {
-	case kind == cooper.KindRefused, kind == cooper.KindUsage && nothingDone:
+	case (kind == cooper.KindRefused || kind == cooper.KindUsage) && nothingDone:
 		// The plan alone may be of use to a program.
 		if a.json {
 			r.Applied = nil

@@ -20,6 +20,7 @@ import (
 	"cooper/internal/query"
 	"cooper/internal/query/duckdb"
 	"cooper/internal/store/s3"
+	"cooper/internal/term"
 	"cooper/internal/verb/remove"
 	"cooper/internal/workspace"
 )
@@ -43,6 +44,7 @@ func (a *app) purge(ctx context.Context, arg string, f *purgeFlags) (err error) 
 	if err != nil {
 		return err
 	}
+	policy.Endpoint = b.Endpoint()
 	policy.Versioning, err = b.Versioning(ctx)
 	if err = errors.Join(err, b.Close()); err != nil {
 		return err
@@ -135,19 +137,24 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 	facts := ledger.Open(ws.LedgerDir())
 	count := a.countersFor(trafficOf(b))
 	stop := a.follow(count)
+	target := remove.New(b, remove.Options{
+		Dir: ws.TargetDir(bucket), Path: h.Target.Path, Prefix: prefix, Versioning: versioning, Planned: policy.Versioning,
+		Endpoint: b.Endpoint(), PlannedEndpoint: policy.Endpoint, Jobs: f.jobs, Clock: a.clock,
+	})
 	sum, err := apply.Run(ctx, apply.Job{
 		Run: run, Plan: p, Facts: facts,
 		// nil: the commit does it all.
-		Verbs: map[string]apply.Verb{bucketop.Remove: nil},
-		Target: remove.New(b, remove.Options{
-			Dir: ws.TargetDir(bucket), Path: h.Target.Path, Prefix: prefix, Versioning: versioning, Planned: policy.Versioning, Jobs: f.jobs, Clock: a.clock,
-		}),
+		Verbs:  map[string]apply.Verb{bucketop.Remove: nil},
+		Target: target,
 		Workers: 1, ShardsInFlight: 2, Ignore: kinds, Confirm: f.confirm, MaxAge: maxPlanAge, Undo: f.undo, Clock: a.clock, Progress: count,
 		Warn: func(m string) { a.note("warning: %s", m) },
 	})
 	stop()
 	if err == nil {
 		err = facts.Compact(ctx)
+	}
+	if n := target.Absent(); n > 0 {
+		a.note("not there any more: %s; a run that was stopped has removed them, or somebody else, or this is not the bucket of the snapshot", term.Plural(n, "version"))
 	}
 	if err := a.finished(ran{Plan: &h, Applied: &sum}, err); err != nil {
 		return err

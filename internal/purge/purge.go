@@ -73,6 +73,9 @@ type Policy struct {
 	// Unguarded removes also null versions that could be overwritten in the
 	// instant between the look and the removal.
 	Unguarded bool `json:"unguarded,omitempty"`
+	// Endpoint is the URL of the store that has the bucket; empty for Amazon S3.
+	// A bucket of that name elsewhere is another one.
+	Endpoint string `json:"endpoint,omitempty"`
 	// Versioning is the bucket's when the plan was made: Enabled, Suspended, or
 	// empty for never.
 	Versioning string `json:"versioning,omitempty"`

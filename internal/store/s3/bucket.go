@@ -25,6 +25,7 @@ const patience = 10 * time.Minute
 // Bucket is one bucket, opened. It is safe for concurrent use.
 type Bucket struct {
 	name, region string
+	endpoint     string // empty for Amazon S3
 	client       client // for what there are millions of
 	sdk          *sdk.Client
 	creds        *aws.CredentialsCache // nil for anonymous
@@ -41,6 +42,9 @@ func (b *Bucket) Name() string { return b.name }
 
 // Region is the bucket's.
 func (b *Bucket) Region() string { return b.region }
+
+// Endpoint is the URL of the store; empty for Amazon S3.
+func (b *Bucket) Endpoint() string { return b.endpoint }
 
 // Anonymous tells whether requests go without credentials.
 func (b *Bucket) Anonymous() bool { return b.creds == nil }

@@ -88,12 +88,13 @@ func (o *opening) configure(ctx context.Context) error {
 				Remedy: "write the endpoint as https://HOST or http://HOST:PORT"}
 		}
 	}
+	endpoint := strings.ToLower(strings.TrimSuffix(c.Endpoint, "/"))
 	transport := newTransport(c.Concurrency, c.Idle)
 	if c.transport != nil {
 		c.transport(transport)
 	}
 	b := &Bucket{
-		name: o.bucket, transport: transport, wire: &wire{RoundTripper: transport}, now: time.Now,
+		name: o.bucket, endpoint: endpoint, transport: transport, wire: &wire{RoundTripper: transport}, now: time.Now,
 		limit: limit.New(limit.Options{Max: c.Concurrency}), policy: c.policy, partSize: defaultPartSize,
 	}
 	b.policy.Judge = judge

@@ -140,6 +140,9 @@ func (p *part) run(ctx context.Context, pm permit.Permit) error {
 func (p *part) check() error {
 	for _, k := range p.keys {
 		for _, it := range k.items {
+			if it.out.Method == wasAbsent {
+				p.absent.Add(1)
+			}
 			if !it.settled {
 				return &cooper.Error{Kind: cooper.KindInternal, Where: cooper.Quote(k.key), Message: "nothing is known of its removal"}
 			}
@@ -147,6 +150,9 @@ func (p *part) check() error {
 	}
 	return nil
 }
+
+// wasAbsent is the method of a removal of what the look did not find.
+const wasAbsent = "was not there any more"
 
 // judge settles what the look has decided already.
 func (k *keyed) judge() {
@@ -158,7 +164,7 @@ func (k *keyed) judge() {
 		// One with an id of its own is removed all the same: should the listing
 		// be behind, nothing else can be hit.
 		case !it.present && it.args.Guard != bucketop.ByID:
-			it.done("was not there any more")
+			it.done(wasAbsent)
 		case !it.args.Last && k.latest == it.Version.VersionID:
 			it.fail(cooper.KindChanged, "has become the current version since the snapshot")
 		}
@@ -240,6 +246,9 @@ func (it *item) came(err error) error {
 	switch kind {
 	case "":
 		it.done("")
+		if !it.present {
+			it.out.Method = wasAbsent
+		}
 	case cooper.KindUsage, cooper.KindRefused, cooper.KindInterrupted, cooper.KindInternal, cooper.KindFull, cooper.KindLocked:
 		return err
 	default:

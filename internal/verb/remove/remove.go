@@ -28,6 +28,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"cooper"
@@ -56,6 +57,9 @@ type Options struct {
 	Prefix string
 	// Versioning is the bucket's now, Planned what it was when the plan was made.
 	Versioning, Planned string
+	// Endpoint is the store's URL, empty for Amazon S3; PlannedEndpoint that of
+	// the store that the plan was made for.
+	Endpoint, PlannedEndpoint string
 	// Jobs is how many requests are under way at once; 16 if 0.
 	Jobs  int
 	Clock func() time.Time
@@ -69,6 +73,8 @@ type Target struct {
 	opt     Options
 	journal *journal // of the plan under way; nil before Begin
 	run     string
+
+	absent atomic.Int64 // versions that a look did not find
 
 	alone       sync.Mutex // held during the probe for keys that go alone
 	probedAlone bool
@@ -94,8 +100,9 @@ func (t *Target) Recover(_ context.Context, _ permit.Permit, undo bool) ([]apply
 	return unsettled(t.opt.Dir)
 }
 
-// Check wants a plan for this bucket and prefix, made while versioning was as
-// it is now.
+// Check wants a plan for this bucket and prefix at this store, made while
+// versioning was as it is now. At another store a removal by id would succeed and
+// remove nothing.
 func (t *Target) Check(h plan.Header) error {
 	refused := func(message string) error {
 		return &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + h.ID, Message: message, Remedy: "Make a new plan."}
@@ -103,10 +110,21 @@ func (t *Target) Check(h plan.Header) error {
 	if h.Target.Kind != bucketop.TargetKind || h.Target.Path != t.opt.Path {
 		return refused(fmt.Sprintf("was made for the %s %s, not for %s", h.Target.Kind, cooper.Quote(h.Target.Path), cooper.Quote(t.opt.Path)))
 	}
+	if t.opt.Endpoint != t.opt.PlannedEndpoint {
+		return &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + h.ID, Remedy: "Give the --endpoint-url that it was made with, or make a new plan.",
+			Message: fmt.Sprintf("was made for the bucket at %s, not for the one at %s", place(t.opt.PlannedEndpoint), place(t.opt.Endpoint))}
+	}
 	if t.opt.Versioning != t.opt.Planned {
 		return refused(fmt.Sprintf("was made while versioning of the bucket was %s; it is %s now", word(t.opt.Planned), word(t.opt.Versioning)))
 	}
 	return nil
+}
+
+func place(endpoint string) string {
+	if endpoint == "" {
+		return "Amazon S3"
+	}
+	return cooper.Quote(endpoint)
 }
 
 func word(versioning string) string {
@@ -132,6 +150,10 @@ func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) erro
 
 // Done tells whether a shard is done.
 func (t *Target) Done(shard int) bool { return t.journal.done[shard] }
+
+// Absent is how many versions were not there any more when they were to be
+// removed: all of them, where the bucket is not the one that was meant.
+func (t *Target) Absent() int64 { return t.absent.Load() }
 
 // Settled notes that a shard's facts are in the ledger.
 func (t *Target) Settled(_ context.Context, id string, shard int) error {

@@ -175,6 +175,12 @@ func TestRefusals(t *testing.T) {
 	if err := changed.Check(h); cooper.KindOf(err) != cooper.KindRefused {
 		t.Errorf("versioning has changed: %v", err)
 	}
+	for _, places := range [][2]string{{"", "http://other"}, {"http://other", ""}, {"http://one", "http://other"}} {
+		other := New(w.bucket, Options{Path: target, Versioning: "Enabled", Planned: "Enabled", Endpoint: places[0], PlannedEndpoint: places[1]})
+		if err := other.Check(h); cooper.KindOf(err) != cooper.KindRefused {
+			t.Errorf("another store: %v", err)
+		}
+	}
 	if _, err := tg.Recover(context.Background(), permit.Permit{}, true); cooper.KindOf(err) != cooper.KindUsage {
 		t.Errorf("undo: %v", err)
 	}
@@ -218,6 +224,20 @@ func TestProbe(t *testing.T) {
 	}
 	if got := w2.left(); got != "p/k@null latest\n" {
 		t.Errorf("left: %s", got)
+	}
+}
+
+// TestAbsent: what was not there is told apart from what was removed.
+func TestAbsent(t *testing.T) {
+	w := newWorld(t, "Enabled", mem.Options{})
+	w.put("p/k", "1")
+	gone := w.put("p/l", "1")
+	actions := w.actions("p/", "Enabled")
+	w.srv.DeleteVersion("lab", "p/l", gone)
+	tg := w.target(t.TempDir(), "Enabled")
+	outs, err := w.commit(context.Background(), tg, actions)
+	if err != nil || statuses(outs) != "done done" || outs[0].Method != "" || outs[1].Method != "was not there any more" || tg.Absent() != 1 {
+		t.Errorf("%+v, %d, %v", outs, tg.Absent(), err)
 	}
 }
 
