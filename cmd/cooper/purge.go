@@ -92,7 +92,7 @@ could not be removed; 4 refused for safety; 130 interrupted.`,
 	fl.BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
 	fl.BoolVar(&f.yes, "yes", false, "do not ask, as in a script; the share stop holds all the same")
 	fl.StringVar(&f.apply.confirm, "confirm", "", "carry out the plan with this digest (8 characters or more), made before with the same flags, although the share stop says no")
-	fl.StringVar(&f.deleted, "deleted", "", "write what was removed by the plan to this file, as {\"key\", \"version_id\"} a line")
+	fl.StringVar(&f.deleted, "deleted", "", "write what was removed by the plan to this file (- for stdout), as {\"key\", \"version_id\"} a line")
 	fl.StringSliceVar(&f.apply.ignore, "ignore", nil, "kinds of failure to pass over: denied, changed, conflict, invalid, timeout, store")
 	fl.IntVar(&f.apply.jobs, "jobs", purgeJobs, "requests under way at once")
 	cmd.MarkFlagsMutuallyExclusive("plan-only", "yes", "confirm")
@@ -119,8 +119,11 @@ func (f *purgeFlags) registerPlan(cmd *cobra.Command) {
 	cmd.MarkFlagsMutuallyExclusive("keys", "sql")
 }
 
+// stdoutName is what stands for stdout where a file name is expected.
+const stdoutName = "-"
+
 // checked looks at arguments and flags before anything is opened.
-func (f *purgeFlags) checked(arg string) (p purge.Policy, err error) {
+func (f *purgeFlags) checked(arg string, json bool) (p purge.Policy, err error) {
 	if f.bucket, f.prefix, err = s3.ParseURL(arg); err != nil {
 		return p, err
 	}
@@ -131,6 +134,9 @@ func (f *purgeFlags) checked(arg string) (p purge.Policy, err error) {
 	}
 	if _, err := f.apply.kinds(); err != nil {
 		return p, err
+	}
+	if f.deleted == stdoutName && json {
+		return p, usage("--deleted - and --json both write to stdout", "Give --deleted a file name.")
 	}
 	p = purge.Policy{Prefix: f.prefix, Versions: f.versions, Protect: f.protect, Unguarded: f.unguarded}
 	if p.ShareLimit, err = shareLimit(f.share, defaultShare); err != nil {

@@ -31,9 +31,14 @@ const purgeShard = 10_000
 
 // purge plans, shows the plan, asks, and carries it out.
 func (a *app) purge(ctx context.Context, arg string, f *purgeFlags) (err error) {
-	policy, err := f.checked(arg)
+	policy, err := f.checked(arg, a.json)
 	if err != nil {
 		return err
+	}
+	stdout := a.stdout
+	if f.deleted == stdoutName { // plan and summary make room
+		a.stdout = a.stderr
+		defer func() { a.stdout = stdout }()
 	}
 	ws, err := a.openWorkspace()
 	if err != nil {
@@ -65,7 +70,7 @@ func (a *app) purge(ctx context.Context, arg string, f *purgeFlags) (err error) 
 	err = a.applyPurge(ctx, ws, h, &f.apply)
 	if f.deleted != "" {
 		// What was removed was removed, however the run ended.
-		err = errors.Join(err, writeDeleted(context.WithoutCancel(ctx), ws, h.ID, f.deleted))
+		err = errors.Join(err, writeDeleted(context.WithoutCancel(ctx), ws, h.ID, f.deleted, stdout))
 	}
 	return err
 }
@@ -162,8 +167,9 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 	return a.failedBefore(ctx, ws, h.ID, run)
 }
 
-// writeDeleted lets a file appear with what the runs of a plan have removed.
-func writeDeleted(ctx context.Context, ws *workspace.Workspace, id, name string) (err error) {
+// writeDeleted lets a file appear with what the runs of a plan have removed, or
+// writes it to stdout.
+func writeDeleted(ctx context.Context, ws *workspace.Workspace, id, name string, stdout io.Writer) (err error) {
 	db, err := duckdb.Open(duckdb.Options{Memory: 256 << 20})
 	if err != nil {
 		return err
@@ -177,6 +183,13 @@ func writeDeleted(ctx context.Context, ws *workspace.Workspace, id, name string)
 		return err
 	}
 	defer finally(&err, rows.Close)
+	if name == stdoutName {
+		w := bufio.NewWriter(stdout)
+		if err := errors.Join(copyDeleted(w, rows), w.Flush()); err != nil {
+			return deletedFailed(name, err)
+		}
+		return nil
+	}
 	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".tmp-*")
 	if err != nil {
 		return deletedFailed(name, err)

@@ -28,6 +28,9 @@ func wrongPattern(x string) string {
 	if x == "" {
 		return "an empty prefix protects the whole bucket"
 	}
+	if strings.HasPrefix(x, "s3://") {
+		return "it is a prefix of keys: without s3:// and the bucket"
+	}
 	folders := strings.Split(x, "/")
 	for i, folder := range folders {
 		if strings.Contains(folder, "*") && (folder != "*" || i == len(folders)-1) {

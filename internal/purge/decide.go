@@ -39,11 +39,13 @@ type decider struct {
 	many  bool             // the key has more rows than may be held
 	cut   bool             // a shard may end before the next action
 
+	idle []string // protected prefixes that have covered no key yet
+
 	tally
 }
 
 func newDecider(in *Inputs, meta *inventory.Meta, w Writer) *decider {
-	return &decider{in: in, meta: meta, w: w, most: mostVersions, now: in.Now.Time(), tally: newTally()}
+	return &decider{in: in, meta: meta, w: w, most: mostVersions, now: in.Now.Time(), tally: newTally(), idle: slices.Clone(in.Policy.Protect)}
 }
 
 // all walks the snapshot below the prefix.
@@ -131,6 +133,7 @@ func (d *decider) decide() error {
 		if err := d.reject(key); err != nil {
 			return err
 		}
+		d.idle = slices.DeleteFunc(d.idle, func(x string) bool { return bucketop.Protection{x}.Covers(key) })
 		d.cut = true
 	}
 	if why := d.leaves(key); why != "" {
@@ -319,6 +322,9 @@ func (d *decider) stepRejected() (err error) {
 // into completes a header.
 func (d *decider) into(h *plan.Header) {
 	d.tally.into(h, d.in)
+	for _, x := range d.idle {
+		h.Warnings = append(h.Warnings, fmt.Sprintf("--protect %s covers nothing: no key of the snapshot below %s lies there; it counts from the bucket's top", cooper.Quote(x), cooper.Quote(h.Target.Path)))
+	}
 	if c := d.chosen; c != nil && c.unknown > 0 {
 		h.Warnings = append(h.Warnings, fmt.Sprintf("chosen, but not in the snapshot: %d, such as %s", c.unknown, join(c.named)))
 	}

@@ -108,6 +108,20 @@ func TestWhatAPlanSays(t *testing.T) {
 	}
 }
 
+// TestProtectionOfNothing: who protects keys/ below another prefix is told so.
+func TestProtectionOfNothing(t *testing.T) {
+	s := snapOf(version("u/keys/k", "1", day, "latest"), version("u/l", "1", day, "latest"))
+	for pattern, warns := range map[string]bool{"keys/": true, "/u/keys/": true, "u/keys/": false, "*/keys/": false} {
+		r, err := planned(t, s, Policy{Prefix: "u/", Protect: []string{pattern, "u/keys/k"}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all := strings.Join(r.header.Warnings, "\n"); strings.Contains(all, "--protect "+pattern+" covers nothing") != warns || strings.Contains(all, "u/keys/k covers") {
+			t.Errorf("%s: %s", pattern, all)
+		}
+	}
+}
+
 func TestWhatIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(s *snap, p *Policy)
@@ -123,6 +137,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"unknown versions":     {func(_ *snap, p *Policy) { p.Versions = "old" }, cooper.KindUsage},
 		"a share over 1":       {func(_ *snap, p *Policy) { p.ShareLimit = 1.5 }, cooper.KindUsage},
 		"everything protected": {func(_ *snap, p *Policy) { p.Protect = []string{""} }, cooper.KindUsage},
+		"a protected URL":      {func(_ *snap, p *Policy) { p.Protect = []string{"s3://lab/a/"} }, cooper.KindUsage},
 		"a star for letters":   {func(_ *snap, p *Policy) { p.Protect = []string{"a*/"} }, cooper.KindUsage},
 		"a star at the end":    {func(_ *snap, p *Policy) { p.Protect = []string{"a/*"} }, cooper.KindUsage},
 	} {
