@@ -149,8 +149,8 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 	sum, err := apply.Run(ctx, apply.Job{
 		Run: run, Plan: p, Facts: facts,
 		// nil: the commit does it all.
-		Verbs:  map[string]apply.Verb{bucketop.Remove: nil},
-		Target: target,
+		Verbs:   map[string]apply.Verb{bucketop.Remove: nil},
+		Target:  target,
 		Workers: 1, ShardsInFlight: 2, Ignore: kinds, Confirm: f.confirm, MaxAge: maxPlanAge, Undo: f.undo, Clock: a.clock, Progress: count,
 		Warn: func(m string) { a.note("warning: %s", m) },
 	})

@@ -39,13 +39,14 @@ type decider struct {
 	many  bool             // the key has more rows than may be held
 	cut   bool             // a shard may end before the next action
 
-	idle []string // protected prefixes that have covered no key yet
+	ids  map[string]bool // of the rows at hand
+	idle []string        // protected prefixes that have covered no key yet
 
 	tally
 }
 
 func newDecider(in *Inputs, meta *inventory.Meta, w Writer) *decider {
-	return &decider{in: in, meta: meta, w: w, most: mostVersions, now: in.Now.Time(), tally: newTally(), idle: slices.Clone(in.Policy.Protect)}
+	return &decider{in: in, meta: meta, w: w, most: mostVersions, now: in.Now.Time(), tally: newTally(), ids: map[string]bool{}, idle: slices.Clone(in.Policy.Protect)}
 }
 
 // all walks the snapshot below the prefix.
@@ -142,13 +143,13 @@ func (d *decider) decide() error {
 	}
 	var going []candidate
 	latest := -1 // the place in going of the latest version
-	pieces := d.rows
+	from := 0
 	if !first {
-		pieces = d.rows[1:]
+		from = 1
 	}
-	for i := range pieces {
-		v := &pieces[i]
-		age := d.age(v)
+	for i := from; i < len(d.rows); i++ {
+		v := &d.rows[i]
+		age := d.age(i)
 		d.newer = max(v.LastModified, 1)
 		if !d.asked(v, age) {
 			d.unchanged = d.unchanged.Add(v.Size)
@@ -203,18 +204,6 @@ func (d *decider) reason(v *cooper.Version) string {
 		return ReasonLatest
 	}
 	return ReasonNoncurrent
-}
-
-// age is for how long a version has been what it is: not current, for
-// Noncurrent, else there. It was superseded when the next newer one was written;
-// and never before it was written itself, which matters because a multipart
-// upload is dated by its beginning.
-func (d *decider) age(v *cooper.Version) time.Duration {
-	since := v.LastModified
-	if d.in.Policy.Versions == Noncurrent {
-		since = max(since, d.newer)
-	}
-	return d.now.Sub(since.Time())
 }
 
 // asked tells whether the person asked for a version.
@@ -276,21 +265,33 @@ func (d *decider) leaves(key string) string {
 		return SkippedProtected
 	case d.moreRejected && d.nextRejected == key:
 		return SkippedRejected
-	case latest != 1:
+	case latest != 1, d.twice():
 		return SkippedAmbiguous
 	}
 	return ""
 }
 
+// twice tells whether the rows at hand have a version id more than once.
+func (d *decider) twice() bool {
+	if len(d.rows) == 1 {
+		return false
+	}
+	clear(d.ids)
+	for i := range d.rows {
+		d.ids[orNull(d.rows[i].VersionID)] = true
+	}
+	return len(d.ids) < len(d.rows)
+}
+
 // skipAsked counts the versions that were asked for as left alone.
 func (d *decider) skipAsked(why string) {
-	rows := d.rows
+	from := 0
 	if d.newer != 0 {
-		rows = rows[1:]
+		from = 1
 	}
-	for i := range rows {
-		v := &rows[i]
-		age := d.age(v)
+	for i := from; i < len(d.rows); i++ {
+		v := &d.rows[i]
+		age := d.age(i)
 		d.newer = max(v.LastModified, 1)
 		if d.asked(v, age) {
 			d.skip(why, v)

@@ -177,7 +177,7 @@ func (k *keyed) obstacle(it *item) string {
 		return "" // something newer is current, and stays so
 	}
 	for _, other := range k.items {
-		if other != it && other.out.Status != cooper.Done {
+		if other != it && (!other.settled || other.out.Status != cooper.Done) {
 			return "an older version is still there, which would become the current one"
 		}
 	}

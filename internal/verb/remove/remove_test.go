@@ -227,6 +227,21 @@ func TestProbe(t *testing.T) {
 	}
 }
 
+// TestTwoThatGoLast: of two that wait for each other the current one stays.
+func TestTwoThatGoLast(t *testing.T) {
+	w := newWorld(t, "Enabled", mem.Options{})
+	w.put("p/k", "1")
+	w.put("p/k", "2")
+	actions := w.actions("p/", "Enabled")
+	for i := range actions {
+		actions[i].Args = bucketop.Args{Last: true, Reason: "test"}.Encode()
+	}
+	outs, err := w.commit(context.Background(), w.target(t.TempDir(), "Enabled"), actions)
+	if body, _ := w.srv.Body("lab", "p/k", ""); err != nil || statuses(outs) != "done conflict" || string(body) != "2" {
+		t.Errorf("%+v, %v, current is %q", outs, err, body)
+	}
+}
+
 // TestAbsent: what was not there is told apart from what was removed.
 func TestAbsent(t *testing.T) {
 	w := newWorld(t, "Enabled", mem.Options{})
