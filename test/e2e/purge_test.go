@@ -161,7 +161,7 @@ func TestFaultyPurge(t *testing.T) {
 		}
 		h := httptest.NewServer(proxy)
 		_, ws := pair(t)
-		must(t, w.url, ws, "purge", "plan", "s3://lab/p/", "--list", "--share-stop", "100%", "--quiet")
+		must(t, h.URL, ws, "purge", "plan", "s3://lab/p/", "--list", "--share-stop", "100%", "--quiet")
 		old := map[string]bool{}
 		for _, v := range w.server.Versions("lab") {
 			old[v.Key+"@"+v.VersionID+v.ETag] = strings.HasPrefix(v.Key, "p/")
