@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -10,6 +11,8 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,7 +21,7 @@ import (
 // floorClient signs and sends GETs and does nothing else: what is left when
 // everything that makes a client safe is taken away.
 type floorClient struct {
-	http *http.Client
+	http *http.Transport
 	url  string
 	host string
 	key  []byte
@@ -32,7 +35,7 @@ func newFloorClient(url string, concurrency int) *floorClient {
 		key = hmacOf(key, part)
 	}
 	return &floorClient{
-		http: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: concurrency, DisableCompression: true}},
+		http: &http.Transport{MaxIdleConns: concurrency, MaxIdleConnsPerHost: concurrency, DisableCompression: true, WriteBufferSize: floorBuffer, ReadBufferSize: floorBuffer},
 		url:  url, host: url[len("http://"):], key: key, day: day,
 	}
 }
@@ -43,32 +46,64 @@ func hmacOf(key []byte, text string) []byte {
 	return h.Sum(nil)
 }
 
+// floorBuffer takes a small object with its headers at once, in bytes.
+const floorBuffer = 16 << 10
+
 const emptyHash = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 func (c *floorClient) get(ctx context.Context, key string) (io.ReadCloser, error) {
-	path := "/" + bucketName + "/" + key
-	stamp := time.Now().UTC().Format("20060102T150405Z")
-	canonical := "GET\n" + path + "\n\nhost:" + c.host + "\nx-amz-content-sha256:" + emptyHash + "\nx-amz-date:" + stamp +
-		"\n\nhost;x-amz-content-sha256;x-amz-date\n" + emptyHash
-	sum := sha256.Sum256([]byte(canonical))
-	scope := c.day + "/us-east-1/s3/aws4_request"
-	signature := hex.EncodeToString(hmacOf(c.key, "AWS4-HMAC-SHA256\n"+stamp+"\n"+scope+"\n"+hex.EncodeToString(sum[:])))
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+path, nil)
+	res, err := c.send(ctx, http.MethodGet, "/"+key, "", nil, emptyHash, nil)
 	if err != nil {
 		return nil, err
 	}
-	req.Header["X-Amz-Date"] = []string{stamp}
-	req.Header["X-Amz-Content-Sha256"] = []string{emptyHash}
-	req.Header["Authorization"] = []string{"AWS4-HMAC-SHA256 Credential=bench/" + scope + ",SignedHeaders=host;x-amz-content-sha256;x-amz-date,Signature=" + signature}
-	res, err := c.http.Do(req)
+	return res.Body, nil
+}
+
+// header is one that is signed; its name is in lower case, and those of a
+// request are sorted.
+type header struct{ name, value string }
+
+// send signs and sends one request about the bucket; path and query are as they
+// are sent.
+func (c *floorClient) send(ctx context.Context, method, path, query string, body []byte, hash string, hs []header) (*http.Response, error) {
+	path = "/" + bucketName + path
+	stamp := time.Now().UTC().Format("20060102T150405Z")
+	hs = append(append([]header{{"host", c.host}}, hs...), header{"x-amz-content-sha256", hash}, header{"x-amz-date", stamp})
+	slices.SortFunc(hs, func(a, b header) int { return strings.Compare(a.name, b.name) })
+	var lines, names strings.Builder
+	for i, h := range hs {
+		if i > 0 {
+			names.WriteByte(';')
+		}
+		names.WriteString(h.name)
+		lines.WriteString(h.name + ":" + h.value + "\n")
+	}
+	canonical := method + "\n" + path + "\n" + query + "\n" + lines.String() + "\n" + names.String() + "\n" + hash
+	sum := sha256.Sum256([]byte(canonical))
+	scope := c.day + "/us-east-1/s3/aws4_request"
+	signature := hex.EncodeToString(hmacOf(c.key, "AWS4-HMAC-SHA256\n"+stamp+"\n"+scope+"\n"+hex.EncodeToString(sum[:])))
+	if query != "" {
+		path += "?" + query
+	}
+	req, err := http.NewRequestWithContext(ctx, method, c.url+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	for _, h := range hs {
+		if h.name != "host" {
+			req.Header[http.CanonicalHeaderKey(h.name)] = []string{h.value}
+		}
+	}
+	req.Header["Authorization"] = []string{"AWS4-HMAC-SHA256 Credential=bench/" + scope + ",SignedHeaders=" + names.String() + ",Signature=" + signature}
+	res, err := c.http.RoundTrip(req)
 	if err != nil {
 		return nil, err
 	}
 	if res.StatusCode != http.StatusOK {
 		res.Body.Close()
-		return nil, fmt.Errorf("GET %s: %s", key, res.Status)
+		return nil, fmt.Errorf("%s %s: %s", method, path, res.Status)
 	}
-	return res.Body, nil
+	return res, nil
 }
 
 // floor fetches the first n objects into files and returns the seconds it took. Nothing

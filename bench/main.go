@@ -25,16 +25,25 @@ type setup struct {
 	dir    string
 	rounds int
 	peers  peerOptions
+	// compress is what the parts of compression are told.
+	compress compressOptions
 }
 
 func main() {
 	cooper := flag.String("cooper", "build/cooper", "the binary")
 	dir := flag.String("dir", filepath.Join(os.TempDir(), "cooper-bench"), "where trees and reports go; removed at the end")
-	parts := flag.String("parts", "first,million,scale", "what to measure: first, million, scale, scale100m; beside other programs: peers-first, peers-few, peers-100k, peers-wide, peers-dir, peers-million")
+	parts := flag.String("parts", "first,million,scale", "what to measure: first, million, scale, scale100m; compress, compress-encrypted; beside other programs: peers-first, peers-few, peers-100k, peers-wide, peers-dir, peers-million")
 	rounds := flag.Int("rounds", 3, "how often each comparison is repeated")
 	serve := flag.Int("serve", 0, "serve so many objects (used by the program itself)")
 	size := flag.Int("size", 4096, "bytes of an object that is served")
 	perDir := flag.Int("per-dir", 40, "objects served in a directory")
+	var compress compressOptions
+	flag.IntVar(&compress.objects, "objects", 100_000, "compress: objects in the bucket")
+	flag.StringVar(&compress.programs, "programs", strings.Join(compressPrograms, ","), "compress: what is measured")
+	flag.StringVar(&compress.profile, "profile", "", "compress: a file for a CPU profile of the floor")
+	kind := flag.String("sensors", "", "serve or compress sensor files: plain or encrypted (used by the program itself)")
+	floor := flag.String("floor", "", "compress the bucket of the server at this address as the floor does (used by the program itself)")
+	atOnce := flag.Int("at-once", compressAtOnce, "how many objects the floor compresses at once")
 	var peers peerOptions
 	flag.StringVar(&peers.tools, "tools", "build/tools", "where scripts/peers has put the other programs")
 	flag.DurationVar(&peers.limit, "limit", 3*time.Minute, "another program is stopped after so long")
@@ -44,10 +53,16 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	var err error
-	if *serve > 0 {
+	encrypted := *kind == encryptedKind
+	switch {
+	case *floor != "":
+		err = profiled(compress.profile, func() error { return runCompressFloor(ctx, *floor, sensors{compress.objects, encrypted}, *atOnce) })
+	case *serve > 0 && *kind != "":
+		err = serveSensors(ctx, sensors{*serve, encrypted})
+	case *serve > 0:
 		err = serveObjects(ctx, bed{*serve, *size, *perDir})
-	} else {
-		err = run(ctx, &setup{cooper: *cooper, dir: *dir, rounds: *rounds, peers: peers}, *parts)
+	default:
+		err = run(ctx, &setup{cooper: *cooper, dir: *dir, rounds: *rounds, peers: peers, compress: compress}, *parts)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -69,7 +84,9 @@ func run(ctx context.Context, s *setup, parts string) (err error) {
 		"first": s.first, "million": s.million,
 		"scale":       func(ctx context.Context) error { return s.scale(ctx, 2_000_000, 20_000_000) },
 		"peers-first": s.peersFirst, "peers-few": s.peersFew, "peers-100k": s.peers100k, "peers-wide": s.peersWide, "peers-dir": s.peersDir, "peers-million": s.peersMillion,
-		"scale100m": func(ctx context.Context) error { return s.scale(ctx, 10_000_000, 100_000_000) },
+		"compress":           func(ctx context.Context) error { return s.compressPart(ctx, "compress", false) },
+		"compress-encrypted": func(ctx context.Context) error { return s.compressPart(ctx, "compress-encrypted", true) },
+		"scale100m":          func(ctx context.Context) error { return s.scale(ctx, 10_000_000, 100_000_000) },
 	}
 	for _, part := range strings.Split(parts, ",") {
 		f, ok := known[part]

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -73,20 +72,7 @@ func serveObjects(ctx context.Context, what bed) error {
 		s.ResetCounts()
 		fmt.Fprint(w, total)
 	})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return err
-	}
-	srv := &http.Server{Handler: handler(mux, s), ReadHeaderTimeout: time.Minute}
-	go func() {
-		<-ctx.Done()
-		_ = srv.Close() // the process ends
-	}()
-	fmt.Printf("listening on http://%s\n", l.Addr())
-	if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
+	return serve(ctx, handler(mux, s))
 }
 
 // handler keeps the mux, which cleans paths, away from everything else.
@@ -107,11 +93,16 @@ type server struct {
 }
 
 func (s *setup) startServer(what bed) (*server, error) {
+	return launch("-serve", strconv.Itoa(what.objects), "-size", strconv.Itoa(what.size), "-per-dir", strconv.Itoa(what.perDir))
+}
+
+// launch starts this program as a server.
+func launch(args ...string) (*server, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self, "-serve", strconv.Itoa(what.objects), "-size", strconv.Itoa(what.size), "-per-dir", strconv.Itoa(what.perDir))
+	cmd := exec.Command(self, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/md5"
+	"crypto/rand"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"cooper/internal/codec/cfb8"
+	"cooper/internal/codec/zstd"
+)
+
+// compressFloor is what is left of compressing a bucket when everything that
+// makes it safe is taken away but the proof: GET, decrypt, hash, compress,
+// decode and compare, encrypt, PUT, and DELETE of a thousand with one request. It
+// is told the keys, and neither asks what is there, nor sets conditions, nor
+// remembers anything.
+type compressFloor struct {
+	what   sensors
+	client *floorClient
+	side   cfb8.Encryptor
+	keys   [studies]*cfb8.Key
+
+	next atomic.Int64
+
+	mu   sync.Mutex
+	gone []string // replaced, and not yet deleted
+}
+
+// floorDeletes is the most keys that one request deletes.
+const floorDeletes = 1000
+
+// floorLevel is Cooper's default.
+const floorLevel = 3
+
+// runCompressFloor compresses a bucket so, some objects at once.
+func runCompressFloor(ctx context.Context, url string, what sensors, concurrency int) error {
+	f := &compressFloor{what: what, client: newFloorClient(url, concurrency)}
+	for i := range f.keys {
+		var err error
+		if f.keys[i], err = cfb8.ParseKey(studyKey(i * len(streams))); err != nil {
+			return err
+		}
+	}
+	failed := make(chan error, concurrency)
+	for range concurrency {
+		go func() { failed <- f.work(ctx) }()
+	}
+	var err error
+	for range concurrency {
+		err = errors.Join(err, <-failed)
+	}
+	return errors.Join(err, f.remove(ctx, f.gone))
+}
+
+func (f *compressFloor) work(ctx context.Context) error {
+	var b floorBuffers
+	for {
+		i := int(f.next.Add(1)) - 1
+		if i >= f.what.objects {
+			return nil
+		}
+		if err := f.one(ctx, f.what.key(i), f.keys[i%distinct/len(streams)%studies], &b); err != nil {
+			return err
+		}
+	}
+}
+
+// floorBuffers are used for one object after the other.
+type floorBuffers struct{ stored, plain, frame, back, out bytes.Buffer }
+
+func (f *compressFloor) one(ctx context.Context, key string, secret *cfb8.Key, b *floorBuffers) error {
+	body, err := f.client.get(ctx, key)
+	if err != nil {
+		return err
+	}
+	err = readInto(&b.stored, body)
+	body.Close()
+	if err != nil {
+		return err
+	}
+	plain := &b.stored
+	if f.what.encrypted {
+		r := cfb8.NewReader(bytes.NewReader(b.stored.Bytes()), secret)
+		if err := readInto(&b.plain, r); err != nil {
+			return err
+		}
+		if err := r.Close(); err != nil {
+			return err
+		}
+		plain = &b.plain
+	}
+	sums := [2]string{} // what a run would have to remember
+	h1, h256 := sha1.Sum(plain.Bytes()), sha256.Sum256(plain.Bytes())
+	sums[0], sums[1] = hex.EncodeToString(h1[:]), hex.EncodeToString(h256[:])
+	if err := encodeAndProve(b, plain.Bytes()); err != nil {
+		return fmt.Errorf("%s: %w", key, err)
+	}
+	out := &b.frame
+	if f.what.encrypted {
+		var iv [cfb8.IVSize]byte
+		if _, err := rand.Read(iv[:]); err != nil {
+			return err
+		}
+		if err := readInto(&b.out, f.side.Reader(bytes.NewReader(b.frame.Bytes()), secret, iv)); err != nil {
+			return err
+		}
+		out = &b.out
+	}
+	if err := f.put(ctx, key+".zst", out.Bytes(), sums); err != nil {
+		return err
+	}
+	return f.replaced(ctx, key)
+}
+
+// encodeAndProve compresses into b.frame and compares what that decodes to.
+func encodeAndProve(b *floorBuffers, plain []byte) error {
+	e, err := zstd.NewEncoder(bytes.NewReader(plain), floorLevel, int64(len(plain)))
+	if err != nil {
+		return err
+	}
+	if err := readInto(&b.frame, e); err != nil {
+		return err
+	}
+	r, err := zstd.NewReader(bytes.NewReader(b.frame.Bytes()), 0)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	if err := readInto(&b.back, r); err != nil {
+		return err
+	}
+	if !bytes.Equal(b.back.Bytes(), plain) {
+		return errors.New("decodes to something else")
+	}
+	return nil
+}
+
+func readInto(b *bytes.Buffer, r io.Reader) error {
+	b.Reset()
+	_, err := b.ReadFrom(r)
+	return err
+}
+
+// put stores an object, which the store compares with its SHA-256.
+func (f *compressFloor) put(ctx context.Context, key string, body []byte, sums [2]string) error {
+	sum := sha256.Sum256(body)
+	res, err := f.client.send(ctx, http.MethodPut, "/"+key, "", body, hex.EncodeToString(sum[:]), []header{
+		{"content-type", "text/csv"}, {"x-amz-meta-sha1", sums[0]}, {"x-amz-meta-sha256", sums[1]},
+	})
+	if err != nil {
+		return err
+	}
+	return drop(res)
+}
+
+// drop gives a connection back.
+func drop(res *http.Response) error {
+	_, err := io.Copy(io.Discard, res.Body)
+	res.Body.Close()
+	return err
+}
+
+// replaced lets an original go, with others.
+func (f *compressFloor) replaced(ctx context.Context, key string) error {
+	f.mu.Lock()
+	f.gone = append(f.gone, key)
+	var full []string
+	if len(f.gone) == floorDeletes {
+		full, f.gone = f.gone, nil
+	}
+	f.mu.Unlock()
+	return f.remove(ctx, full)
+}
+
+func (f *compressFloor) remove(ctx context.Context, keys []string) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	type object struct{ Key string }
+	doc := struct {
+		XMLName xml.Name `xml:"Delete"`
+		Quiet   bool
+		Object  []object
+	}{Quiet: true}
+	for _, key := range keys {
+		doc.Object = append(doc.Object, object{key})
+	}
+	body, err := xml.Marshal(doc)
+	if err != nil {
+		return err
+	}
+	sum, md := sha256.Sum256(body), md5.Sum(body)
+	res, err := f.client.send(ctx, http.MethodPost, "", "delete=", body, hex.EncodeToString(sum[:]), []header{
+		{"content-md5", base64.StdEncoding.EncodeToString(md[:])},
+	})
+	if err != nil {
+		return err
+	}
+	return drop(res)
+}

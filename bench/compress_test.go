@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"strconv"
+	"strings"
+	"testing"
+
+	kzstd "github.com/klauspost/compress/zstd"
+
+	"cooper/internal/codec"
+	"cooper/internal/codec/cfb8"
+	"cooper/internal/codec/zstd"
+)
+
+// What is measured is as large and as compressible as promised, and no key is
+// there twice.
+func TestSensors(t *testing.T) {
+	var plain, stored [3]int64
+	by := map[string][2]int64{}
+	for c := range 800 {
+		b := content(c)
+		if len(b) < leastSize || len(b) > leastSize*sizesRange+300 {
+			t.Fatalf("content %d has %d bytes", c, len(b))
+		}
+		if !bytes.Equal(b, content(c)) {
+			t.Fatal("another content the second time")
+		}
+		name := streams[c%len(streams)].name
+		for i := range 3 {
+			e, err := codec.Chain{Compress: codec.Compression{Method: codec.Zstd, Level: i + 1}}.Encode(bytes.NewReader(b), codec.EncodeOptions{Size: int64(len(b))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			n, err := io.Copy(io.Discard, e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			plain[i] += int64(len(b))
+			stored[i] += n
+			if i == 2 {
+				x := by[name]
+				by[name] = [2]int64{x[0] + int64(len(b)), x[1] + n}
+			}
+		}
+	}
+	for i := range plain {
+		ratio := float64(plain[i]) / float64(stored[i])
+		t.Logf("level %d: ratio %.2f, mean size %d", i+1, ratio, plain[i]/800)
+		if ratio < 3 || ratio > 5 {
+			t.Errorf("level %d makes %.2f times less", i+1, ratio)
+		}
+	}
+	for name, x := range by {
+		t.Logf("%s: %.2f", name, float64(x[0])/float64(x[1]))
+	}
+	s := sensors{objects: 3 * distinct}
+	seen := map[string]bool{}
+	for i := range s.objects {
+		seen[s.key(i)] = true
+	}
+	if len(seen) != s.objects {
+		t.Errorf("%d keys of %d objects", len(seen), s.objects)
+	}
+	t.Log(s.key(12345), strings.Count(string(content(0)[:400]), "\n"), string(content(0)[:300]))
+}
+
+func TestSensorsEncrypted(t *testing.T) {
+	var side cfb8.Encryptor
+	s := sensors{objects: 10, encrypted: true}
+	b, err := s.stored(3, &side)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := cfb8.ParseKey(studyKey(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(cfb8.NewReader(bytes.NewReader(b), key))
+	if err != nil || !bytes.Equal(got, content(3)) {
+		t.Error("not the content encrypted:", err)
+	}
+}
+
+// BenchmarkZstd compares encoders on what is measured, as
+// docs/decisions/zstd.md tells.
+func BenchmarkZstd(b *testing.B) {
+	docs := make([][]byte, 1024)
+	total := 0
+	for c := range docs {
+		docs[c] = content(c)
+		total += len(docs[c])
+	}
+	run := func(name string, encode func(doc []byte) int) {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(total))
+			var out int
+			for b.Loop() {
+				out = 0
+				for _, doc := range docs {
+					out += encode(doc)
+				}
+			}
+			b.ReportMetric(float64(total)/float64(out), "ratio")
+		})
+	}
+	for _, level := range []int{1, 2, 3, 4, 5, 6, 9} {
+		var frame bytes.Buffer
+		run("libzstd/"+strconv.Itoa(level), func(doc []byte) int {
+			e, err := zstd.NewEncoder(bytes.NewReader(doc), level, int64(len(doc)))
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := readInto(&frame, e); err != nil {
+				b.Fatal(err)
+			}
+			return frame.Len()
+		})
+	}
+	for _, level := range []kzstd.EncoderLevel{kzstd.SpeedFastest, kzstd.SpeedDefault, kzstd.SpeedBetterCompression} {
+		w, err := kzstd.NewWriter(nil, kzstd.WithEncoderLevel(level), kzstd.WithEncoderConcurrency(1))
+		if err != nil {
+			b.Fatal(err)
+		}
+		var out []byte
+		run("go/"+level.String(), func(doc []byte) int {
+			out = w.EncodeAll(doc, out[:0])
+			return len(out)
+		})
+	}
+	// What decoding for the proof takes, beside.
+	var frames [][]byte
+	for _, doc := range docs {
+		e, err := zstd.NewEncoder(bytes.NewReader(doc), floorLevel, int64(len(doc)))
+		if err != nil {
+			b.Fatal(err)
+		}
+		var frame bytes.Buffer
+		if err := readInto(&frame, e); err != nil {
+			b.Fatal(err)
+		}
+		frames = append(frames, frame.Bytes())
+	}
+	b.Run("decode", func(b *testing.B) {
+		b.SetBytes(int64(total))
+		var back bytes.Buffer
+		for b.Loop() {
+			for _, frame := range frames {
+				r, err := zstd.NewReader(bytes.NewReader(frame), 0)
+				if err != nil {
+					b.Fatal(err)
+				}
+				if err := readInto(&back, r); err != nil {
+					b.Fatal(err)
+				}
+				r.Close()
+			}
+		}
+	})
+}
