@@ -44,6 +44,7 @@ $(GOLANGCI):
 	@mv $(TOOLS)/golangci-lint $@
 
 bench: build ## measure against the floor (minutes; see docs/benchmarks.md)
+	scripts/lab
 	go run ./bench -cooper $(BUILD)/cooper
 
 peers: build ## measure beside s3invsync and rclone, installing them (half an hour)

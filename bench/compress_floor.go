@@ -93,10 +93,7 @@ func (f *compressFloor) one(ctx context.Context, key string, secret *cfb8.Key, b
 	plain := &b.stored
 	if f.what.encrypted {
 		r := cfb8.NewReader(bytes.NewReader(b.stored.Bytes()), secret)
-		if err := readInto(&b.plain, r); err != nil {
-			return err
-		}
-		if err := r.Close(); err != nil {
+		if err := errors.Join(readInto(&b.plain, r), r.Close()); err != nil {
 			return err
 		}
 		plain = &b.plain
@@ -137,8 +134,7 @@ func encodeAndProve(b *floorBuffers, plain []byte) error {
 	if err != nil {
 		return err
 	}
-	defer r.Close()
-	if err := readInto(&b.back, r); err != nil {
+	if err := errors.Join(readInto(&b.back, r), r.Close()); err != nil {
 		return err
 	}
 	if !bytes.Equal(b.back.Bytes(), plain) {

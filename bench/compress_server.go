@@ -39,12 +39,7 @@ func serveSensors(ctx context.Context, what sensors) error {
 	fill := func() {
 		current.Store(nil) // what was there goes before there is more
 		runtime.GC()
-		s := mem.New(mem.Options{Clock: time.Now})
-		s.CreateBucket(bucketName, "")
-		for i := range what.objects {
-			s.Put(bucketName, what.key(i), bodies[i%distinct], mem.PutOptions{ContentType: "text/csv"})
-		}
-		current.Store(s)
+		current.Store(fillSensors(what, bodies))
 	}
 	fill()
 	return serve(ctx, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -59,6 +54,16 @@ func serveSensors(ctx context.Context, what sensors) error {
 			current.Load().ServeHTTP(w, r)
 		}
 	}))
+}
+
+// fillSensors makes the bucket as it is in the beginning.
+func fillSensors(what sensors, bodies [][]byte) *mem.Server {
+	s := mem.New(mem.Options{Clock: time.Now})
+	s.CreateBucket(bucketName, "")
+	for i := range what.objects {
+		s.Put(bucketName, what.key(i), bodies[i%distinct], mem.PutOptions{ContentType: "text/csv"})
+	}
+	return s
 }
 
 func leftIn(s *mem.Server) left {

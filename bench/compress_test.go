@@ -2,9 +2,13 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strconv"
-	"strings"
+
 	"testing"
 
 	kzstd "github.com/klauspost/compress/zstd"
@@ -12,13 +16,13 @@ import (
 	"cooper/internal/codec"
 	"cooper/internal/codec/cfb8"
 	"cooper/internal/codec/zstd"
+	"cooper/internal/store/mem"
 )
 
 // What is measured is as large and as compressible as promised, and no key is
 // there twice.
 func TestSensors(t *testing.T) {
 	var plain, stored [3]int64
-	by := map[string][2]int64{}
 	for c := range 800 {
 		b := content(c)
 		if len(b) < leastSize || len(b) > leastSize*sizesRange+300 {
@@ -27,7 +31,6 @@ func TestSensors(t *testing.T) {
 		if !bytes.Equal(b, content(c)) {
 			t.Fatal("another content the second time")
 		}
-		name := streams[c%len(streams)].name
 		for i := range 3 {
 			e, err := codec.Chain{Compress: codec.Compression{Method: codec.Zstd, Level: i + 1}}.Encode(bytes.NewReader(b), codec.EncodeOptions{Size: int64(len(b))})
 			if err != nil {
@@ -39,21 +42,13 @@ func TestSensors(t *testing.T) {
 			}
 			plain[i] += int64(len(b))
 			stored[i] += n
-			if i == 2 {
-				x := by[name]
-				by[name] = [2]int64{x[0] + int64(len(b)), x[1] + n}
-			}
 		}
 	}
 	for i := range plain {
 		ratio := float64(plain[i]) / float64(stored[i])
-		t.Logf("level %d: ratio %.2f, mean size %d", i+1, ratio, plain[i]/800)
 		if ratio < 3 || ratio > 5 {
 			t.Errorf("level %d makes %.2f times less", i+1, ratio)
 		}
-	}
-	for name, x := range by {
-		t.Logf("%s: %.2f", name, float64(x[0])/float64(x[1]))
 	}
 	s := sensors{objects: 3 * distinct}
 	seen := map[string]bool{}
@@ -63,7 +58,66 @@ func TestSensors(t *testing.T) {
 	if len(seen) != s.objects {
 		t.Errorf("%d keys of %d objects", len(seen), s.objects)
 	}
-	t.Log(s.key(12345), strings.Count(string(content(0)[:400]), "\n"), string(content(0)[:300]))
+}
+
+// The floor and the lab's script leave what they are said to leave: for every
+// object, one that decodes to it.
+func TestCompressPrograms(t *testing.T) {
+	for _, encrypted := range []bool{false, true} {
+		for _, program := range []string{floorName, labName} {
+			t.Run(fmt.Sprint(program, encrypted), func(t *testing.T) {
+				what := sensors{checked, encrypted}
+				bodies, err := what.bodies()
+				if err != nil {
+					t.Fatal(err)
+				}
+				store := fillSensors(what, bodies)
+				web := httptest.NewServer(store)
+				defer web.Close()
+				tools, err := filepath.Abs("../build/tools")
+				if err != nil {
+					t.Fatal(err)
+				}
+				s := &setup{dir: t.TempDir(), peers: peerOptions{tools: tools}}
+				c := &compression{setup: s, what: what, dir: s.dir, server: &server{url: web.URL}}
+				if err := c.writeKeys(); err != nil {
+					t.Fatal(err)
+				}
+				if program == floorName {
+					err = runCompressFloor(t.Context(), web.URL, what, 4)
+				} else {
+					err = runLab(t, c)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if l := leftIn(store); l.Plain != 0 || l.Compressed != what.objects {
+					t.Fatalf("left: %+v", l)
+				}
+				if err := c.check(t.Context(), program, what.objects); err != nil {
+					t.Fatal(err)
+				}
+				// The check itself sees what is not right.
+				store.Put(bucketName, what.key(7)+".zst", bodies[7], mem.PutOptions{})
+				if err := c.check(t.Context(), program, what.objects); err == nil {
+					t.Error("an object that was not compressed passed")
+				}
+			})
+		}
+	}
+}
+
+func runLab(t *testing.T, c *compression) error {
+	cmd, err := c.command(t.Context(), labName, t.TempDir())
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(cmd.Path); err != nil {
+		t.Skip("no Python with what it needs: scripts/lab installs it")
+	}
+	cmd.Dir = ".."
+	_, err = measured(cmd)
+	return err
 }
 
 func TestSensorsEncrypted(t *testing.T) {

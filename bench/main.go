@@ -32,7 +32,7 @@ type setup struct {
 func main() {
 	cooper := flag.String("cooper", "build/cooper", "the binary")
 	dir := flag.String("dir", filepath.Join(os.TempDir(), "cooper-bench"), "where trees and reports go; removed at the end")
-	parts := flag.String("parts", "first,million,scale", "what to measure: first, million, scale, scale100m; compress, compress-encrypted; beside other programs: peers-first, peers-few, peers-100k, peers-wide, peers-dir, peers-million")
+	parts := flag.String("parts", "first,million,scale,compress,compress-encrypted", "what to measure: first, million, scale, scale100m, compress, compress-encrypted; beside other programs: peers-first, peers-few, peers-100k, peers-wide, peers-dir, peers-million")
 	rounds := flag.Int("rounds", 3, "how often each comparison is repeated")
 	serve := flag.Int("serve", 0, "serve so many objects (used by the program itself)")
 	size := flag.Int("size", 4096, "bytes of an object that is served")
