@@ -49,9 +49,14 @@ type Object struct {
 	// Restore is the x-amz-restore header, empty if none.
 	Restore string
 	Headers Headers
-	// Tags is how many tags it has; Describer knows them.
+	// Tags is how many tags it has; Describer knows them. S3 says 0, too, to
+	// those who may not read tags.
 	Tags int
+	// Lock is shown by S3 to those alone who may read retention and legal holds.
 	Lock Lock
+	// HiddenMetadata is how many entries of metadata the store has and cannot
+	// send, as they fit into no header.
+	HiddenMetadata int
 }
 
 // Headers are what S3 keeps for those who read an object and does not mind
@@ -74,7 +79,7 @@ func (l Lock) Holds(now cooper.Instant) bool {
 	return l.LegalHold || l.Mode != "" && l.Until > now
 }
 
-// Encryption is how a store is to encrypt what it is given. The zero value
+// Encryption is how a store is to encrypt, or encrypts, what it is given. The zero value
 // leaves it to the bucket's default.
 type Encryption struct {
 	Method    string // AES256, aws:kms, aws:kms:dsse, or empty
@@ -124,9 +129,11 @@ type Put struct {
 	// StorageClass is S3's name; empty is the store's default, STANDARD.
 	StorageClass string
 	Encryption   Encryption
-	// Grants are the ACL; none leaves it to the store: all to the owner.
+	// Grants are the ACL beside the right of the bucket's owner to everything;
+	// none leaves it to the store.
 	Grants []Grant
-	Lock   Lock
+	// Lock goes without a retention that has ended: stores refuse it.
+	Lock Lock
 	// IfNoneMatch asks that nothing be there yet: KindConflict otherwise.
 	IfNoneMatch bool
 	// IfMatch asks that what is current have this ETag: KindChanged otherwise,
@@ -219,17 +226,21 @@ type Upload struct {
 // Describer tells what versions have beside what Head tells, and what a bucket
 // is set to. A store that knows nothing of one of these has none of it.
 type Describer interface {
+	// Tags are those of a version; KindDenied rather than none.
 	Tags(ctx context.Context, ref Ref) (map[string]string, error)
-	// Grants are the ACL of a version, without the owner's right to everything.
+	// Grants are the ACL of a version, without the right of the bucket's owner to
+	// everything: that is what Put takes. Where the owner cannot be known it is
+	// the whole ACL.
 	Grants(ctx context.Context, ref Ref) ([]Grant, error)
 	Settings(ctx context.Context) (Settings, error)
 }
 
 // Settings are what a bucket is set to.
 type Settings struct {
-	// Grants: versions may have ACLs that count.
+	// Grants: versions may have ACLs that count. True also where the caller may
+	// not know.
 	Grants bool
-	// Lock: object lock is enabled.
+	// Lock: object lock is enabled. True also where the caller may not know.
 	Lock bool
 	// Encryption is the default; its zero value: the store does not tell.
 	Encryption Encryption

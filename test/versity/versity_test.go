@@ -43,6 +43,12 @@ func TestS3OverVersity(t *testing.T) {
 				storetest.NestedKeys: "versitygw keeps objects under their own paths",
 
 				storetest.ConditionalRemoval: "versitygw removes whatever the ETag is",
+
+				storetest.MarkerConditions: "versitygw writes over a delete marker whatever the ETag was",
+
+				storetest.Redirects:  "versitygw keeps none",
+				storetest.Encryption: "versitygw encrypts nothing",
+				storetest.Locks:      "versitygw enables object lock only while a bucket is made",
 			},
 		}
 	})

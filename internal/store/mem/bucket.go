@@ -132,6 +132,9 @@ func (s *Server) putBucketVersioning(c *call) error {
 	if err != nil {
 		return err
 	}
+	if b.lock && req.Status != enabled {
+		return fail(http.StatusConflict, "InvalidBucketState", "An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.")
+	}
 	b.versioning = req.Status
 	c.w.WriteHeader(http.StatusOK)
 	return nil

@@ -16,8 +16,9 @@ type removal struct {
 
 // erase deletes a key or one version of it, under the condition that the
 // current version, and no other, has the ETag match, unless that is empty.
-// Deleting what is not there is no error.
-func (s *Server) erase(b *bucket, key, id, match string) (removal, error) {
+// Deleting what is not there is no error. bypass lifts the lock of mode
+// GOVERNANCE.
+func (s *Server) erase(b *bucket, key, id, match string, bypass bool) (removal, error) {
 	if match != "" {
 		current := b.get(key, "")
 		if current == nil || current.marker {
@@ -32,6 +33,9 @@ func (s *Server) erase(b *bucket, key, id, match string) (removal, error) {
 			return removal{marker: v.id}, nil
 		}
 		return removal{}, nil
+	}
+	if v := b.get(key, id); v != nil && v.protects(s.now(), bypass) {
+		return removal{}, errLocked
 	}
 	done := removal{version: id}
 	if v := b.drop(key, id); v != nil && v.marker {
@@ -51,7 +55,7 @@ func (s *Server) deleteObject(c *call) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.erase(b, c.key, id, c.r.Header.Get("If-Match"))
+	done, err := s.erase(b, c.key, id, c.r.Header.Get("If-Match"), c.bypasses())
 	if err != nil {
 		return err
 	}
@@ -65,6 +69,9 @@ func (s *Server) deleteObject(c *call) error {
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil
 }
+
+// bypasses tells whether a request asks to lift locks of mode GOVERNANCE.
+func (c *call) bypasses() bool { return c.r.Header.Get("X-Amz-Bypass-Governance-Retention") == "true" }
 
 // maxDeletes is the most keys that one DeleteObjects may name.
 const maxDeletes = 1000
@@ -97,7 +104,7 @@ func (s *Server) deleteObjects(c *call) error {
 	for _, o := range req.Object {
 		done, err := removal{}, error(errDenied)
 		if !b.isDenied(o.Key) {
-			done, err = s.erase(b, o.Key, o.VersionId, o.ETag)
+			done, err = s.erase(b, o.Key, o.VersionId, o.ETag, c.bypasses())
 		}
 		var f *failure
 		switch {

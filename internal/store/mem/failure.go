@@ -48,6 +48,7 @@ var (
 	errPrecondition = fail(http.StatusPreconditionFailed, "PreconditionFailed", "At least one of the pre-conditions you specified did not hold")
 	errMalformedXML = fail(http.StatusBadRequest, "MalformedXML", "The XML you provided was not well-formed or did not validate against our published schema")
 	errDenied       = fail(http.StatusForbidden, "AccessDenied", "Access Denied")
+	errLocked       = fail(http.StatusForbidden, "AccessDenied", "Access Denied because object protected by object lock.")
 	errNoSuchUpload = fail(http.StatusNotFound, "NoSuchUpload", "The specified upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.")
 	errIncomplete   = fail(http.StatusBadRequest, "IncompleteBody", "You did not provide the number of bytes specified by the Content-Length HTTP header")
 )

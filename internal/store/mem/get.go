@@ -154,26 +154,13 @@ func (v *version) setHeaders(h http.Header, versioned bool, now time.Time) {
 		h["X-Amz-Archive-Status"] = []string{v.tier + "_ACCESS"}
 	}
 	v.setEncryption(h)
+	v.setAttributes(h)
 	switch {
 	case v.restore == nil:
 	case v.restore.until.IsZero():
 		h["X-Amz-Restore"] = []string{`ongoing-request="true"`}
 	case v.restored(now):
 		h["X-Amz-Restore"] = []string{`ongoing-request="false", expiry-date="` + v.restore.until.Format(http.TimeFormat) + `"`}
-	}
-}
-
-func (v *version) setEncryption(h http.Header) {
-	const sse = "X-Amz-Server-Side-Encryption"
-	switch v.encryption {
-	case "", "SSE-S3":
-		h[sse] = []string{"AES256"}
-	case "SSE-KMS":
-		h[sse] = []string{"aws:kms"}
-	case "DSSE-KMS":
-		h[sse] = []string{"aws:kms:dsse"}
-	case "SSE-C":
-		h[sse+"-Customer-Algorithm"] = []string{"AES256"}
 	}
 }
 

@@ -2,6 +2,7 @@ package mem
 
 import (
 	"crypto/md5"
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/xml"
 	"net/http"
@@ -65,6 +66,7 @@ func (s *Server) createMultipartUpload(c *call) error {
 	h := c.w.Header()
 	h["X-Amz-Checksum-Algorithm"] = []string{v.sum.algorithm}
 	h["X-Amz-Checksum-Type"] = []string{v.sum.kind}
+	v.setEncryption(h)
 	x := newXML()
 	x.root("InitiateMultipartUploadResult")
 	x.element("Bucket", c.bucket)
@@ -112,8 +114,14 @@ func (s *Server) uploadPart(c *call) error {
 	if sum.algorithm != algorithm {
 		p.value = digest(algorithm, body)
 	}
+	if !u.draft.plainTags() {
+		s.serial++
+		sum := md5.Sum(binary.BigEndian.AppendUint64([]byte(p.etag), s.serial))
+		p.etag = hex.EncodeToString(sum[:])
+	}
 	u.parts[n] = p
 	h := c.w.Header()
+	u.draft.setEncryption(h)
 	h["Etag"] = []string{`"` + p.etag + `"`}
 	h[algorithms[algorithm].header] = []string{p.value}
 	c.w.WriteHeader(http.StatusOK)
@@ -138,7 +146,7 @@ func (s *Server) completeMultipartUpload(c *call) error {
 		return errMalformedXML
 	}
 	s.mu.Lock()
-	b, u, err := s.uploadOf(c)
+	_, u, err := s.uploadOf(c)
 	var v *version
 	if err == nil {
 		v, err = u.assemble(req, s.opts.MinPartSize)
@@ -154,9 +162,6 @@ func (s *Server) completeMultipartUpload(c *call) error {
 	if err := s.store(c, v); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	delete(b.uploads, c.query.Get("uploadId"))
-	s.mu.Unlock()
 	x := newXML()
 	x.root("CompleteMultipartUploadResult")
 	x.element("Location", "/"+c.bucket+c.raw)

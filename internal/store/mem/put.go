@@ -10,14 +10,15 @@ import (
 const metaPrefix = "X-Amz-Meta-"
 
 // kept are the headers that are stored with an object and come back.
-var kept = []string{"Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control", "Expires"}
+var kept = []string{"Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control", "Expires", "X-Amz-Website-Redirect-Location"}
 
 var classes = map[string]bool{
 	"STANDARD": true, "STANDARD_IA": true, "ONEZONE_IA": true, "INTELLIGENT_TIERING": true, "REDUCED_REDUNDANCY": true,
 	"GLACIER": true, "GLACIER_IR": true, "DEEP_ARCHIVE": true, "EXPRESS_ONEZONE": true,
 }
 
-// draft begins a version as the headers of a request describe it.
+// draft begins a version as the headers of a request describe it. Its bucket
+// must be there.
 func (s *Server) draft(c *call) (*version, error) {
 	if len(c.key) > 1024 {
 		return nil, fail(http.StatusBadRequest, "KeyTooLongError", "Your key is too long")
@@ -32,20 +33,11 @@ func (s *Server) draft(c *call) (*version, error) {
 	if v.class == "INTELLIGENT_TIERING" {
 		v.tier = "FREQUENT"
 	}
-	switch sse := c.r.Header.Get("X-Amz-Server-Side-Encryption"); sse {
-	case "", "AES256":
-	case "aws:kms":
-		v.encryption = "SSE-KMS"
-	case "aws:kms:dsse":
-		v.encryption = "DSSE-KMS"
-	default:
-		return nil, invalidArgument("The encryption method specified is not supported").with("ArgumentValue", sse)
-	}
-	if c.r.Header.Get("X-Amz-Server-Side-Encryption-Customer-Algorithm") != "" {
+	if c.r.Header.Get(headerSSE+"-Customer-Algorithm") != "" {
 		v.encryption = "SSE-C"
 	}
 	v.describeBy(c.r.Header)
-	return v, nil
+	return v, s.describeByAttributes(c, v)
 }
 
 // describeBy takes over metadata and the headers that are kept.
@@ -97,9 +89,6 @@ func (s *Server) putObject(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := s.exists(c); err != nil {
-		return err
-	}
 	if v.body, v.sum, err = c.body(maxBody); err != nil {
 		return err
 	}
@@ -118,9 +107,10 @@ func (s *Server) putObject(c *call) error {
 }
 
 // store makes v the current version of the request's key if the request's
-// conditions hold, and says in the answer's headers which it is.
+// conditions hold, and says in the answer's headers which it is. An upload in
+// parts ends with it.
 func (s *Server) store(c *call, v *version) error {
-	if v.encryption == "" || v.encryption == "SSE-S3" { // hash what can be long without the lock
+	if v.plainTags() { // hash what can be long without the lock
 		v.etag = v.computeETag()
 	}
 	s.mu.Lock()
@@ -132,8 +122,16 @@ func (s *Server) store(c *call, v *version) error {
 	if err := writable(c, b.get(c.key, "")); err != nil {
 		return err
 	}
+	if id := c.query.Get("uploadId"); id != "" {
+		if b.uploads[id] == nil {
+			return errNoSuchUpload.with("UploadId", id)
+		}
+		delete(b.uploads, id)
+	}
 	v.id = s.versionID(b)
 	if v.etag == "" {
+		s.serial++
+		v.salt = s.serial
 		v.etag = v.computeETag()
 	}
 	b.add(c.key, v)
@@ -179,6 +177,9 @@ func (s *Server) copyObject(c *call) error {
 		return err
 	}
 	v.body, v.sum = source.body, source.sum
+	if c.r.Header.Get("X-Amz-Tagging-Directive") != "REPLACE" {
+		v.tags = source.tags
+	}
 	switch c.r.Header.Get("X-Amz-Metadata-Directive") {
 	case "REPLACE":
 	case "", "COPY":

@@ -47,6 +47,14 @@ var handlers = map[string]func(*Server, *call) error{
 	"CompleteMultipartUpload": (*Server).completeMultipartUpload,
 	"AbortMultipartUpload":    (*Server).abortMultipartUpload,
 	"ListParts":               (*Server).listParts,
+
+	"GetBucketAcl":               (*Server).getBucketACL,
+	"GetBucketEncryption":        (*Server).getBucketEncryption,
+	"GetObjectLockConfiguration": (*Server).getObjectLockConfiguration,
+	"GetBucketOwnershipControls": (*Server).getBucketOwnershipControls,
+	"GetObjectAcl":               (*Server).getObjectACL,
+	"GetObjectTagging":           (*Server).getObjectTagging,
+	"PutObjectTagging":           (*Server).putObjectTagging,
 }
 
 func (s *Server) notImplemented(*call) error {
@@ -91,20 +99,10 @@ func Operation(r *http.Request) string {
 	return c.op
 }
 
-// unsupported are sub-resources whose requests must not be mistaken for one
-// of the object or bucket itself.
-var unsupported = []string{
-	"accelerate", "acl", "analytics", "attributes", "cors", "encryption", "intelligent-tiering", "inventory", "legal-hold", "lifecycle",
-	"logging", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus", "publicAccessBlock",
-	"replication", "requestPayment", "retention", "select", "tagging", "torrent", "website",
-}
-
 func operation(method, bucket, key string, q url.Values, h http.Header) string {
 	if len(q) > 0 {
-		for _, name := range unsupported {
-			if q.Has(name) {
-				return Unknown
-			}
+		if op, ok := subresource(method, key, q); ok && bucket != "" {
+			return op
 		}
 	}
 	switch {

@@ -2,11 +2,13 @@ package mem
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"cooper"
+	"cooper/internal/store"
 )
 
 // PutOptions are what a version may have beside its bytes; the zero value is a
@@ -17,11 +19,18 @@ type PutOptions struct {
 	LastModified time.Time // the clock's time if zero
 	ContentType  string
 	Metadata     map[string]string
+	Headers      store.Headers
+	Tags         map[string]string
+	Grants       []store.Grant // the whole ACL; none: all to the owner
+	Lock         store.Lock
 	// Encryption is SSE-S3 (the same as empty), SSE-KMS, DSSE-KMS, SSE-C or
 	// NOT-SSE. The ETag is an MD5 for SSE-S3 and NOT-SSE only; a version with
 	// SSE-C cannot be read without its customer key, which the server takes on
 	// trust.
 	Encryption string
+	// KMSKey and BucketKey go with SSE-KMS and DSSE-KMS.
+	KMSKey    string
+	BucketKey bool
 	// PartSize makes the version a multipart upload of parts of so many bytes.
 	PartSize int64
 	// Checksum is the algorithm of a checksum kept with the version (CRC32,
@@ -93,8 +102,14 @@ func (s *Server) build(b *bucket, body []byte, o PutOptions) *version {
 	if o.LastModified.IsZero() {
 		v.modified = s.now()
 	}
-	if o.ContentType != "" {
-		v.headers = map[string]string{"Content-Type": o.ContentType}
+	v.headers = headersOf(o)
+	v.tags, v.grants, v.lock = o.Tags, o.Grants, o.Lock
+	if !v.plainTags() && v.encryption != "SSE-C" {
+		v.kmsKey, v.bucketKey = keyARN(o.KMSKey, b.inRegion()), o.BucketKey
+	}
+	if !v.plainTags() {
+		s.serial++
+		v.salt = s.serial
 	}
 	if o.PartSize > 0 {
 		for part := range slices.Chunk(body, int(o.PartSize)) {
@@ -113,6 +128,17 @@ func (s *Server) build(b *bucket, body []byte, o PutOptions) *version {
 		v.sum.value = v.computeSum()
 	}
 	return v
+}
+
+// headersOf are the headers that come back with a version.
+func headersOf(o PutOptions) map[string]string {
+	all := map[string]string{
+		"Content-Type": o.ContentType, "Content-Encoding": o.Headers.ContentEncoding, "Cache-Control": o.Headers.CacheControl,
+		"Content-Disposition": o.Headers.ContentDisposition, "Content-Language": o.Headers.ContentLanguage, "Expires": o.Headers.Expires,
+		"X-Amz-Website-Redirect-Location": o.Headers.Redirect,
+	}
+	maps.DeleteFunc(all, func(_, value string) bool { return value == "" })
+	return all
 }
 
 // BeginUpload leaves a multipart upload of a key unfinished, with the given

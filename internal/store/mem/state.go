@@ -2,6 +2,7 @@ package mem
 
 import (
 	"crypto/md5"
+	"encoding/binary"
 	"encoding/hex"
 	"slices"
 	"strconv"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"cooper"
+	"cooper/internal/store"
 )
 
 // bucket is one bucket. The server's mutex guards it; index guards what a
@@ -19,6 +21,9 @@ type bucket struct {
 	region     string
 	created    time.Time
 	denied     []string              // prefixes
+	acls       bool                  // ACLs count
+	lock       bool                  // object lock is enabled
+	encryption store.Encryption      // the default
 	entries    map[string][]*version // the latest version is the last; never empty
 	uploads    map[string]*upload
 
@@ -45,9 +50,10 @@ type version struct {
 	encryption string // empty: SSE-S3
 	headers    map[string]string
 	metadata   map[string]string
-	parts      []int64 // sizes in bytes; nil unless a multipart upload
-	sum        checksum
-	restore    *restore
+	attributes
+	parts   []int64 // sizes in bytes; nil unless a multipart upload
+	sum     checksum
+	restore *restore
 }
 
 // keys gives the keys in order. It must not be changed.
@@ -187,6 +193,11 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
+// plainTags tells whether ETags are MD5 sums.
+func (v *version) plainTags() bool {
+	return v.encryption == "" || v.encryption == "SSE-S3" || v.encryption == "NOT-SSE"
+}
+
 // partBodies cuts the body as the upload did; one part if it was none.
 func (v *version) partBodies() [][]byte {
 	if v.parts == nil {
@@ -204,8 +215,7 @@ func (v *version) partBodies() [][]byte {
 // encrypts something that is no hash of the content at all.
 func (v *version) computeETag() string {
 	var etag string
-	switch v.encryption {
-	case "", "SSE-S3", "NOT-SSE":
+	if v.plainTags() {
 		if v.parts == nil {
 			sum := md5.Sum(v.body)
 			return hex.EncodeToString(sum[:])
@@ -216,9 +226,9 @@ func (v *version) computeETag() string {
 			h.Write(sum[:])
 		}
 		etag = hex.EncodeToString(h.Sum(nil))
-	default:
+	} else {
 		sum := md5.Sum(v.body)
-		sum = md5.Sum(append(sum[:], v.encryption+v.id...))
+		sum = md5.Sum(binary.BigEndian.AppendUint64(append(sum[:], v.encryption+v.id...), v.salt))
 		etag = hex.EncodeToString(sum[:])
 	}
 	if v.parts != nil {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"cooper"
 	"cooper/internal/store"
@@ -25,46 +26,114 @@ const metadataPrefix = "X-Amz-Meta-"
 // objectOf reads the headers of an answer to GET, HEAD or PUT; length is that
 // of its body.
 func objectOf(key string, h http.Header, length int64) (store.Object, error) {
-	o := store.Object{
-		Key:          key,
-		VersionID:    h.Get("X-Amz-Version-Id"),
-		ETag:         etagOf(h.Get("Etag")),
-		Size:         length,
-		Length:       length,
-		StorageClass: h.Get("X-Amz-Storage-Class"),
-		ContentType:  h.Get("Content-Type"),
-		ChecksumType: h.Get("X-Amz-Checksum-Type"),
-		Encryption:   h.Get("X-Amz-Server-Side-Encryption"),
-		Restore:      h.Get("X-Amz-Restore"),
-	}
-	if t, err := http.ParseTime(h.Get("Last-Modified")); err == nil {
-		o.LastModified = cooper.InstantOf(t)
-	}
+	o := store.Object{Key: key, Size: length, Length: length}
 	for name, vs := range h {
-		switch {
-		case !strings.HasPrefix(name, "X-Amz-"):
-		case strings.HasPrefix(name, metadataPrefix):
+		v := vs[0]
+		switch name {
+		case "Etag":
+			o.ETag = etagOf(v)
+		case "Content-Type":
+			o.ContentType = v
+		case "Last-Modified":
+			if t, err := http.ParseTime(v); err == nil {
+				o.LastModified = cooper.InstantOf(t)
+			}
+		case "Content-Encoding":
+			o.Headers.ContentEncoding = withoutChunked(strings.Join(vs, ","))
+		case "Cache-Control":
+			o.Headers.CacheControl = strings.Join(vs, ",")
+		case "Content-Disposition":
+			o.Headers.ContentDisposition = v
+		case "Content-Language":
+			o.Headers.ContentLanguage = strings.Join(vs, ",")
+		case "Expires":
+			o.Headers.Expires = v
+		default:
+			if !strings.HasPrefix(name, "X-Amz-") {
+				break
+			}
+			if err := amazonHeader(&o, name, vs); err != nil {
+				return o, err
+			}
+		}
+	}
+	return o, nil
+}
+
+// amazonHeader takes in one header of S3's own. What is protected or cannot be
+// read whole must not be taken for what is not: there, nonsense is an error.
+func amazonHeader(o *store.Object, name string, vs []string) (err error) {
+	v := vs[0]
+	switch name {
+	case "X-Amz-Version-Id":
+		o.VersionID = v
+	case headerClass:
+		o.StorageClass = v
+	case "X-Amz-Checksum-Type":
+		o.ChecksumType = v
+	case headerSSE:
+		o.Encryption = v
+	case headerKMSKey:
+		o.KMSKey = v
+	case headerBucketKey:
+		o.BucketKey = strings.EqualFold(v, "true")
+	case "X-Amz-Restore":
+		o.Restore = v
+	case headerRedirect:
+		o.Headers.Redirect = v
+	case headerLockMode:
+		o.Lock.Mode = v
+	case headerLockUntil:
+		t, err := time.Parse(time.RFC3339Nano, v)
+		if err != nil || t.IsZero() {
+			return malformed("retention until %q", clip(v, 100))
+		}
+		o.Lock.Until = cooper.InstantOf(t)
+	case headerHold:
+		o.Lock.LegalHold = v != "OFF"
+	case "X-Amz-Tagging-Count":
+		o.Tags, err = count(v, 0, "tags")
+	case "X-Amz-Missing-Meta":
+		o.HiddenMetadata, err = count(v, 0, "missing entries of metadata")
+	case "X-Amz-Mp-Parts-Count":
+		o.Parts, err = count(v, 1, "parts")
+	default:
+		if key, ok := strings.CutPrefix(name, metadataPrefix); ok {
 			if o.Metadata == nil {
 				o.Metadata = map[string]string{}
 			}
-			o.Metadata[strings.ToLower(name[len(metadataPrefix):])] = strings.Join(vs, ",")
-		default:
-			if a, ok := checksumHeaders[name]; ok {
-				if o.Checksums == nil {
-					o.Checksums = map[string]string{}
-				}
-				o.Checksums[a] = vs[0]
+			o.Metadata[strings.ToLower(key)] = strings.Join(vs, ",")
+		} else if a, ok := checksumHeaders[name]; ok {
+			if o.Checksums == nil {
+				o.Checksums = map[string]string{}
 			}
+			o.Checksums[a] = v
 		}
 	}
-	if n := h.Get("X-Amz-Mp-Parts-Count"); n != "" {
-		parts, err := strconv.Atoi(n)
-		if err != nil || parts < 1 {
-			return o, malformed("%d as the number of parts", parts)
-		}
-		o.Parts = parts
+	return err
+}
+
+func count(s string, least int, what string) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < least {
+		return 0, malformed("%q as the number of %s", clip(s, 40), what)
 	}
-	return o, nil
+	return n, nil
+}
+
+// withoutChunked takes the encoding of the transfer out of that of the object,
+// where a store has kept it.
+func withoutChunked(encoding string) string {
+	if !strings.Contains(encoding, "aws-chunked") {
+		return encoding
+	}
+	var rest []string
+	for one := range strings.SplitSeq(encoding, ",") {
+		if one = strings.TrimSpace(one); one != "aws-chunked" && one != "" {
+			rest = append(rest, one)
+		}
+	}
+	return strings.Join(rest, ",")
 }
 
 // describe reads the answer to a GET or HEAD and holds it against what was

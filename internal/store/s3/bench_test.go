@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"io"
 	"net/http"
 	"os"
@@ -36,8 +37,9 @@ func cpu() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-func BenchmarkGet4KiB(b *testing.B) {
-	addr := "127.0.0.1:29871"
+// nullAddress starts a null server for the length of a benchmark.
+func nullAddress(b *testing.B, addr string) string {
+	b.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), nullServer+"="+addr)
 	if err := cmd.Start(); err != nil {
@@ -54,6 +56,38 @@ func BenchmarkGet4KiB(b *testing.B) {
 		}
 		time.Sleep(20 * time.Millisecond)
 	}
+	return addr
+}
+
+// BenchmarkPut4KiB is a conditional PUT with some metadata.
+func BenchmarkPut4KiB(b *testing.B) {
+	addr := nullAddress(b, "127.0.0.1:29872")
+	content := bytes.Repeat([]byte("x"), 4096)
+	for _, name := range []string{"lean", "SDK"} {
+		b.Run(name, func(b *testing.B) {
+			bucket := openTest(b, "http://"+addr, append(clients[name], func(c *Config) { c.Region = "us-east-1" })...)
+			before := cpu()
+			b.ReportAllocs()
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					_, err := bucket.Put(b.Context(), store.Put{
+						Key: "a/key/of/some/length", Size: 4096, Body: bytes.NewReader(content), IfNoneMatch: true,
+						ContentType: "text/csv", Metadata: map[string]string{"origin": "something of some length"},
+					})
+					if err != nil {
+						b.Error(err)
+						return
+					}
+				}
+			})
+			b.ReportMetric(float64((cpu()-before).Microseconds())/float64(b.N), "cpu-µs/op")
+		})
+	}
+}
+
+func BenchmarkGet4KiB(b *testing.B) {
+	addr := nullAddress(b, "127.0.0.1:29871")
 	for _, name := range []string{"lean", "SDK"} {
 		b.Run(name, func(b *testing.B) {
 			bucket := openTest(b, "http://"+addr, append(clients[name], func(c *Config) { c.Region = "us-east-1" })...)

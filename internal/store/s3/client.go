@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"io"
+	"net/http"
 
 	"cooper/internal/store"
 )
@@ -26,10 +27,8 @@ type upload struct {
 	body io.ReadSeeker
 	size int64
 	sums sums
-	// Of an object.
-	contentType string
-	metadata    map[string]string
-	ifNoneMatch bool
+	// header is what else is said of an object; clients do not change it.
+	header http.Header
 	// Of a part.
 	uploadID string
 	part     int32

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -125,7 +126,7 @@ func rangeHeader(r store.Range) string {
 }
 
 func (c *lean) put(ctx context.Context, u upload) (store.Object, error) {
-	h := make(http.Header, 8+len(u.metadata))
+	h := make(http.Header, 8+len(u.header))
 	h["Content-Md5"] = []string{base64.StdEncoding.EncodeToString(u.sums.md5)}
 	var q params
 	if u.uploadID != "" {
@@ -134,15 +135,7 @@ func (c *lean) put(ctx context.Context, u upload) (store.Object, error) {
 		// Parts go without: a multipart object whose parts have SHA-256 sums
 		// must be declared so beforehand.
 		h["X-Amz-Checksum-Sha256"] = []string{base64.StdEncoding.EncodeToString(u.sums.sha256)}
-		if u.contentType != "" {
-			h["Content-Type"] = []string{u.contentType}
-		}
-		for k, v := range u.metadata {
-			h.Set(metadataPrefix+k, v)
-		}
-		if u.ifNoneMatch {
-			h["If-None-Match"] = []string{"*"}
-		}
+		maps.Copy(h, u.header)
 	}
 	res, err := c.send(ctx, http.MethodPut, u.key, q, h, u.body, u.size, u.sums.hexSHA256())
 	if err != nil {

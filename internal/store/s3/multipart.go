@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -66,9 +67,8 @@ func partSizeFor(size, least int64) int64 {
 
 func (m *multipart) create(ctx context.Context) error {
 	return m.b.do(ctx, m.where, func(ctx context.Context) error {
-		out, err := m.b.sdk.CreateMultipartUpload(ctx, &sdk.CreateMultipartUploadInput{
-			Bucket: &m.b.name, Key: &m.p.Key, ContentType: optional(m.p.ContentType), Metadata: m.p.Metadata,
-		})
+		out, err := m.b.sdk.CreateMultipartUpload(ctx, &sdk.CreateMultipartUploadInput{Bucket: &m.b.name, Key: &m.p.Key},
+			withHeader(description(&m.p, m.b.now())))
 		if err != nil {
 			return sdkFailure(ctx, err, m.b.now())
 		}
@@ -128,12 +128,11 @@ func (m *multipart) complete(ctx context.Context) (o store.Object, err error) {
 			ETag: quoted(etag), PartNumber: aws.Int32(int32(i + 1)),
 		})
 	}
-	if m.p.IfNoneMatch {
-		in.IfNoneMatch = aws.String("*")
-	}
+	h := http.Header{}
+	condition(h, &m.p)
 	uncertain := false
 	err = m.b.do(ctx, m.where, func(ctx context.Context) error {
-		out, err := m.b.sdk.CompleteMultipartUpload(ctx, in)
+		out, err := m.b.sdk.CompleteMultipartUpload(ctx, in, withHeader(h))
 		if err == nil {
 			o = store.Object{Key: m.p.Key, VersionID: aws.ToString(out.VersionId), ETag: etagOf(aws.ToString(out.ETag)), Size: m.p.Size}
 			return nil
@@ -142,7 +141,7 @@ func (m *multipart) complete(ctx context.Context) (o store.Object, err error) {
 		if uncertain && statusOf(err)/100 == 4 {
 			there, herr := m.b.client.head(ctx, store.Ref{Key: m.p.Key}, 0)
 			switch {
-			case herr == nil && there.Size == m.p.Size && there.ETag == m.etag():
+			case herr == nil && there.Size == m.p.Size && there.ETag == m.etag() && sameMetadata(there, &m.p):
 				o, err = there, nil
 			case passes(herr):
 				err = herr

@@ -20,6 +20,9 @@ func (b *Bucket) Put(ctx context.Context, p store.Put) (store.Object, error) {
 	if err := checkPut(p, where); err != nil {
 		return store.Object{}, err
 	}
+	if p.Body == nil {
+		return store.Object{}, &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "no body"}
+	}
 	src := newSource(p.Body)
 	if err := src.check(p.Size, where); err != nil {
 		return store.Object{}, err
@@ -33,11 +36,23 @@ func (b *Bucket) Put(ctx context.Context, p store.Put) (store.Object, error) {
 	} else {
 		o, err = b.putParts(ctx, p, src, where)
 	}
-	var ce *cooper.Error
+	return o, refusedBy(&p, err, where)
+}
+
+// refusedBy gives the error of a write the kind that its condition has.
+func refusedBy(p *store.Put, err error, where string) error {
+	var (
+		ce *cooper.Error
+		f  *failure
+	)
 	if p.IfNoneMatch && errors.As(err, &ce) && ce.Kind == cooper.KindChanged {
-		return o, &cooper.Error{Kind: cooper.KindConflict, Where: where, Message: "something is there already", Err: ce.Err}
+		return &cooper.Error{Kind: cooper.KindConflict, Where: where, Message: "something is there already", Err: ce.Err}
 	}
-	return o, err
+	// S3 answers 404 to an If-Match where nothing is.
+	if p.IfMatch != "" && errors.As(err, &f) && f.status == http.StatusNotFound && f.code != "NoSuchBucket" && f.code != "NoSuchUpload" {
+		return &cooper.Error{Kind: cooper.KindChanged, Where: where, Message: "nothing is there any more", Err: f}
+	}
+	return err
 }
 
 func checkPut(p store.Put, where string) error {
@@ -49,15 +64,9 @@ func checkPut(p store.Put, where string) error {
 		return bad("an empty key")
 	case p.Size < 0:
 		return bad("a negative size")
-	case p.Body == nil:
-		return bad("no body")
-	case !printable(p.ContentType):
-		return bad("a content type that cannot be sent: " + cooper.Quote(p.ContentType))
 	}
-	for k, v := range p.Metadata {
-		if !token(k) || !printable(v) {
-			return bad("metadata that cannot be sent: " + cooper.Quote(k) + "=" + cooper.Quote(v))
-		}
+	if m := checkDescription(&p); m != "" {
+		return bad(m)
 	}
 	return nil
 }
@@ -74,10 +83,11 @@ func token(s string) bool {
 }
 
 // putWhole sends one request. When an earlier attempt ended without a word, it
-// may have succeeded, and If-None-Match would then take our own object for
+// may have succeeded, and a condition would then take our own object for
 // another's: what is there is compared with what was sent.
 func (b *Bucket) putWhole(ctx context.Context, p store.Put, src *source, where string) (o store.Object, err error) {
-	u := upload{key: p.Key, size: p.Size, contentType: p.ContentType, metadata: p.Metadata, ifNoneMatch: p.IfNoneMatch}
+	u := upload{key: p.Key, size: p.Size, header: description(&p, b.now())}
+	condition(u.header, &p)
 	if u.sums, err = src.sums(0, p.Size, where); err != nil {
 		return o, err
 	}
@@ -90,7 +100,7 @@ func (b *Bucket) putWhole(ctx context.Context, p store.Put, src *source, where s
 		if uncertain && statusOf(err) == http.StatusPreconditionFailed {
 			there, herr := b.client.head(ctx, store.Ref{Key: p.Key}, 0)
 			switch {
-			case herr == nil && ours(there, u):
+			case herr == nil && ours(there, u) && sameMetadata(there, &p):
 				o, err = there, nil
 			case passes(herr):
 				err = herr

@@ -92,6 +92,7 @@ func TestConformance(t *testing.T) {
 					CompleteRestore: func(key, version string) {
 						srv.CompleteRestore(testBucket, key, version)
 					},
+					EnableLock: func() { srv.EnableLock(testBucket) },
 				}
 			})
 		})

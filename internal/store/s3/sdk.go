@@ -94,13 +94,9 @@ func (c *whole) put(ctx context.Context, u upload) (store.Object, error) {
 		in := &sdk.PutObjectInput{
 			Bucket: &c.bucket, Key: &u.key, Body: u.body, ContentLength: &u.size, ContentMD5: &md5,
 			ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(u.sums.sha256)),
-			ContentType:    optional(u.contentType), Metadata: u.metadata,
-		}
-		if u.ifNoneMatch {
-			in.IfNoneMatch = aws.String("*")
 		}
 		var out *sdk.PutObjectOutput
-		out, err = c.sdk.PutObject(ctx, in)
+		out, err = c.sdk.PutObject(ctx, in, withHeader(u.header))
 		if err == nil {
 			m = out.ResultMetadata
 		}
@@ -117,6 +113,16 @@ func (c *whole) put(ctx context.Context, u upload) (store.Object, error) {
 		err = vouched(o, u.sums)
 	}
 	return o, err
+}
+
+// withHeader adds headers to a request before it is signed, so that both
+// clients say the same of an object.
+func withHeader(h http.Header) func(*sdk.Options) {
+	return func(o *sdk.Options) {
+		for name, values := range h {
+			o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue(name, values[0]))
+		}
+	}
 }
 
 func (c *whole) list(ctx context.Context, q listing) (*page, error) {

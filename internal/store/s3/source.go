@@ -104,10 +104,15 @@ func (s *source) check(size int64, where string) error {
 	return nil
 }
 
+// buffers are what sums reads into.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
+
 // sums hashes a section; errors are the body's own.
 func (s *source) sums(off, size int64, where string) (sums, error) {
 	m, h := md5.New(), sha256.New()
-	if _, err := io.Copy(io.MultiWriter(m, h), s.section(off, size)); err != nil {
+	buf := buffers.Get().(*[]byte)
+	defer buffers.Put(buf)
+	if _, err := io.CopyBuffer(io.MultiWriter(m, h), s.section(off, size), *buf); err != nil {
 		return sums{}, &cooper.Error{Kind: cooper.KindInternal, Where: where, Message: "cannot read what is to be sent", Err: err}
 	}
 	return sums{md5: m.Sum(nil), sha256: h.Sum(nil)}, nil

@@ -28,9 +28,15 @@ const (
 	OddKeys     Feature = "keys that are neither paths nor XML"
 	NestedKeys  Feature = "a key that others lie under"
 	Checksums   Feature = "checksums in answers"
-	Conditional Feature = "If-None-Match on writes"
+	Conditional Feature = "conditions on writes"
+	// MarkerConditions is an If-Match that fails where a delete marker is current.
+	MarkerConditions Feature = "conditions on writes over delete markers"
 	// ConditionalRemoval is an If-Match on removals that is heeded.
 	ConditionalRemoval Feature = "If-Match on removals"
+
+	Redirects  Feature = "redirects of websites"
+	Encryption Feature = "a choice of encryption"
+	Locks      Feature = "object lock"
 )
 
 // Env is one store under test, bound to an empty bucket that never had
@@ -52,6 +58,8 @@ type Env struct {
 	PageSize int
 	// CompleteRestore finishes a restore that was requested; nil if nobody can.
 	CompleteRestore func(key, version string)
+	// EnableLock enables object lock; nil where Locks are lacking.
+	EnableLock func()
 	// Lacks says what the server cannot do, and why.
 	Lacks map[Feature]string
 }
@@ -87,7 +95,14 @@ func Run(t *testing.T, env func(t *testing.T) Env) {
 		{"head a part", headPart},
 		{"put", put},
 		{"put if nothing is there", putIfNoneMatch},
+		{"put if it matches", putIfMatch},
+		{"put on both conditions", putOnBothConditions},
 		{"put in parts", putInParts},
+		{"put with headers", putDescribed},
+		{"put a redirect", putRedirect},
+		{"put into a storage class", putClass},
+		{"put encrypted", putEncrypted},
+		{"put under a lock", putLocked},
 		{"odd keys", oddKeys},
 		{"keys that are neither paths nor XML", impossiblePaths},
 		{"nested keys", nestedKeys},

@@ -33,24 +33,6 @@ func put(t *testing.T, e Env) {
 	wantBody(t, e, store.Ref{Key: "empty"}, nil)
 }
 
-func putIfNoneMatch(t *testing.T, e Env) {
-	e.need(t, Conditional)
-	first, second := bodyOf(10, 1), bodyOf(10, 2)
-	p := store.Put{Key: "k", Size: 10, Body: bytes.NewReader(first), IfNoneMatch: true}
-	if _, err := e.Writer.Put(within(t), p); err != nil {
-		t.Fatal(err)
-	}
-	p.Body = bytes.NewReader(second)
-	_, err := e.Writer.Put(within(t), p)
-	wantKind(t, "put where something is", err, cooper.KindConflict)
-	wantBody(t, e, store.Ref{Key: "k"}, first)
-	p.Body, p.IfNoneMatch = bytes.NewReader(second), false
-	if _, err := e.Writer.Put(within(t), p); err != nil {
-		t.Errorf("put without condition: %v", err)
-	}
-	wantBody(t, e, store.Ref{Key: "k"}, second)
-}
-
 // large is more than implementations write in one request.
 const large = 65<<20 + 12345
 
