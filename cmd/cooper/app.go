@@ -33,6 +33,7 @@ type app struct {
 	workspace string
 	memory    string
 	s3        s3Flags
+	pace      pace
 }
 
 // s3Flags say how to reach S3; they have the names other tools use.
@@ -96,8 +97,8 @@ any instant and taken up again, then facts that can be queried.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
-			return a.limitMemory()
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			return a.begin(cmd)
 		},
 	}
 	f := root.PersistentFlags()
@@ -109,6 +110,7 @@ any instant and taken up again, then facts that can be queried.`,
 	f.StringVar(&a.s3.profile, "profile", "", "profile of the AWS configuration")
 	f.StringVar(&a.s3.region, "region", "", "region of the buckets (found by itself otherwise)")
 	f.BoolVar(&a.s3.anonymous, "no-sign-request", false, "access public buckets without credentials")
+	a.pace.register(f)
 	root.AddCommand(a.snapshotCmd(), a.reportCmd(), a.inventoryCmd(), a.backupCmd(), a.purgeCmd(), a.planCmd(), a.applyCmd(), a.ledgerCmd())
 	a.completions(root)
 	return group(root)
@@ -145,23 +147,28 @@ func (a *app) limitMemory() error {
 
 // memoryBytes is --memory in bytes.
 func (a *app) memoryBytes() (int64, error) {
-	s := strings.TrimSpace(a.memory)
+	n, ok := parseBytes(a.memory)
+	if !ok || n < 256<<20 {
+		return 0, usage(fmt.Sprintf("--memory %q is not a size of at least 256MiB", a.memory), "Give it like --memory 2GiB.")
+	}
+	return n, nil
+}
+
+// parseBytes reads a number of bytes, with a unit or without: 2GiB, 1.5 MB, 512.
+func parseBytes(s string) (int64, bool) {
 	units := []struct {
 		suffix string
 		bytes  float64
 	}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}, {"", 1}}
 	for _, u := range units {
-		num, ok := strings.CutSuffix(s, u.suffix)
+		num, ok := strings.CutSuffix(strings.TrimSpace(s), u.suffix)
 		if !ok {
 			continue
 		}
 		x, err := strconv.ParseFloat(strings.TrimSpace(num), 64)
-		if err != nil || x*u.bytes < 256<<20 {
-			break
-		}
-		return int64(x * u.bytes), nil
+		return int64(x * u.bytes), err == nil && x >= 0 && x*u.bytes < 1<<60
 	}
-	return 0, usage(fmt.Sprintf("--memory %q is not a size of at least 256MiB", a.memory), "Give it like --memory 2GiB.")
+	return 0, false
 }
 
 // openWorkspace opens the workspace the flags or the environment name.

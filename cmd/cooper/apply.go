@@ -35,6 +35,7 @@ else. A plan that was not made for the target as it is now is refused.`,
 		},
 	}
 	f.register(cmd)
+	a.runFlags(cmd)
 	cmd.Flags().BoolVar(&f.undo, "undo", false, "take an interrupted shard back instead of completing it, and stop")
 	return cmd
 }

@@ -131,6 +131,7 @@ failed; 4 refused for safety; 130 interrupted.`,
 	}
 	f.registerPlan(cmd)
 	f.apply.register(cmd)
+	a.runFlags(cmd)
 	cmd.Flags().BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
 	cmd.Flags().StringVar(&f.dates.from, "from", "", "follow every report from this day (2026-01-01) or instant on, in order; without --to up to the newest")
 	cmd.Flags().StringVar(&f.dates.to, "to", "", "follow every report up to the end of this day, or this instant; without --from all that are newer than what the tree follows")

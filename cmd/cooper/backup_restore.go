@@ -66,6 +66,7 @@ The bucket that the tree is a backup of is not written to without --into-source.
 	fl.BoolVar(&f.damaged, "damaged", false, "copy damaged bytes as well, as they are, and list them as failed")
 	fl.BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
 	f.apply.register(cmd)
+	a.runFlags(cmd)
 	cmd.MarkFlagsMutuallyExclusive("at", "version")
 	return cmd
 }
@@ -201,6 +202,7 @@ unless --fetch is given; cooper apply carries out the plan all the same.`,
 	fl.BoolVar(&f.fetch, "fetch", false, "fetch versions whose bytes the tree does not have")
 	fl.BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
 	f.apply.register(cmd)
+	a.runFlags(cmd)
 	return cmd
 }
 

@@ -53,6 +53,7 @@ Exit code 3 tells that something was found and not repaired.`,
 	fl.BoolVar(&f.repair, "repair", false, "fetch again what is missing or damaged, move foreign files aside")
 	fl.StringVar(&f.prefix, "prefix", "", "only keys below this prefix")
 	f.apply.register(cmd)
+	a.runFlags(cmd)
 	return cmd
 }
 

@@ -240,12 +240,14 @@ func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err er
 		return sum, err
 	}
 	defer finally(&err, done)
-	stop := d.app.follow(count)
-	sum, err = apply.Run(ctx, apply.Job{
+	job := apply.Job{
 		Run: d.run, Plan: p, Verbs: verbs, Target: target, Facts: d.facts(), Workers: d.flags.jobs,
 		Ignore: kinds, Confirm: d.flags.confirm, MaxAge: maxPlanAge, Clock: d.app.clock, Progress: count,
 		Warn: func(m string) { d.app.note("warning: %s", m) },
-	})
+	}
+	d.app.limits(&job)
+	stop := d.app.follow(count)
+	sum, err = apply.Run(ctx, job)
 	stop()
 	if err != nil {
 		return sum, err

@@ -88,6 +88,7 @@ could not be removed; 4 refused for safety; 130 interrupted.`,
 		RunE: func(cmd *cobra.Command, args []string) error { return a.purge(cmd.Context(), args[0], &f) },
 	}
 	f.registerPlan(cmd)
+	a.runFlags(cmd)
 	fl := cmd.Flags()
 	fl.BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
 	fl.BoolVar(&f.yes, "yes", false, "do not ask, as in a script; the share stop holds all the same")

@@ -141,19 +141,21 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 	}
 	facts := ledger.Open(ws.LedgerDir())
 	count := a.countersFor(trafficOf(b))
-	stop := a.follow(count)
 	target := remove.New(b, remove.Options{
 		Dir: ws.TargetDir(bucket), Path: h.Target.Path, Prefix: prefix, Versioning: versioning, Planned: policy.Versioning,
 		Endpoint: b.Endpoint(), PlannedEndpoint: policy.Endpoint, Jobs: f.jobs, Clock: a.clock,
 	})
-	sum, err := apply.Run(ctx, apply.Job{
+	job := apply.Job{
 		Run: run, Plan: p, Facts: facts,
 		// nil: the commit does it all.
 		Verbs:   map[string]apply.Verb{bucketop.Remove: nil},
 		Target:  target,
 		Workers: 1, ShardsInFlight: 2, Ignore: kinds, Confirm: f.confirm, MaxAge: maxPlanAge, Undo: f.undo, Clock: a.clock, Progress: count,
 		Warn: func(m string) { a.note("warning: %s", m) },
-	})
+	}
+	a.limits(&job)
+	stop := a.follow(count)
+	sum, err := apply.Run(ctx, job)
 	stop()
 	if err == nil {
 		err = facts.Compact(ctx)

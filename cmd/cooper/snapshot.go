@@ -62,6 +62,7 @@ reported; they never look like deletions.`,
 	src.register(cmd)
 	cmd.Flags().StringVar(&prefix, "prefix", "", "only keys below this prefix; the snapshot speaks of nothing else")
 	cmd.Flags().BoolVar(&dates, "list-dates", false, "list the reports that are there, take none")
+	a.runFlags(cmd)
 	cmd.AddCommand(a.snapshotLsCmd(), a.snapshotShowCmd(), a.snapshotRmCmd())
 	return cmd
 }

@@ -65,7 +65,7 @@ func bucketArg(arg string) (string, error) {
 func (a *app) openBucket(ctx context.Context, bucket string, concurrency int) (*s3.Bucket, error) {
 	return s3.Open(ctx, bucket, s3.Config{
 		Endpoint: a.s3.endpoint, Region: a.s3.region, Profile: a.s3.profile, Anonymous: a.s3.anonymous,
-		Concurrency: concurrency, UserAgent: "cooper/" + version,
+		Concurrency: concurrency, UserAgent: "cooper/" + version, Rate: a.pace.rate, Bandwidth: a.pace.band,
 	})
 }
 
@@ -102,6 +102,9 @@ func (a *app) takeSnapshot(ctx context.Context, ws *workspace.Workspace, bucket 
 	}
 	var src inventory.Source
 	count := progress.New(a.clock, nil)
+	if err := a.await(ctx, count); err != nil {
+		return nil, err
+	}
 	if f.list {
 		b, err := a.openBucket(ctx, bucket, 0)
 		if err != nil {

@@ -121,6 +121,10 @@ type Job struct {
 	// Undo takes interrupted shards back instead of completing them, and does
 	// nothing else.
 	Undo bool
+	// Gate, where given, is asked before each action is dealt out and before each
+	// commit: it returns when the run may take up work, or with ctx's error. What
+	// is under way goes on meanwhile.
+	Gate func(ctx context.Context) error
 	// Clock gives the time; Progress is told what happens, Warn gets what a
 	// person ought to read. The latter two may be nil.
 	Clock    func() time.Time
@@ -151,6 +155,9 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 	}
 	if job.Warn == nil {
 		job.Warn = func(string) {}
+	}
+	if job.Gate == nil {
+		job.Gate = func(context.Context) error { return nil }
 	}
 	if job.Progress == nil {
 		job.Progress = progress.New(job.Clock, nil)

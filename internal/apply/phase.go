@@ -69,9 +69,15 @@ func (r *run) phase(parent context.Context, ph plan.Phase) error {
 		case s = <-p.ready:
 		case <-ctx.Done():
 		}
-		// Once stopped, no commit begins: what is staged will be found again.
+		// Once stopped, no commit begins: what is staged will be found again. Why
+		// the gate did not open, the context knows better.
+		held := r.job.Gate(ctx)
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
+		}
+		if held != nil {
+			stop(held)
+			return held
 		}
 		if err := r.commit(ctx, ph, s); err != nil {
 			stop(err)
@@ -118,6 +124,9 @@ func (p *phase) deal(ctx context.Context, s *shard) error {
 			p.job.Progress.Skip(1, 0)
 			s.left.Add(-1)
 			continue
+		}
+		if err := p.job.Gate(ctx); err != nil {
+			return err
 		}
 		p.window.change(0, 0, 1)
 		select {

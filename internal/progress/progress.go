@@ -33,6 +33,7 @@ type Counters struct {
 
 	mu     sync.Mutex
 	phase  string
+	until  time.Time
 	failed map[cooper.Kind]int64
 	rate   smoothed
 }
@@ -59,6 +60,14 @@ func (c *Counters) Phase(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.phase = name
+}
+
+// Waiting says until when nothing new is taken up; the zero time says that it
+// goes on.
+func (c *Counters) Waiting(until time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.until = until
 }
 
 // Begin counts an action that is being worked on.
@@ -112,6 +121,8 @@ type Snapshot struct {
 	ObjectRate, ByteRate float64
 	// ETA is what remains; negative while nothing can be said.
 	ETA time.Duration
+	// Until is when the run goes on, if it waits for an hour of the day.
+	Until time.Time
 }
 
 // Failures is the number of failures of all kinds.
@@ -128,7 +139,7 @@ func (c *Counters) Snapshot() Snapshot {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	s := Snapshot{
-		Phase:   c.phase,
+		Phase: c.phase, Until: c.until,
 		Objects: c.objects.Load(), TotalObjects: c.totalObjects.Load(),
 		Bytes: c.bytes.Load(), TotalBytes: c.totalBytes.Load(), Moved: c.moved.Load(),
 		InFlight: c.inFlight.Load(), Deferred: c.deferred.Load(), Ignored: c.ignored.Load(),
@@ -137,5 +148,8 @@ func (c *Counters) Snapshot() Snapshot {
 	c.rate.feed(now, s.Objects, s.Bytes, s.Moved)
 	s.ObjectRate, s.ByteRate = c.rate.objects, c.rate.moved
 	s.ETA = c.rate.eta(s.TotalObjects-s.Objects, s.TotalBytes-s.Bytes)
+	if !s.Until.IsZero() {
+		s.ETA = -1 // the rates are those of a standstill
+	}
 	return s
 }

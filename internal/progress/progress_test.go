@@ -98,6 +98,25 @@ func TestETAOfLargeObjects(t *testing.T) {
 	}
 }
 
+// TestWaiting: a run that waits says until when, and reckons nothing from its
+// standstill.
+func TestWaiting(t *testing.T) {
+	w := &watch{now: time.Unix(1000, 0)}
+	c := New(w.clock, nil)
+	c.Expect(10, 0)
+	c.Skip(5, 0)
+	w.advance(time.Second)
+	until := w.now.Add(time.Hour)
+	c.Waiting(until)
+	if s := c.Snapshot(); !s.Until.Equal(until) || s.ETA >= 0 {
+		t.Errorf("%+v", s)
+	}
+	c.Waiting(time.Time{})
+	if s := c.Snapshot(); !s.Until.IsZero() || s.ETA < 0 {
+		t.Errorf("%+v", s)
+	}
+}
+
 func near(t *testing.T, what string, got, want, within float64) {
 	t.Helper()
 	if math.Abs(got-want) > within*want {

@@ -18,26 +18,41 @@ const (
 	logEvery    = 30 * time.Second
 )
 
+// sparse is how long after the last line of a log that is kept for weeks the next
+// one comes: their number grows with the logarithm of the time, up to an hour each.
+func sparse(elapsed time.Duration) time.Duration {
+	return min(max(time.Minute, elapsed/10), time.Hour)
+}
+
 // Follow shows the progress of a run on out until the returned function is
 // called, which clears a live view.
 func Follow(out Out, snapshot func() progress.Snapshot) (stop func()) {
 	every := logEvery
-	if out.Live {
+	switch {
+	case out.Live:
 		every = redrawEvery
+	case out.Sparse:
+		every = sparse(0)
 	}
 	tick := time.NewTicker(every)
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		lines := 0
+		var now time.Time
 		for {
 			select {
 			case <-quit:
 				out.erase(lines)
 				return
-			case <-tick.C:
+			case now = <-tick.C:
 			}
 			s := snapshot()
+			if out.Sparse {
+				fmt.Fprintln(out, now.Format(time.DateTime), LogLine(&s))
+				tick.Reset(sparse(s.Elapsed))
+				continue
+			}
 			if !out.Live {
 				fmt.Fprintln(out, LogLine(&s))
 				continue
@@ -122,6 +137,9 @@ func LogLine(s *progress.Snapshot) string {
 
 func troubles(s *progress.Snapshot) string {
 	var parts []string
+	if !s.Until.IsZero() {
+		parts = append(parts, "waiting until "+Clock(s.Until))
+	}
 	for _, k := range slices.Sorted(maps.Keys(s.Failed)) {
 		parts = append(parts, fmt.Sprintf("%s failed (%s)", Count(s.Failed[k]), k))
 	}

@@ -1,8 +1,10 @@
 package term
 
 import (
+	"bytes"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"cooper"
@@ -16,6 +18,37 @@ func TestLogLineSaysEverything(t *testing.T) {
 	if got := LogLine(&s); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
+	s = progress.Snapshot{Phase: "fill", Objects: 1, ETA: -1, Until: time.Date(2026, 1, 1, 22, 5, 0, 0, time.UTC)}
+	if got := LogLine(&s); !strings.HasSuffix(got, ", waiting until 22:05") {
+		t.Error(got)
+	}
+}
+
+// TestSparseLog: a log that is kept for three weeks has some hundred lines of
+// progress, and the first of them soon.
+func TestSparseLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var b bytes.Buffer
+		out := Plain(&b)
+		out.Sparse = true
+		began := time.Now()
+		stop := Follow(out, func() progress.Snapshot {
+			return progress.Snapshot{Phase: "fill", Elapsed: time.Since(began)}
+		})
+		time.Sleep(time.Minute + time.Second)
+		synctest.Wait()
+		if n := bytes.Count(b.Bytes(), []byte("\n")); n != 1 {
+			t.Errorf("%d lines after a minute", n)
+		}
+		time.Sleep(21 * 24 * time.Hour)
+		stop()
+		if n := bytes.Count(b.Bytes(), []byte("\n")); n < 400 || n > 600 {
+			t.Errorf("%d lines in three weeks", n)
+		}
+		if l, _, _ := strings.Cut(b.String(), " fill"); len(l) != len(time.DateTime) {
+			t.Errorf("a line begins %q", l)
+		}
+	})
 }
 
 func TestLiveViewFitsTheTerminal(t *testing.T) {

@@ -21,9 +21,12 @@ import (
 type Out struct {
 	io.Writer
 	// Live tells that lines may be redrawn.
-	Live  bool
-	color bool
-	fd    int
+	Live bool
+	// Sparse tells that it is kept for weeks: progress comes now and then, with
+	// the time of day.
+	Sparse bool
+	color  bool
+	fd     int
 }
 
 // New looks at f. Colours are off without a terminal, when NO_COLOR is set
@@ -119,6 +122,9 @@ func Duration(d time.Duration) string {
 	}
 	return fmt.Sprintf("%dd %02dh", int(d.Hours())/24, int(d.Hours())%24)
 }
+
+// Clock writes a time of day: 22:00.
+func Clock(t time.Time) string { return t.Format("15:04") }
 
 // Dollars writes an amount in US dollars: cents where they matter.
 func Dollars(usd float64) string {

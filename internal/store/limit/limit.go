@@ -5,8 +5,9 @@
 // and knows no other limit until the store throttles; then it spreads requests
 // over time, at a rate that falls multiplicatively towards what got through
 // while it refuses, and rises additively while it does not. It promises that no request is
-// lost: whoever waits is let through, in order, or its context ends. Repeating
-// what was refused is left to package retry.
+// lost: whoever waits is let through, in order, or its context ends. A Rate and a
+// Bandwidth are bounds that a person sets for a run, whatever the store would
+// bear. Repeating what was refused is left to package retry.
 package limit
 
 import (
@@ -24,6 +25,8 @@ const DefaultMax = 64
 type Options struct {
 	// Max is how many requests may be in flight.
 	Max int
+	// Rate is a bound set by a person, shared with other buckets; nil: none.
+	Rate *Rate
 	// Now and Sleep stand for the clock in tests.
 	Now   func() time.Time
 	Sleep func(ctx context.Context, d time.Duration) error
@@ -32,6 +35,7 @@ type Options struct {
 // Limiter is safe for concurrent use.
 type Limiter struct {
 	slots chan struct{}
+	rate  *Rate
 	now   func() time.Time
 	sleep func(ctx context.Context, d time.Duration) error
 
@@ -50,7 +54,7 @@ func New(o Options) *Limiter {
 	if o.Sleep == nil {
 		o.Sleep = retry.Sleep
 	}
-	return &Limiter{slots: make(chan struct{}, o.Max), now: o.Now, sleep: o.Sleep}
+	return &Limiter{slots: make(chan struct{}, o.Max), rate: o.Rate, now: o.Now, sleep: o.Sleep}
 }
 
 // Acquire waits until a request may be sent; Release must follow once nothing
@@ -64,6 +68,10 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		}
+	}
+	if err := l.rate.Wait(ctx); err != nil {
+		l.Release()
+		return err
 	}
 	l.mu.Lock()
 	wait := time.Duration(0)

@@ -22,7 +22,7 @@ import (
 // pipeBucket is a bucket whose store is f, at the other end of a pipe, so that
 // time can be made up.
 func pipeBucket(idle time.Duration, f func(c net.Conn, r *http.Request)) *Bucket {
-	tr := newTransport(4, idle)
+	tr := newTransport(4, idle, nil)
 	tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		go func() {

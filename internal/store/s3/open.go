@@ -89,13 +89,13 @@ func (o *opening) configure(ctx context.Context) error {
 		}
 	}
 	endpoint := strings.ToLower(strings.TrimSuffix(c.Endpoint, "/"))
-	transport := newTransport(c.Concurrency, c.Idle)
+	transport := newTransport(c.Concurrency, c.Idle, c.Bandwidth)
 	if c.transport != nil {
 		c.transport(transport)
 	}
 	b := &Bucket{
 		name: o.bucket, endpoint: endpoint, transport: transport, wire: &wire{RoundTripper: transport}, now: time.Now,
-		limit: limit.New(limit.Options{Max: c.Concurrency}), policy: c.policy, partSize: defaultPartSize,
+		limit: limit.New(limit.Options{Max: c.Concurrency, Rate: c.Rate}), policy: c.policy, partSize: defaultPartSize,
 	}
 	b.policy.Judge = judge
 	b.policy.Hopeless = func() bool { return b.limit.Stalled() > patience }
@@ -214,7 +214,12 @@ func (o *opening) try(ctx context.Context, region string, creds *aws.Credentials
 	p.Attempts = openAttempts
 	refused := 0
 	p.Hopeless = func() bool { refused++; return refused > 3*openAttempts }
-	return retry.Do(ctx, p, func(ctx context.Context) error { return f(ctx, o.lean(t, creds)) })
+	return retry.Do(ctx, p, func(ctx context.Context) error {
+		if err := o.c.Rate.Wait(ctx); err != nil {
+			return err
+		}
+		return f(ctx, o.lean(t, creds))
+	})
 }
 
 func (o *opening) unreachable(err error) error {

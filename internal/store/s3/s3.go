@@ -18,6 +18,7 @@ import (
 
 	"cooper"
 	"cooper/internal/store"
+	"cooper/internal/store/limit"
 	"cooper/internal/store/retry"
 )
 
@@ -43,6 +44,9 @@ type Config struct {
 	Idle time.Duration
 	// UserAgent names the program to the store; "cooper" if empty.
 	UserAgent string
+	// Rate and Bandwidth are bounds that buckets share; nil: none.
+	Rate      *limit.Rate
+	Bandwidth *limit.Bandwidth
 
 	// viaSDK sends everything through the SDK.
 	viaSDK bool

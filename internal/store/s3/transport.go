@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"cooper/internal/store"
+	"cooper/internal/store/limit"
 )
 
 const (
@@ -21,25 +22,32 @@ const (
 )
 
 // newTransport makes an HTTP/1.1 transport for conns connections to one store.
-// It asks for no compression: bodies must come as they are stored.
-func newTransport(conns int, idle time.Duration) *http.Transport {
+// It asks for no compression: bodies must come as they are stored. band may be
+// nil.
+func newTransport(conns int, idle time.Duration, band *limit.Bandwidth) *http.Transport {
 	dial := (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
+	dialIdle := func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &idleConn{Conn: c, idle: idle}, nil
+	}
+	handshake := dialTimeout
+	if band != nil {
+		dialIdle = paced(dialIdle, band)
+		handshake = idle // its bytes stand in line with all others
+	}
 	return &http.Transport{
-		Proxy: http.ProxyFromEnvironment,
-		DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
-			c, err := dial(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			return &idleConn{Conn: c, idle: idle}, nil
-		},
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            dialIdle,
 		Protocols:              protocols,
 		MaxIdleConns:           conns,
 		MaxIdleConnsPerHost:    conns,
 		IdleConnTimeout:        idle / 2,
-		TLSHandshakeTimeout:    dialTimeout,
+		TLSHandshakeTimeout:    handshake,
 		ExpectContinueTimeout:  time.Second,
 		DisableCompression:     true,
 		MaxResponseHeaderBytes: maxHeaders,

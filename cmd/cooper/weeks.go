@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"cooper"
+	"cooper/internal/apply"
+	"cooper/internal/hours"
+	"cooper/internal/progress"
+	"cooper/internal/store/limit"
+	"cooper/internal/store/retry"
+	"cooper/internal/term"
+)
+
+// pace is how hard, and when, stores may be worked on, as a person has set it;
+// all buckets of a run share it.
+type pace struct {
+	requests           float64
+	bandwidth, between string
+
+	rate  *limit.Rate
+	band  *limit.Bandwidth
+	hours hours.Hours
+}
+
+// register adds what makes sense for every command that speaks to a store.
+func (p *pace) register(f *pflag.FlagSet) {
+	f.Float64Var(&p.requests, "max-requests-per-second", 0, "send no more requests a second, of all kinds, repeats included")
+	f.StringVar(&p.bandwidth, "bandwidth", "", "move no more bytes a second, both ways together, such as 50MiB")
+}
+
+// check reads the flags. The hours are those of where.
+func (p *pace) check(f *pflag.FlagSet, where *time.Location) (err error) {
+	if f.Changed("max-requests-per-second") {
+		if !(p.requests > 0) {
+			return usage("--max-requests-per-second must be more than 0", "Leave it out for no bound.")
+		}
+		p.rate = limit.NewRate(p.requests, limit.Options{})
+	}
+	if p.bandwidth != "" {
+		n, ok := parseBytes(strings.TrimSuffix(p.bandwidth, "/s"))
+		if !ok || n < limit.MinBandwidth {
+			return usage(fmt.Sprintf("--bandwidth %s is not a number of bytes a second of at least 64KiB", cooper.Quote(p.bandwidth)), "Give it like --bandwidth 50MiB.")
+		}
+		p.band = limit.NewBandwidth(n, nil)
+	}
+	p.hours, err = hours.Parse(p.between, where)
+	return err
+}
+
+// runFlags are those of commands that may run for weeks.
+func (a *app) runFlags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&a.pace.between, "between", "", "take up new work only at these hours of the local clock, such as 22:00-06:00; several with commas between")
+}
+
+// begin reads the flags that all commands share, and is called before any of
+// them does anything.
+func (a *app) begin(cmd *cobra.Command) error {
+	if err := a.limitMemory(); err != nil {
+		return err
+	}
+	return a.pace.check(cmd.Flags(), time.Local)
+}
+
+// limits makes a job keep the hours that a person has set. Each call of apply.Run
+// goes through it.
+func (a *app) limits(job *apply.Job) {
+	if !a.pace.hours.Always() {
+		job.Gate = a.gate(job.Progress).Wait
+	}
+}
+
+func (a *app) gate(count *progress.Counters) *hours.Gate {
+	return &hours.Gate{Hours: a.pace.hours, Clock: a.clock, Sleep: retry.Sleep, Waiting: count.Waiting}
+}
+
+// await waits for the hours before something begins that is no apply.
+func (a *app) await(ctx context.Context, count *progress.Counters) error {
+	now := a.clock()
+	if a.pace.hours.Open(now) {
+		return nil
+	}
+	a.note("waiting until %s", term.Clock(a.pace.hours.Next(now)))
+	stop := a.follow(count)
+	defer stop()
+	return a.gate(count).Wait(ctx)
+}
