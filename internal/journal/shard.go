@@ -1,0 +1,208 @@
+package journal
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+	"strings"
+
+	"cooper"
+	"cooper/internal/tree/safefs"
+)
+
+// Shard is what came of one shard.
+type Shard struct {
+	Run, Plan string
+	N         int
+	Target    string // as the plan names it
+	Outcomes  []cooper.Outcome
+}
+
+// head is the first line of a shard's file; the outcomes follow, one a line.
+type head struct {
+	Format int    `json:"format"`
+	Run    string `json:"run"`
+	Plan   string `json:"plan"`
+	Shard  int    `json:"shard"`
+	Path   string `json:"path"`
+	Count  int    `json:"count"`
+}
+
+func shardName(prefix string, n int) string { return fmt.Sprintf("%s%05d%s", prefix, n, shardSuffix) }
+
+// Prove keeps what was proven of a shard by a run, before anything of it is
+// removed.
+func (p *Plan) Prove(run string, shard int, outs []cooper.Outcome) error {
+	return p.write(provenPrefix, run, shard, outs)
+}
+
+// Write keeps what came of a shard in the end.
+func (p *Plan) Write(run string, shard int, outs []cooper.Outcome) error {
+	return p.write(shardPrefix, run, shard, outs)
+}
+
+func (p *Plan) write(prefix, run string, shard int, outs []cooper.Outcome) error {
+	return p.with(func(fsys safefs.FS) error {
+		err := replaceFile(fsys, p.id, shardName(prefix, shard), func(w io.Writer) error {
+			enc := json.NewEncoder(w)
+			err := enc.Encode(head{Format: Format, Run: run, Plan: p.id, Shard: shard, Path: p.target, Count: len(outs)})
+			for i := range outs {
+				if err == nil {
+					err = enc.Encode(&outs[i])
+				}
+			}
+			return err
+		})
+		if err != nil {
+			return p.local(err)
+		}
+		return nil
+	})
+}
+
+// replaceFile lets a file of the directory dir appear whole, durably.
+func replaceFile(fsys safefs.FS, dir, name string, fill func(io.Writer) error) error {
+	temp := dir + "/" + name + tempSuffix
+	f, err := fsys.OpenWrite(temp)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(f, 1<<16)
+	if err = f.Truncate(0); err == nil {
+		err = fill(w)
+	}
+	if err == nil {
+		err = w.Flush()
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = fsys.Replace(temp, dir+"/"+name)
+	}
+	if err != nil {
+		return err
+	}
+	return fsys.SyncDir(dir)
+}
+
+// Proven gives, by the ids of their actions, what was proven of shards that are
+// not done.
+func (p *Plan) Proven() (map[int64]cooper.Outcome, error) {
+	proven := map[int64]cooper.Outcome{}
+	return proven, p.with(func(fsys safefs.FS) error {
+		shards, err := p.shards(fsys, p.id, provenPrefix)
+		if err != nil {
+			return err
+		}
+		for _, s := range shards {
+			if p.done[s.N] {
+				continue
+			}
+			for _, o := range s.Outcomes {
+				proven[o.Action] = o
+			}
+		}
+		return nil
+	})
+}
+
+// Unsettled gives what came of shards whose facts may be missing, of all plans,
+// in order.
+func (d Dir) Unsettled() (found []Shard, err error) {
+	return found, d.with(func(fsys safefs.FS) error {
+		return d.plans(fsys, func(id string) error {
+			shards, err := d.shards(fsys, id, shardPrefix)
+			found = append(found, shards...)
+			return err
+		})
+	})
+}
+
+// plans calls f for the directory of each plan, in order.
+func (d Dir) plans(fsys safefs.FS, f func(id string) error) error {
+	infos, err := fsys.ReadDir(".")
+	if err != nil {
+		return d.local(err)
+	}
+	slices.SortFunc(infos, func(a, b safefs.Info) int { return strings.Compare(a.Name, b.Name) })
+	for _, info := range infos {
+		if info.IsDir() {
+			if err := f(info.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// shards reads the files of a plan that have a prefix, in the order of their
+// names.
+func (d Dir) shards(fsys safefs.FS, id, prefix string) (found []Shard, err error) {
+	infos, err := fsys.ReadDir(id)
+	if err != nil {
+		return nil, d.local(err)
+	}
+	slices.SortFunc(infos, func(a, b safefs.Info) int { return strings.Compare(a.Name, b.Name) })
+	for _, info := range infos {
+		if !strings.HasPrefix(info.Name, prefix) || !strings.HasSuffix(info.Name, shardSuffix) {
+			continue
+		}
+		s, err := d.readShard(fsys, id, prefix, info.Name)
+		if err != nil {
+			return found, err
+		}
+		found = append(found, s)
+	}
+	return found, nil
+}
+
+func (d Dir) readShard(fsys safefs.FS, id, prefix, name string) (s Shard, err error) {
+	path := id + "/" + name
+	f, err := fsys.Open(path)
+	if err != nil {
+		return s, d.local(err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	dec := json.NewDecoder(bufio.NewReader(f))
+	var h head
+	if err := dec.Decode(&h); err != nil {
+		return s, d.unreadable(path, err)
+	}
+	if h.Format < 1 || h.Format > Format {
+		return s, d.damaged(path, fmt.Errorf("it has format %d; this program knows %d", h.Format, Format))
+	}
+	if h.Run == "" || h.Plan != id || name != shardName(prefix, h.Shard) {
+		return s, d.damaged(path, errors.New("it belongs to another shard"))
+	}
+	s = Shard{Run: h.Run, Plan: h.Plan, N: h.Shard, Target: h.Path}
+	for {
+		var o cooper.Outcome
+		err := dec.Decode(&o)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return s, d.unreadable(path, err)
+		}
+		s.Outcomes = append(s.Outcomes, o)
+	}
+	if len(s.Outcomes) != h.Count {
+		return s, d.damaged(path, fmt.Errorf("it has %d outcomes instead of %d", len(s.Outcomes), h.Count))
+	}
+	return s, nil
+}
+
+// unreadable tells a file that makes no sense from one that cannot be read.
+func (d Dir) unreadable(path string, err error) error {
+	var known *cooper.Error
+	var failed *fs.PathError
+	if errors.As(err, &known) || errors.As(err, &failed) {
+		return d.local(err)
+	}
+	return d.damaged(path, err)
+}

@@ -1,0 +1,171 @@
+package look
+
+import (
+	"bytes"
+	"context"
+	"errors"
+
+	"cooper"
+	"cooper/internal/permit"
+	"cooper/internal/store"
+)
+
+// Bucket is what a probe needs of a store.
+type Bucket interface {
+	store.Remover
+	store.Reader
+	store.Writer
+}
+
+// ProbeName is what keys of probes end in, less the id of a run.
+const ProbeName = ".cooper-probe-"
+
+// aStranger is the ETag of nothing that a probe writes.
+const aStranger = "00000000000000000000000000000000"
+
+// Conditions are what a store is to be seen refusing.
+type Conditions struct {
+	// Removal: the removal of a null version whose ETag is another.
+	Removal bool
+	// New: a write under If-None-Match where something is.
+	New bool
+	// Overwriting: a write under If-Match where something else is.
+	Overwriting bool
+}
+
+// Probe sees whether the store refuses what c names. It does so on an object of
+// its own below prefix, under a key that bears the run's id, and removes by id
+// whatever it wrote: nothing else can be hit, whatever the store makes of the
+// conditions. Path is the target, for messages. A store that does not refuse, or
+// refuses what it should not, is KindRefused.
+func Probe(ctx context.Context, b Bucket, p permit.Permit, path, prefix string, c Conditions) (err error) {
+	if c == (Conditions{}) {
+		return nil
+	}
+	x := &probe{bucket: b, permit: p, path: path, key: prefix + ProbeName + p.Run()}
+	defer func() { err = errors.Join(err, x.clean(ctx)) }()
+	if err := x.put(ctx, store.Put{IfNoneMatch: c.New}); err != nil {
+		return x.refused("a probe cannot be written", "Ask for the right to write there.", err)
+	}
+	if c.New {
+		if err := x.neverOver(ctx); err != nil {
+			return err
+		}
+	}
+	if c.Overwriting {
+		if err := x.onlyOver(ctx); err != nil {
+			return err
+		}
+	}
+	if c.Removal {
+		return x.removal(ctx)
+	}
+	return nil
+}
+
+// probe is one under way.
+type probe struct {
+	bucket    Bucket
+	permit    permit.Permit
+	path, key string
+	last      store.Object // what was written last
+	n         byte         // how many were
+	ids       []string     // of the versions that were written
+}
+
+// put writes under the conditions of o; each time something else.
+func (x *probe) put(ctx context.Context, o store.Put) error {
+	x.n++
+	o.Key, o.Size, o.Body = x.key, 1, bytes.NewReader([]byte{'0' + x.n})
+	now, err := x.bucket.Put(ctx, o)
+	if err != nil {
+		return err
+	}
+	if now.VersionID == "" {
+		now.VersionID = cooper.NullVersion
+	}
+	x.last = now
+	if len(x.ids) == 0 || x.ids[len(x.ids)-1] != now.VersionID {
+		x.ids = append(x.ids, now.VersionID)
+	}
+	return nil
+}
+
+// clean removes whatever was written.
+func (x *probe) clean(ctx context.Context) error {
+	rs := make([]store.Removal, len(x.ids))
+	for i, id := range x.ids {
+		rs[i] = store.Removal{Key: x.key, VersionID: id}
+	}
+	if len(rs) == 0 {
+		return nil
+	}
+	return errors.Join(x.bucket.Remove(context.WithoutCancel(ctx), x.permit, rs)...)
+}
+
+func (x *probe) neverOver(ctx context.Context) error {
+	const remedy = "Use --mode in-place, where the bucket's versioning is enabled; or a store that heeds If-None-Match."
+	switch err := x.put(ctx, store.Put{IfNoneMatch: true}); cooper.KindOf(err) {
+	case cooper.KindConflict:
+		return nil
+	case "":
+		return x.refused("the store has overwritten an object although it was told to write only where nothing is: what others store under the new keys could be lost", remedy, nil)
+	default:
+		return x.refused("the store did not say that something is there already", remedy, err)
+	}
+}
+
+func (x *probe) onlyOver(ctx context.Context) error {
+	const (
+		risk   = ": an upload of the same key in that instant could be lost"
+		remedy = "Enable versioning of the bucket, or use --mode suffix."
+	)
+	etag := x.last.ETag
+	switch err := x.put(ctx, store.Put{IfMatch: aStranger}); cooper.KindOf(err) {
+	case cooper.KindChanged:
+	case "":
+		return x.refused("the store has overwritten an object although its ETag was another than it was told"+risk, remedy, nil)
+	default:
+		return x.refused("the store did not say that an ETag was another than it was told"+risk, remedy, err)
+	}
+	if err := x.put(ctx, store.Put{IfMatch: etag}); err != nil {
+		return x.refused("the store does not overwrite an object although its ETag is the one it was told", remedy, err)
+	}
+	return nil
+}
+
+func (x *probe) removal(ctx context.Context) error {
+	const (
+		risk   = ": an upload of the same key in the instant of its removal could be lost"
+		remedy = "Enable versioning of the bucket; or, if nobody writes there, plan again with --unguarded."
+	)
+	own := store.Removal{Key: x.key, VersionID: x.last.VersionID, IfMatch: aStranger}
+	switch err := x.remove(ctx, own); cooper.KindOf(err) {
+	case cooper.KindChanged:
+	case "":
+		return x.refused("the store has removed an object although its ETag was another than it was told"+risk, remedy, nil)
+	default:
+		return x.refused("the store did not say that an ETag was another than it was told"+risk, remedy, err)
+	}
+	if _, err := x.bucket.Head(ctx, store.Ref{Key: x.key, VersionID: x.last.VersionID}, 0); err != nil {
+		return x.refused("the store has refused to remove an object and removed it"+risk, remedy, err)
+	}
+	own.IfMatch = x.last.ETag
+	// Missing: the answer to an earlier attempt was lost.
+	if err := x.remove(ctx, own); err != nil && cooper.KindOf(err) != cooper.KindMissing {
+		return x.refused("the store does not remove an object although its ETag is the one it was told"+risk, remedy, err)
+	}
+	return nil
+}
+
+func (x *probe) remove(ctx context.Context, r store.Removal) error {
+	return x.bucket.Remove(ctx, x.permit, []store.Removal{r})[0]
+}
+
+func (x *probe) refused(message, remedy string, err error) error {
+	switch cooper.KindOf(err) {
+	case cooper.KindInterrupted, cooper.KindUsage:
+		return err
+	}
+	return &cooper.Error{Kind: cooper.KindRefused, Where: x.path, Message: message, Err: err, Remedy: remedy}
+}
