@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"sync"
 
 	"cooper"
 	"cooper/internal/permit"
@@ -33,18 +34,45 @@ type Conditions struct {
 	Overwriting bool
 }
 
-// Probe sees whether the store refuses what c names. It does so on an object of
-// its own below prefix, under a key that bears the run's id, and removes by id
-// whatever it wrote: nothing else can be hit, whatever the store makes of the
-// conditions. Path is the target, for messages. A store that does not refuse, or
-// refuses what it should not, is KindRefused.
-func Probe(ctx context.Context, b Bucket, p permit.Permit, path, prefix string, c Conditions) (err error) {
+// Probes are those of one run on a bucket. Path is the target, for messages;
+// what they write lies below Prefix.
+type Probes struct {
+	Bucket       Bucket
+	Path, Prefix string
+
+	mu    sync.Mutex // held during the probe for keys that go alone
+	alone bool       // it has been made
+}
+
+// See finds out whether the store refuses what c names. It does so on an object
+// of its own, under a key that bears the run's id, and removes by id whatever it
+// wrote: nothing else can be hit, whatever the store makes of the conditions. A
+// store that does not refuse, or refuses what it should not, is KindRefused.
+func (s *Probes) See(ctx context.Context, p permit.Permit, c Conditions) error {
 	if c == (Conditions{}) {
 		return nil
 	}
-	x := &probe{bucket: b, permit: p, path: path, key: prefix + ProbeName + p.Run()}
+	return s.on(ctx, p, ProbeName+p.Run(), c)
+}
+
+// SeeAlone finds out, once, whether the store refuses the removal of a null
+// version whose ETag is another also where the request is for that version
+// alone: it may take such a request in another way.
+func (s *Probes) SeeAlone(ctx context.Context, p permit.Permit) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.alone {
+		return nil
+	}
+	err := s.on(ctx, p, ProbeName+p.Run()+" ", Conditions{Removal: true}) // the blank makes it such a key
+	s.alone = err == nil
+	return err
+}
+
+func (s *Probes) on(ctx context.Context, p permit.Permit, name string, c Conditions) (err error) {
+	x := &probe{bucket: s.Bucket, permit: p, path: s.Path, key: s.Prefix + name}
 	defer func() { err = errors.Join(err, x.clean(ctx)) }()
-	if err := x.put(ctx, store.Put{IfNoneMatch: c.New}); err != nil {
+	if err := x.put(ctx, store.Put{}); err != nil {
 		return x.refused("a probe cannot be written", "Ask for the right to write there.", err)
 	}
 	if c.New {

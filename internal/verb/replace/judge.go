@@ -1,0 +1,90 @@
+package replace
+
+import (
+	"fmt"
+
+	"cooper"
+	"cooper/internal/bucketop"
+	"cooper/internal/look"
+)
+
+// seen is what a look has found of an object.
+type seen struct {
+	replacement bool // is current, as it was proven
+	original    bool // is there, as the plan has it
+	latest      bool // and is the current version
+	other       bool // another version is current under the original's key
+	older       int  // further versions there that a reader could get to see
+}
+
+// found takes in a version that is there now.
+func (it *item) found(v *cooper.Version) {
+	if v.Key == it.stored.Key && it.isReplacement(v) {
+		it.seen.replacement = v.Latest
+		it.stored.LastModified = v.LastModified
+		return
+	}
+	if v.Key != it.Version.Key {
+		return
+	}
+	switch {
+	case v.VersionID == it.Version.VersionID && look.Same(&it.Version, v):
+		it.seen.original, it.seen.latest = true, v.Latest
+	case v.DeleteMarker:
+	case v.Latest:
+		it.seen.other = true
+	default:
+		it.seen.older++
+	}
+}
+
+// isReplacement tells whether v is what was proven. A store that did not say
+// when it was written says so in the listing.
+func (it *item) isReplacement(v *cooper.Version) bool {
+	s := it.stored
+	return !v.DeleteMarker && v.VersionID == s.VersionID && v.ETag == s.ETag && v.Size == s.Size &&
+		(s.LastModified == 0 || s.LastModified/1000 == v.LastModified/1000)
+}
+
+// judge decides after a look what becomes of an object: whether its original is
+// to be removed, as far as that may be tried again. Otherwise its outcome is
+// final.
+func (t *Target) judge(it *item, again bool) (remove bool) {
+	inPlace := t.opt.Rewriting.Mode == bucketop.InPlace
+	s := &it.seen
+	name := cooper.Quote(it.stored.Key)
+	switch {
+	case !s.replacement && inPlace:
+		it.fail(cooper.KindChanged, "was overwritten or deleted since it was compressed: what is there stays")
+	case !s.replacement && s.original:
+		it.fail(cooper.KindChanged, name+" is not there as it was proven: the original stays")
+	case !s.replacement:
+		it.fail(cooper.KindMissing, "neither it nor "+name+" is there as it was: what is there stays")
+	case inPlace && it.Version.VersionID == it.stored.VersionID: // it took the place itself
+	case inPlace && s.original, !inPlace && s.original && s.latest:
+		return t.mayGo(it, inPlace, again)
+	case inPlace, it.sent && !s.original: // it is gone
+	case s.original:
+		it.fail(cooper.KindChanged, "was overwritten or deleted since it was read: it stays as an older version, beside "+name)
+	case s.other:
+		it.fail(cooper.KindChanged, "was overwritten since it was read: what is there stays; "+name+" holds what it was")
+	}
+	return false
+}
+
+// mayGo decides about an original that is there beside its replacement, and
+// hides nothing.
+func (t *Target) mayGo(it *item, inPlace, again bool) bool {
+	switch {
+	case t.opt.Rewriting.Originals == bucketop.KeepOriginals:
+	case !inPlace && it.seen.older > 0:
+		it.fail(cooper.KindConflict, fmt.Sprintf("has older versions, %d of them, of which one would become the current one: it stays, beside %s", it.seen.older, cooper.Quote(it.stored.Key)))
+	case it.doubt != nil && cooper.KindOf(it.doubt) == cooper.KindMissing:
+		it.fail(cooper.KindChanged, "is not the current version any more: it stays")
+	case it.doubt != nil && (!again || cooper.KindOf(it.doubt) == cooper.KindInvalid):
+		it.fail(cooper.KindOf(it.doubt), it.doubt.Error())
+	default:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,269 @@
+// Package replace is the target of plans that compress a bucket: it lets
+// originals go whose replacements are proven, and remembers what was proven.
+//
+// It promises that an original goes only if a look at the bucket right before
+// finds its replacement current, the very one that was proven, and the original
+// as the plan has it, current too, with no older version behind it that would
+// come to light; that it goes by its version id, and where an upload could take
+// its place, only while the store compares its ETag; and that whatever is newer
+// stays. What is not so is left alone, original and replacement both, and told
+// as changed or in conflict. Reading, encoding, proving and writing are verb
+// rewrite's; which versions, a mission's.
+//
+// The order, for a shard, and why a crash between any two requests or file
+// operations is harmless:
+//
+//  1. (Verb rewrite.) Replacements are written, under a condition, and proven.
+//     With --mode in-place that takes the original's place: on a bucket without
+//     versions the original is gone from here on, as its proof came before; else
+//     it is an older version. After a crash the verb finds what it wrote.
+//  2. The outcomes, with sizes, hashes and the identity of each replacement, are
+//     written to the journal, durably. From here on the facts survive although
+//     originals go; after a crash nothing proven is read again.
+//  3. Look: list the versions of the keys at hand, originals and replacements.
+//  4. Remove the originals that are not to be kept. Each removal is, or is not:
+//     until then a reader finds both, afterwards the replacement. After a crash
+//     the shard is done again from 3: the look finds the replacement, and of the
+//     original that it is gone, or still as it was.
+//  5. What came of the shard is written to the journal; then its facts to the
+//     ledger; then that it is done. Recover gives what a crash left between.
+package replace
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"cooper"
+	"cooper/internal/apply"
+	"cooper/internal/bucketop"
+	"cooper/internal/codec"
+	"cooper/internal/journal"
+	"cooper/internal/look"
+	"cooper/internal/permit"
+	"cooper/internal/plan"
+	"cooper/internal/store"
+)
+
+// Bucket is what replacing needs of a store.
+type Bucket interface {
+	look.Bucket
+	store.Lister
+	// Discard is as in store.Streamer.
+	Discard(ctx context.Context, key, uploadID string) error
+}
+
+// Options are what a Target depends on. Journal, Path, Rewriting, the bucket's
+// Versioning and Clock must be given.
+type Options struct {
+	// Journal is the bucket's, whose lock is held.
+	Journal journal.Dir
+	// Path is the target of the plans, as they name it: s3://BUCKET/PREFIX.
+	Path string
+	// Prefix is what keys lie below: nothing else is ever removed.
+	Prefix string
+	// Rewriting is the plan's.
+	Rewriting bucketop.Rewriting
+	// Settings and Versioning are the bucket's now.
+	Settings   store.Settings
+	Versioning string
+	// Endpoint is the store's URL, empty for Amazon S3; PlannedEndpoint that of
+	// the store that the plan was made for.
+	Endpoint, PlannedEndpoint string
+	// Jobs is how many requests are under way at once; 16 if 0.
+	Jobs  int
+	Clock func() time.Time
+}
+
+const defaultJobs = 16
+
+// enabled is the versioning of a bucket that keeps what is overwritten.
+const enabled = "Enabled"
+
+// Target is a bucket whose objects are replaced.
+type Target struct {
+	journal.Keeping
+	bucket Bucket
+	opt    Options
+	run    string
+	probes look.Probes
+	proven map[int64]cooper.Outcome // by earlier attempts, by action
+}
+
+var _ apply.Target = (*Target)(nil)
+
+// New makes a target.
+func New(b Bucket, opt Options) *Target {
+	if opt.Jobs <= 0 {
+		opt.Jobs = defaultJobs
+	}
+	return &Target{
+		Keeping: journal.Keeping{Dir: opt.Journal, Path: opt.Path, NoUndo: "what was removed cannot be taken back"},
+		bucket:  b, opt: opt, probes: look.Probes{Bucket: b, Path: opt.Path, Prefix: opt.Prefix},
+	}
+}
+
+// Check wants a plan for this bucket and prefix at this store, made while
+// versioning was as it is now, and a mode that suits the bucket.
+func (t *Target) Check(h plan.Header) error {
+	if err := checkTarget(h, t.opt.Path, t.opt.Endpoint, t.opt.PlannedEndpoint); err != nil {
+		return err
+	}
+	refused := func(message, remedy string) error {
+		return &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + h.ID, Message: message, Remedy: remedy}
+	}
+	rw := &t.opt.Rewriting
+	inPlace := rw.Mode == bucketop.InPlace
+	switch {
+	case rw.Versioning != t.opt.Versioning:
+		return refused(fmt.Sprintf("was made while versioning of the bucket was %s; it is %s now", word(rw.Versioning), word(t.opt.Versioning)), "Make a new plan.")
+	case !inPlace && rw.Mode != bucketop.Suffix, rw.Originals != bucketop.RemoveOriginals && rw.Originals != bucketop.KeepOriginals,
+		rw.Codec.Compress.Suffix() == "":
+		return &cooper.Error{Kind: cooper.KindInvalid, Where: "plan " + h.ID, Message: "does not say where the compressed objects go, or what becomes of the originals", Remedy: "Make a new plan with this version of cooper."}
+	case inPlace && t.opt.Settings.Lock:
+		return refused("would compress in place, in a bucket with object lock: what is locked stays, and is paid for twice", "Make a new plan with --mode suffix.")
+	case inPlace && rw.Codec.Encrypt != codec.Clear:
+		return refused("would compress in place below an application's encryption: the application takes what it decrypts for plain content", "Make a new plan with --mode suffix.")
+	}
+	return nil
+}
+
+// checkTarget wants a plan for a bucket and prefix at a store.
+func checkTarget(h plan.Header, path, endpoint, planned string) error {
+	e := &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + h.ID, Remedy: "Make a new plan."}
+	switch {
+	case h.Target.Kind != bucketop.TargetKind || h.Target.Path != path:
+		e.Message = fmt.Sprintf("was made for the %s %s, not for %s", h.Target.Kind, cooper.Quote(h.Target.Path), cooper.Quote(path))
+	case endpoint != planned:
+		e.Message = fmt.Sprintf("was made for the bucket at %s, not for the one at %s", place(planned), place(endpoint))
+		e.Remedy = "Give the --endpoint-url that it was made with, or make a new plan."
+	default:
+		return nil
+	}
+	return e
+}
+
+func place(endpoint string) string {
+	if endpoint == "" {
+		return "Amazon S3"
+	}
+	return cooper.Quote(endpoint)
+}
+
+func word(versioning string) string {
+	if versioning == "" {
+		return "never enabled"
+	}
+	return versioning
+}
+
+// Begin opens the journal of the plan, with what was proven before; discards
+// uploads in parts that earlier runs left; and lets probes see whether the store
+// keeps the conditions that the plan trusts in.
+func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err error) {
+	t.run = p.Run()
+	if t.Plan, err = t.opt.Journal.Open(h.ID, h.Target.Path); err != nil {
+		return err
+	}
+	if t.proven, err = t.Plan.Proven(); err != nil {
+		return err
+	}
+	if t.Plan.Complete(h) {
+		return nil
+	}
+	if err := t.opt.Journal.LeftUploads(func(u journal.Upload) error { return t.discard(ctx, u) }); err != nil {
+		return err
+	}
+	return t.probes.See(ctx, p, t.conditions())
+}
+
+func (t *Target) discard(ctx context.Context, u journal.Upload) error {
+	err := t.bucket.Discard(ctx, u.Key, u.UploadID)
+	if kind := cooper.KindOf(err); err == nil || kind == cooper.KindInterrupted {
+		return err
+	}
+	return &cooper.Error{Kind: cooper.KindOf(err), Where: cooper.Quote(u.Key), Message: "an upload in parts, which an earlier run left and which costs money, cannot be discarded", Err: err,
+		Remedy: "Ask for the right to abort multipart uploads, and carry the plan out again."}
+}
+
+// conditions are those that the plan trusts in. Where the bucket keeps what is
+// overwritten, and the write is to take the place of an older version anyway,
+// there is nothing to be trusted.
+func (t *Target) conditions() look.Conditions {
+	suffix, keeps := t.opt.Rewriting.Mode == bucketop.Suffix, t.opt.Versioning == enabled
+	return look.Conditions{
+		New:         suffix,
+		Overwriting: !suffix && !keeps,
+		Removal:     t.compares(),
+	}
+}
+
+// compares tells whether originals may go under a condition.
+func (t *Target) compares() bool {
+	rw := &t.opt.Rewriting
+	return rw.Mode == bucketop.Suffix && rw.Originals == bucketop.RemoveOriginals && t.opt.Versioning != enabled && !rw.Unguarded
+}
+
+// NoteUpload remembers an upload in parts, durably, before it has any.
+func (t *Target) NoteUpload(key, id string) error {
+	return t.Plan.NoteUpload(journal.Upload{Key: key, UploadID: id})
+}
+
+// Resume is a verb that does again only what an earlier attempt of the plan did
+// not end with; the look of Commit tells whether what was proven still is so.
+func (t *Target) Resume(inner apply.Verb) apply.Verb { return resumed{t, inner} }
+
+type resumed struct {
+	*Target
+	inner apply.Verb
+}
+
+// Do implements apply.Verb.
+func (r resumed) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
+	if o, ok := r.proven[a.ID]; ok && o.Status == cooper.Done && o.Verb == a.Verb && o.Identity == a.Version.Identity {
+		return o
+	}
+	return r.inner.Do(ctx, a)
+}
+
+// Commit removes the originals of a shard that are not to be kept.
+func (t *Target) Commit(ctx context.Context, p permit.Permit, s apply.Shard, actions []cooper.Action, outs []cooper.Outcome) ([]cooper.Outcome, error) {
+	parts, err := t.divide(actions, outs)
+	if err != nil {
+		return nil, err
+	}
+	if len(parts) > 0 {
+		if err := t.Plan.Prove(t.run, s.N, outs); err != nil {
+			return nil, err
+		}
+		if err := t.work(ctx, p, parts); err != nil {
+			return nil, err
+		}
+	}
+	if err := t.Plan.UploadsOver(t.keysOf(actions)); err != nil {
+		return nil, err
+	}
+	return outs, t.Plan.Write(t.run, s.N, outs)
+}
+
+// work takes up the parts of a shard, several at once. The first error that
+// says something about the run ends it.
+func (t *Target) work(ctx context.Context, p permit.Permit, parts []*part) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(t.opt.Jobs)
+	for _, x := range parts {
+		g.Go(func() error { return x.work(ctx, p) })
+	}
+	return g.Wait()
+}
+
+// keysOf tells whether a key is that of a replacement of the actions.
+func (t *Target) keysOf(actions []cooper.Action) func(string) bool {
+	keys := make(map[string]bool, len(actions))
+	for i := range actions {
+		keys[t.opt.Rewriting.Replacement(actions[i].Version.Key)] = true
+	}
+	return func(key string) bool { return keys[key] }
+}
