@@ -61,8 +61,9 @@ func (a *app) purgePlanCmd() *cobra.Command {
   cooper purge plan s3://bucket --inventory s3://reports/daily/ --versions noncurrent
   cooper plan show latest --actions
   cooper apply latest --confirm 4f1c22ab`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.purge(cmd.Context(), args[0], &f) },
+		Args:    cobra.ExactArgs(1),
+		PreRunE: notEmpty,
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.purge(cmd.Context(), args[0], &f) },
 	}
 	f.registerPlan(cmd)
 	return cmd
@@ -84,8 +85,9 @@ could not be removed; 4 refused for safety; 130 interrupted.`,
   cooper purge run s3://bucket --snapshot latest --keys unknown.txt
   cooper purge run s3://bucket --snapshot latest \
     --sql "SELECT key, version_id FROM version WHERE last_modified < '2014-08-01'"`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return a.purge(cmd.Context(), args[0], &f) },
+		Args:    cobra.ExactArgs(1),
+		PreRunE: notEmpty,
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.purge(cmd.Context(), args[0], &f) },
 	}
 	f.registerPlan(cmd)
 	a.runFlags(cmd)
@@ -118,6 +120,17 @@ func (f *purgeFlags) registerPlan(cmd *cobra.Command) {
 	fl.StringVar(&f.share, "share-stop", "", "the share of the snapshot's versions, or of their bytes, that may go before the plan's digest is asked for (default 10%)")
 	fl.BoolVar(&f.unguarded, "unguarded", false, "also null versions that the store cannot keep apart from one written in the instant of their removal")
 	cmd.MarkFlagsMutuallyExclusive("keys", "sql")
+}
+
+// notEmpty refuses flags that are given with nothing, as by a variable of a script
+// that is not set: what was to narrow a purge would leave it as wide as it is.
+func notEmpty(cmd *cobra.Command, _ []string) error {
+	for _, name := range []string{"keys", "sql", "older-than", "share-stop", "confirm", "deleted", "snapshot", "inventory", "date"} {
+		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
+			return usage("--"+name+" is given, but empty", "Leave it out if that is meant.")
+		}
+	}
+	return nil
 }
 
 // stdoutName is what stands for stdout where a file name is expected.
