@@ -76,6 +76,7 @@ func rules() []rule {
 		{of: in + "ledger", only: []string{"cooper"}, why: "facts are data"},
 		{of: in + "codec", only: []string{"cooper"}, why: "a codec knows bytes, and nothing of where they come from"},
 		{of: in + "bucketop", only: []string{"cooper", in + "codec", in + "plan"}, why: "a language knows no speakers"},
+		{of: in + "keyring", only: []string{"cooper", in + "codec"}, why: "keys are data, wherever they come from"},
 		{of: in + "tree/keypath", only: []string{"cooper"}, why: "the key mapping is pure"},
 		{of: in + "tree/catalog", only: []string{"cooper", in + "inventory", in + "permit", in + "tree"}, why: "the catalog can be read without the tree"},
 		{of: in + "journal", only: []string{"cooper", in + "apply", in + "permit", in + "plan", in + "tree/safefs"}, why: "a journal knows files, and no store"},
@@ -98,7 +99,7 @@ func TestImports(t *testing.T) {
 			if !under(imp, "cooper") {
 				continue
 			}
-			if under(imp, in+"store/s3", in+"query/duckdb", in+"query/clickhouse") && !under(p.ImportPath, "cooper/cmd", "cooper/bench", "cooper/test") && !under(imp, p.ImportPath) && !under(p.ImportPath, in+"store/s3", in+"query/duckdb") {
+			if under(imp, in+"store/s3", in+"query/duckdb", in+"query/clickhouse", in+"postgres") && !under(p.ImportPath, "cooper/cmd", "cooper/bench", "cooper/test") && !under(imp, p.ImportPath) && !under(p.ImportPath, in+"store/s3", in+"query/duckdb") {
 				t.Errorf("%s imports %s; only cmd chooses technologies", p.ImportPath, imp)
 			}
 			for _, r := range rules() {
