@@ -111,7 +111,11 @@ func (a *app) showSummary(r ran) error {
 	}
 	if len(did) == 0 {
 		did = []string{"nothing to do"}
-		if !s.Finished { // a shard counts as a whole
+		switch { // a shard counts as a whole
+		case s.Finished:
+		case r.Plan.Mission == purge.Mission:
+			did = []string{"no shard was completed; what was removed of one is gone all the same"}
+		default:
 			did = []string{"no shard was completed; what was fetched is kept"}
 		}
 	}
