@@ -85,7 +85,11 @@ func rules() []rule {
 		{of: in + "apply", never: append([]string{in + "store", in + "verb", in + "tree"}, missions...), why: "apply drives through interfaces of its own"},
 	}
 	for _, m := range missions {
-		rs = append(rs, rule{of: m, only: seen, why: "a mission cannot touch an object"})
+		only := seen
+		if m == in+"compress" { // it chooses codecs by their names
+			only = append(slices.Clone(seen), in+"codec")
+		}
+		rs = append(rs, rule{of: m, only: only, why: "a mission cannot touch an object"})
 	}
 	return rs
 }

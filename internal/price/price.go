@@ -34,7 +34,8 @@ const GB = 1 << 30
 //go:embed prices.json
 var builtin []byte
 
-// The price classes of requests. Every table has all of them.
+// The price classes of requests. Every table has all of them but KMS: that of
+// requests to the service that keeps keys, which a store may do without.
 const (
 	Get     = "GET"
 	Head    = "HEAD"
@@ -42,9 +43,13 @@ const (
 	List    = "LIST"
 	Restore = "RESTORE"
 	Delete  = "DELETE"
+	KMS     = "KMS"
 )
 
-var classes = []string{Get, Head, Put, List, Restore, Delete}
+var (
+	classes  = []string{Get, Head, Put, List, Restore, Delete}
+	optional = []string{KMS}
+)
 
 // Table is a table of prices in one currency.
 type Table struct {
@@ -125,8 +130,8 @@ func (t *Table) check(where string) error {
 		}
 	}
 	for _, c := range slices.Sorted(maps.Keys(t.Requests)) {
-		if !slices.Contains(classes, c) {
-			return wrong(where, fmt.Sprintf("requests_per_1000: there is no class %q; there are %v", c, classes), nil)
+		if !slices.Contains(classes, c) && !slices.Contains(optional, c) {
+			return wrong(where, fmt.Sprintf("requests_per_1000: there is no class %q; there are %v", c, slices.Concat(classes, optional)), nil)
 		}
 		if err := checkPrice(where, "requests_per_1000: "+c, t.Requests[c]); err != nil {
 			return err

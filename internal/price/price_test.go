@@ -25,6 +25,9 @@ func TestBuiltIn(t *testing.T) {
 	if got := p.Cost(map[string]int64{Delete: 1e9}, 0); got != 0 {
 		t.Errorf("deleting costs %v", got)
 	}
+	if got := p.Cost(map[string]int64{KMS: 10_000}, 0); math.Abs(got-0.03) > 1e-9 {
+		t.Errorf("KMS costs %v", got)
+	}
 	if got := p.Cost(map[string]int64{"COPY": 1000}, 0); got != 0.005 {
 		t.Errorf("an unknown class costs %v", got)
 	}
@@ -48,6 +51,9 @@ func TestReplaced(t *testing.T) {
 	p, err := load(strings.Replace(string(good), `"transfer_out_per_gb": 0.09`, `"transfer_out_per_gb": 0`, 1))
 	if err != nil || p.Cost(nil, GB) != 0 {
 		t.Errorf("within the region: %v, %v", p.TransferOut, err)
+	}
+	if p, err := load(strings.Replace(string(good), ",\n    \"KMS\": 0.003", "", 1)); err != nil || p.Cost(map[string]int64{KMS: 1000}, 0) != p.Requests[Put] {
+		t.Errorf("without KMS: %v", err)
 	}
 	for what, c := range map[string]struct{ old, new, message string }{
 		"a slip in a name":    {`"transfer_out_per_gb"`, `"transfer_out_per_gib"`, "unknown field"},
