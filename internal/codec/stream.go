@@ -71,10 +71,8 @@ func (c Chain) Encode(plain io.Reader, o EncodeOptions) (*Stream, error) {
 			return nil, &cooper.Error{Kind: cooper.KindUsage, Message: "cannot compress", Err: err}
 		}
 		s.push(e)
-	case Gzip:
-		return nil, &cooper.Error{Kind: cooper.KindUsage, Where: c.String(), Message: "gzip is read, and not written", Remedy: "Compress with zstd."}
 	default:
-		return nil, unknown(c.String())
+		return nil, c.unwritable()
 	}
 	if c.Encrypt != Clear {
 		if err := c.encrypt(s, o); err != nil {
@@ -87,17 +85,17 @@ func (c Chain) Encode(plain io.Reader, o EncodeOptions) (*Stream, error) {
 	return s, nil
 }
 
+func (c Chain) unwritable() error {
+	if c.Compress.Method == Gzip {
+		return &cooper.Error{Kind: cooper.KindUsage, Where: c.String(), Message: "gzip is read, and not written", Remedy: "Compress with zstd."}
+	}
+	return unknown(c.String())
+}
+
 func (c Chain) encrypt(s *Stream, o EncodeOptions) error {
-	if err := c.checkKey(o.Key); err != nil {
+	iv, err := c.newIV(o)
+	if err != nil {
 		return err
-	}
-	random := o.Random
-	if random == nil {
-		random = rand.Reader
-	}
-	var iv [cfb8.IVSize]byte
-	if _, err := io.ReadFull(random, iv[:]); err != nil {
-		return &cooper.Error{Kind: cooper.KindInternal, Message: "no random bytes for an IV", Err: err}
 	}
 	e := o.Encryptor
 	if e == nil {
@@ -105,6 +103,21 @@ func (c Chain) encrypt(s *Stream, o EncodeOptions) error {
 	}
 	s.top = e.Reader(s.top, o.Key, iv)
 	return nil
+}
+
+// newIV checks the key and takes random bytes.
+func (c Chain) newIV(o EncodeOptions) (iv [cfb8.IVSize]byte, err error) {
+	if err := c.checkKey(o.Key); err != nil {
+		return iv, err
+	}
+	random := o.Random
+	if random == nil {
+		random = rand.Reader
+	}
+	if _, err := io.ReadFull(random, iv[:]); err != nil {
+		return iv, &cooper.Error{Kind: cooper.KindInternal, Message: "no random bytes for an IV", Err: err}
+	}
+	return iv, nil
 }
 
 func (c Chain) checkKey(key *Key) error {

@@ -2,7 +2,6 @@ package zstd
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"sync"
 
@@ -84,30 +83,18 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// explain turns what the decoder says into what a person needs.
+// explain tells the end from a failure of the reader below and from a fault of
+// its bytes.
 func (r *Reader) explain(err error) error {
-	e := &cooper.Error{Kind: cooper.KindInvalid, Err: err}
 	switch {
 	case r.src.err != nil:
 		return r.src.err
 	case errors.Is(err, io.EOF) && r.src.n > 0:
 		return io.EOF
 	case errors.Is(err, io.EOF):
-		e.Message, e.Err = "empty, where a zstd frame was expected", nil
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		e.Message = "the zstd frame is cut short"
-	case errors.Is(err, zstd.ErrCRCMismatch):
-		e.Kind, e.Message = cooper.KindCorrupt, "the zstd frame does not match its checksum"
-	case errors.Is(err, zstd.ErrMagicMismatch):
-		e.Message = "not a zstd frame, or followed by something that is none"
-	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		e.Message = fmt.Sprintf("the zstd frame needs a window of more than %d MiB", r.window>>20)
-	case errors.Is(err, zstd.ErrUnknownDictionary):
-		e.Message = "the zstd frame was made with a dictionary"
-	default:
-		e.Message = "a broken zstd frame"
+		err = errEmpty
 	}
-	return e
+	return explained(err, r.window)
 }
 
 // Close frees what the Reader holds; it does not close the reader below.
