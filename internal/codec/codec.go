@@ -153,3 +153,21 @@ type Keys interface {
 	// and KindInvalid if nothing is declared that its content must look like.
 	For(key string) (Secret, error)
 }
+
+// Secret asks keys for the secret of the object named key, if c is a cipher at
+// all. What keys do not know, or know otherwise, is KindInvalid or what they
+// say: nothing is guessed.
+func (c Cipher) Secret(keys Keys, key string) (Secret, error) {
+	if c == Clear {
+		return Secret{}, nil
+	}
+	s, err := keys.For(key)
+	if err != nil {
+		return Secret{}, err
+	}
+	if s.Cipher != c || s.Key == nil || s.Expect == nil {
+		return Secret{}, &cooper.Error{Kind: cooper.KindInvalid, Where: cooper.Quote(key), Message: "no key of " + string(c) + " is declared for it, or nothing that its content must look like",
+			Remedy: "Declare both for its prefix."}
+	}
+	return s, nil
+}

@@ -101,3 +101,31 @@ func (c Chain) ProveSame(stored, plain, scratch []byte, key *Key) ([]byte, error
 	}
 	return scratch, nil
 }
+
+// DecodeInto decodes stored, all in memory, into dst and tells how many bytes
+// that made; more than dst holds are KindInvalid. Of a chain that only
+// decrypts, stored may be the beginning of an object.
+func (c Chain) DecodeInto(dst, stored []byte, o DecodeOptions) (n int, sums Sums, err error) {
+	s, err := c.Decode(bytes.NewReader(stored), o)
+	if err != nil {
+		return 0, sums, err
+	}
+	defer s.Close() //nolint:errcheck // it has nothing to tell
+	for err == nil && n < len(dst) {
+		var m int
+		m, err = s.Read(dst[n:])
+		n += m
+	}
+	if err == nil {
+		var more [1]byte
+		var m int
+		if m, err = s.Read(more[:]); m > 0 {
+			return 0, sums, &cooper.Error{Kind: cooper.KindInvalid, Message: "decodes to more than was expected"}
+		}
+	}
+	if !ended(err) {
+		return 0, sums, err
+	}
+	sums, err = s.Sums()
+	return n, sums, err
+}

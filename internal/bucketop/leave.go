@@ -1,0 +1,33 @@
+package bucketop
+
+import "cooper/internal/codec/sniff"
+
+// Reasons to leave an object as it is, beside those of Leave.
+const (
+	ReasonSaving  = "does not shrink"
+	ReasonLocked  = "locked"                           // its original could not be removed
+	ReasonNoRoom  = "no room for a note of its origin" // in its metadata, where that is needed
+	ReasonLongKey = "its key has no room for a suffix" // of 1,024 bytes
+)
+
+// Leave says why a content that looks like f is not worth compressing; nothing
+// if it is, or may be.
+func Leave(f sniff.Format) string {
+	switch {
+	case f.Shrinks != sniff.Unlikely:
+		return ""
+	case f == sniff.Empty:
+		return "empty"
+	case f == sniff.Noise:
+		return "looks like noise: encrypted, or compressed"
+	case f.Compressed():
+		return "compressed already: " + f.Name
+	}
+	return ReasonSaving + ": " + f.Name
+}
+
+// Saves tells whether to store after bytes in place of before saves the share
+// least, and anything at all.
+func Saves(before, after int64, least float64) bool {
+	return after < before && float64(before-after) >= least*float64(before)
+}

@@ -1,0 +1,72 @@
+package reading
+
+import (
+	"context"
+	"strings"
+
+	"cooper"
+	"cooper/internal/codec"
+	"cooper/internal/store"
+)
+
+// Failure is the outcome of an action on the object named key that err ended:
+// Deferred if it is archived.
+func Failure(ctx context.Context, key string, err error) cooper.Outcome {
+	if ce, ok := err.(*cooper.Error); ok && ce.Where == "" { //nolint:errorlint // an error that wraps one has a place of its own
+		e := *ce
+		e.Where = cooper.Quote(key)
+		err = &e
+	}
+	o := cooper.Outcome{Status: cooper.Failed, Kind: cooper.KindOf(err), Message: err.Error()}
+	switch {
+	case ctx.Err() != nil:
+		// Whatever the error says, it came from being stopped.
+		o.Kind = cooper.KindInterrupted
+	case o.Kind == cooper.KindArchived:
+		o.Status = cooper.Deferred
+	}
+	return o
+}
+
+// Content is what was learnt of a content; sums are nil unless all of it was
+// read. stored holds it, encoded by by.
+func Content(state cooper.ContentState, sums *codec.Sums, stored cooper.Identity, by codec.Chain) *cooper.Content {
+	c := &cooper.Content{State: state, PlainSize: -1, StoredSize: stored.Size, Stored: stored, Codec: by.String()}
+	if sums != nil {
+		c.PlainSize, c.SHA256, c.SHA1, c.Format = sums.PlainSize, sums.SHA256[:], sums.SHA1[:], sums.Looks.Name
+	}
+	return c
+}
+
+// Beforehand tells what follows from the plan alone: the reason to leave v, or
+// an error of why it cannot be read.
+func Beforehand(v *cooper.Version) (reason string, err error) {
+	switch {
+	case v.DeleteMarker:
+		return "", &cooper.Error{Kind: cooper.KindInvalid, Message: "a delete marker has no content"}
+	case v.Archived():
+		return "", archived()
+	case v.Encryption == "SSE-C":
+		return "encrypted with a key of the client", nil
+	}
+	return "", nil
+}
+
+func archived() error {
+	return &cooper.Error{Kind: cooper.KindArchived, Message: "is in an archive class"}
+}
+
+// Described tells the same of what the store says: the class of a copy that was
+// restored for a while, and whether the content is encoded in another way than
+// keys and magics tell.
+func Described(o *store.Object) (reason string, err error) {
+	class := cooper.Version{StorageClass: o.StorageClass}
+	encoding := o.Headers.ContentEncoding
+	switch {
+	case class.Archived():
+		return "", archived()
+	case encoding != "" && !strings.EqualFold(encoding, "identity"):
+		return "has a Content-Encoding: " + encoding, nil
+	}
+	return "", nil
+}

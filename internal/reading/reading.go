@@ -1,0 +1,247 @@
+// Package reading reads versions as a plan has them.
+//
+// It promises the bytes of the version that was planned or an error: every
+// request is conditional, every answer is compared with the identity in the
+// plan, a body that is cut short is taken up again where it ended, and Check
+// compares all of it with what the store vouches for. It keeps no bytes.
+//
+// What the bytes mean is left to verbs, waiting out what passes to the store's
+// client.
+package reading
+
+import (
+	"context"
+	"crypto/sha256"
+	"hash"
+	"io"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"cooper"
+	"cooper/internal/checksum"
+	"cooper/internal/store"
+)
+
+// Tally counts what was asked of a store.
+type Tally struct{ Requests, Bytes int64 }
+
+// Options are the parameters of reading; the zero value will do.
+type Options struct {
+	// Limit is how many of the first bytes are wanted; 0 means all.
+	Limit int64
+	// Streamed: the reader does not keep the bytes, so that Check may have to
+	// read them again.
+	Streamed bool
+	// Secure: what arrives cannot have been changed on the way. Otherwise Check
+	// reads twice what nothing vouches for.
+	Secure bool
+	// Moved is told of bytes as they arrive, but not again; may be nil.
+	Moved func(n int64)
+	// Pause waits before the n-th time in a row, from 1, that a body is taken up
+	// again; nil waits exponentially longer, from 0.1 to 5 seconds.
+	Pause func(ctx context.Context, n int) error
+	// Tally is counted up; may be nil.
+	Tally *Tally
+}
+
+// resumes is how often a body that was cut short is taken up again, beside one
+// more for each 8 MiB.
+const resumes = 5
+
+// Body is the bytes of one version. It is not for concurrent use.
+type Body struct {
+	// Object is what the store tells of the version.
+	Object store.Object
+
+	ctx    context.Context
+	from   store.Reader
+	v      *cooper.Version
+	opt    Options
+	rc     io.ReadCloser // nil: to be taken up again
+	want   int64         // bytes in all
+	got    int64
+	left   int // resumes
+	inRow  int
+	err    error // why it has to be taken up again
+	hasher *checksum.Hasher
+	sha    hash.Hash // if streamed
+}
+
+// Open begins to read v. Errors have the kind of the store's; KindChanged: the
+// version is another than was planned.
+func Open(ctx context.Context, from store.Reader, v *cooper.Version, opt Options) (*Body, error) {
+	if opt.Moved == nil {
+		opt.Moved = func(int64) {}
+	}
+	if opt.Pause == nil {
+		opt.Pause = pause
+	}
+	if opt.Tally == nil {
+		opt.Tally = new(Tally)
+	}
+	b := &Body{ctx: ctx, from: from, v: v, opt: opt, want: v.Size, left: resumes + int(v.Size>>23)}
+	if opt.Limit > 0 && opt.Limit < v.Size {
+		b.want = opt.Limit
+	}
+	if err := b.open(); err != nil {
+		return nil, err
+	}
+	if b.want == v.Size {
+		b.hasher = checksum.New(b.claim())
+	}
+	if opt.Streamed {
+		b.sha = sha256.New()
+	}
+	return b, nil
+}
+
+func (b *Body) claim() checksum.Claim {
+	c := checksum.Claim{ETag: b.v.ETag, Size: b.v.Size, Encryption: b.Object.Encryption, Checksums: b.Object.Checksums, ChecksumType: b.Object.ChecksumType}
+	if c.Encryption == "" {
+		c.Encryption = b.v.Encryption
+	}
+	return c
+}
+
+// open asks for the bytes that are missing.
+func (b *Body) open() error {
+	r := store.Range{From: b.got}
+	if b.want < b.v.Size {
+		r.Length = b.want - b.got
+	}
+	b.opt.Tally.Requests++
+	o, rc, err := b.from.Get(b.ctx, b.ref(), r)
+	if err != nil {
+		return err
+	}
+	what := differs(b.v, &o)
+	if what == "" && o.Length != b.want-b.got {
+		what = "length of the answer"
+	}
+	if what != "" {
+		_ = rc.Close() // nothing was read that could be lost
+		return &cooper.Error{Kind: cooper.KindChanged, Where: cooper.Quote(b.v.Key),
+			Message: "is not the version that was planned: another " + what, Remedy: "The next inventory will show what is there now."}
+	}
+	if b.got == 0 {
+		b.Object = o
+	}
+	b.rc = rc
+	return nil
+}
+
+func (b *Body) ref() store.Ref {
+	return store.Ref{Key: b.v.Key, VersionID: b.v.VersionID, IfMatch: b.v.ETag}
+}
+
+// differs names the first part of the identity that an answer contradicts.
+func differs(v *cooper.Version, o *store.Object) string {
+	own := v.VersionID != "" && v.VersionID != cooper.NullVersion
+	switch {
+	case !strings.EqualFold(o.ETag, v.ETag):
+		return "ETag"
+	case o.Size != v.Size:
+		return "size"
+	case !own && !SameSecond(o.LastModified, v.LastModified):
+		return "time of modification"
+	case o.VersionID != "" && v.VersionID != "" && o.VersionID != v.VersionID:
+		return "version id"
+	}
+	return ""
+}
+
+// SameSecond compares the time of an answer, which has whole seconds, with one
+// that may have milliseconds; stores cut or round. An unknown time is like any.
+func SameSecond(a, b cooper.Instant) bool {
+	d := a - b
+	return a == 0 || b == 0 || -1000 < d && d < 1000
+}
+
+// Read gives bytes. Its end is that of what was wanted.
+func (b *Body) Read(p []byte) (int, error) {
+	for {
+		if b.got == b.want {
+			return 0, io.EOF
+		}
+		if b.rc == nil {
+			if err := b.resume(); err != nil {
+				return 0, err
+			}
+		}
+		n, err := b.rc.Read(p[:min(int64(len(p)), b.want-b.got)])
+		if n > 0 {
+			b.took(p[:n])
+		}
+		if b.got < b.want && err != nil {
+			b.cut(err)
+		}
+		switch {
+		case b.got == b.want:
+			return n, io.EOF
+		case n > 0:
+			return n, nil
+		}
+	}
+}
+
+func (b *Body) took(p []byte) {
+	n := int64(len(p))
+	b.got += n
+	b.inRow = 0
+	b.opt.Tally.Bytes += n
+	b.opt.Moved(n)
+	if b.hasher != nil {
+		b.hasher.Write(p) //nolint:errcheck // a hash never fails
+	}
+	if b.sha != nil {
+		b.sha.Write(p)
+	}
+}
+
+func (b *Body) cut(err error) {
+	_ = b.rc.Close() // it has failed already
+	b.rc, b.err = nil, err
+}
+
+func (b *Body) resume() error {
+	if b.ctx.Err() != nil {
+		return context.Cause(b.ctx)
+	}
+	if b.left == 0 {
+		return &cooper.Error{Kind: cooper.KindStore, Where: cooper.Quote(b.v.Key), Message: "the body was cut short too often", Err: b.err}
+	}
+	b.left--
+	b.inRow++
+	if err := b.opt.Pause(b.ctx, b.inRow); err != nil {
+		return err
+	}
+	return b.open()
+}
+
+// Close ends reading; what is missing stays so.
+func (b *Body) Close() {
+	if b.rc != nil {
+		_ = b.rc.Close() // what counts has been read and checked
+		b.rc = nil
+	}
+	b.left = 0
+}
+
+const (
+	shortestPause = 100 * time.Millisecond
+	longestPause  = 5 * time.Second
+)
+
+// pause waits half to all of a time that doubles.
+func pause(ctx context.Context, n int) error {
+	d := min(longestPause, shortestPause<<min(n-1, 10))
+	timer := time.NewTimer(d/2 + rand.N(d/2))
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

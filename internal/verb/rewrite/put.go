@@ -1,0 +1,162 @@
+package rewrite
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"strings"
+
+	"cooper"
+	"cooper/internal/bucketop"
+	"cooper/internal/codec"
+	"cooper/internal/reading"
+	"cooper/internal/store"
+)
+
+// store stores the proven form of the content that sums describe.
+func (j *job) store(ctx context.Context, o *store.Object, stored []byte, sums *codec.Sums) (*cooper.Content, error) {
+	p, reason, err := j.prepare(ctx, o, j.origin(sums, true))
+	if err != nil || reason != "" {
+		return j.leftOr(reason, err), err
+	}
+	return j.whole(ctx, p, stored, sums, func() []byte { s := sha256.Sum256(stored); return s[:] })
+}
+
+// whole stores the new form with one request.
+func (j *job) whole(ctx context.Context, p store.Put, stored []byte, sums *codec.Sums, sent func() []byte) (*cooper.Content, error) {
+	p.Body, p.Size = bytes.NewReader(stored), int64(len(stored))
+	j.tally.Requests++
+	made, err := j.bucket.Put(ctx, p)
+	if err == nil {
+		j.sent += p.Size
+	}
+	return j.written(ctx, made, sums, sent, err)
+}
+
+// written tells what came of the write of a replacement. What stood in the way
+// may be the replacement already.
+func (j *job) written(ctx context.Context, made store.Object, sums *codec.Sums, sent func() []byte, err error) (*cooper.Content, error) {
+	switch cooper.KindOf(err) {
+	case "":
+	case cooper.KindConflict, cooper.KindChanged:
+		return j.occupied(ctx, sums, sent)
+	default:
+		return nil, err
+	}
+	id := cooper.Identity{Key: j.target(), VersionID: made.VersionID, ETag: made.ETag, Size: sums.StoredSize}
+	if id.VersionID == "" {
+		id.VersionID = cooper.NullVersion
+	}
+	if j.opt.Rewriting.Proof == bucketop.ReadBack {
+		if err := j.readBack(ctx, id, sums); err != nil {
+			return nil, err
+		}
+	}
+	return reading.Content(cooper.Rewritten, sums, id, j.opt.Rewriting.Codec), nil
+}
+
+// prepare gives the replacement without its body: as the original is, but for
+// its form. The reason is why the original has to be left.
+func (j *job) prepare(ctx context.Context, o *store.Object, origin Origin) (p store.Put, reason string, err error) {
+	if err := j.nothingBehind(ctx); err != nil {
+		return p, "", err
+	}
+	p = store.Put{
+		Key: j.target(), ContentType: o.ContentType, Headers: o.Headers, StorageClass: o.StorageClass,
+		Encryption: j.encryption(o), Lock: j.lock(o),
+	}
+	if p.Metadata, reason = j.withOrigin(o.Metadata, origin); reason != "" {
+		return p, reason, nil
+	}
+	if j.inPlace() {
+		p.Headers.ContentEncoding, p.IfMatch = string(j.opt.Rewriting.Codec.Compress.Method), j.v.ETag
+	} else {
+		p.IfNoneMatch = true
+	}
+	ref := store.Ref{Key: j.v.Key, VersionID: j.v.VersionID}
+	if o.Tags > 0 {
+		j.tally.Requests++
+		if p.Tags, err = j.bucket.Tags(ctx, ref); err != nil {
+			return p, "", err
+		}
+	}
+	if j.opt.Settings.Grants {
+		j.tally.Requests++
+		if p.Grants, err = j.bucket.Grants(ctx, ref); err != nil {
+			return p, "", err
+		}
+		p.Grants = j.withOwner(p.Grants)
+	}
+	return p, "", nil
+}
+
+const fullControl = "FULL_CONTROL"
+
+// withOwner adds the right that the owner has by itself where nobody else is
+// given one, and not otherwise.
+func (j *job) withOwner(gs []store.Grant) []store.Grant {
+	owner := store.Grant{ID: j.opt.Settings.Owner, Permission: fullControl}
+	if len(gs) == 0 || owner.ID == "" || slices.Contains(gs, owner) {
+		return gs
+	}
+	return append([]store.Grant{owner}, gs...)
+}
+
+// encryption is how the store is to encrypt the replacement.
+func (j *job) encryption(o *store.Object) store.Encryption {
+	switch sse := j.opt.Rewriting.SSE; {
+	case sse == bucketop.SSEAES:
+		return store.Encryption{Method: bucketop.SSEAES}
+	case sse == bucketop.SSEKeep:
+		return store.Encryption{Method: o.Encryption, KMSKey: o.KMSKey, BucketKey: o.BucketKey}
+	case strings.HasPrefix(sse, bucketop.SSEKMS):
+		return store.Encryption{Method: "aws:kms", KMSKey: strings.TrimPrefix(sse, bucketop.SSEKMS), BucketKey: true}
+	}
+	return store.Encryption{}
+}
+
+// lock is that of the original, as far as it holds.
+func (j *job) lock(o *store.Object) store.Lock {
+	now := cooper.InstantOf(j.opt.Clock())
+	if l := o.Lock; l.Holds(now) {
+		if l.Until <= now {
+			l.Mode, l.Until = "", 0
+		}
+		return l
+	}
+	return store.Lock{}
+}
+
+var errEnough = errors.New("enough")
+
+// nothingBehind makes sure that the write would not overwrite a null version
+// that is not current: while versioning is suspended, a write takes the place
+// of the null version wherever it is, and no condition sees that one.
+func (j *job) nothingBehind(ctx context.Context) error {
+	if j.opt.Rewriting.Versioning != suspended {
+		return nil
+	}
+	target, behind := j.target(), false
+	j.tally.Requests++
+	err := j.bucket.List(ctx, store.ListQuery{Prefix: target}, func(vs []cooper.Version, _ []string) error {
+		for i := range vs {
+			v := &vs[i]
+			if v.Key != target {
+				return errEnough
+			}
+			null := v.VersionID == "" || v.VersionID == cooper.NullVersion
+			behind = behind || null && !v.Latest && !v.DeleteMarker
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	if behind {
+		return &cooper.Error{Kind: cooper.KindConflict, Where: cooper.Quote(target), Message: "a null version that is not current would be overwritten",
+			Remedy: "Enable versioning of the bucket, or purge its noncurrent versions first."}
+	}
+	return nil
+}

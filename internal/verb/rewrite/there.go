@@ -1,0 +1,181 @@
+package rewrite
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"cooper"
+	"cooper/internal/codec"
+	"cooper/internal/reading"
+	"cooper/internal/store"
+)
+
+// there is what is current under the replacement's key.
+type there struct {
+	object  store.Object
+	version cooper.Version
+	origin  *Origin // of j's version, if it bears one
+}
+
+// look finds what is there: KindMissing if nothing is.
+func (j *job) look(ctx context.Context) (*there, error) {
+	j.tally.Requests++
+	o, err := j.bucket.Head(ctx, store.Ref{Key: j.target()}, 0)
+	if err != nil {
+		return nil, err
+	}
+	t := &there{object: o, version: cooper.Version{
+		Identity:     cooper.Identity{Key: j.target(), VersionID: o.VersionID, ETag: o.ETag, Size: o.Size, LastModified: o.LastModified},
+		StorageClass: o.StorageClass,
+	}}
+	if origin, err := ParseOrigin(o.Metadata[OriginName]); err == nil && origin.Of(j.v.Identity) {
+		t.origin = &origin
+	}
+	return t, nil
+}
+
+// content is that of a replacement that was there already.
+func (t *there) content(j *job, sums *codec.Sums) *cooper.Content {
+	id := t.version.Identity
+	if id.VersionID == "" {
+		id.VersionID = cooper.NullVersion
+	}
+	by := j.opt.Rewriting.Codec
+	by.Compress.Level = 0
+	if t.origin != nil {
+		by = t.origin.Codec
+	}
+	return reading.Content(cooper.Rewritten, sums, id, by)
+}
+
+// encoded tells whether what is there says of itself that it is the new form,
+// where the key does not.
+func (t *there) encoded(j *job) bool {
+	return !j.inPlace() || strings.EqualFold(t.object.Headers.ContentEncoding, string(j.opt.Rewriting.Codec.Compress.Method))
+}
+
+// occupied is where a write was refused. What is there is the replacement if it
+// decodes to the content that sums describe: written by an earlier run, by an
+// attempt whose answer was lost, or, beside the original, by whatever other
+// program. In-place it must be known to come from this version, or be the very
+// bytes that were sent: an upload of the same content is still an upload.
+func (j *job) occupied(ctx context.Context, sums *codec.Sums, sent func() []byte) (*cooper.Content, error) {
+	t, err := j.look(ctx)
+	if cooper.KindOf(err) == cooper.KindMissing {
+		return nil, j.inTheWay("was there, and is gone", err)
+	} else if err != nil {
+		return nil, err
+	}
+	if !t.encoded(j) {
+		return nil, j.inTheWay("a newer upload came first", nil)
+	}
+	found, sha, err := j.decodeStored(ctx, &t.version, sums.PlainSize)
+	switch cooper.KindOf(err) {
+	case "":
+	case cooper.KindInvalid, cooper.KindCorrupt:
+		return nil, j.inTheWay("something else is there", err)
+	default:
+		return nil, err
+	}
+	if !found.SamePlain(*sums) {
+		return nil, j.inTheWay("something else is there: it decodes to another content", nil)
+	}
+	if j.inPlace() && t.origin == nil && !bytes.Equal(sha, sent()) {
+		return nil, j.inTheWay("a newer upload of the same content came first", nil)
+	}
+	found.Looks = sums.Looks
+	return t.content(j, &found), nil
+}
+
+// inTheWay is the error where a write was refused, and rightly so.
+func (j *job) inTheWay(what string, err error) error {
+	e := &cooper.Error{Kind: cooper.KindConflict, Where: cooper.Quote(j.target()), Message: what, Err: err,
+		Remedy: "Look at both objects; remove or rename the one that is not wanted."}
+	if j.inPlace() {
+		e.Kind, e.Remedy = cooper.KindChanged, "The next inventory will show what is there now."
+	}
+	return e
+}
+
+// vanished is where the original is not there any more: an earlier run may have
+// stored the replacement, and something else removed or overwritten the
+// original, as in-place the write itself does. The replacement must name this
+// version as its origin and decode to what it says; it was proven before it was
+// stored. Otherwise cause stands.
+func (j *job) vanished(ctx context.Context, cause error) (*cooper.Content, error) {
+	t, err := j.look(ctx)
+	switch {
+	case cooper.KindOf(err) == cooper.KindMissing:
+		return nil, cause
+	case err != nil:
+		return nil, err
+	case t.origin == nil || !t.encoded(j):
+		return nil, cause
+	}
+	found, _, err := j.decodeStored(ctx, &t.version, t.origin.PlainSize)
+	if err == nil && (found.PlainSize != t.origin.PlainSize || len(t.origin.SHA256) > 0 && !bytes.Equal(found.SHA256[:], t.origin.SHA256)) {
+		err = &cooper.Error{Kind: cooper.KindCorrupt, Message: "does not decode to the content it was made of"}
+	}
+	if err != nil {
+		return nil, &cooper.Error{Kind: cooper.KindOf(err), Where: cooper.Quote(j.target()), Message: "the original is gone, and its replacement cannot be read", Err: err}
+	}
+	return t.content(j, &found), nil
+}
+
+// readBack proves the replacement once more, by what the store gives.
+func (j *job) readBack(ctx context.Context, id cooper.Identity, sums *codec.Sums) error {
+	found, _, err := j.decodeStored(ctx, &cooper.Version{Identity: id}, sums.PlainSize)
+	if err == nil && !found.SamePlain(*sums) {
+		err = &cooper.Error{Kind: cooper.KindCorrupt, Message: "another content"}
+	}
+	if err == nil {
+		return nil
+	}
+	what := "reads back otherwise than it was sent; its original is as it was"
+	if j.inPlace() {
+		what = "reads back otherwise than it was sent; its original is behind it where versions are kept"
+	}
+	return &cooper.Error{Kind: cooper.KindOf(err), Where: cooper.Quote(j.target()), Message: what, Err: err}
+}
+
+// tooMuch bounds what is decoded of something that claims to be a content of
+// most bytes.
+func tooMuch(most int64) error {
+	return &cooper.Error{Kind: cooper.KindInvalid, Message: fmt.Sprintf("decodes to more than %d bytes", most)}
+}
+
+// decodeStored reads a replacement and decodes it, at most as many bytes as
+// given; sha is of its stored form. That it does not decode is KindInvalid or
+// KindCorrupt.
+func (j *job) decodeStored(ctx context.Context, v *cooper.Version, most int64) (sums codec.Sums, sha []byte, err error) {
+	opt := j.reading()
+	opt.Moved, opt.Streamed = nil, true
+	body, err := reading.Open(ctx, j.bucket, v, opt)
+	if err != nil {
+		return sums, nil, err
+	}
+	defer body.Close()
+	s, err := j.opt.Rewriting.Codec.Decode(body, codec.DecodeOptions{Key: j.secret.Key})
+	if err != nil {
+		return sums, nil, err
+	}
+	defer s.Close() //nolint:errcheck // it has nothing to tell
+	buf := take(64 << 10)
+	defer buf.give()
+	for n := int64(0); ; {
+		m, err := s.Read(buf.b)
+		if n += int64(m); n > most {
+			return sums, nil, tooMuch(most)
+		}
+		if err == io.EOF { //nolint:errorlint // what wraps it is no end
+			break
+		} else if err != nil {
+			return sums, nil, err
+		}
+	}
+	sums, err = s.Sums()
+	return sums, body.SHA256(), err
+}
