@@ -57,8 +57,8 @@ func archived() error {
 }
 
 // Described tells the same of what the store says: the class of a copy that was
-// restored for a while, and whether the content is encoded in another way than
-// keys and magics tell.
+// restored for a while, whether the content is encoded in another way than keys
+// and magics tell, and whether all is told that would have to be kept.
 func Described(o *store.Object) (reason string, err error) {
 	class := cooper.Version{StorageClass: o.StorageClass}
 	encoding := o.Headers.ContentEncoding
@@ -67,6 +67,8 @@ func Described(o *store.Object) (reason string, err error) {
 		return "", archived()
 	case encoding != "" && !strings.EqualFold(encoding, "identity"):
 		return "has a Content-Encoding: " + encoding, nil
+	case o.HiddenMetadata > 0:
+		return "has metadata that the store cannot tell", nil
 	}
 	return "", nil
 }

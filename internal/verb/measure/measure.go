@@ -237,12 +237,21 @@ func (j *job) found(ctx context.Context) (*cooper.Content, checksum.Result, erro
 	if strings.HasSuffix(j.v.Key, (codec.Compression{Method: codec.Gzip}).Suffix()) {
 		by.Compress.Method = codec.Gzip
 	}
-	sums, err := j.decode(body, by)
-	if err != nil {
+	sums, broken := j.decode(body, by)
+	switch cooper.KindOf(broken) {
+	case "", cooper.KindInvalid, cooper.KindCorrupt:
+	default:
+		return nil, res, broken
+	}
+	// Whether it came as it is stored counts first.
+	if _, err := io.Copy(io.Discard, struct{ io.Reader }{body}); err != nil {
 		return nil, res, err
 	}
 	if res, err = body.Check(ctx, nil); err != nil || res.Check == cooper.Corrupt {
 		return nil, res, err
+	}
+	if broken != nil {
+		return nil, res, broken
 	}
 	return reading.Content(cooper.Found, &sums, j.v.Identity, by), res, nil
 }

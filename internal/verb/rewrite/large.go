@@ -22,12 +22,12 @@ const (
 	firstPart = 16 << 20
 	// codecMemory is what an encoder and a decoder hold, in bytes.
 	codecMemory = 32 << 20
-	// partsMost is S3's limit; parts grow so that they are enough.
-	partsMost = 10_000
+	// growing parts are so many, at least: with those before, S3 takes 10,000.
+	growing = 9_000
 )
 
 // streamMemory is what the buffers for a stream of size bytes take.
-func streamMemory(size int64) int64 { return codecMemory + max(2*firstPart, 4*size/partsMost) }
+func streamMemory(size int64) int64 { return codecMemory + firstPart + max(firstPart, size/growing) }
 
 // large does the work on an object that is not held in memory: after a sample,
 // it is read, encoded, proven and sent part by part, and becomes an object when

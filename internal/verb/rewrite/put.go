@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
-	"slices"
 	"strings"
 
 	"cooper"
@@ -87,21 +86,8 @@ func (j *job) prepare(ctx context.Context, o *store.Object, origin Origin) (p st
 		if p.Grants, err = j.bucket.Grants(ctx, ref); err != nil {
 			return p, "", err
 		}
-		p.Grants = j.withOwner(p.Grants)
 	}
 	return p, "", nil
-}
-
-const fullControl = "FULL_CONTROL"
-
-// withOwner adds the right that the owner has by itself where nobody else is
-// given one, and not otherwise.
-func (j *job) withOwner(gs []store.Grant) []store.Grant {
-	owner := store.Grant{ID: j.opt.Settings.Owner, Permission: fullControl}
-	if len(gs) == 0 || owner.ID == "" || slices.Contains(gs, owner) {
-		return gs
-	}
-	return append([]store.Grant{owner}, gs...)
 }
 
 // encryption is how the store is to encrypt the replacement.
@@ -117,16 +103,13 @@ func (j *job) encryption(o *store.Object) store.Encryption {
 	return store.Encryption{}
 }
 
-// lock is that of the original, as far as it holds.
+// lock is that of the original, without a retention that has ended.
 func (j *job) lock(o *store.Object) store.Lock {
-	now := cooper.InstantOf(j.opt.Clock())
-	if l := o.Lock; l.Holds(now) {
-		if l.Until <= now {
-			l.Mode, l.Until = "", 0
-		}
-		return l
+	l := o.Lock
+	if l.Until <= cooper.InstantOf(j.opt.Clock()) {
+		l.Mode, l.Until = "", 0
 	}
-	return store.Lock{}
+	return l
 }
 
 var errEnough = errors.New("enough")

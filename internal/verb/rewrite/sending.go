@@ -134,9 +134,7 @@ func (s *sending) complete(ctx context.Context, last []byte, sums *codec.Sums) (
 	}
 	s.tally.Requests++
 	made, err := s.parts.Complete(ctx)
-	if err == nil {
-		s.parts = nil
-	}
+	s.parts = nil // also if it failed: then it was aborted
 	return s.written(ctx, made, sums, s.sha, err)
 }
 
