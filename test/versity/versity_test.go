@@ -36,7 +36,7 @@ func TestS3OverVersity(t *testing.T) {
 		}
 		t.Cleanup(func() { b.Close() })
 		return storetest.Env{
-			Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Remover: b, Permit: permit.Issue("r-test"), Seed: seed,
+			Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Streamer: b, Describer: b, Remover: b, Permit: permit.Issue("r-test"), Seed: seed,
 			Lacks: map[storetest.Feature]string{
 				storetest.Classes:    "versitygw drops storage classes",
 				storetest.OddKeys:    "versitygw merges // and refuses what is no path",
@@ -48,6 +48,7 @@ func TestS3OverVersity(t *testing.T) {
 
 				storetest.Redirects:  "versitygw keeps none",
 				storetest.Encryption: "versitygw encrypts nothing",
+				storetest.ACLs:       "versitygw has them off",
 				storetest.Locks:      "versitygw enables object lock only while a bucket is made",
 			},
 		}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,6 +36,8 @@ type Bucket struct {
 	policy       retry.Policy
 	now          func() time.Time
 	partSize     int64 // of multipart uploads, and from what size on
+	streamPart   int64 // the least size of parts that come one after the other
+	owner        atomic.Pointer[owner]
 }
 
 // Name is the bucket's.

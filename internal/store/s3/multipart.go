@@ -3,26 +3,27 @@ package s3
 import (
 	"context"
 	"crypto/md5"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/crc64"
 	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
-	"golang.org/x/sync/errgroup"
 
 	"cooper"
 	"cooper/internal/store"
+	"cooper/internal/store/retry"
 )
 
 const (
-	defaultPartSize = 64 << 20
-	maxParts        = 10000 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
-	// partsAtOnce of one object; there are other objects to fill the line.
-	partsAtOnce  = 4
+	maxParts     = 10000   // https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+	maxPart      = 5 << 30 // bytes
 	abortTimeout = 30 * time.Second
 )
 
@@ -30,40 +31,17 @@ const (
 type multipart struct {
 	b     *Bucket
 	p     store.Put
-	src   *source
 	where string
 	id    string
-	size  int64 // of a part
+	size  int64 // in bytes, of all parts
 	etags []string
 	md5s  [][]byte
+	// crc is the CRC-64/NVME of all bytes.
+	crc func() (uint64, error)
 }
 
-// putParts stores an object in parts. If that fails, the parts are given up:
-// the store would charge for them for ever.
-func (b *Bucket) putParts(ctx context.Context, p store.Put, src *source, where string) (o store.Object, err error) {
-	m := &multipart{b: b, p: p, src: src, where: where, size: partSizeFor(p.Size, b.partSize)}
-	n := int((p.Size + m.size - 1) / m.size)
-	m.etags, m.md5s = make([]string, n), make([][]byte, n)
-	if err := m.create(ctx); err != nil {
-		return o, err
-	}
-	if err = m.send(ctx); err == nil {
-		o, err = m.complete(ctx)
-	}
-	if err != nil {
-		return o, m.abort(ctx, err)
-	}
-	return o, nil
-}
-
-// partSizeFor is least or, for the largest objects, more, in whole MiB.
-func partSizeFor(size, least int64) int64 {
-	const mib = 1 << 20
-	if size <= least*maxParts {
-		return least
-	}
-	return (size/maxParts/mib + 1) * mib
-}
+// nvme is the polynomial of CRC-64/NVME, reflected.
+var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 
 func (m *multipart) create(ctx context.Context) error {
 	return m.b.do(ctx, m.where, func(ctx context.Context) error {
@@ -79,32 +57,17 @@ func (m *multipart) create(ctx context.Context) error {
 	})
 }
 
-// send sends all parts; several at once if the body can be read so.
-func (m *multipart) send(ctx context.Context) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(1)
-	if m.src.at != nil {
-		g.SetLimit(partsAtOnce)
-	}
-	for i := range m.etags {
-		if ctx.Err() != nil {
-			break
-		}
-		g.Go(func() error { return m.part(ctx, i) })
-	}
-	return g.Wait()
-}
-
-func (m *multipart) part(ctx context.Context, i int) error {
-	off := int64(i) * m.size
-	u := upload{key: m.p.Key, size: min(m.size, m.p.Size-off), uploadID: m.id, part: int32(i + 1)}
+// part sends the bytes of src from off on as part i, counted from 0; etags and
+// md5s have a place for it.
+func (m *multipart) part(ctx context.Context, i int, src *source, off, size int64) error {
+	u := upload{key: m.p.Key, size: size, uploadID: m.id, part: int32(i + 1)}
 	var err error
-	if u.sums, err = m.src.sums(off, u.size, m.where); err != nil {
+	if u.sums, err = src.sums(off, size, m.where); err != nil {
 		return err
 	}
 	m.md5s[i] = u.sums.md5
-	return m.b.do(ctx, m.where, func(ctx context.Context) error {
-		s := m.src.section(off, u.size)
+	err = m.b.do(ctx, m.where, func(ctx context.Context) error {
+		s := src.section(off, size)
 		defer s.end()
 		u := u
 		u.body = s
@@ -115,10 +78,12 @@ func (m *multipart) part(ctx context.Context, i int) error {
 		m.etags[i] = o.ETag
 		return err
 	})
+	return m.refused(err)
 }
 
 // complete makes an object of the parts. When the answer is lost, asking again
-// finds no upload: then the object that is there is compared with what was sent.
+// finds no upload, or a condition that the object itself broke: then what is
+// there is compared with what was sent.
 func (m *multipart) complete(ctx context.Context) (o store.Object, err error) {
 	in := &sdk.CompleteMultipartUploadInput{
 		Bucket: &m.b.name, Key: &m.p.Key, UploadId: &m.id, MultipartUpload: &types.CompletedMultipartUpload{},
@@ -131,30 +96,128 @@ func (m *multipart) complete(ctx context.Context) (o store.Object, err error) {
 	h := http.Header{}
 	condition(h, &m.p)
 	uncertain := false
-	err = m.b.do(ctx, m.where, func(ctx context.Context) error {
-		out, err := m.b.sdk.CompleteMultipartUpload(ctx, in, withHeader(h))
-		if err == nil {
-			o = store.Object{Key: m.p.Key, VersionID: aws.ToString(out.VersionId), ETag: etagOf(aws.ToString(out.ETag)), Size: m.p.Size}
-			return nil
-		}
-		err = sdkFailure(ctx, err, m.b.now())
+	err = m.b.do(ctx, m.where, func(ctx context.Context) (err error) {
+		o, err = m.completeOnce(ctx, in, h)
 		if uncertain && statusOf(err)/100 == 4 {
-			there, herr := m.b.client.head(ctx, store.Ref{Key: m.p.Key}, 0)
-			switch {
-			case herr == nil && there.Size == m.p.Size && there.ETag == m.etag() && sameMetadata(there, &m.p):
-				o, err = there, nil
-			case passes(herr):
-				err = herr
-			}
+			o, err = m.look(ctx, err)
 		}
 		uncertain = uncertain || unanswered(err)
 		return err
 	})
-	if err == nil && m.md5Tags() && o.ETag != m.etag() {
-		err = &cooper.Error{Kind: cooper.KindCorrupt, Where: m.where,
-			Message: fmt.Sprintf("the store made an object with ETag %s of the parts, not %s", clip(o.ETag, 80), m.etag())}
+	if err == nil {
+		err = m.vouched(o)
 	}
-	return o, err
+	return o, m.refused(err)
+}
+
+func (m *multipart) completeOnce(ctx context.Context, in *sdk.CompleteMultipartUploadInput, h http.Header) (store.Object, error) {
+	out, err := m.b.sdk.CompleteMultipartUpload(ctx, in, withHeader(h), boundedPage)
+	if err != nil {
+		err = m.b.pageFailure(ctx, err)
+		var f *failure
+		if errors.As(err, &f) && f.status == http.StatusInternalServerError && f.code != "" {
+			// An error that was sent as a success is a 500 to the SDK, whatever
+			// it says.
+			if s := statusOfCode(f.code); s != http.StatusBadRequest {
+				f.status = s
+			}
+		}
+		return store.Object{}, err
+	}
+	o := store.Object{
+		Key: m.p.Key, VersionID: aws.ToString(out.VersionId), ETag: etagOf(aws.ToString(out.ETag)), Size: m.size,
+		Encryption: string(out.ServerSideEncryption), KMSKey: aws.ToString(out.SSEKMSKeyId), BucketKey: aws.ToBool(out.BucketKeyEnabled),
+	}
+	if o.ETag == "" {
+		return o, malformed("an object without an ETag, of parts")
+	}
+	if sum := aws.ToString(out.ChecksumCRC64NVME); sum != "" && out.ChecksumType == types.ChecksumTypeFullObject {
+		o.Checksums, o.ChecksumType = map[string]string{crc64NVME: sum}, fullObject
+	}
+	return o, nil
+}
+
+// look finds out, after an answer that got lost and then the refusal why,
+// whether the object that is there is the one of these parts.
+func (m *multipart) look(ctx context.Context, why error) (store.Object, error) {
+	there, err := m.b.client.head(ctx, store.Ref{Key: m.p.Key}, 0)
+	if err != nil {
+		if passes(err) {
+			return there, err
+		}
+		return there, why
+	}
+	mine, err := m.made(there)
+	switch {
+	case err != nil:
+		return there, err
+	case mine:
+		return there, nil
+	case m.p.IfNoneMatch || m.p.IfMatch != "":
+		return there, &failure{status: http.StatusPreconditionFailed, message: "another object is there, ETag " + clip(there.ETag, 80)}
+	}
+	return there, why
+}
+
+// made tells whether an object was made of these parts: its ETag follows from
+// theirs, or the store's checksum is that of their bytes. What KMS encrypts has
+// ETags of which only the second may be said.
+func (m *multipart) made(o store.Object) (bool, error) {
+	if o.Size != m.size || !sameMetadata(o, &m.p) {
+		return false, nil
+	}
+	if o.ETag == compositeTag(m.md5s) || o.ETag == compositeTag(m.answered()) {
+		return true, nil
+	}
+	sum := fullCRC(o)
+	if sum == "" {
+		return false, nil
+	}
+	want, err := m.crc64()
+	return sum == want, err
+}
+
+// vouched checks that the store made of the parts what was sent, as far as its
+// answer tells.
+func (m *multipart) vouched(o store.Object) error {
+	corrupt := func(what, got, want string) error {
+		return &cooper.Error{Kind: cooper.KindCorrupt, Where: m.where,
+			Message: fmt.Sprintf("the store made an object with %s %s of the parts, not %s", what, clip(got, 80), want)}
+	}
+	if want := compositeTag(m.md5s); m.md5Tags() && o.ETag != want {
+		return corrupt("ETag", o.ETag, want)
+	}
+	sum := fullCRC(o)
+	if sum == "" {
+		return nil
+	}
+	want, err := m.crc64()
+	if err == nil && sum != want {
+		err = corrupt(crc64NVME, sum, want)
+	}
+	return err
+}
+
+// crc64 is the checksum of all bytes as stores write it.
+func (m *multipart) crc64() (string, error) {
+	sum, err := m.crc()
+	if err != nil {
+		return "", &cooper.Error{Kind: cooper.KindInternal, Where: m.where, Message: "cannot read what was sent", Err: err}
+	}
+	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(nil, sum)), nil
+}
+
+const (
+	crc64NVME  = "CRC64NVME"
+	fullObject = "FULL_OBJECT"
+)
+
+// fullCRC is the CRC-64/NVME of an object, empty if the store does not tell.
+func fullCRC(o store.Object) string {
+	if o.ChecksumType != fullObject {
+		return ""
+	}
+	return o.Checksums[crc64NVME]
 }
 
 // md5Tags tells whether the store's ETags of parts are MD5 sums, so that the
@@ -168,34 +231,77 @@ func (m *multipart) md5Tags() bool {
 	return true
 }
 
-// etag is that of an object of these parts.
-func (m *multipart) etag() string {
-	h := md5.New()
-	for _, sum := range m.md5s {
-		h.Write(sum)
-	}
-	return fmt.Sprintf("%x-%d", h.Sum(nil), len(m.md5s))
-}
-
-// abort gives the parts up, also when ctx has ended, and returns why. It says
-// so if they remain.
-func (m *multipart) abort(ctx context.Context, why error) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
-	defer cancel()
-	err := m.b.do(ctx, m.where, func(ctx context.Context) error {
-		_, err := m.b.sdk.AbortMultipartUpload(ctx, &sdk.AbortMultipartUploadInput{Bucket: &m.b.name, Key: &m.p.Key, UploadId: &m.id})
-		var gone *types.NoSuchUpload
-		if err == nil || errors.As(err, &gone) {
+// answered are the ETags of the parts as the store gave them, nil if they are
+// no hashes.
+func (m *multipart) answered() [][]byte {
+	sums := make([][]byte, len(m.etags))
+	for i, etag := range m.etags {
+		sum, err := hex.DecodeString(etag)
+		if err != nil || len(sum) != md5.Size {
 			return nil
 		}
-		if err = sdkFailure(ctx, err, m.b.now()); statusOf(err) == 404 {
-			return nil
+		sums[i] = sum
+	}
+	return sums
+}
+
+// compositeTag is the ETag of an object of parts with these sums.
+func compositeTag(sums [][]byte) string {
+	h := md5.New()
+	for _, sum := range sums {
+		h.Write(sum)
+	}
+	return fmt.Sprintf("%x-%d", h.Sum(nil), len(sums))
+}
+
+// refused gives an error of the upload the kind that it has for the object: an
+// upload that is missing says nothing of what is stored.
+func (m *multipart) refused(err error) error {
+	var f *failure
+	if errors.As(err, &f) && f.code == "NoSuchUpload" {
+		return &cooper.Error{Kind: cooper.KindStore, Where: m.where, Message: "the upload was ended by somebody else",
+			Remedy: "look for a lifecycle rule that aborts uploads, then run the same command", Err: f}
+	}
+	return refusedBy(&m.p, err, m.where)
+}
+
+// abort gives the parts up, also when ctx has ended. What was never begun, or
+// has ended, is no error.
+func (m *multipart) abort(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
+	defer cancel()
+	return m.b.discard(ctx, m.p.Key, m.id, m.where)
+}
+
+// aborted aborts and gives the reason why; it says so if parts remain.
+func (m *multipart) aborted(ctx context.Context, why error) error {
+	if m.abort(ctx) == nil {
+		return why
+	}
+	return &cooper.Error{Kind: cooper.KindOf(why), Where: m.where, Message: "parts of an upload remain in the store", Remedy: remains(m.id), Err: why}
+}
+
+func remains(id string) string {
+	return "abort multipart upload " + cooper.Quote(id) + ", or let a lifecycle rule do it"
+}
+
+func (b *Bucket) discard(ctx context.Context, key, id, where string) error {
+	err := b.do(ctx, where, func(ctx context.Context) error {
+		_, err := b.sdk.AbortMultipartUpload(ctx, &sdk.AbortMultipartUploadInput{Bucket: &b.name, Key: &key, UploadId: &id})
+		if err != nil {
+			err = sdkFailure(ctx, err, b.now())
+		}
+		var f *failure
+		if errors.As(err, &f) && f.err == nil && f.code != "NoSuchBucket" {
+			if v, _ := judge(f); v == retry.Stop && f.status == http.StatusNotFound {
+				return nil
+			}
 		}
 		return err
 	})
-	if err == nil {
-		return why
+	var ce *cooper.Error
+	if errors.As(err, &ce) && ce.Remedy == "" {
+		ce.Remedy = remains(id)
 	}
-	kind, remedy := cooper.KindOf(why), "abort multipart upload "+cooper.Quote(m.id)+", or let a lifecycle rule do it"
-	return &cooper.Error{Kind: kind, Where: m.where, Message: "parts of an upload remain in the store", Remedy: remedy, Err: why}
+	return err
 }

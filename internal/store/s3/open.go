@@ -95,7 +95,8 @@ func (o *opening) configure(ctx context.Context) error {
 	}
 	b := &Bucket{
 		name: o.bucket, endpoint: endpoint, transport: transport, wire: &wire{RoundTripper: transport}, now: time.Now,
-		limit: limit.New(limit.Options{Max: c.Concurrency, Rate: c.Rate}), policy: c.policy, partSize: defaultPartSize,
+		limit: limit.New(limit.Options{Max: c.Concurrency, Rate: c.Rate}), policy: c.policy,
+		partSize: defaultPartSize, streamPart: defaultStreamPart,
 	}
 	b.policy.Judge = judge
 	b.policy.Hopeless = func() bool { return b.limit.Stalled() > patience }

@@ -27,6 +27,9 @@ func (b *Bucket) Put(ctx context.Context, p store.Put) (store.Object, error) {
 	if err := src.check(p.Size, where); err != nil {
 		return store.Object{}, err
 	}
+	if err := b.addOwner(ctx, &p); err != nil {
+		return store.Object{}, err
+	}
 	var (
 		o   store.Object
 		err error

@@ -212,12 +212,14 @@ func statusOfCode(code string) int {
 	switch code {
 	case "AccessDenied", "AllAccessDisabled", "MethodNotAllowed":
 		return http.StatusForbidden
-	case "NoSuchKey", "NoSuchVersion":
+	case "NoSuchKey", "NoSuchVersion", "NoSuchUpload":
 		return http.StatusNotFound
 	case "PreconditionFailed":
 		return http.StatusPreconditionFailed
 	case "InternalError":
 		return http.StatusInternalServerError
+	case "OperationAborted", "ConditionalRequestConflict":
+		return http.StatusConflict
 	case "SlowDown", "ServiceUnavailable":
 		return http.StatusServiceUnavailable
 	}

@@ -97,4 +97,7 @@ var (
 	_ store.Lister   = (*Bucket)(nil)
 	_ store.Archiver = (*Bucket)(nil)
 	_ store.Uploads  = (*Bucket)(nil)
+	_ store.Streamer = (*Bucket)(nil)
+
+	_ store.Describer = (*Bucket)(nil)
 )

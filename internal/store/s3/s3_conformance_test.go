@@ -85,14 +85,15 @@ func TestConformance(t *testing.T) {
 				srv.CreateBucket(testBucket, "")
 				url := serve(t, srv)
 				b := openTest(t, url, change...)
-				b.partSize = 5 << 20
+				b.partSize, b.streamPart = 5<<20, 5<<20
 				return storetest.Env{
-					Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Remover: b, Permit: permit.Issue("r-test"), PageSize: 7,
+					Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Streamer: b, Describer: b, Remover: b, Permit: permit.Issue("r-test"), PageSize: 7,
 					Seed: storetest.NewClient(url, "access", "secret", testBucket),
 					CompleteRestore: func(key, version string) {
 						srv.CompleteRestore(testBucket, key, version)
 					},
 					EnableLock: func() { srv.EnableLock(testBucket) },
+					EnableACLs: func() { srv.SetACLs(testBucket, true) },
 				}
 			})
 		})

@@ -114,6 +114,29 @@ func (c *Client) AbortUpload(t *testing.T, key, id string) {
 	c.check(t, fmt.Sprintf("abort upload of %q", key), err)
 }
 
+// PutTags gives the current version of a key these tags and no others.
+func (c *Client) PutTags(t *testing.T, key string, tags map[string]string) {
+	t.Helper()
+	set := &types.Tagging{}
+	for k, v := range tags {
+		set.TagSet = append(set.TagSet, types.Tag{Key: &k, Value: &v})
+	}
+	_, err := c.s3.PutObjectTagging(t.Context(), &s3.PutObjectTaggingInput{Bucket: &c.bucket, Key: &key, Tagging: set})
+	c.check(t, fmt.Sprintf("tag %q", key), err)
+}
+
+// Grants gives the whole ACL of a key's current version, as "WHO RIGHT".
+func (c *Client) Grants(t *testing.T, key string) map[string]bool {
+	t.Helper()
+	out, err := c.s3.GetObjectAcl(t.Context(), &s3.GetObjectAclInput{Bucket: &c.bucket, Key: &key})
+	c.check(t, fmt.Sprintf("ACL of %q", key), err)
+	all := map[string]bool{}
+	for _, g := range out.Grants {
+		all[aws.ToString(g.Grantee.ID)+aws.ToString(g.Grantee.URI)+" "+string(g.Permission)] = true
+	}
+	return all
+}
+
 // Delete deletes a key without naming a version and gives the delete marker's
 // id, cooper.NullVersion if there is none.
 func (c *Client) Delete(t *testing.T, key string) string {

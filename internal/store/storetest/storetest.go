@@ -37,6 +37,8 @@ const (
 	Redirects  Feature = "redirects of websites"
 	Encryption Feature = "a choice of encryption"
 	Locks      Feature = "object lock"
+	Tags       Feature = "tags"
+	ACLs       Feature = "ACLs"
 )
 
 // Env is one store under test, bound to an empty bucket that never had
@@ -48,7 +50,10 @@ type Env struct {
 	// Archiver may be nil: then the server has no archive.
 	Archiver store.Archiver
 	Uploads  store.Uploads
-	Remover  store.Remover
+	Streamer store.Streamer
+	// Describer tells what Head does not.
+	Describer store.Describer
+	Remover   store.Remover
 	// Permit is one that was issued.
 	Permit permit.Permit
 	// Seed reaches the same bucket another way.
@@ -60,6 +65,8 @@ type Env struct {
 	CompleteRestore func(key, version string)
 	// EnableLock enables object lock; nil where Locks are lacking.
 	EnableLock func()
+	// EnableACLs makes ACLs count; nil where they are lacking.
+	EnableACLs func()
 	// Lacks says what the server cannot do, and why.
 	Lacks map[Feature]string
 }
@@ -103,6 +110,13 @@ func Run(t *testing.T, env func(t *testing.T) Env) {
 		{"put into a storage class", putClass},
 		{"put encrypted", putEncrypted},
 		{"put under a lock", putLocked},
+		{"stream in parts", streamParts},
+		{"stream little", streamLittle},
+		{"stream under conditions", streamConditions},
+		{"stream given up", streamGivenUp},
+		{"tags", tags},
+		{"grants", grants},
+		{"settings", settings},
 		{"odd keys", oddKeys},
 		{"keys that are neither paths nor XML", impossiblePaths},
 		{"nested keys", nestedKeys},
