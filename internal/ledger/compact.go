@@ -200,10 +200,7 @@ func foldRows[T any, P interface {
 }](ctx context.Context, f *os.File, meta map[string]string, inputs []string) error {
 	w := parquet.NewGenericWriter[T](f, append(writerOptions(meta), parquet.MaxRowsPerRowGroup(rowsAGroup))...)
 	for _, name := range inputs {
-		err := readShards[T, P](ctx, name, func(rows []T) error {
-			_, err := w.Write(rows)
-			return err
-		})
+		err := readShards[T, P](ctx, name, func(rows []T) error { return writeRows(w, rows) })
 		if err != nil {
 			return err
 		}

@@ -149,12 +149,24 @@ func writeShard[T any](l *Ledger, table, run string, shard int, outs []cooper.Ou
 			for i := range part {
 				rows = append(rows, row(&part[i]))
 			}
-			if _, err := w.Write(rows); err != nil {
+			if err := writeRows(w, rows); err != nil {
 				return err
 			}
 		}
 		return w.Close()
 	})
+}
+
+// writeRows writes rows by twos. Of three and more at once, version 0.32 of the
+// library takes absent values for zeros: those behind n present ones at the
+// places n to 2n-1 of 64, if none follows. By twos there is no such place.
+func writeRows[T any](w *parquet.GenericWriter[T], rows []T) error {
+	for two := range slices.Chunk(rows, 2) {
+		if _, err := w.Write(two); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // WriteRun writes the fact about a run. If there is one already, it does nothing.

@@ -116,6 +116,35 @@ func testWorkspace(t *testing.T, e query.Engine) {
 		[]any{"c/é", "sampled", nil, int64(0), nil, nil, nil, nil, "c/é", nil, []any{map[string]any{"codec": "zstd:3", "stored_size": int64(2), "nanos": int64(5)}}})
 	expect(t, e, "SELECT run, status, counts->>'failed/denied', ended FROM run", []any{runID, "finished", "2", nil})
 
+	// What is absent is NULL, whatever is before and behind it.
+	const nullsRunID = "r-20261120T050000Z-4f1c"
+	for shard, failed := range []map[int]bool{{1: true}, {2: true, 3: true}, {0: true, 5: true, 70: true}} {
+		var outs []cooper.Outcome
+		for i := range 80 {
+			o := cooper.Outcome{Action: int64(i), Verb: "fetch", Identity: cooper.Identity{Key: "k"}, Status: cooper.Done}
+			if failed[i] {
+				n := cooper.Identity{Key: "k", VersionID: "v", ETag: "e", LastModified: 1}
+				o = cooper.Outcome{Action: int64(i), Identity: n, Status: cooper.Failed, Kind: cooper.KindDenied, Message: "no", At: 1, Check: cooper.Corrupt, Method: "md5", Hash: []byte{1},
+					Content: &cooper.Content{State: cooper.Found, SHA256: []byte{1}, SHA1: []byte{1}, Codec: "zstd", Format: "text", Reason: "r", Stored: n}}
+			} else {
+				o.Content = &cooper.Content{State: cooper.Left, PlainSize: -1}
+			}
+			outs = append(outs, o)
+		}
+		must(t, l.WriteOutcomes(ctx, nullsRunID, shard, planID, "", outs))
+	}
+	for range 2 {
+		for table, columns := range map[string][]string{
+			"outcome": {"version_id", "etag", "last_modified", "kind", "message", "ended", "checked", "method", "hash"},
+			"content": {"version_id", "etag", "last_modified", "ended", "reason", "plain_size", "sha256", "sha1", "codec", "format", "stored_version_id", "stored_etag", "stored_last_modified"},
+		} {
+			for _, c := range columns {
+				expect(t, e, "SELECT shard, count("+c+") FROM "+table+" WHERE run = '"+nullsRunID+"' GROUP BY shard ORDER BY shard", []any{int64(0), int64(1)}, []any{int64(1), int64(2)}, []any{int64(2), int64(3)})
+			}
+		}
+		must(t, l.Compact(ctx))
+	}
+
 	// One snapshot of several.
 	const laterID = "s-20261121T010000Z-4f1c"
 	must(t, os.CopyFS(filepath.Join(ws, "snapshot", laterID), os.DirFS(filepath.Join(ws, "snapshot", snapshotID))))
