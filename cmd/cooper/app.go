@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"cooper"
+	"cooper/internal/background"
 	"cooper/internal/term"
 	"cooper/internal/workspace"
 )
@@ -34,6 +35,11 @@ type app struct {
 	memory    string
 	s3        s3Flags
 	pace      pace
+
+	// session is this run, if it is one in the background.
+	session *background.Session
+	// failure is what the command line ended with.
+	failure error
 }
 
 // s3Flags say how to reach S3; they have the names other tools use.
@@ -53,6 +59,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	cmd, err := root.ExecuteContextC(ctx)
+	a.failure = err
 	if err != nil {
 		// A mistake in the command line may stand before --json.
 		a.json = a.json || slices.Contains(args, "--json")
@@ -111,7 +118,8 @@ any instant and taken up again, then facts that can be queried.`,
 	f.StringVar(&a.s3.region, "region", "", "region of the buckets (found by itself otherwise)")
 	f.BoolVar(&a.s3.anonymous, "no-sign-request", false, "access public buckets without credentials")
 	a.pace.register(f)
-	root.AddCommand(a.snapshotCmd(), a.reportCmd(), a.inventoryCmd(), a.backupCmd(), a.purgeCmd(), a.planCmd(), a.applyCmd(), a.ledgerCmd())
+	root.AddCommand(a.snapshotCmd(), a.reportCmd(), a.inventoryCmd(), a.backupCmd(), a.purgeCmd(), a.planCmd(), a.applyCmd(), a.ledgerCmd(),
+		a.startCmd(), a.runsCmd(), a.logsCmd(), a.stopCmd(), a.resumeCmd())
 	a.completions(root)
 	return group(root)
 }

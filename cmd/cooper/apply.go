@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"cooper"
 	"cooper/internal/backup"
+	"cooper/internal/plan"
 	"cooper/internal/purge"
 	"cooper/internal/term"
 	"cooper/internal/tree/keypath"
@@ -37,6 +39,8 @@ else. A plan that was not made for the target as it is now is refused.`,
 	f.register(cmd)
 	a.runFlags(cmd)
 	cmd.Flags().BoolVar(&f.undo, "undo", false, "take an interrupted shard back instead of completing it, and stop")
+	cmd.Flags().StringVar(&f.deleted, "deleted", "", "of a purge: write what was removed by the plan to this file (- for stdout), as {\"key\", \"version_id\"} a line")
+	cmd.Flags().BoolVar(&f.anyAge, "any-age", false, "carry out a plan of more than 7 days: what has changed since is left alone in any case")
 	return cmd
 }
 
@@ -55,7 +59,10 @@ func (a *app) apply(ctx context.Context, name string, f *applyFlags) (err error)
 	}
 	h := p.Header()
 	if h.Mission == purge.Mission {
-		return a.applyPurge(ctx, ws, h, f)
+		return a.applyPurgeListed(ctx, ws, h, f)
+	}
+	if f.deleted != "" {
+		return usage("--deleted is for plans of a purge, and this is one of a "+h.Mission, "Leave it out.")
 	}
 	dir, err := treeOf(h)
 	if err != nil {
@@ -77,6 +84,25 @@ func (a *app) apply(ctx context.Context, name string, f *applyFlags) (err error)
 		}
 		return a.failedBefore(ctx, d.ws, h.ID, d.run)
 	})
+}
+
+// applyPurgeListed carries out a purge, and writes what it has removed if that is
+// wished.
+func (a *app) applyPurgeListed(ctx context.Context, ws *workspace.Workspace, h plan.Header, f *applyFlags) error {
+	if f.deleted == "" {
+		return a.applyPurge(ctx, ws, h, f)
+	}
+	stdout := a.stdout
+	if f.deleted == stdoutName { // the summary makes room
+		if a.json {
+			return usage("--deleted - and --json both write to stdout", "Give --deleted a file name.")
+		}
+		a.stdout = a.stderr
+		defer func() { a.stdout = stdout }()
+	}
+	err := a.applyPurge(ctx, ws, h, f)
+	// What was removed was removed, however the run ended.
+	return errors.Join(err, writeDeleted(context.WithoutCancel(ctx), ws, h.ID, f.deleted, stdout))
 }
 
 // failedBefore makes what failed in earlier runs of a plan an error.

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -174,6 +175,10 @@ type applyFlags struct {
 	jobs    int
 	confirm string
 	undo    bool
+	// anyAge: carry out a plan however old it is.
+	anyAge bool
+	// deleted is where a list of what a purge has removed goes.
+	deleted string
 	// anySpace: begin although the disk seems to be too small.
 	anySpace bool
 	// layout is what the tree must have, or gets; empty is any.
@@ -201,6 +206,14 @@ func (f *applyFlags) check() error {
 	}
 	_, err := f.kinds()
 	return err
+}
+
+// maxAge is how old a plan may be, 0 for any age.
+func (f *applyFlags) maxAge() time.Duration {
+	if f.anyAge {
+		return 0
+	}
+	return maxPlanAge
 }
 
 // kinds are the kinds of failure to pass over.

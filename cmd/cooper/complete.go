@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cooper/internal/background"
 	"cooper/internal/backup"
 	"cooper/internal/inventory"
 	"cooper/internal/plan"
@@ -67,6 +68,8 @@ func (a *app) complete(cmd *cobra.Command, words []string, i int) ([]string, cob
 		return a.completeIDs(workspace.Snapshot)
 	case word == "ID":
 		return a.completeIDs(workspace.Plan)
+	case word == "RUN":
+		return a.completeIDs(workspace.Background)
 	}
 	return nil, cobra.ShellCompDirectiveNoFileComp
 }
@@ -88,8 +91,11 @@ func (a *app) completeIDs(kind string) ([]string, cobra.ShellCompDirective) {
 	}
 	defer func() { _ = ws.Close() }() // nothing was written
 	ids, describe := ws.Snapshots, describeSnapshot
-	if kind == workspace.Plan {
+	switch kind {
+	case workspace.Plan:
 		ids, describe = ws.Plans, describePlan
+	case workspace.Background:
+		ids, describe = ws.Backgrounds, describeRun
 	}
 	known, err := ids()
 	if err != nil {
@@ -125,4 +131,12 @@ func describePlan(ws *workspace.Workspace, id string) string {
 		n += t.Count
 	}
 	return fmt.Sprintf("%s of %s, %s", h.Mission, term.Clean(h.Target.Path), term.Plural(n, "action"))
+}
+
+func describeRun(ws *workspace.Workspace, id string) string {
+	r, err := background.Open(ws.BackgroundDir(id))
+	if err != nil {
+		return ""
+	}
+	return fmt.Sprintf("%s: cooper %s", r.Status, term.Clean(strings.Join(background.Hidden(r.Args), " ")))
 }

@@ -242,7 +242,7 @@ func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err er
 	defer finally(&err, done)
 	job := apply.Job{
 		Run: d.run, Plan: p, Verbs: verbs, Target: target, Facts: d.facts(), Workers: d.flags.jobs,
-		Ignore: kinds, Confirm: d.flags.confirm, MaxAge: maxPlanAge, Clock: d.app.clock, Progress: count,
+		Ignore: kinds, Confirm: d.flags.confirm, MaxAge: d.flags.maxAge(), Clock: d.app.clock, Progress: count,
 		Warn: func(m string) { d.app.note("warning: %s", m) },
 	}
 	d.app.limits(&job)

@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"cooper/internal/background"
 )
 
 // version is set by the linker.
@@ -23,5 +25,8 @@ func main() {
 		stop()
 	}()
 	a := newApp(os.Stdin, os.Stdout, os.Stderr)
+	if path, ok := os.LookupEnv(background.Env); ok {
+		os.Exit(a.runBehind(ctx, path, os.Args[1:]))
+	}
 	os.Exit(a.run(ctx, os.Args[1:]))
 }

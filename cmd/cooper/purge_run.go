@@ -150,7 +150,7 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 		// nil: the commit does it all.
 		Verbs:   map[string]apply.Verb{bucketop.Remove: nil},
 		Target:  target,
-		Workers: 1, ShardsInFlight: 2, Ignore: kinds, Confirm: f.confirm, MaxAge: maxPlanAge, Undo: f.undo, Clock: a.clock, Progress: count,
+		Workers: 1, ShardsInFlight: 2, Ignore: kinds, Confirm: f.confirm, MaxAge: f.maxAge(), Undo: f.undo, Clock: a.clock, Progress: count,
 		Warn: func(m string) { a.note("warning: %s", m) },
 	}
 	a.limits(&job)

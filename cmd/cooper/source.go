@@ -209,12 +209,17 @@ func (a *app) openSnapshot(ws *workspace.Workspace, name string) (*inventory.Sna
 	return inventory.Open(ws.SnapshotDir(id))
 }
 
-// follow shows progress unless that is not wanted.
+// follow shows progress, unless that is not wanted, and notes it for those who ask
+// for it from elsewhere.
 func (a *app) follow(c *progress.Counters) (stop func()) {
-	if a.quiet || a.json {
-		return func() {}
+	noted, shown := func() {}, func() {}
+	if a.session != nil {
+		noted = a.session.Watch(c.Snapshot)
 	}
-	return term.Follow(a.stderr, c.Snapshot)
+	if !a.quiet && !a.json {
+		shown = term.Follow(a.stderr, c.Snapshot)
+	}
+	return func() { shown(); noted() }
 }
 
 // finally runs clean-up whose error must not be lost.

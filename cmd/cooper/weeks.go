@@ -68,9 +68,13 @@ func (a *app) begin(cmd *cobra.Command) error {
 	return a.pace.check(cmd.Flags(), time.Local)
 }
 
-// limits makes a job keep the hours that a person has set. Each call of apply.Run
-// goes through it.
+// limits makes a job keep the hours that a person has set, and notes its plan, so
+// that a run in the background can be taken up again. Each call of apply.Run goes
+// through it.
 func (a *app) limits(job *apply.Job) {
+	if a.session != nil {
+		a.session.Plan(job.Plan.Header().ID)
+	}
 	if !a.pace.hours.Always() {
 		job.Gate = a.gate(job.Progress).Wait
 	}

@@ -18,15 +18,20 @@ import (
 const (
 	Snapshot = "snapshot"
 	Plan     = "plan"
+	// Background is a run in the background.
+	Background = "background"
 )
+
+// names are what a person calls them.
+var names = map[string]string{Snapshot: "snapshot", Plan: "plan", Background: "run in the background"}
 
 // Latest stands for the newest id.
 const Latest = "latest"
 
-var idPattern = regexp.MustCompile(`^[spr]-\d{8}T\d{6}Z-[0-9a-f]{4}$`)
+var idPattern = regexp.MustCompile(`^[sprb]-\d{8}T\d{6}Z-[0-9a-f]{4}$`)
 
-// NewID makes an id for a snapshot ("s"), a plan ("p") or a run ("r"):
-// s-20261120T010000Z-4f1c. It is greater than every id of its kind that is here
+// NewID makes an id for a snapshot ("s"), a plan ("p"), a run ("r") or a run in the
+// background ("b"): s-20261120T010000Z-4f1c. It is greater than every id of its kind that is here
 // or that this Workspace gave, so that the newest is always the last, also when
 // two are made within a second or the clock was set back.
 func (w *Workspace) NewID(prefix string) string {
@@ -72,6 +77,8 @@ func (w *Workspace) known(prefix string) ([]string, error) {
 		return w.ids(Snapshot)
 	case "p":
 		return w.ids(Plan)
+	case "b":
+		return w.ids(Background)
 	}
 	files, err := os.ReadDir(filepath.Join(w.LedgerDir(), "run"))
 	var ids []string
@@ -85,6 +92,9 @@ func (w *Workspace) known(prefix string) ([]string, error) {
 
 // Snapshots lists the ids of the snapshots, oldest first.
 func (w *Workspace) Snapshots() ([]string, error) { return w.ids(Snapshot) }
+
+// Backgrounds lists the ids of the runs in the background, oldest first.
+func (w *Workspace) Backgrounds() ([]string, error) { return w.ids(Background) }
 
 // Plans lists the ids of the plans, oldest first.
 func (w *Workspace) Plans() ([]string, error) { return w.ids(Plan) }
@@ -107,22 +117,27 @@ func (w *Workspace) ids(kind string) ([]string, error) {
 	return ids, nil
 }
 
-// Resolve finds the id of a kind (Snapshot, Plan) that s means: the id itself,
+// Resolve finds the id of a kind (Snapshot, Plan, Background) that s means: the id itself,
 // a beginning that no other has, or "latest".
 func (w *Workspace) Resolve(kind, s string) (string, error) {
 	ids, err := w.ids(kind)
 	if err != nil {
 		return "", err
 	}
-	remedy := fmt.Sprintf("See `cooper %s ls`.", kind)
+	name, remedy := names[kind], fmt.Sprintf("See `cooper %s ls`.", kind)
+	if kind == Background {
+		remedy = "See `cooper runs --all`."
+	}
 	if len(ids) == 0 {
 		switch kind {
 		case Snapshot:
 			remedy = "Take one: cooper snapshot s3://BUCKET --inventory s3://REPORTS/PREFIX/BUCKET/CONFIG/, or with --list."
 		case Plan:
 			remedy = "Make one: see cooper backup plan --help."
+		case Background:
+			remedy = "Start one: see cooper start --help."
 		}
-		return "", &cooper.Error{Kind: cooper.KindUsage, Where: w.dir, Message: fmt.Sprintf("there is no %s", kind), Remedy: remedy}
+		return "", &cooper.Error{Kind: cooper.KindUsage, Where: w.dir, Message: fmt.Sprintf("there is no %s", name), Remedy: remedy}
 	}
 	if s == Latest {
 		return ids[len(ids)-1], nil
@@ -137,7 +152,7 @@ func (w *Workspace) Resolve(kind, s string) (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", &cooper.Error{Kind: cooper.KindUsage, Where: w.dir, Message: fmt.Sprintf("there is no %s %s", kind, cooper.Quote(s)), Remedy: remedy}
+		return "", &cooper.Error{Kind: cooper.KindUsage, Where: w.dir, Message: fmt.Sprintf("there is no %s %s", name, cooper.Quote(s)), Remedy: remedy}
 	case 1:
 		return found[0], nil
 	}

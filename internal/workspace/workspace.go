@@ -175,6 +175,9 @@ func (w *Workspace) SnapshotDir(id string) string { return filepath.Join(w.dir, 
 // PlanDir is where the plan id is or will be.
 func (w *Workspace) PlanDir(id string) string { return filepath.Join(w.dir, Plan, id) }
 
+// BackgroundDir is where the run in the background id is or will be.
+func (w *Workspace) BackgroundDir(id string) string { return filepath.Join(w.dir, Background, id) }
+
 // LedgerDir is where the ledger is.
 func (w *Workspace) LedgerDir() string { return filepath.Join(w.dir, "ledger") }
 
@@ -197,7 +200,7 @@ func (w *Workspace) TempDir() (string, error) {
 // has the workspace open.
 func (w *Workspace) clear() error {
 	var left []string
-	for _, pattern := range []string{"tmp/*", Snapshot + "/*.tmp-*", Plan + "/*.tmp-*", "ledger/*/*.tmp-*"} {
+	for _, pattern := range []string{"tmp/*", Snapshot + "/*.tmp-*", Plan + "/*.tmp-*", Background + "/*.tmp-*", "ledger/*/*.tmp-*"} {
 		names, err := filepath.Glob(filepath.Join(escapeGlob(w.dir), pattern))
 		if err != nil {
 			return local(w.dir, err)

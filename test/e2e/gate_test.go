@@ -15,22 +15,25 @@ import (
 	"cooper/internal/store/mem"
 )
 
-// gate stands before a server and lets some reads of objects pass; then it
-// holds the rest until it is opened. So a test can act in the middle of a run
+// gate stands before a server and lets some requests of one kind pass, reads of
+// objects mostly; then it holds the rest until it is opened. So a test can act in the middle of a run
 // without watching a clock.
 type gate struct {
-	server http.Handler
-	url    string
+	server    http.Handler
+	url       string
+	operation string
 
 	mu      sync.Mutex
-	left    int // reads that may pass; -1: all
+	left    int // requests that may pass; -1: all
 	reached chan struct{}
 	open    chan struct{}
 }
 
-func newGate(t *testing.T, w *world, pass int) *gate {
+func newGate(t *testing.T, w *world, pass int) *gate { return newGateFor(t, w, "GetObject", pass) }
+
+func newGateFor(t *testing.T, w *world, operation string, pass int) *gate {
 	t.Helper()
-	g := &gate{server: w.server, left: pass, reached: make(chan struct{}), open: make(chan struct{})}
+	g := &gate{server: w.server, operation: operation, left: pass, reached: make(chan struct{}), open: make(chan struct{})}
 	h := httptest.NewServer(g)
 	t.Cleanup(h.Close)
 	t.Cleanup(g.release) // before the server waits for what it holds
@@ -39,7 +42,7 @@ func newGate(t *testing.T, w *world, pass int) *gate {
 }
 
 func (g *gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if mem.Operation(r) == "GetObject" && !g.pass() {
+	if mem.Operation(r) == g.operation && !g.pass() {
 		select {
 		case <-g.open:
 		case <-r.Context().Done():

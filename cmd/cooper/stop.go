@@ -1,0 +1,62 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/background"
+	"cooper/internal/store/retry"
+	"cooper/internal/workspace"
+)
+
+func (a *app) stopCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "stop RUN",
+		Short: "Stop a run in the background, cleanly",
+		Long: `Asks a run to stop, and waits until it has: it takes up nothing new and finishes what
+is under way. cooper resume goes on from there. Ctrl-C ends the waiting alone.
+
+A run that was cut off counts as stopped from then on: cooper resume --all passes it
+over.`,
+		Example: "  cooper stop latest",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return a.withRun(args[0], func(_ *workspace.Workspace, r *background.Run) error {
+				return a.stop(cmd.Context(), r)
+			})
+		},
+	}
+}
+
+func (a *app) stop(ctx context.Context, r *background.Run) error {
+	if !r.Status.Live() && r.Status != background.CutOff {
+		return &cooper.Error{Kind: cooper.KindUsage, Where: r.String(), Message: "it is not running: it is " + runState(r, a.clock()), Remedy: "See cooper runs."}
+	}
+	if err := r.Stop(); err != nil {
+		return err
+	}
+	waits := false
+	for {
+		now, err := background.Open(r.Path())
+		if err != nil {
+			return err
+		}
+		if !now.Status.Live() {
+			if a.json {
+				now.Args, now.Now = background.Hidden(now.Args), background.Hidden(now.Now)
+				return a.emit(now)
+			}
+			a.say("%s is %s: cooper resume %s goes on", r.ID, runState(now, a.clock()), r.ID)
+			return nil
+		}
+		if !waits {
+			waits = true
+			a.note("waiting until it has finished what is under way")
+		}
+		if err := retry.Sleep(ctx, background.LookEvery); err != nil {
+			return &cooper.Error{Kind: cooper.KindInterrupted, Where: r.String(), Message: "was asked to stop, and has not ended yet", Remedy: "See cooper runs."}
+		}
+	}
+}
