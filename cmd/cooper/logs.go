@@ -36,12 +36,12 @@ minute at first, later once an hour.`,
 	return cmd
 }
 
-func (a *app) logs(ctx context.Context, r *background.Run, follow bool, lines int) error {
-	log, err := r.Tail(lines)
+func (a *app) logs(ctx context.Context, r *background.Run, follow bool, lines int) (err error) {
+	tail, err := r.Tail(lines)
 	if err != nil {
 		return err
 	}
-	defer log.Close()
+	defer finally(&err, tail.Close)
 	ended := func() (bool, error) {
 		if !follow {
 			return true, nil
@@ -49,5 +49,5 @@ func (a *app) logs(ctx context.Context, r *background.Run, follow bool, lines in
 		now, err := background.Open(r.Path())
 		return err == nil && !now.Status.Live(), err
 	}
-	return log.Follow(ctx, a.stdout, retry.Sleep, ended)
+	return tail.Follow(ctx, a.stdout, retry.Sleep, ended)
 }

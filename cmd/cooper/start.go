@@ -175,13 +175,12 @@ const patience = 30 * time.Second
 // early is the error of a run that ended before it came to its work.
 func early(r *background.Run, code int) error {
 	e := &cooper.Error{Kind: kindOf(code), Where: r.String(), Message: fmt.Sprintf("ended at once with exit code %d", code), Remedy: "See cooper logs " + r.ID + "."}
-	log, err := r.Tail(earlyLines)
+	tail, err := r.Tail(earlyLines)
 	if err != nil {
 		return errors.Join(e, err)
 	}
-	defer log.Close()
 	var b strings.Builder
-	if _, err := log.WriteTo(&b); err != nil {
+	if _, err = tail.WriteTo(&b); errors.Join(err, tail.Close()) != nil {
 		return errors.Join(e, err)
 	}
 	e.Message += "; its log ends with:\n" + strings.TrimSpace(b.String())

@@ -73,6 +73,8 @@ func rules() []rule {
 		{of: in + "store", only: []string{"cooper", in + "store", in + "permit"}, why: "stores know no missions and no trees"},
 		{of: in + "inventory", only: []string{"cooper", in + "store", in + "inventory"}, why: "an inventory needs a store at most"},
 		{of: in + "plan", only: []string{"cooper", in + "inventory"}, why: "a plan is data"},
+		{of: in + "background", only: []string{"cooper", in + "progress"}, why: "what runs, and where, it does not know"},
+		{of: in + "hours", only: []string{"cooper"}, why: "a clock knows nobody"},
 		{of: in + "ledger", only: []string{"cooper"}, why: "facts are data"},
 		{of: in + "codec", only: []string{"cooper"}, why: "a codec knows bytes, and nothing of where they come from"},
 		{of: in + "bucketop", only: []string{"cooper", in + "codec", in + "plan"}, why: "a language knows no speakers"},

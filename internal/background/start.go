@@ -30,11 +30,11 @@ type Begun struct {
 // until it has come to its work, or has ended, or the patience is over. It goes on
 // whatever becomes of this process.
 func (r *Run) Start(ctx context.Context, program string, env []string, patience time.Duration) (b Begun, err error) {
-	log, err := os.OpenFile(filepath.Join(r.path, logName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	out, err := os.OpenFile(filepath.Join(r.path, logName), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
 		return b, local(r.path, err)
 	}
-	defer log.Close()
+	defer out.Close()
 	ours, theirs, err := os.Pipe()
 	if err != nil {
 		return b, local(r.path, err)
@@ -43,7 +43,7 @@ func (r *Run) Start(ctx context.Context, program string, env []string, patience 
 	// It has to outlive ctx and this process.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), program, r.Now...)
 	cmd.Dir, cmd.Env = r.Dir, append(env, Env+"="+r.path)
-	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = log, log, []*os.File{theirs}
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = out, out, []*os.File{theirs}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	err = launch(cmd, r.Nice)
 	if err = errors.Join(err, theirs.Close()); err != nil {
