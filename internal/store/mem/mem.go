@@ -1,6 +1,7 @@
 // Package mem is an S3 server in memory, for tests, demonstrations and
 // benchmarks: versions, null versions, storage classes, restores, checksums,
-// multipart uploads, keys of any bytes, and a clock of one's own.
+// multipart uploads, tags, ACLs, object lock, encryption (in name and ETags
+// alone), keys of any bytes, and a clock of one's own.
 //
 // It promises to answer as S3 does, also where S3 is awkward: paths are taken
 // from the raw request and never cleaned, delete markers answer 405 by version

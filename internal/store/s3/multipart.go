@@ -97,16 +97,15 @@ func (m *multipart) complete(ctx context.Context) (o store.Object, err error) {
 	condition(h, &m.p)
 	uncertain := false
 	err = m.b.do(ctx, m.where, func(ctx context.Context) (err error) {
-		o, err = m.completeOnce(ctx, in, h)
+		if o, err = m.completeOnce(ctx, in, h); err == nil {
+			return m.vouched(o)
+		}
 		if uncertain && statusOf(err)/100 == 4 {
 			o, err = m.look(ctx, err)
 		}
 		uncertain = uncertain || unanswered(err)
 		return err
 	})
-	if err == nil {
-		err = m.vouched(o)
-	}
 	return o, m.refused(err)
 }
 
@@ -255,12 +254,19 @@ func compositeTag(sums [][]byte) string {
 }
 
 // refused gives an error of the upload the kind that it has for the object: an
-// upload that is missing says nothing of what is stored.
+// upload that is missing says nothing of what is stored. Nor do parts that are
+// not the ones that were answered for: what KMS encrypts gets another ETag each
+// time, also when a request is delivered twice.
 func (m *multipart) refused(err error) error {
 	var f *failure
-	if errors.As(err, &f) && f.code == "NoSuchUpload" {
-		return &cooper.Error{Kind: cooper.KindStore, Where: m.where, Message: "the upload was ended by somebody else",
-			Remedy: "look for a lifecycle rule that aborts uploads, then run the same command", Err: f}
+	if errors.As(err, &f) {
+		switch f.code {
+		case "NoSuchUpload":
+			return &cooper.Error{Kind: cooper.KindStore, Where: m.where, Message: "the upload was ended by somebody else",
+				Remedy: "look for a lifecycle rule that aborts uploads, then run the same command", Err: f}
+		case "InvalidPart":
+			return &cooper.Error{Kind: cooper.KindStore, Where: m.where, Message: "a part was stored again meanwhile", Err: f}
+		}
 	}
 	return refusedBy(&m.p, err, m.where)
 }
