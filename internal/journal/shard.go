@@ -118,7 +118,15 @@ func (d Dir) Unsettled() (found []Shard, err error) {
 		return d.plans(fsys, func(id string) error {
 			shards, err := d.shards(fsys, id, shardPrefix)
 			found = append(found, shards...)
-			return err
+			if err != nil || len(shards) == 0 {
+				return err
+			}
+			// A process that was killed may not have come to it: once the ledger
+			// has the facts, no crash of the machine may take the file away.
+			if err := fsys.SyncDir(id); err != nil {
+				return d.local(err)
+			}
+			return nil
 		})
 	})
 }

@@ -128,7 +128,7 @@ func (x *probe) clean(ctx context.Context) error {
 	if len(rs) == 0 {
 		return nil
 	}
-	return errors.Join(x.bucket.Remove(context.WithoutCancel(ctx), x.permit, rs)...)
+	return errors.Join(x.bucket.Remove(ctx, x.permit, rs)...)
 }
 
 func (x *probe) neverOver(ctx context.Context) error {

@@ -1,0 +1,280 @@
+package replace
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"cooper"
+	"cooper/internal/bucketop"
+	"cooper/internal/store/mem"
+)
+
+// disturbed is a world in which somebody else writes, and what may be expected
+// of it.
+type disturbed struct {
+	*world
+	r     *rand.Rand
+	state string // the bucket's versioning at this moment
+	// latest is what the last upload of a key held; nothing once it was deleted.
+	latest map[string]string
+	// lost are contents of which an instance was destroyed by somebody else.
+	lost map[string]bool
+	// theirs are uploads of others beside the originals, as they are stored.
+	theirs map[string]string
+	// touched: somebody has written or deleted beside the original, or deleted it.
+	touched map[string]bool
+	ever    map[string]bool // all contents there ever were
+}
+
+func newDisturbed(t testing.TB, versioning string, rw bucketop.Rewriting, seed, more uint64) *disturbed {
+	w := newWorld(t, versioning, rw, mem.Options{PageSize: 3})
+	d := &disturbed{
+		world: w, r: rand.New(rand.NewPCG(seed, 0)),
+		latest: map[string]string{}, lost: map[string]bool{}, theirs: map[string]string{}, touched: map[string]bool{}, ever: map[string]bool{},
+	}
+	states := map[string][]string{"": {""}, "Enabled": {"", "Enabled"}, "Suspended": {"", "Enabled", "Suspended"}}[versioning]
+	for _, state := range states {
+		w.srv.SetVersioning("lab", state)
+		d.state = state
+		for range 2 + d.r.IntN(3) {
+			d.upload(d.key())
+		}
+		if d.r.IntN(3) == 0 {
+			d.meddle()
+		}
+	}
+	d.r = rand.New(rand.NewPCG(seed, more))
+	return d
+}
+
+func (d *disturbed) key() string { return fmt.Sprintf("p/%d", d.r.IntN(4)) }
+
+// destroys notes that what is current at key is about to be overwritten or
+// deleted for good.
+func (d *disturbed) destroys(key string) {
+	for _, v := range d.srv.Versions("lab") {
+		// In a suspended bucket a null version goes, wherever it stands.
+		if v.Key != key || v.VersionID != cooper.NullVersion || d.state == enabled {
+			continue
+		}
+		if body, ok := d.srv.Body("lab", key, v.VersionID); ok {
+			d.lost[plainOf(body)] = true
+		}
+	}
+}
+
+func (d *disturbed) upload(key string) {
+	content := fmt.Sprint("new ", d.r.Uint64())
+	if old := d.latest[key]; old != "" && d.r.IntN(5) == 0 {
+		content = old // the same bytes again
+	}
+	d.destroys(key)
+	d.put(key, content)
+	d.latest[key], d.ever[content] = content, true
+}
+
+// meddle does something to a bucket that somebody may do.
+func (d *disturbed) meddle() {
+	key := d.key()
+	switch beside := key + suffix; d.r.IntN(8) {
+	case 0, 1, 2, 3:
+		d.upload(key)
+	case 4:
+		d.destroys(key)
+		d.srv.Delete("lab", key)
+		if d.rw.Mode == bucketop.InPlace {
+			delete(d.latest, key)
+		}
+		d.touched[key] = true
+	case 5, 6:
+		d.destroys(beside)
+		content := magic + fmt.Sprint("theirs ", d.r.Uint64())
+		if mine := d.latest[key]; mine != "" && d.r.IntN(2) == 0 {
+			content = magic + mine // as an older application would
+		}
+		d.put(beside, content)
+		d.theirs[beside], d.touched[key], d.ever[plainOf([]byte(content))] = content, true, true
+	case 7:
+		d.destroys(beside)
+		d.srv.Delete("lab", beside)
+		delete(d.theirs, beside)
+		d.touched[key] = true
+	}
+}
+
+// sound tells what is wrong with the bucket, whatever the moment; nothing if
+// nothing is.
+func (d *disturbed) sound() string {
+	there := map[string]bool{}
+	for _, v := range d.srv.Versions("lab") {
+		if body, ok := d.srv.Body("lab", v.Key, v.VersionID); ok {
+			there[plainOf(body)] = true
+		}
+	}
+	for content := range d.ever {
+		if !there[content] && !d.lost[content] {
+			return fmt.Sprintf("%q is nowhere", content)
+		}
+	}
+	for beside, content := range d.theirs {
+		if now, _ := d.srv.Body("lab", beside, ""); string(now) != content {
+			return fmt.Sprintf("%s shows %q, but somebody else wrote %q there", beside, now, content)
+		}
+	}
+	for key, want := range d.latest {
+		now, ok := d.current(key)
+		if ok && now == want || d.touched[key] && (!ok || now == want) {
+			continue
+		}
+		if beside, _ := d.current(key + suffix); d.rw.Mode == bucketop.Suffix && !ok && beside == want {
+			continue
+		}
+		return fmt.Sprintf("%s shows %q, %v, but the last upload was %q", key, now, ok, want)
+	}
+	return ""
+}
+
+// undone tells of a key that could be compressed and is not.
+func (d *disturbed) undone() string {
+	for _, a := range d.plan() {
+		beside, ok := d.srv.Body("lab", a.Version.Key+suffix, "")
+		original, _ := d.srv.Body("lab", a.Version.Key, "")
+		switch {
+		case d.rw.Mode == bucketop.Suffix && ok && plainOf(beside) != string(original): // something else is there
+		case d.rw.Mode == bucketop.Suffix && d.versioning == "Suspended" && d.hidesNull(a.Version.Key+suffix):
+		default:
+			return a.Version.Key + " could be compressed"
+		}
+	}
+	return ""
+}
+
+// hidesNull tells whether a key has a null version that is not current.
+func (d *disturbed) hidesNull(key string) bool {
+	for _, v := range d.srv.Versions("lab") {
+		if v.Key == key && v.VersionID == cooper.NullVersion && !v.Latest {
+			return true
+		}
+	}
+	return false
+}
+
+// soak is how many seeds a test goes through: COOPER_SOAK multiplies them.
+func soak(t *testing.T, seeds int) uint64 {
+	if s := os.Getenv("COOPER_SOAK"); s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return uint64(n * seeds)
+	}
+	return uint64(seeds)
+}
+
+// TestCrashes dies at every request and every file operation, before and after
+// it, lets the machine forget what was not synced, and goes on, with somebody
+// writing to the bucket all the while. At no moment may a content be missing that
+// nobody else has destroyed, or a newer upload; and in the end all is compressed.
+func TestCrashes(t *testing.T) {
+	crashes := 0
+	for _, mode := range []bucketop.Mode{bucketop.Suffix, bucketop.InPlace} {
+		for _, versioning := range []string{"Enabled", "Suspended", ""} {
+			for seed := range soak(t, 2) {
+				// Every so many: all of them in a long run.
+				step := 3
+				if os.Getenv("COOPER_SOAK") != "" {
+					step = 1
+				}
+				for at, more := 1+int(seed), true; more; at += step {
+					more = crash(t, mode, versioning, seed, at)
+					if more {
+						crashes++
+					}
+					if t.Failed() {
+						t.Fatalf("%s, versioning %q, seed %d, event %d", mode, versioning, seed, at)
+					}
+				}
+			}
+		}
+	}
+	t.Logf("%d crashes", crashes)
+}
+
+// crash does it once; false if the run was over before.
+func crash(t *testing.T, mode bucketop.Mode, versioning string, seed uint64, at int) bool {
+	d := newDisturbed(t, versioning, bucketop.Rewriting{Mode: mode}, seed, uint64(at))
+	p := d.fakePlan(d.plan())
+	if len(p.shards) == 0 {
+		return false
+	}
+	check := func(when string) {
+		if wrong := d.sound(); wrong != "" && !t.Failed() {
+			t.Errorf("%s: %s\n%s\n\n%s", when, wrong, strings.Join(d.trace, "\n"), d.left())
+		}
+	}
+	check("before")
+	d.before = func(string) {
+		check("during")
+		if d.r.IntN(3) == 0 {
+			d.meddle()
+			check("after meddling")
+		}
+	}
+	died := false
+	d.crashAt, d.deaf = at, d.r.IntN(2) == 0
+	for range 1 + d.r.IntN(2) { // going on may be interrupted, too
+		ctx, cancel := context.WithCancelCause(context.Background())
+		d.cancel = cancel
+		_, err := d.run(ctx, p)
+		cancel(nil)
+		if !d.dead && err != nil {
+			t.Errorf("died: %v, but: %v\n%s", d.dead, err, strings.Join(d.trace, "\n"))
+		}
+		check("after the crash")
+		if !d.dead {
+			break
+		}
+		died = true
+		d.restart()
+		d.crashAt = len(d.trace) + 1 + d.r.IntN(40)
+	}
+	d.crashAt = 0
+	d.must(p)
+	check("in the end")
+	d.before = nil
+	if outs := d.outcomes(p); len(outs) != len(p.actions()) {
+		t.Errorf("%d facts about %d actions", len(outs), len(p.actions()))
+	}
+	for range 2 { // what changed meanwhile is for new plans
+		d.must(d.fakePlan(d.plan()))
+	}
+	check("later")
+	if undone := d.undone(); undone != "" {
+		t.Errorf("%s:\n%s\n\n%s", undone, strings.Join(d.trace, "\n"), d.left())
+	}
+
+	return died
+}
+
+func (p *fakePlan) actions() (all []cooper.Action) {
+	for _, s := range p.shards {
+		all = append(all, s...)
+	}
+	return all
+}
+
+// restart is what the next process finds.
+func (w *world) restart() {
+	w.disk.Before, w.disk.Read = nil, nil
+	if w.runs%2 == 0 {
+		w.disk = w.disk.Kill()
+	} else {
+		w.disk = w.disk.Crash(rand.New(rand.NewPCG(uint64(len(w.trace)), 1)))
+	}
+	w.dead = false
+}

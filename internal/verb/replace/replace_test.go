@@ -1,0 +1,504 @@
+package replace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cooper"
+	"cooper/internal/apply"
+	"cooper/internal/bucketop"
+	"cooper/internal/codec"
+	"cooper/internal/journal"
+	"cooper/internal/permit"
+	"cooper/internal/plan"
+	"cooper/internal/store"
+	"cooper/internal/store/mem"
+)
+
+var (
+	suffixed = bucketop.Rewriting{Mode: bucketop.Suffix}
+	inPlace  = bucketop.Rewriting{Mode: bucketop.InPlace}
+	keeping  = bucketop.Rewriting{Mode: bucketop.Suffix, Originals: bucketop.KeepOriginals}
+)
+
+// versions is what the bucket has, in short: for each version its key, what it
+// holds, Z for compressed, and ! for the current ones.
+func (w *world) versions() string {
+	var all []string
+	for _, v := range w.srv.Versions("lab") {
+		body, _ := w.srv.Body("lab", v.Key, v.VersionID)
+		s := strings.TrimPrefix(v.Key, "p/") + "=" + string(body)
+		if v.DeleteMarker {
+			s = strings.TrimPrefix(v.Key, "p/") + "=gone"
+		}
+		if v.Latest {
+			s += "!"
+		}
+		all = append(all, s)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestWhatHappensBetweenProofAndRemoval(t *testing.T) {
+	const look, removal = "ListObjectVersions", "DeleteObjects"
+	for name, c := range map[string]struct {
+		versioning string
+		rw         bucketop.Rewriting
+		before     string // an operation, before which it happens
+		meanwhile  func(w *world)
+		want       string // the outcome
+		left       string
+	}{
+		"nothing":                              {"Enabled", suffixed, look, nil, "done", "k.zst=Z:1!"},
+		"nothing, suspended":                   {"Suspended", suffixed, look, nil, "done", "k.zst=Z:1!"},
+		"nothing, never versioned":             {"", suffixed, look, nil, "done", "k.zst=Z:1!"},
+		"nothing, kept":                        {"Enabled", keeping, look, nil, "done", "k=1! k.zst=Z:1!"},
+		"nothing, in place":                    {"Enabled", inPlace, look, nil, "done", "k=Z:1!"},
+		"nothing, in place, kept":              {"Enabled", bucketop.Rewriting{Mode: bucketop.InPlace, Originals: bucketop.KeepOriginals}, look, nil, "done", "k=Z:1! k=1"},
+		"nothing, in place, never versioned":   {"", inPlace, look, nil, "done", "k=Z:1!"},
+		"a newer upload":                       {"Enabled", suffixed, look, func(w *world) { w.put("p/k", "2") }, "changed", "k=2! k=1 k.zst=Z:1!"},
+		"a newer upload, never versioned":      {"", suffixed, look, func(w *world) { w.put("p/k", "2") }, "changed", "k=2! k.zst=Z:1!"},
+		"a newer upload, kept":                 {"Enabled", keeping, look, func(w *world) { w.put("p/k", "2") }, "changed", "k=2! k=1 k.zst=Z:1!"},
+		"a newer upload, in place":             {"Enabled", inPlace, look, func(w *world) { w.put("p/k", "2") }, "changed", "k=2! k=Z:1 k=1"},
+		"a newer upload, in place, no others":  {"", inPlace, look, func(w *world) { w.put("p/k", "2") }, "changed", "k=2!"},
+		"the same bytes again":                 {"", suffixed, look, func(w *world) { w.put("p/k", "1") }, "changed", "k=1! k.zst=Z:1!"},
+		"deleted":                              {"Enabled", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k") }, "changed", "k=gone! k=1 k.zst=Z:1!"},
+		"deleted, never versioned":             {"", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k") }, "done", "k.zst=Z:1!"},
+		"deleted, in place":                    {"Enabled", inPlace, look, func(w *world) { w.srv.Delete("lab", "p/k") }, "changed", "k=gone! k=Z:1 k=1"},
+		"replacement overwritten":              {"Enabled", suffixed, look, func(w *world) { w.put("p/k.zst", "other") }, "changed", "k=1! k.zst=other! k.zst=Z:1"},
+		"replacement overwritten by the same":  {"", suffixed, look, func(w *world) { w.put("p/k.zst", "Z:1") }, "done", "k.zst=Z:1!"},
+		"replacement deleted":                  {"Enabled", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k.zst") }, "changed", "k=1! k.zst=gone! k.zst=Z:1"},
+		"replacement deleted, never versioned": {"", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k.zst") }, "changed", "k=1!"},
+		"both deleted, never versioned":        {"", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k.zst"); w.srv.Delete("lab", "p/k") }, "missing", ""},
+		"upload right before removal":          {"Enabled", suffixed, removal, func(w *world) { w.put("p/k", "2") }, "done", "k=2! k.zst=Z:1!"},
+		"upload right before, never versioned": {"", suffixed, removal, func(w *world) { w.put("p/k", "2") }, "changed", "k=2! k.zst=Z:1!"},
+		"upload right before, in place":        {"Enabled", inPlace, removal, func(w *world) { w.put("p/k", "2") }, "done", "k=2! k=Z:1"},
+		"deleted right before":                 {"Enabled", suffixed, removal, func(w *world) { w.srv.Delete("lab", "p/k") }, "done", "k=gone! k.zst=Z:1!"},
+		"deleted right before, suspended":      {"Suspended", suffixed, removal, func(w *world) { w.srv.Delete("lab", "p/k") }, "done", "k=gone! k.zst=Z:1!"},
+		"deleted right before, no versions":    {"", suffixed, removal, func(w *world) { w.srv.Delete("lab", "p/k") }, "done", "k.zst=Z:1!"},
+		"denied":                               {"Enabled", suffixed, removal, func(w *world) { w.srv.Deny("lab", "p/k") }, "denied", "k=1! k.zst=Z:1!"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, c.versioning, c.rw, mem.Options{})
+			w.put("p/k", "1")
+			p := w.fakePlan(w.plan())
+			probed := false
+			w.before = func(op string) {
+				// Not before the probes.
+				if probed = probed || op == "GetObject"; probed && op == c.before && c.meanwhile != nil {
+					c.meanwhile(w)
+					w.before = nil
+				}
+			}
+			outs := w.must(p)
+			if got := statuses(outs); got != c.want {
+				t.Errorf("came to %q, want %q: %+v", got, c.want, outs)
+			}
+			if got := w.versions(); got != c.left {
+				t.Errorf("left: %s\nwant: %s\n%s", got, c.left, strings.Join(w.trace, "\n"))
+			}
+			if outs[0].Content == nil || outs[0].Content.State != cooper.Rewritten {
+				t.Errorf("what was learnt is forgotten: %+v", outs[0])
+			}
+			if outs[0].Status == cooper.Done && outs[0].Content.Stored.LastModified == 0 {
+				t.Error("nobody asked when the replacement was written")
+			}
+		})
+	}
+}
+
+// TestOlderVersions: one that the plan's inventory missed would become current.
+func TestOlderVersions(t *testing.T) {
+	for _, c := range []struct {
+		fill       func(w *world)
+		want, left string
+	}{
+		{func(w *world) { w.put("p/k", "0"); w.put("p/k", "1") }, "conflict", "k=1! k=0 k.zst=Z:1!"},
+		{func(w *world) { w.put("p/k", "0"); w.srv.Delete("lab", "p/k"); w.put("p/k", "1") }, "conflict", "k=1! k=gone k=0 k.zst=Z:1!"},
+		{func(w *world) { w.srv.Delete("lab", "p/k"); w.put("p/k", "1") }, "done", "k=gone! k.zst=Z:1!"},
+	} {
+		w := newWorld(t, "Enabled", keeping, mem.Options{})
+		c.fill(w)
+		p := w.fakePlan(w.plan())
+		w.rw.Originals = bucketop.RemoveOriginals
+		if got := statuses(w.must(p)); got != c.want || w.versions() != c.left {
+			t.Errorf("came to %q, left: %s; want %q, %s", got, w.versions(), c.want, c.left)
+		}
+	}
+}
+
+// TestWhatIsWrittenWhileAskingAgain: a removal of a null version came to nothing,
+// or its answer was lost, and before it is sent again somebody uploads the key
+// anew. That upload must stay, whether its bytes are others or the same.
+func TestWhatIsWrittenWhileAskingAgain(t *testing.T) {
+	for _, unguarded := range []bool{false, true} {
+		for _, harm := range []string{"lost", "busy", "failing"} {
+			for _, body := range []string{"", "1", "other"} {
+				for _, key := range []string{"p/k", "p/k\t"} { // the latter goes by a request of its own
+					t.Run(fmt.Sprintf("%v %s %q %q", unguarded, harm, body, key), func(t *testing.T) {
+						w := newWorld(t, "", bucketop.Rewriting{Mode: bucketop.Suffix, Unguarded: unguarded}, mem.Options{})
+						w.put(key, "1")
+						harmed, written := false, false
+						w.harm = func(request string) string {
+							if harmed || !strings.HasPrefix(request, "DeleteObject") || !strings.Contains(request, key+"@") {
+								return ""
+							}
+							harmed = true
+							return harm
+						}
+						w.before = func(string) {
+							if harmed && !written && body != "" {
+								written = true
+								w.put(key, body)
+							}
+						}
+						outs := w.must(w.fakePlan(w.plan()))
+						got, there := w.srv.Body("lab", key, "")
+						if there != (body != "") || string(got) != body {
+							t.Errorf("%s shows %q, %v\n%s", key, got, there, strings.Join(w.trace, "\n"))
+						}
+						if outs[0].Status != cooper.Done && harm == "lost" {
+							t.Errorf("the original is gone, but: %+v", outs[0])
+						}
+					})
+				}
+			}
+		}
+	}
+}
+
+// TestAskingAgainAndAgain: a store that fails for long, and then not, or never.
+func TestAskingAgainAndAgain(t *testing.T) {
+	for failures, want := range map[int]string{3: "done", 1000: "store"} {
+		w := newWorld(t, "", bucketop.Rewriting{Mode: bucketop.Suffix, Unguarded: true}, mem.Options{})
+		w.put("p/k", "1")
+		n := 0
+		w.harm = func(request string) string {
+			if !strings.HasPrefix(request, "DeleteObjects p/k@") || n == failures {
+				return ""
+			}
+			n++
+			return "failing"
+		}
+		if got := statuses(w.must(w.fakePlan(w.plan()))); got != want {
+			t.Errorf("%d failures: %q", failures, got)
+		}
+		trace := strings.Join(w.trace, "\n")
+		if looks, removals := strings.Count(trace, "ListObjectVersions"), strings.Count(trace, "DeleteObjects p/k@"); looks < removals {
+			t.Errorf("%d removals after %d looks", removals, looks)
+		}
+	}
+}
+
+// TestNothingProvenIsReadAgain: after a crash in the middle of a shard.
+func TestNothingProvenIsReadAgain(t *testing.T) {
+	w := newWorld(t, "", suffixed, mem.Options{})
+	for _, key := range []string{"p/a", "p/b", "p/c"} {
+		w.put(key, key)
+	}
+	p := w.fakePlan(w.plan())
+	w.harm = func(request string) string { return "" }
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	w.cancel = cancel
+	w.before = func(op string) {
+		if op == "DeleteObjects" && w.srv.Counts()["GetObject"] == 2 {
+			w.crashAt = len(w.trace) + 1
+		}
+	}
+	if _, err := w.run(ctx, p); !errors.Is(err, errDead) {
+		t.Fatal(err)
+	}
+	if got := w.versions(); got != "a.zst=Z:p/a! b.zst=Z:p/b! c=p/c!" {
+		t.Fatal(got)
+	}
+	w.before, w.crashAt = nil, 0
+	w.restart()
+	w.srv.ResetCounts()
+	outs := w.must(p)
+	if got := statuses(outs); got != "done done done" || w.versions() != "a.zst=Z:p/a! b.zst=Z:p/b! c.zst=Z:p/c!" {
+		t.Error(got, w.versions())
+	}
+	if n := w.srv.Counts()["GetObject"]; n != 1 {
+		t.Errorf("%d objects were read, of which one was to be", n)
+	}
+}
+
+// TestUploadsThatWereLeft are discarded by the next run, of whatever plan.
+func TestUploadsThatWereLeft(t *testing.T) {
+	w := newWorld(t, "Enabled", suffixed, mem.Options{})
+	w.put("p/k", "1")
+	var discarded []string
+	refuse := error(nil)
+	w.swap = func(b Bucket) Bucket {
+		return discarding{b, func(key, id string) error {
+			discarded = append(discarded, key+" "+id)
+			return refuse
+		}}
+	}
+	b, done := w.open()
+	defer done()
+	left := w.target(b)
+	p := w.fakePlan(w.plan())
+	if err := left.Begin(context.Background(), permit.Issue("r-0"), p.header); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"1", "2", "3"} {
+		if err := left.NoteUpload("p/other"+id+suffix, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.restart()
+	refuse = &cooper.Error{Kind: cooper.KindDenied, Message: "no"}
+	if _, err := w.run(context.Background(), w.fakePlan(w.plan())); cooper.KindOf(err) != cooper.KindDenied || !strings.Contains(err.Error(), "cannot be discarded") {
+		t.Errorf("the right to discard is missing: %v", err)
+	}
+	refuse, discarded = nil, nil
+	w.must(w.fakePlan(w.plan()))
+	if got := strings.Join(discarded, ", "); got != "p/other1.zst 1, p/other2.zst 2, p/other3.zst 3" {
+		t.Errorf("discarded: %s", got)
+	}
+	discarded = nil
+	w.put("p/l", "1")
+	w.must(w.fakePlan(w.plan()))
+	if len(discarded) > 0 {
+		t.Errorf("discarded again: %s", discarded)
+	}
+}
+
+type discarding struct {
+	Bucket
+	f func(key, id string) error
+}
+
+func (d discarding) Discard(_ context.Context, key, id string) error { return d.f(key, id) }
+
+// TestProbes: where a store does not keep a condition that the plan trusts in,
+// nothing is begun.
+func TestProbes(t *testing.T) {
+	for _, c := range []struct {
+		versioning string
+		rw         bucketop.Rewriting
+		ignores    string
+		want       string
+	}{
+		{"Enabled", suffixed, "", ""},
+		{"Enabled", suffixed, "if-none-match", "write only where nothing is"},
+		{"", keeping, "if-none-match", "write only where nothing is"},
+		{"Enabled", suffixed, "removals", ""},
+		{"Suspended", suffixed, "removals", "has removed an object although"},
+		{"", suffixed, "removals", "has removed an object although"},
+		{"", keeping, "removals", ""},
+		{"", bucketop.Rewriting{Mode: bucketop.Suffix, Unguarded: true}, "removals", ""},
+		{"Enabled", inPlace, "if-match", ""},
+		{"Enabled", inPlace, "if-none-match", ""},
+		{"Suspended", inPlace, "if-match", "has overwritten an object although"},
+		{"", inPlace, "if-match", "has overwritten an object although"},
+		{"", inPlace, "removals", ""},
+	} {
+		w := newWorld(t, c.versioning, c.rw, mem.Options{})
+		w.put("p/k", "1")
+		w.swap = func(b Bucket) Bucket { return ignoring{b, c.ignores} }
+		_, err := w.run(context.Background(), w.fakePlan(w.plan()))
+		if c.want == "" && err != nil || c.want != "" && (cooper.KindOf(err) != cooper.KindRefused || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if got := w.versions(); c.want != "" && got != "k=1!" || strings.Contains(got, "probe") {
+			t.Errorf("%+v: left: %s", c, got)
+		}
+	}
+}
+
+// ignoring is a store that heeds no condition of a kind.
+type ignoring struct {
+	Bucket
+	what string
+}
+
+func (b ignoring) Put(ctx context.Context, p store.Put) (store.Object, error) {
+	p.IfNoneMatch = p.IfNoneMatch && b.what != "if-none-match"
+	if b.what == "if-match" {
+		p.IfMatch = ""
+	}
+	return b.Bucket.Put(ctx, p)
+}
+
+func (b ignoring) Remove(ctx context.Context, p permit.Permit, rs []store.Removal) []error {
+	rs = slices.Clone(rs)
+	for i := range rs {
+		if b.what == "removals" || b.what == "single removals" && store.Alone(rs[i].Key) {
+			rs[i].IfMatch = ""
+		}
+	}
+	return b.Bucket.Remove(ctx, p, rs)
+}
+
+// TestProbeOfKeysThatGoAlone: that a store compares ETags in removals of many
+// says nothing of the request that removes one.
+func TestProbeOfKeysThatGoAlone(t *testing.T) {
+	w := newWorld(t, "", suffixed, mem.Options{})
+	w.put("p/k\x01", "1")
+	w.swap = func(b Bucket) Bucket { return ignoring{b, "single removals"} }
+	_, err := w.run(context.Background(), w.fakePlan(w.plan()))
+	if cooper.KindOf(err) != cooper.KindRefused || w.versions() != "k\x01=1! k\x01.zst=Z:1!" {
+		t.Errorf("%v, left: %s", err, w.versions())
+	}
+}
+
+func TestChecks(t *testing.T) {
+	chain, err := codec.ParseChain("zstd:3")
+	if err != nil {
+		t.Fatal(err)
+	}
+	hidden := codec.Chain{Compress: chain.Compress, Encrypt: codec.AES256CFB8}
+	good := Options{Path: target, Prefix: "p/", Versioning: "Enabled", Rewriting: bucketop.Rewriting{Codec: chain, Mode: bucketop.Suffix, Originals: bucketop.RemoveOriginals, Versioning: "Enabled"}}
+	h := plan.Header{ID: "p-1", Target: plan.Target{Kind: bucketop.TargetKind, Path: target}}
+	for name, c := range map[string]struct {
+		change func(o *Options, h *plan.Header)
+		want   cooper.Kind
+	}{
+		"all is well":               {func(*Options, *plan.Header) {}, ""},
+		"another prefix":            {func(_ *Options, h *plan.Header) { h.Target.Path = "s3://lab/q/" }, cooper.KindRefused},
+		"a tree":                    {func(_ *Options, h *plan.Header) { h.Target.Kind = "tree" }, cooper.KindRefused},
+		"another store":             {func(o *Options, _ *plan.Header) { o.Endpoint = "http://other" }, cooper.KindRefused},
+		"versioning has changed":    {func(o *Options, _ *plan.Header) { o.Versioning = "Suspended" }, cooper.KindRefused},
+		"lock, suffix":              {func(o *Options, _ *plan.Header) { o.Settings.Lock = true }, ""},
+		"lock, in place":            {func(o *Options, _ *plan.Header) { o.Settings.Lock, o.Rewriting.Mode = true, bucketop.InPlace }, cooper.KindRefused},
+		"encryption, suffix":        {func(o *Options, _ *plan.Header) { o.Rewriting.Codec = hidden }, ""},
+		"encryption, in place":      {func(o *Options, _ *plan.Header) { o.Rewriting.Codec, o.Rewriting.Mode = hidden, bucketop.InPlace }, cooper.KindRefused},
+		"no suffix":                 {func(o *Options, _ *plan.Header) { o.Rewriting.Codec = codec.Chain{} }, cooper.KindInvalid},
+		"an unknown mode":           {func(o *Options, _ *plan.Header) { o.Rewriting.Mode = "quick" }, cooper.KindInvalid},
+		"originals nobody knows of": {func(o *Options, _ *plan.Header) { o.Rewriting.Originals = "" }, cooper.KindInvalid},
+	} {
+		o, header := good, h
+		c.change(&o, &header)
+		if err := New(nil, o).Check(header); cooper.KindOf(err) != c.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestNoProofNoRemoval: outcomes and plans that make no sense remove nothing.
+func TestNoProofNoRemoval(t *testing.T) {
+	for name, change := range map[string]func(a *cooper.Action, o *cooper.Outcome, rw *bucketop.Rewriting){
+		"another replacement": func(_ *cooper.Action, o *cooper.Outcome, _ *bucketop.Rewriting) { o.Content.Stored.Key = "p/other.zst" },
+		"no hash":             func(_ *cooper.Action, o *cooper.Outcome, _ *bucketop.Rewriting) { o.Content.SHA256 = nil },
+		"no ETag":             func(_ *cooper.Action, o *cooper.Outcome, _ *bucketop.Rewriting) { o.Content.Stored.ETag = "" },
+		"nothing stored":      func(_ *cooper.Action, o *cooper.Outcome, _ *bucketop.Rewriting) { o.Content.Stored.Size = 0 },
+		"a damaged original":  func(_ *cooper.Action, o *cooper.Outcome, _ *bucketop.Rewriting) { o.Check = cooper.Corrupt },
+		"no ETag to compare":  func(a *cooper.Action, _ *cooper.Outcome, _ *bucketop.Rewriting) { a.Version.ETag = "" },
+		"no guard": func(a *cooper.Action, _ *cooper.Outcome, _ *bucketop.Rewriting) {
+			a.Args = bucketop.RewriteArgs{Reason: "test"}.Encode()
+		},
+		"a look alone": func(a *cooper.Action, _ *cooper.Outcome, _ *bucketop.Rewriting) {
+			a.Args = bucketop.RewriteArgs{Guard: bucketop.ByLook}.Encode()
+		},
+		"a guard that was not probed": func(_ *cooper.Action, _ *cooper.Outcome, rw *bucketop.Rewriting) { rw.Unguarded = true },
+		"below another prefix": func(a *cooper.Action, o *cooper.Outcome, _ *bucketop.Rewriting) {
+			a.Version.Key, o.Content.Stored.Key = "q/k", "q/k.zst"
+		},
+		"another verb": func(a *cooper.Action, _ *cooper.Outcome, _ *bucketop.Rewriting) { a.Verb = bucketop.Remove },
+		"an argument that nobody knows": func(a *cooper.Action, _ *cooper.Outcome, _ *bucketop.Rewriting) {
+			a.Args = map[string]string{"quick": "yes"}
+		},
+		"the name of a replacement": func(a *cooper.Action, o *cooper.Outcome, _ *bucketop.Rewriting) {
+			a.Version.Key, o.Content.Stored.Key = "p/k.zst", "p/k.zst.zst"
+		},
+	} {
+		w := newWorld(t, "", suffixed, mem.Options{})
+		w.put("p/k", "1")
+		p := w.fakePlan(w.plan())
+		b, done := w.open()
+		tg := w.target(b)
+		if err := tg.Begin(context.Background(), permit.Issue("r-1"), p.header); err != nil {
+			t.Fatal(err)
+		}
+		a := p.shards[0][0]
+		o := w.verb(b).Do(context.Background(), &a)
+		change(&a, &o, &tg.opt.Rewriting)
+		_, err := tg.Commit(context.Background(), permit.Issue("r-1"), apply.Shard{Plan: p.header.ID}, []cooper.Action{a}, []cooper.Outcome{o})
+		if kind := cooper.KindOf(err); kind != cooper.KindInvalid && kind != cooper.KindInternal || w.versions() != "k=1! k.zst=Z:1!" {
+			t.Errorf("%s: %v, left: %s", name, err, w.versions())
+		}
+		done()
+	}
+	w := newWorld(t, "Enabled", suffixed, mem.Options{})
+	w.put("p/k", "1")
+	a := w.plan()[0]
+	if _, err := w.run(context.Background(), w.fakePlan([]cooper.Action{a, a})); cooper.KindOf(err) != cooper.KindInvalid {
+		t.Errorf("twice: %v", err)
+	}
+}
+
+// TestWhatIsNotRewrittenPasses: outcomes without a replacement are written down
+// as they are.
+func TestWhatIsNotRewrittenPasses(t *testing.T) {
+	w := newWorld(t, "Enabled", suffixed, mem.Options{})
+	w.put("p/a", magic+"compressed already")
+	w.put("p/b", "1")
+	w.put("p/b.zst", "other")
+	p := w.fakePlan(w.plan())
+	p.shards[0] = append(p.shards[0], cooper.Action{ID: 2, Verb: bucketop.Measure, Version: w.srv.Versions("lab")[2]})
+	b, done := w.open()
+	defer done()
+	tg := w.target(b)
+	found := cooper.Outcome{Status: cooper.Done, Content: &cooper.Content{State: cooper.Found, Reason: "test"}}
+	_, err := apply.Run(context.Background(), apply.Job{
+		Run: "r-1", Plan: p, Facts: w, Target: tg, Clock: time.Now,
+		Verbs: map[string]apply.Verb{bucketop.Rewrite: tg.Resume(w.verb(b)), bucketop.Measure: tg.Resume(saying(found))},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	outs := w.outcomes(p)
+	if statuses(outs) != "done conflict done" || outs[0].Content.State != cooper.Left || outs[2].Content.State != cooper.Found {
+		t.Errorf("%+v", outs)
+	}
+	if got := w.versions(); got != "a=Z:compressed already! b=1! b.zst=other!" {
+		t.Error(got)
+	}
+}
+
+type saying cooper.Outcome
+
+func (s saying) Do(context.Context, *cooper.Action) cooper.Outcome { return cooper.Outcome(s) }
+
+func TestReadOnly(t *testing.T) {
+	w := newWorld(t, "Enabled", suffixed, mem.Options{})
+	w.put("p/a", "1")
+	p := w.fakePlan(w.plan())
+	tg := NewReadOnly(ReadOnlyOptions{Journal: w.files(), Path: target})
+	sampled := cooper.Outcome{Status: cooper.Done, Content: &cooper.Content{State: cooper.Sampled, PlainSize: 1}}
+	job := apply.Job{Run: "r-1", Plan: p, Facts: w, Target: tg, Clock: time.Now, Verbs: map[string]apply.Verb{bucketop.Rewrite: saying(sampled)}}
+	if _, err := apply.Run(context.Background(), job); err != nil {
+		t.Fatal(err)
+	}
+	if outs := w.outcomes(p); statuses(outs) != "done" || outs[0].Content.PlainSize != 1 {
+		t.Errorf("%+v", outs)
+	}
+	if sum, err := apply.Run(context.Background(), job); err != nil || sum.Earlier != 1 {
+		t.Errorf("again: %+v, %v", sum, err)
+	}
+	elsewhere := *p
+	elsewhere.header.Target.Path = "s3://lab/q/"
+	job.Plan = &elsewhere
+	if _, err := apply.Run(context.Background(), job); cooper.KindOf(err) != cooper.KindRefused {
+		t.Errorf("another target: %v", err)
+	}
+	rewriting := cooper.Outcome{Status: cooper.Done, Content: &cooper.Content{State: cooper.Rewritten}}
+	job.Plan, job.Verbs = w.fakePlan(w.plan()), map[string]apply.Verb{bucketop.Rewrite: saying(rewriting)}
+	if _, err := apply.Run(context.Background(), job); cooper.KindOf(err) != cooper.KindInvalid {
+		t.Errorf("a verb that writes: %v", err)
+	}
+	if _, err := tg.Recover(context.Background(), permit.Permit{}, true); cooper.KindOf(err) != cooper.KindUsage {
+		t.Errorf("undo: %v", err)
+	}
+	if _, err := New(nil, Options{Journal: journal.In(w.disk)}).Recover(context.Background(), permit.Permit{}, true); cooper.KindOf(err) != cooper.KindUsage {
+		t.Errorf("undo: %v", err)
+	}
+}

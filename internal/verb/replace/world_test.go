@@ -1,0 +1,408 @@
+package replace
+
+import (
+	"bytes"
+	"context"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"cooper"
+	"cooper/internal/apply"
+	"cooper/internal/bucketop"
+	"cooper/internal/codec"
+	"cooper/internal/journal"
+	"cooper/internal/ledger"
+	"cooper/internal/plan"
+	"cooper/internal/store"
+	"cooper/internal/store/mem"
+	"cooper/internal/store/s3"
+	"cooper/internal/tree/safefs/memfs"
+)
+
+// The machine's own AWS configuration must not decide what tests see.
+func TestMain(m *testing.M) {
+	for name, value := range map[string]string{
+		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ACCESS_KEY_ID": "access", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			panic(err)
+		}
+	}
+	goleak.VerifyTestMain(m)
+}
+
+const (
+	target = "s3://lab/p/"
+	suffix = ".zst"
+)
+
+// world is a server with the bucket lab, the disk of the machine that changes
+// it, and its ledger. It writes down every request and file operation, and can
+// die of one.
+type world struct {
+	t          testing.TB
+	srv        *mem.Server
+	url        string
+	disk       *memfs.FS
+	rw         bucketop.Rewriting
+	versioning string
+	facts      map[string][]cooper.Outcome // by run and shard
+	runs       int
+	swap       func(Bucket) Bucket // another store in its place; nil: none
+
+	mu      sync.Mutex
+	trace   []string
+	before  func(op string)             // called before each request is served
+	harm    func(request string) string // what goes wrong with a request, as traced: its answer is "lost", the store is "busy", or "failing"; nil: nothing
+	crashAt int                         // the number of the request or file operation, from 1 on, that is the last
+	deaf    bool                        // it does not come to it
+	cancel  context.CancelCauseFunc     // what dies
+	dead    bool
+	opening bool // a process begins: that is not written down
+}
+
+var errDead = errors.New("the process is dead")
+
+func newWorld(t testing.TB, versioning string, rw bucketop.Rewriting, o mem.Options) *world {
+	t.Helper()
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	o.Clock = func() time.Time { now = now.Add(time.Second); return now }
+	w := &world{t: t, srv: mem.New(o), disk: memfs.New(), versioning: versioning, facts: map[string][]cooper.Outcome{}}
+	w.srv.CreateBucket("lab", "")
+	if versioning != "" {
+		w.srv.SetVersioning("lab", versioning)
+	}
+	chain, err := codec.ParseChain("zstd:1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rw.Codec, rw.Versioning, rw.SSE, rw.Proof = chain, versioning, bucketop.SSEDefault, bucketop.AsSent
+	if rw.Originals == "" {
+		rw.Originals = bucketop.RemoveOriginals
+	}
+	w.rw = rw
+	web := httptest.NewServer(w)
+	t.Cleanup(web.Close)
+	w.url = web.URL
+	return w
+}
+
+// event counts towards the crash; an error means that it does not happen.
+func (w *world) event(line string) (last bool, err error) {
+	if w.dead {
+		return false, errDead
+	}
+	w.trace = append(w.trace, line)
+	if len(w.trace) != w.crashAt {
+		return false, nil
+	}
+	w.dead = true
+	w.cancel(errDead) // no plain stop: nothing is finished
+	if w.deaf {
+		return true, errDead
+	}
+	return true, nil
+}
+
+func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	op := mem.Operation(r)
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	if w.opening {
+		w.srv.ServeHTTP(rw, r)
+		return
+	}
+	if w.before != nil && !w.dead {
+		w.before(op)
+	}
+	line := describe(op, r, body)
+	last, err := w.event(line)
+	if last && err == nil {
+		w.srv.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	if last || err != nil {
+		panic(http.ErrAbortHandler)
+	}
+	if w.harm != nil {
+		switch w.harm(line) {
+		case "lost":
+			w.srv.ServeHTTP(httptest.NewRecorder(), r)
+			panic(http.ErrAbortHandler)
+		case "busy":
+			rw.WriteHeader(http.StatusServiceUnavailable)
+			return
+		case "failing":
+			rw.WriteHeader(http.StatusInternalServerError)
+			return
+		}
+	}
+	w.srv.ServeHTTP(rw, r)
+}
+
+// files counts file operations, and stops them once the process is dead.
+func (w *world) files() journal.Dir {
+	w.disk.Before = func(op string, paths ...string) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		_, err := w.event(op + " " + strings.Join(paths, " "))
+		return err
+	}
+	w.disk.Read = func(string, ...string) error {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.dead {
+			return errDead
+		}
+		return nil
+	}
+	return journal.In(w.disk)
+}
+
+// describe tells of a request what matters.
+func describe(op string, r *http.Request, body []byte) string {
+	key, _ := strings.CutPrefix(r.URL.Path, "/lab")
+	key = strings.TrimPrefix(key, "/")
+	line := op
+	switch op {
+	case "DeleteObjects":
+		var doc struct {
+			Object []struct{ Key, VersionId, ETag string }
+		}
+		if err := xml.Unmarshal(body, &doc); err != nil {
+			return op + " " + err.Error()
+		}
+		for _, o := range doc.Object {
+			line += fmt.Sprintf(" %s@%s", o.Key, o.VersionId)
+			if o.ETag != "" {
+				line += " if the ETag is right"
+			}
+		}
+		return line
+	case "ListObjectVersions":
+		return line + fmt.Sprintf(" after %q", r.URL.Query().Get("key-marker"))
+	}
+	line += " " + key
+	if v := r.URL.Query().Get("versionId"); v != "" {
+		line += "@" + v
+	}
+	if r.Header.Get("If-Match") != "" {
+		line += " if the ETag is right"
+	}
+	if r.Header.Get("If-None-Match") != "" {
+		line += " if nothing is there"
+	}
+	return line
+}
+
+// put writes a version and gives its id.
+func (w *world) put(key, content string) string {
+	return w.srv.Put("lab", key, []byte(content), mem.PutOptions{})
+}
+
+// current gives the plain content that a reader gets of a key.
+func (w *world) current(key string) (string, bool) {
+	b, ok := w.srv.Body("lab", key, "")
+	return plainOf(b), ok
+}
+
+// plan chooses as the mission would.
+func (w *world) plan() []cooper.Action {
+	versions := w.srv.Versions("lab")
+	count, nulls := map[string]int{}, map[string]int{}
+	for _, v := range versions {
+		count[v.Key]++
+		if v.VersionID == cooper.NullVersion && !v.Latest {
+			nulls[v.Key]++
+		}
+	}
+	var all []cooper.Action
+	for _, v := range versions {
+		inPlace := w.rw.Mode == bucketop.InPlace
+		body, _ := w.srv.Body("lab", v.Key, v.VersionID)
+		switch {
+		case !strings.HasPrefix(v.Key, "p/"), !v.Latest, v.DeleteMarker, strings.HasSuffix(v.Key, suffix), strings.Contains(v.Key, ".cooper-probe"),
+			inPlace && bytes.HasPrefix(body, []byte(magic)), inPlace && nulls[v.Key] > 0,
+			!inPlace && w.rw.Originals == bucketop.RemoveOriginals && count[v.Key] > 1:
+			continue
+		}
+		args := bucketop.RewriteArgs{Reason: "test"}
+		if v.VersionID == cooper.NullVersion {
+			args.Guard = bucketop.ByETag
+			if w.versioning == enabled || w.rw.Unguarded {
+				args.Guard = bucketop.ByLook
+			}
+		}
+		all = append(all, cooper.Action{ID: int64(len(all)), Verb: bucketop.Rewrite, Version: v, Args: args.Encode()})
+	}
+	return all
+}
+
+// fakePlan is a plan with shards of two actions.
+type fakePlan struct {
+	header plan.Header
+	shards [][]cooper.Action
+}
+
+func (w *world) fakePlan(actions []cooper.Action) *fakePlan {
+	p := &fakePlan{}
+	for some := range slices.Chunk(actions, 2) {
+		p.shards = append(p.shards, some)
+	}
+	w.runs++
+	p.header = plan.Header{
+		ID: fmt.Sprint("p-", w.runs), Mission: "compress", Target: plan.Target{Kind: bucketop.TargetKind, Path: target},
+		Phases: []plan.Phase{{Name: "rewrite", Shards: len(p.shards)}},
+		Totals: map[string]plan.Tally{bucketop.Rewrite: {Count: int64(len(actions))}},
+	}
+	return p
+}
+
+func (p *fakePlan) Header() plan.Header          { return p.header }
+func (p *fakePlan) Verify(context.Context) error { return nil }
+func (p *fakePlan) Shard(_ context.Context, n int) ([]cooper.Action, error) {
+	return slices.Clone(p.shards[n]), nil
+}
+
+// WriteOutcomes is the ledger's.
+func (w *world) WriteOutcomes(_ context.Context, run string, shard int, plan, _ string, outs []cooper.Outcome) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.dead {
+		return errDead
+	}
+	for _, o := range outs {
+		for name, others := range w.facts {
+			for _, other := range others {
+				if name != fmt.Sprint(plan, " ", run, " ", shard) && strings.HasPrefix(name, plan+" ") && other.Action == o.Action {
+					w.t.Errorf("action %d of %s has facts of %s and of %s", o.Action, plan, name, run)
+				}
+			}
+		}
+	}
+	w.facts[fmt.Sprint(plan, " ", run, " ", shard)] = slices.Clone(outs)
+	return nil
+}
+
+// WriteRun is the ledger's.
+func (w *world) WriteRun(context.Context, ledger.RunFact) error { return nil }
+
+// outcomes are the facts about a plan, by action.
+func (w *world) outcomes(p *fakePlan) []cooper.Outcome {
+	var all []cooper.Outcome
+	for name, outs := range w.facts {
+		if strings.HasPrefix(name, p.header.ID+" ") {
+			all = append(all, outs...)
+		}
+	}
+	slices.SortFunc(all, func(a, b cooper.Outcome) int { return int(a.Action - b.Action) })
+	return all
+}
+
+// open opens the bucket as a process would, which ends with the returned
+// function.
+func (w *world) open() (Bucket, func()) {
+	w.setOpening(true)
+	defer w.setOpening(false)
+	b, err := s3.Open(context.Background(), "lab", s3.Config{Endpoint: w.url})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if w.swap != nil {
+		return w.swap(bucket{b}), func() { b.Close() }
+	}
+	return bucket{b}, func() { b.Close() }
+}
+
+func (w *world) setOpening(on bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.opening = on
+}
+
+// target is a new process's.
+func (w *world) target(b Bucket) *Target {
+	return New(b, Options{
+		Journal: w.files(), Path: target, Prefix: "p/", Rewriting: w.rw, Versioning: w.versioning, Jobs: 1,
+		Clock: func() time.Time { return time.Unix(1e9, 0) },
+	})
+}
+
+// run applies a plan, as one process.
+func (w *world) run(ctx context.Context, p *fakePlan) (apply.Summary, error) {
+	b, done := w.open()
+	defer done()
+	w.runs++
+	tg := w.target(b)
+	return apply.Run(ctx, apply.Job{
+		Run: fmt.Sprint("r-", w.runs), Plan: p, Facts: w, Target: tg, Verbs: map[string]apply.Verb{bucketop.Rewrite: tg.Resume(w.verb(b))},
+		Workers: 1, ShardsInFlight: 1, Clock: func() time.Time { return time.Unix(1e9, 0) },
+	})
+}
+
+// must applies a plan that must come to its end.
+func (w *world) must(p *fakePlan) []cooper.Outcome {
+	w.t.Helper()
+	if _, err := w.run(context.Background(), p); err != nil {
+		w.t.Fatal(err)
+	}
+	return w.outcomes(p)
+}
+
+// left lists what the bucket has, one version a line.
+func (w *world) left() string {
+	var b strings.Builder
+	for _, v := range w.srv.Versions("lab") {
+		fmt.Fprintf(&b, "%s@%s", v.Key, v.VersionID)
+		if body, ok := w.srv.Body("lab", v.Key, v.VersionID); ok && !v.DeleteMarker {
+			fmt.Fprintf(&b, " %q", plainOf(body))
+			if bytes.HasPrefix(body, []byte(magic)) {
+				b.WriteString(" compressed")
+			}
+		}
+		if v.DeleteMarker {
+			b.WriteString(" marker")
+		}
+		if v.Latest {
+			b.WriteString(" latest")
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// statuses are the outcomes, in short.
+func statuses(outs []cooper.Outcome) string {
+	var parts []string
+	for _, o := range outs {
+		s := string(o.Status)
+		if o.Status == cooper.Failed {
+			s = string(o.Kind)
+		}
+		parts = append(parts, s)
+	}
+	return strings.Join(parts, " ")
+}
+
+type bucket struct{ *s3.Bucket }
+
+func (bucket) Discard(context.Context, string, string) error { return nil }
+
+var _ store.Lister = bucket{}
