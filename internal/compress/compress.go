@@ -47,7 +47,7 @@ const (
 const (
 	SkippedNoncurrent   = "not current"
 	SkippedMarker       = "delete marker"
-	SkippedAmbiguous    = "ambiguous"    // the key has no latest version, or several
+	SkippedAmbiguous    = "ambiguous"    // the key has no latest version, or several, or its id twice
 	SkippedRejected     = "rejected"     // the snapshot has rows of the key that make no sense
 	SkippedProtected    = "protected"    // below a protected prefix, or its replacement would be
 	SkippedFiltered     = "filtered"     // does not match
@@ -72,6 +72,10 @@ const maxKey = 1024
 // probeName begins the last part of the keys that probes have.
 const probeName = ".cooper-probe-"
 
+// KeyFolders are where applications that encrypt commonly keep their keys: one
+// below each first folder. They are worth protecting, and need not be there.
+const KeyFolders = "*/keys/"
+
 // Policy holds the parameters of a plan.
 type Policy struct {
 	// Prefix is what the keys lie below: empty for the whole bucket, or with a
@@ -88,7 +92,9 @@ type Policy struct {
 	// the keys.
 	Expect []string `json:"expect,omitempty"`
 	// Again chooses also what an earlier run left as not worth it.
-	Again     bool               `json:"again,omitempty"`
+	Again bool `json:"again,omitempty"`
+	// Endpoint is the URL of the store that has the bucket; empty for Amazon S3.
+	Endpoint  string             `json:"endpoint,omitempty"`
 	Rewriting bucketop.Rewriting `json:"rewriting"`
 	// Sampling is of plans that estimate.
 	Sampling *Sampling `json:"sampling,omitempty"`
@@ -153,9 +159,12 @@ type Inputs struct {
 	// would be found out: KindMissing, KindInvalid. Needed where the codec
 	// encrypts.
 	Covered func(key string) error
-	Prices  *price.Table
-	ID      string // of the plan
-	Now     cooper.Instant
+	// Share is what stored objects are expected to come to, of their size; 0 if
+	// nobody knows.
+	Share  float64
+	Prices *price.Table
+	ID     string // of the plan
+	Now    cooper.Instant
 }
 
 // clockSkew is by how much the clocks of store and machine may differ without
@@ -194,6 +203,11 @@ func Plan(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
 	d.into(&h)
 	h.Estimate = d.estimate()
 	h.Warnings = d.warnings()
+	for _, x := range d.idle {
+		if x != KeyFolders {
+			h.Warnings = append(h.Warnings, fmt.Sprintf("--protect %s covers nothing: no key of the snapshot below %s lies there; it counts from the bucket's top", cooper.Quote(x), cooper.Quote(h.Target.Path)))
+		}
+	}
 	return w.Finish(h)
 }
 

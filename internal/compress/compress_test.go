@@ -37,6 +37,7 @@ func TestWhatIsChosen(t *testing.T) {
 		"a delete marker behind counts, too":    {[]cooper.Version{current("a", "2"), current("a", "1", older, marker)}, usual(), nil, "", "1 not current, 1 older behind"},
 		"deleted":                               {[]cooper.Version{current("a", "2", marker), current("a", "1", older)}, usual(), nil, "", "1 delete marker, 1 not current"},
 		"no latest, or two":                     {[]cooper.Version{current("a", "1", older), current("b", "1"), current("b", "2"), current("c", "1")}, usual(), nil, "c@1", "3 ambiguous"},
+		"an id that is there twice":             {[]cooper.Version{current("a", "1"), current("a", "1", older)}, usual(inPlace), nil, "", "2 ambiguous"},
 		"empty and small":                       {[]cooper.Version{current("a", "1", sized(0)), current("b", "1", sized(511)), current("c", "1", sized(512))}, usual(), nil, "c@1", "1 empty, 1 small"},
 		"archived":                              {[]cooper.Version{current("a", "1", class("DEEP_ARCHIVE")), current("b", "1", class("GLACIER_IR"))}, usual(), nil, "b@1", "1 archived"},
 		"with a customer's key":                 {[]cooper.Version{current("a", "1", func(v *cooper.Version) { v.Encryption = "SSE-C" })}, usual(), nil, "", "1 SSE-C"},
@@ -131,7 +132,11 @@ func TestWhatAPlanSays(t *testing.T) {
 		t.Errorf("%+v", h)
 	}
 	all := strings.Join(h.Warnings, "\n")
-	for _, want := range []string{"1 objects (1000 bytes) in the class STANDARD_IA are charged for 30 days", "are charged as 131072 bytes each", "a probe must see"} {
+	expected, err := planned(t, s, usual(suspended), func(in *Inputs) { in.Share = 0.5 })
+	if err != nil || expected.header.Estimate.Bytes-h.Estimate.Bytes != (2000+40<<20)/2 || strings.Contains(strings.Join(expected.header.Warnings, ""), "not known beforehand") {
+		t.Errorf("with a share expected: %+v, %v", expected.header, err)
+	}
+	for _, want := range []string{"not known beforehand", "1 objects (1000 bytes) in the class STANDARD_IA are charged for 30 days", "are charged as 131072 bytes each", "a probe must see"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no warning of %q:\n%s", want, all)
 		}
@@ -141,6 +146,19 @@ func TestWhatAPlanSays(t *testing.T) {
 	}
 	if got, err := bucketop.RewritingOf(h.Policy); err != nil || got != usual(suspended).Rewriting {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// TestProtectionOfNothing: who protects keys/ below another prefix is told so.
+func TestProtectionOfNothing(t *testing.T) {
+	r, err := planned(t, snapOf(current("u/x/k", "1"), current("u/l", "1")), usual(func(p *Policy) {
+		p.Prefix, p.Protect = "u/", []string{"x/", "u/x/", "*/*/k", KeyFolders}
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if all := strings.Join(r.header.Warnings, "\n"); strings.Count(all, "covers nothing") != 1 || !strings.Contains(all, "--protect x/ covers nothing") {
+		t.Error(all)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"regexp"
+	"slices"
 	"strings"
 
 	"cooper"
@@ -24,6 +25,7 @@ type decider struct {
 	match  *regexp.Regexp // nil: everything
 	suffix string         // of what is compressed
 	known  *knower
+	idle   []string // protected prefixes that have covered no key yet
 
 	rejected     Keys
 	nextRejected string
@@ -40,10 +42,11 @@ type group struct {
 	latest int            // rows that are said to be the latest
 	behind plan.Tally     // rows but the first
 	null   bool           // one of those behind is a null version
+	twice  bool           // one of those behind has the first's id
 }
 
 func newDecider(in *Inputs, meta *inventory.Meta, add func(cooper.Action) error) (*decider, error) {
-	d := &decider{in: in, meta: meta, add: add, suffix: in.Policy.Rewriting.Codec.Compress.Suffix(), tally: newTally(in)}
+	d := &decider{in: in, meta: meta, add: add, suffix: in.Policy.Rewriting.Codec.Compress.Suffix(), idle: slices.Clone(in.Policy.Protect), tally: newTally(in)}
 	if in.Policy.Match != "" {
 		var err error
 		if d.match, err = regexp.Compile(in.Policy.Match); err != nil {
@@ -92,6 +95,7 @@ func (d *decider) take(v *cooper.Version) error {
 	} else {
 		d.behind = d.behind.Add(v.Size)
 		d.null = d.null || orNull(v.VersionID) == cooper.NullVersion
+		d.twice = d.twice || orNull(v.VersionID) == orNull(d.first.VersionID)
 	}
 	if v.Latest || d.meta.Scope.CurrentOnly {
 		d.latest++
@@ -119,7 +123,8 @@ func (d *decider) decide() error {
 	if err := d.known.at(v.Key); err != nil {
 		return err
 	}
-	if d.latest != 1 {
+	d.idle = slices.DeleteFunc(d.idle, func(x string) bool { return bucketop.Protection{x}.Covers(v.Key) })
+	if d.latest != 1 || d.twice {
 		d.skip(SkippedAmbiguous, plan.Tally{Count: d.rows, Bytes: v.Size + d.behind.Bytes})
 		return nil
 	}

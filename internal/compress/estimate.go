@@ -221,7 +221,7 @@ func measured(p *Policy, f *Measured, want codec.Compression, prices *price.Tabl
 			continue
 		}
 		s.seconds = float64(t.Nanos) / 1e9
-		if float64(t.Stored) <= size*(1-p.Rewriting.MinSaving) {
+		if bucketop.Saves(f.Version.Size, t.Stored, p.Rewriting.MinSaving) {
 			s.after, left = float64(t.Stored), false
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"cooper"
+	"cooper/internal/bucketop"
 	"cooper/internal/query"
 )
 
@@ -39,7 +40,7 @@ type Known interface {
 const knownSQL = `
 SELECT key, version_id, etag, size, told FROM (
   SELECT key, version_id, etag, size, CASE state WHEN 'left' THEN 'left' ELSE 'replaced' END AS told, target
-  FROM content WHERE status = 'done' AND (state = 'left' AND NOT starts_with(coalesce(reason, ''), 'locked') OR state = 'rewritten' AND stored_key <> key)
+  FROM content WHERE status = 'done' AND (state = 'left' AND coalesce(reason, '') <> $3 OR state = 'rewritten' AND stored_key <> key)
   UNION ALL
   SELECT stored_key, stored_version_id, stored_etag, stored_size, 'held', target
   FROM content WHERE status = 'done' AND state IN ('rewritten', 'found'))
@@ -49,7 +50,7 @@ ORDER BY key, told`
 // FromLedger asks the ledger what is known of the contents of a bucket below a
 // prefix. Close it when done.
 func FromLedger(ctx context.Context, e query.Engine, bucket, prefix string) (Known, error) {
-	rows, err := e.Query(ctx, knownSQL, "s3://"+bucket+"/", prefix)
+	rows, err := e.Query(ctx, knownSQL, "s3://"+bucket+"/", prefix, bucketop.ReasonLocked)
 	if err != nil {
 		return nil, err
 	}

@@ -114,7 +114,7 @@ func (t *tally) estimate() plan.Estimate {
 	r := &t.in.Policy.Rewriting
 	anew, read := t.reasons[ReasonPlain], t.reasons[ReasonCompressed]
 	n := anew.Count
-	e := plan.Estimate{Requests: map[string]int64{}, Prices: t.in.Prices.Name(), Bytes: anew.Bytes + read.Bytes}
+	e := plan.Estimate{Requests: map[string]int64{}, Prices: t.in.Prices.Name(), Bytes: anew.Bytes + read.Bytes + int64(t.in.Share*float64(anew.Bytes))}
 	kms := t.decrypts + t.encrypts
 	add := func(class string, count int64) {
 		if count > 0 {
@@ -156,6 +156,9 @@ func (t *tally) warnings() (ws []string) {
 	for _, class := range slices.Sorted(maps.Keys(t.least)) {
 		say("%d objects in the class %s are charged as %d bytes each, which they do not fill: compressing them saves nothing", t.least[class].Count, class, t.in.Prices.Rules[class].MinimumBytes)
 	}
+	if t.in.Share == 0 && t.reasons[ReasonPlain].Count > 0 {
+		say("how much is written is not known beforehand: cooper compress estimate measures it")
+	}
 	if n := t.guards[bucketop.ByETag]; n > 0 {
 		what := "remove"
 		if r.Mode == bucketop.InPlace {
@@ -172,7 +175,7 @@ func (t *tally) warnings() (ws []string) {
 		{SkippedOverwritable, "null versions stay, as the inventory has no ETag of them"},
 		{SkippedNoKey, "objects stay, as no key is given that they were encrypted with"},
 		{SkippedUndeclared, "objects stay, as nothing is declared of their contents that a wrong key would show by; --expect declares it"},
-		{SkippedAmbiguous, "versions stay, as their keys have no latest version, or several"},
+		{SkippedAmbiguous, "versions stay, as their keys have no latest version, or several, or its id twice"},
 		{SkippedRejected, "objects stay, as the snapshot has rows of their keys that make no sense"},
 		{SkippedArchived, "objects stay, as they are archived and cannot be read"},
 	} {
