@@ -13,6 +13,7 @@ import (
 
 	"cooper"
 	"cooper/internal/backup"
+	"cooper/internal/compress"
 	"cooper/internal/plan"
 	"cooper/internal/purge"
 	"cooper/internal/term"
@@ -22,6 +23,7 @@ import (
 
 func (a *app) applyCmd() *cobra.Command {
 	var f applyFlags
+	var secret secretFlags
 	cmd := &cobra.Command{
 		Use:   "apply ID",
 		Short: "Carry out a plan, or go on with one",
@@ -33,10 +35,11 @@ else. A plan that was not made for the target as it is now is refused.`,
   cooper apply latest --undo`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return a.apply(cmd.Context(), args[0], &f)
+			return a.apply(cmd.Context(), args[0], &f, secret)
 		},
 	}
 	f.register(cmd)
+	registerSecrets(cmd, &secret)
 	a.runFlags(cmd)
 	cmd.Flags().BoolVar(&f.undo, "undo", false, "take an interrupted shard back instead of completing it, and stop")
 	cmd.Flags().StringVar(&f.deleted, "deleted", "", "of a purge: write what was removed by the plan to this file (- for stdout), as {\"key\", \"version_id\"} a line")
@@ -44,7 +47,7 @@ else. A plan that was not made for the target as it is now is refused.`,
 	return cmd
 }
 
-func (a *app) apply(ctx context.Context, name string, f *applyFlags) (err error) {
+func (a *app) apply(ctx context.Context, name string, f *applyFlags, secret secretFlags) (err error) {
 	if err := f.check(); err != nil {
 		return err
 	}
@@ -63,6 +66,9 @@ func (a *app) apply(ctx context.Context, name string, f *applyFlags) (err error)
 	}
 	if f.deleted != "" {
 		return usage("--deleted is for plans of a purge, and this is one of a "+h.Mission, "Leave it out.")
+	}
+	if h.Mission == compress.Mission || h.Mission == compress.MissionEstimate {
+		return a.applyCompressAs(ctx, ws, h, f, secret)
 	}
 	dir, err := treeOf(h)
 	if err != nil {

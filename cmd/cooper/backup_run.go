@@ -11,6 +11,7 @@ import (
 	"cooper"
 	"cooper/internal/apply"
 	"cooper/internal/backup"
+	"cooper/internal/compress"
 	"cooper/internal/inventory"
 	"cooper/internal/plan"
 	"cooper/internal/price"
@@ -26,6 +27,8 @@ type ran struct {
 	Snapshot *inventory.Meta `json:"snapshot,omitempty"`
 	Plan     *plan.Header    `json:"plan,omitempty"`
 	Applied  *apply.Summary  `json:"applied,omitempty"`
+	// Estimate is of compress estimate.
+	Estimate *compress.Result `json:"estimate,omitempty"`
 }
 
 // backupRun chains snapshot, plan and apply under the tree's lock.

@@ -40,17 +40,22 @@ func (a *app) mayDelete(ctx context.Context, h plan.Header, all plan.Tally) (boo
 	if h.Share.Exceeded() {
 		return true, nil
 	}
+	return a.may(ctx, h, fmt.Sprintf("Delete %s (%s) for good?", term.Plural(all.Count, "version"), term.Bytes(all.Bytes)), "nothing was deleted")
+}
+
+// may asks whether a plan may be carried out; nothing is what happens otherwise.
+func (a *app) may(ctx context.Context, h plan.Header, question, nothing string) (bool, error) {
 	if a.json || !term.Person(a.stdin) {
-		err := error(&cooper.Error{Kind: cooper.KindRefused, Where: "plan " + h.ID, Message: "nothing was deleted, as there is nobody to ask",
+		err := error(&cooper.Error{Kind: cooper.KindRefused, Where: "plan " + h.ID, Message: nothing + ", as there is nobody to ask",
 			Remedy: fmt.Sprintf("Carry the plan out with: cooper apply %s. In scripts, give --yes.", h.ID)})
 		if a.json {
 			err = errors.Join(err, a.emit(ran{Plan: &h}))
 		}
 		return false, err
 	}
-	yes, err := a.ask(ctx, fmt.Sprintf("Delete %s (%s) for good?", term.Plural(all.Count, "version"), term.Bytes(all.Bytes)))
+	yes, err := a.ask(ctx, question)
 	if err == nil && !yes {
-		a.note("nothing was deleted; cooper apply %s would do it", h.ID)
+		a.note("%s; cooper apply %s would do it", nothing, h.ID)
 	}
 	return yes, err
 }

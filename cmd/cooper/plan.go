@@ -13,8 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"cooper"
+	"cooper/internal/bucketop"
 	"cooper/internal/plan"
-	"cooper/internal/purge"
 	"cooper/internal/term"
 	"cooper/internal/workspace"
 )
@@ -121,7 +121,7 @@ func (a *app) showBrief(h plan.Header) error {
 	a.say("%s  %s of %s", a.stdout.Style(term.Bold, h.ID), h.Mission, term.Clean(h.Target.Path))
 	if h.Snapshot != nil {
 		word := "to"
-		if h.Mission == purge.Mission {
+		if h.Target.Kind == bucketop.TargetKind {
 			word = "by"
 		}
 		a.say("  %s s3://%s as of %s (%s)", word, h.Snapshot.Bucket, h.Snapshot.TakenAt, h.Snapshot.ID)
@@ -182,31 +182,39 @@ func (a *app) showShare(s plan.Share) {
 }
 
 func (a *app) showEstimate(e plan.Estimate) {
-	var reqs []string
-	var all int64
-	for _, class := range slices.Sorted(maps.Keys(e.Requests)) {
-		if e.Requests[class] > 0 {
-			reqs = append(reqs, term.Count(e.Requests[class])+" "+class)
-			all += e.Requests[class]
-		}
-	}
-	if len(reqs) == 0 {
+	requests := requestsOf(e.Requests)
+	if requests == "" {
 		return
-	}
-	word := "request"
-	if all != 1 {
-		word += "s"
 	}
 	cost := "about " + term.Dollars(e.USD)
 	if e.USD > 0 && e.USD < 0.01 {
 		cost = "less than $0.01"
 	}
-	a.say("  needs    %s %s, %s (%s), %s", strings.Join(reqs, ", "), word, cost, term.Clean(e.Prices),
+	a.say("  needs    %s, %s (%s), %s", requests, cost, term.Clean(e.Prices),
 		term.Duration(time.Duration(e.Seconds*float64(time.Second))))
 	if e.Disk == 0 && e.Inodes == 0 {
 		return
 	}
 	a.say("           %s and %s on the disk", term.Bytes(e.Disk), term.Plural(e.Inodes, "inode"))
+}
+
+// requestsOf names requests by their classes; empty if there are none.
+func requestsOf(byClass map[string]int64) string {
+	var parts []string
+	var all int64
+	for _, class := range slices.Sorted(maps.Keys(byClass)) {
+		if n := byClass[class]; n > 0 {
+			parts = append(parts, term.Count(n)+" "+class)
+			all += n
+		}
+	}
+	switch all {
+	case 0:
+		return ""
+	case 1:
+		return parts[0] + " request"
+	}
+	return strings.Join(parts, ", ") + " requests"
 }
 
 func (a *app) showLargest(actions []cooper.Action) error {

@@ -84,15 +84,16 @@ const writesASecond = 3500
 // is the sample's plan. Each stratum is taken for what its sampled objects are;
 // one without any for what all of them are. KindInvalid if the plan is none of
 // Sample's, or nothing could be measured though there is something to compress.
-func Evaluate(h *plan.Header, facts []Measured, failed int64, pace Pace, prices *price.Table) (Result, error) {
+func Evaluate(h *plan.Header, facts []Measured, failed int64, pace Pace) (Result, error) {
 	policy, err := PolicyOf(h)
 	if err != nil {
 		return Result{}, err
 	}
 	s := policy.Sampling
-	if s == nil {
+	if s == nil || s.Prices == nil {
 		return Result{}, &cooper.Error{Kind: cooper.KindInvalid, Where: "plan " + h.ID, Message: "it samples nothing"}
 	}
+	prices := s.Prices
 	r := Result{Plan: h.ID, Target: h.Target.Path, Failed: failed, Requests: s.Whole.Requests, RequestsUSD: prices.Cost(s.Whole.Requests, 0),
 		KMSUSD:   prices.Cost(map[string]int64{price.KMS: s.Whole.Requests[price.KMS]}, 0),
 		EarlyUSD: s.EarlyUSD, RetrievalUSD: s.RetrievalUSD, Prices: prices.Name()}

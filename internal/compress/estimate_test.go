@@ -15,6 +15,7 @@ import (
 // headerOf is that of a sample's plan.
 func headerOf(t testing.TB, p Policy, s Sampling) *plan.Header {
 	t.Helper()
+	s.Prices = prices(t)
 	p.Sampling = &s
 	b, err := json.Marshal(p)
 	if err != nil {
@@ -31,7 +32,6 @@ func near(a, b float64) bool { return math.Abs(a-b) <= 1e-6*max(math.Abs(a), mat
 
 // TestArithmetic goes through an estimate by hand.
 func TestArithmetic(t *testing.T) {
-	table := prices(t)
 	const gb = 1 << 30
 	h := headerOf(t, usual(), Sampling{
 		Try:   []string{"zstd:3"},
@@ -48,7 +48,7 @@ func TestArithmetic(t *testing.T) {
 		tried(current("a.jpg", "1", sized(1250)), 0.99, 1e-5), // saves too little
 		{Version: current("b.jpg", "1", sized(3000))},         // was not even tried
 	}
-	r, err := Evaluate(h, facts, 1, Pace{Objects: 5, Bytes: 9500, Seconds: 2, Cores: 2}, table)
+	r, err := Evaluate(h, facts, 1, Pace{Objects: 5, Bytes: 9500, Seconds: 2, Cores: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,21 +90,21 @@ func TestWhatDoesNotPay(t *testing.T) {
 	one := Sampling{Try: []string{"zstd:3"}, Strata: []Stratum{{kind{"", "STANDARD_IA", "", 4}, plan.Tally{Count: 10, Bytes: 10_000}, 1}}}
 	fact := []Measured{tried(current("a", "1", class("STANDARD_IA")), 0.2, 0)}
 	// Both are charged as 128 KiB.
-	r, err := Evaluate(headerOf(t, usual(), one), fact, 0, Pace{}, prices(t))
+	r, err := Evaluate(headerOf(t, usual(), one), fact, 0, Pace{})
 	if err != nil || r.Codecs[0].SavesUSD != 0 || r.Codecs[0].BreakEven != nil || !near(r.Codecs[0].Ratio.Value, 5) {
 		t.Errorf("%+v, %v", r, err)
 	}
-	r, err = Evaluate(headerOf(t, usual(keep), one), fact, 0, Pace{}, prices(t))
+	r, err = Evaluate(headerOf(t, usual(keep), one), fact, 0, Pace{})
 	if err != nil || !near(r.Codecs[0].SavesUSD, -1) || r.Codecs[0].BreakEven != nil {
 		t.Errorf("the originals stay: %+v, %v", r.Codecs, err)
 	}
-	if _, err := Evaluate(headerOf(t, usual(), one), nil, 10, Pace{}, prices(t)); cooper.KindOf(err) != cooper.KindInvalid {
+	if _, err := Evaluate(headerOf(t, usual(), one), nil, 10, Pace{}); cooper.KindOf(err) != cooper.KindInvalid {
 		t.Errorf("nothing measured: %v", err)
 	}
-	if r, err := Evaluate(headerOf(t, usual(), Sampling{Try: []string{"zstd:3"}}), nil, 0, Pace{}, prices(t)); err != nil || r.Codecs[0].After.Value != 0 {
+	if r, err := Evaluate(headerOf(t, usual(), Sampling{Try: []string{"zstd:3"}}), nil, 0, Pace{}); err != nil || r.Codecs[0].After.Value != 0 {
 		t.Errorf("nothing to compress: %+v, %v", r, err)
 	}
-	if _, err := Evaluate(&plan.Header{Mission: Mission, Policy: json.RawMessage("{}")}, nil, 0, Pace{}, prices(t)); cooper.KindOf(err) != cooper.KindInvalid {
+	if _, err := Evaluate(&plan.Header{Mission: Mission, Policy: json.RawMessage("{}")}, nil, 0, Pace{}); cooper.KindOf(err) != cooper.KindInvalid {
 		t.Errorf("no sample: %v", err)
 	}
 }
@@ -134,7 +134,7 @@ func TestTheTruthIsInside(t *testing.T) {
 		for _, a := range rec.actions {
 			facts = append(facts, tried(a.Version, share(&a.Version), 0))
 		}
-		r, err := Evaluate(&rec.header, facts, 0, Pace{}, prices(t))
+		r, err := Evaluate(&rec.header, facts, 0, Pace{})
 		if err != nil {
 			t.Fatal(err)
 		}

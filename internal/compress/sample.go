@@ -33,6 +33,8 @@ type Sampling struct {
 	Bytes   int64 `json:"bytes"`
 	// Try are the compressions to try, the one that is asked for first.
 	Try []string `json:"try"`
+	// Prices are what the figures below, and those that follow from them, go by.
+	Prices *price.Table `json:"prices,omitempty"`
 	// The rest is filled in. Whole is what compressing everything would take.
 	Whole  plan.Estimate `json:"whole"`
 	Strata []Stratum     `json:"strata"`
@@ -134,6 +136,7 @@ func Sample(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
 	}
 	whole := d.estimate()
 	s.into(&sampling, whole)
+	sampling.Prices = in.Prices
 	h, err := in.header(MissionEstimate)
 	if err != nil {
 		return plan.Header{}, err

@@ -1,0 +1,251 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/bucketop"
+	"cooper/internal/codec"
+	"cooper/internal/compress"
+	"cooper/internal/store/s3"
+)
+
+// compressFlags say what to compress in a bucket, and how.
+type compressFlags struct {
+	source                      sourceFlags
+	prefixFlag, match, minSize  string
+	codec, mode, originals, sse string
+	verify, cipher, prices      string
+	protect                     []string
+	unguarded, again            bool
+	secret                      secretFlags
+	planOnly, yes               bool
+	sample                      int
+	sampleBytes                 string
+	apply                       applyFlags
+	bucket, prefix              string // from the argument
+}
+
+func (a *app) compressCmd() *cobra.Command {
+	cmd := &cobra.Command{Use: "compress", Short: "Compress the objects of a bucket, each proven before its original goes",
+		Example: "  cooper compress estimate s3://bucket --list\n  cooper compress run s3://bucket/logs/ --list"}
+	cmd.AddCommand(a.compressEstimateCmd(), a.compressPlanCmd(), a.compressRunCmd())
+	return group(cmd)
+}
+
+const compressLong = `Each object is read, compressed while its content is hashed, and decoded again from
+the very bytes that are sent; the store vouches for having received these. Only then
+goes the original, exactly the version that was read. An upload that is newer wins
+and is left alone. What does not shrink, or is compressed already, is left as it is,
+and remembered.
+
+--mode suffix writes KEY.zst beside KEY, if nothing is there or what is there has the
+same content. --mode in-place replaces KEY, with Content-Encoding: zstd; it demands
+versioning, or a store that a probe has seen refuse to overwrite anything newer.
+
+With --cipher the contents are encrypted by the application that stores them. Keys
+come by prefix from --keys; what contents look like is declared by --expect or with
+the keys, so that a wrong key is found before anything is written. Nothing below
+*/keys/ is touched then.
+
+Content type, metadata, tags, storage class, ACL and lock are kept; --sse says what
+becomes of the encryption at rest.`
+
+func (a *app) compressPlanCmd() *cobra.Command {
+	f := compressFlags{planOnly: true}
+	cmd := &cobra.Command{
+		Use:   "plan s3://BUCKET[/PREFIX/]",
+		Short: "Plan what to compress; touch nothing",
+		Long:  "Takes a snapshot, chooses objects, and writes a plan to the workspace.\n\n" + compressLong,
+		Example: `  cooper compress plan s3://bucket --inventory s3://reports/daily/ --match '\.csv$'
+  cooper plan show latest --actions
+  cooper apply latest`,
+		Args:    cobra.ExactArgs(1),
+		PreRunE: notEmpty,
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.compress(cmd.Context(), args[0], &f) },
+	}
+	f.register(cmd)
+	return cmd
+}
+
+func (a *app) compressRunCmd() *cobra.Command {
+	var f compressFlags
+	cmd := &cobra.Command{
+		Use:   "run s3://BUCKET[/PREFIX/]",
+		Short: "Plan what to compress, ask, and do it",
+		Long: compressLong + `
+
+It shows the plan and asks. It can be killed at any instant: cooper apply ID goes
+on. Exit codes: 0 done; 1 wrong use; 2 the run failed; 3 done, but some objects
+could not be compressed; 4 refused for safety; 130 interrupted.`,
+		Example: `  cooper compress run s3://bucket/logs/ --list
+  cooper compress run s3://bucket --snapshot latest --match '\.(csv|json)$' --sse AES256 --yes
+  cooper compress run s3://bucket --list --mode in-place --originals keep
+  cooper compress run s3://bucket --list --cipher aes256-cfb8 --keys keys.jsonl \
+    --expect '*/*/gps/=csv:timestamp,UTC time,latitude,longitude,altitude,accuracy'
+  cooper start --nice -- compress run s3://bucket --snapshot latest --yes`,
+		Args:    cobra.ExactArgs(1),
+		PreRunE: notEmpty,
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.compress(cmd.Context(), args[0], &f) },
+	}
+	f.register(cmd)
+	a.runFlags(cmd)
+	fl := cmd.Flags()
+	fl.BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
+	fl.BoolVar(&f.yes, "yes", false, "do not ask, as in a script")
+	f.registerApply(cmd)
+	cmd.MarkFlagsMutuallyExclusive("plan-only", "yes")
+	return cmd
+}
+
+func (a *app) compressEstimateCmd() *cobra.Command {
+	var f compressFlags
+	cmd := &cobra.Command{
+		Use:   "estimate s3://BUCKET[/PREFIX/]",
+		Short: "Try a sample out: what would compressing save, cost and take?",
+		Long: `Takes a snapshot, reads a sample of what compress run would compress with the same
+flags, tries several levels out, and tells what the whole would come to: bytes with an
+interval in which the truth lies with a probability of 95 %, requests and what they
+cost, how long it takes, what it saves a month, and when that is worth it. It changes
+nothing. The sample takes from each kind of object (by suffix, size and storage
+class), and most from where most bytes are.`,
+		Example: `  cooper compress estimate s3://bucket --list
+  cooper compress estimate s3://bucket --snapshot latest --sample 5000 --json | jq .estimate.codecs
+  cooper compress estimate s3://bucket --list --sse AES256 --prices ours.json`,
+		Args:    cobra.ExactArgs(1),
+		PreRunE: notEmpty,
+		RunE:    func(cmd *cobra.Command, args []string) error { return a.estimate(cmd.Context(), args[0], &f) },
+	}
+	f.register(cmd)
+	a.runFlags(cmd)
+	fl := cmd.Flags()
+	fl.IntVar(&f.sample, "sample", 1000, "objects to try out, at most")
+	fl.StringVar(&f.sampleBytes, "sample-bytes", "1GiB", "bytes to read for it, at most; of large objects only the beginning is read")
+	fl.BoolVar(&f.planOnly, "plan-only", false, "write the plan of the sample and stop")
+	f.registerApply(cmd)
+	return cmd
+}
+
+func (f *compressFlags) registerApply(cmd *cobra.Command) {
+	fl := cmd.Flags()
+	fl.StringSliceVar(&f.apply.ignore, "ignore", nil, "kinds of failure to pass over: missing, denied, changed, corrupt, conflict, invalid, timeout, store")
+	fl.IntVar(&f.apply.jobs, "jobs", compressJobs, "objects worked on at once")
+}
+
+// compressJobs is how many objects are worked on at once.
+const compressJobs = 64
+
+// The values that flags of compress take.
+var (
+	compressModes     = []string{string(bucketop.Suffix), string(bucketop.InPlace)}
+	compressOriginals = []string{string(bucketop.RemoveOriginals), string(bucketop.KeepOriginals)}
+	compressProofs    = []string{string(bucketop.AsSent), string(bucketop.ReadBack)}
+	compressSSE       = []string{bucketop.SSEKeep, bucketop.SSEDefault, bucketop.SSEAES, bucketop.SSEKMS}
+	compressCiphers   = []string{string(codec.AES256CFB8)}
+)
+
+func (f *compressFlags) register(cmd *cobra.Command) {
+	f.apply.jobs = compressJobs
+	f.source.register(cmd)
+	fl := cmd.Flags()
+	fl.StringVar(&f.source.snapshot, "snapshot", "", "use this snapshot (id, unique beginning, or latest)")
+	cmd.MarkFlagsMutuallyExclusive("inventory", "list", "snapshot")
+	fl.StringVar(&f.prefixFlag, "prefix", "", "only what lies below this prefix, which ends in a slash")
+	fl.StringVar(&f.match, "match", "", "only keys that this regular expression (RE2) matches somewhere")
+	fl.StringVar(&f.minSize, "min-size", "512", "leave smaller objects alone: 512, 4KiB")
+	fl.StringVar(&f.codec, "codec", "zstd:3", "how to compress: zstd:LEVEL")
+	fl.StringVar(&f.mode, "mode", string(bucketop.Suffix), "where compressed objects go: suffix (KEY.zst) or in-place")
+	fl.StringVar(&f.originals, "originals", string(bucketop.RemoveOriginals), "what becomes of originals: remove or keep")
+	fl.StringVar(&f.sse, "sse", bucketop.SSEKeep, "encryption at rest: keep (as each original has it), bucket-default, AES256, or kms:KEY")
+	fl.StringVar(&f.verify, "verify", string(bucketop.AsSent), "prove what is sent, or also read it back from the store: sent or readback")
+	fl.StringArrayVar(&f.protect, "protect", nil, "never anything below this prefix, where * stands for any one folder (may be repeated; with --cipher also */keys/)")
+	fl.BoolVar(&f.unguarded, "unguarded", false, "also remove originals that the store cannot keep apart from an upload in the instant of their removal")
+	fl.BoolVar(&f.again, "again", false, "also what an earlier run has left as not worth it")
+	fl.StringVar(&f.cipher, "cipher", "", "the encryption that the application puts around its contents: aes256-cfb8")
+	fl.StringVar(&f.prices, "prices", "", "table of prices (JSON; see docs/formats/prices.md)")
+	f.secret.register(cmd)
+	for name, values := range map[string][]string{"mode": compressModes, "originals": compressOriginals, "verify": compressProofs, "sse": compressSSE, "cipher": compressCiphers, "codec": {"zstd:1", "zstd:3", "zstd:9", "zstd:19"}} {
+		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
+			panic(err) // the flag was just there
+		}
+	}
+}
+
+// registerSecrets gives apply the flags of plans whose objects are encrypted.
+func registerSecrets(cmd *cobra.Command, f *secretFlags) {
+	f.register(cmd)
+	for _, name := range []string{"keys", "keys-query", "expect"} {
+		cmd.Flags().Lookup(name).Usage += "; for plans that compress such objects"
+	}
+}
+
+// minSaving is the share of an object that compressing must save.
+const minSaving = 0.05
+
+// checked looks at arguments and flags before anything is opened.
+func (f *compressFlags) checked(arg string) (p compress.Policy, err error) {
+	if f.bucket, f.prefix, err = s3.ParseURL(arg); err != nil {
+		return p, err
+	}
+	if f.prefix != "" && f.prefixFlag != "" {
+		return p, usage("a prefix stands in the URL and in --prefix", "Give one of them.")
+	}
+	f.prefix += f.prefixFlag
+	if err := f.source.check(); err != nil {
+		return p, err
+	}
+	if err := f.apply.check(); err != nil {
+		return p, err
+	}
+	if err := f.secret.check(); err != nil {
+		return p, err
+	}
+	size, ok := parseBytes(f.minSize)
+	if !ok {
+		return p, usage("--min-size "+cooper.Quote(f.minSize)+" is not a size", "Give it like 512 or 4KiB.")
+	}
+	chain, err := f.chain()
+	if err != nil {
+		return p, err
+	}
+	protect := bucketop.Protection(f.protect)
+	if chain.Encrypt != codec.Clear && !slices.Contains(protect, compress.KeyFolders) {
+		protect = append(protect, compress.KeyFolders)
+	}
+	p = compress.Policy{
+		Prefix: f.prefix, Match: f.match, MinSize: size, Protect: protect, Expect: f.secret.expect, Again: f.again,
+		Rewriting: bucketop.Rewriting{
+			Codec: chain, Mode: bucketop.Mode(f.mode), Originals: bucketop.Originals(f.originals), SSE: f.sse, Proof: bucketop.Proof(f.verify),
+			MinSaving: minSaving, Unguarded: f.unguarded,
+		},
+	}
+	return p, nil
+}
+
+// chain is how objects are to be stored.
+func (f *compressFlags) chain() (c codec.Chain, err error) {
+	if c.Compress, err = codec.ParseCompression(f.codec); err != nil {
+		return c, err
+	}
+	switch {
+	case f.cipher == "" && f.secret.from != "":
+		return c, usage("--keys is given, but not --cipher", fmt.Sprintf("Add --cipher %s, or leave the keys out.", codec.AES256CFB8))
+	case f.cipher == "":
+		return c, nil
+	case !slices.Contains(compressCiphers, f.cipher):
+		return c, usage("--cipher "+cooper.Quote(f.cipher)+" is not known", fmt.Sprintf("It is %s.", codec.AES256CFB8))
+	case f.secret.from == "":
+		return c, noKeys("--cipher " + f.cipher)
+	}
+	c.Encrypt = codec.Cipher(f.cipher)
+	return c, nil
+}
+
+// noKeys is that of contents that are encrypted nobody said how.
+func noKeys(where string) error {
+	return &cooper.Error{Kind: cooper.KindUsage, Where: where, Message: "the contents are encrypted by their application, and no keys are given",
+		Remedy: "Add --keys FILE, exec:COMMAND or postgres://…; docs/formats/keys.md has the form."}
+}
