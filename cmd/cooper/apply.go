@@ -147,6 +147,8 @@ func (a *app) showSummary(r ran) error {
 		case s.Finished:
 		case r.Plan.Mission == purge.Mission:
 			did = []string{"no shard was completed; what was removed of one is gone all the same"}
+		case r.Plan.Mission == compress.Mission:
+			did = []string{"no shard was completed; what was compressed is found again"}
 		default:
 			did = []string{"no shard was completed; what was fetched is kept"}
 		}

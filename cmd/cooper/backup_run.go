@@ -27,7 +27,8 @@ type ran struct {
 	Snapshot *inventory.Meta `json:"snapshot,omitempty"`
 	Plan     *plan.Header    `json:"plan,omitempty"`
 	Applied  *apply.Summary  `json:"applied,omitempty"`
-	// Estimate is of compress estimate.
+	// Became is of compress run, Estimate of compress estimate.
+	Became   *compressedTo    `json:"became,omitempty"`
 	Estimate *compress.Result `json:"estimate,omitempty"`
 }
 

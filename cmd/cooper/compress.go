@@ -222,7 +222,10 @@ func (f *compressFlags) checked(arg string) (p compress.Policy, err error) {
 			MinSaving: minSaving, Unguarded: f.unguarded,
 		},
 	}
-	return p, nil
+	// What the bucket is like shows later, and must not matter yet.
+	early := p
+	early.Rewriting.Versioning = "Enabled"
+	return p, early.Check()
 }
 
 // chain is how objects are to be stored.

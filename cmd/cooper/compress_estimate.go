@@ -84,7 +84,7 @@ func (a *app) evaluate(ctx context.Context, ws *workspace.Workspace, p *plan.Pla
 
 // showEstimateOf tells a person; a program has been told with the summary.
 func (a *app) showEstimateOf(r *compress.Result) error {
-	if a.json {
+	if a.json || r == nil {
 		return nil
 	}
 	if r.Chosen.Count == 0 {
@@ -103,10 +103,11 @@ func (a *app) showEstimateOf(r *compress.Result) error {
 	if err := t.Flush("  "); err != nil {
 		return err
 	}
-	a.say("  keeping it costs %s a month now", dollars(r.MonthUSD))
-	a.say("  once: %s", a.stdout.Wrap(onceCosts(r), 8))
+	a.say("  Keeping it costs %s a month now.", dollars(r.MonthUSD))
+	a.say("  Once: %s", a.stdout.Wrap(onceCosts(r), 8))
+	a.say("  %s", a.stdout.Style(term.Faint, "Assumed:"))
 	for _, x := range r.Assumed {
-		a.say("  %s", a.stdout.Style(term.Faint, a.stdout.Wrap("assuming that "+x, 4)))
+		a.say("  %s", a.stdout.Style(term.Faint, "- "+a.stdout.Wrap(x, 4)))
 	}
 	return nil
 }

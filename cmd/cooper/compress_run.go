@@ -157,21 +157,20 @@ func (a *app) compressSnapshot(ctx context.Context, ws *workspace.Workspace, f *
 
 // compressKnown opens what the ledger knows; done follows when it has been read.
 func (a *app) compressKnown(ctx context.Context, ws *workspace.Workspace, f *compressFlags, in *compress.Inputs) (done func() error, err error) {
-	none := func() error { return nil }
 	memory, err := a.memoryBytes()
 	if err != nil {
-		return none, err
+		return func() error { return nil }, err
 	}
 	temp, err := ws.TempDir()
 	if err != nil {
-		return none, err
+		return func() error { return nil }, err
 	}
-	done = func() error { removeAll(temp); return nil }
+	cleared := func() error { removeAll(temp); return nil }
 	db, err := duckdb.Open(duckdb.Options{Memory: memory / 2, TempDir: temp})
 	if err != nil {
-		return done, err
+		return cleared, err
 	}
-	closed := func() error { return errors.Join(db.Close(), done()) }
+	closed := func() error { return errors.Join(db.Close(), cleared()) }
 	if err := db.Views(ctx, query.Sources{Workspace: ws.Dir()}); err != nil {
 		return closed, err
 	}
@@ -258,13 +257,21 @@ func (a *app) applyCompress(ctx context.Context, ws *workspace.Workspace, h plan
 		err = facts.Compact(ctx)
 	}
 	done := ran{Plan: &h, Applied: &sum}
-	if err == nil && h.Mission == compress.MissionEstimate {
+	switch {
+	case err == nil && h.Mission == compress.MissionEstimate:
 		done.Estimate, err = a.evaluate(ctx, ws, p)
+	case sum.Committed+sum.Earlier > 0:
+		var failed error
+		done.Became, failed = became(context.WithoutCancel(ctx), ws, h.ID)
+		err = errors.Join(err, failed)
 	}
-	if err := a.finished(done, err); err != nil && !(errors.Is(err, errSomeFailed) && done.Estimate != nil) {
+	err = a.finished(done, err)
+	if err == nil || errors.Is(err, errSomeFailed) {
+		a.showBecame(done.Became)
+		err = errors.Join(err, a.showEstimateOf(done.Estimate))
+	}
+	if err != nil || done.Estimate != nil { // an estimate counts what failed by itself
 		return err
-	} else if done.Estimate != nil {
-		return errors.Join(a.showEstimateOf(done.Estimate), err)
 	}
 	return a.failedBefore(ctx, ws, h.ID, run)
 }
