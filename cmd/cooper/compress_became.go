@@ -57,7 +57,7 @@ func became(ctx context.Context, ws *workspace.Workspace, id string) (_ *compres
 		var text [2]string
 		var n [4]int64
 		for i, v := range row {
-			ok := false
+			var ok bool
 			if i < 2 {
 				text[i], ok = v.(string)
 			} else {

@@ -190,7 +190,10 @@ func (a *app) applyCompressAs(ctx context.Context, ws *workspace.Workspace, h pl
 	if err != nil {
 		return err
 	}
-	if !policy.Encrypted() {
+	switch {
+	case !policy.Encrypted() && secret.from != "":
+		return usage("--keys is given, but the plan takes the objects as they are", "Leave it out; or make a plan with --cipher.")
+	case !policy.Encrypted():
 		return a.applyCompress(ctx, ws, h, f, nil)
 	}
 	if secret.from == "" {
@@ -243,7 +246,7 @@ func (a *app) applyCompress(ctx context.Context, ws *workspace.Workspace, h plan
 	work := compressing{policy: &policy, bucket: b, keys: keys, journal: journal.At(ws.TargetDir(locked)), path: h.Target.Path, prefix: prefix, jobs: f.jobs}
 	job := apply.Job{
 		Run: run, Plan: p, Facts: facts, Workers: f.jobs,
-		Ignore: kinds, Confirm: f.confirm, MaxAge: maxPlanAge, Undo: f.undo, Clock: a.clock, Progress: count,
+		Ignore: kinds, Confirm: f.confirm, MaxAge: f.maxAge(), Undo: f.undo, Clock: a.clock, Progress: count,
 		Warn: func(m string) { a.note("warning: %s", m) },
 	}
 	if err := a.equip(ctx, &job, &work, count); err != nil {
