@@ -44,44 +44,62 @@ func (s *signer) sign(r *http.Request, c aws.Credentials, payload string, now ti
 	if c.SessionToken != "" {
 		r.Header["X-Amz-Security-Token"] = []string{c.SessionToken}
 	}
-	names := make([]string, 0, len(r.Header)+1)
-	names = append(names, "host")
-	for name := range r.Header {
-		names = append(names, strings.ToLower(name))
+	hs := make([]signedHeader, 0, 16)
+	hs = append(hs, signedHeader{"host", []string{r.URL.Host}})
+	for name, values := range r.Header {
+		hs = append(hs, signedHeader{lowered(name), values})
 	}
-	slices.Sort(names)
-	signed := strings.Join(names, ";")
-
-	var b strings.Builder
-	b.Grow(512)
-	b.WriteString(r.Method)
-	b.WriteByte('\n')
-	b.WriteString(r.URL.EscapedPath())
-	b.WriteByte('\n')
-	b.WriteString(r.URL.RawQuery)
-	b.WriteByte('\n')
-	for _, name := range names {
-		b.WriteString(name)
-		b.WriteByte(':')
-		if name == "host" {
-			b.WriteString(r.URL.Host)
-		} else {
-			b.WriteString(canonicalValue(r.Header[http.CanonicalHeaderKey(name)]))
+	slices.SortFunc(hs, func(a, b signedHeader) int { return strings.Compare(a.name, b.name) })
+	signed := make([]byte, 0, 256)
+	for i, h := range hs {
+		if i > 0 {
+			signed = append(signed, ';')
 		}
-		b.WriteByte('\n')
+		signed = append(signed, h.name...)
 	}
-	b.WriteByte('\n')
-	b.WriteString(signed)
-	b.WriteByte('\n')
-	b.WriteString(payload)
-	canonical := sha256.Sum256([]byte(b.String()))
+	b := make([]byte, 0, 1024)
+	for _, line := range []string{r.Method, r.URL.EscapedPath(), r.URL.RawQuery} {
+		b = append(append(b, line...), '\n')
+	}
+	for _, h := range hs {
+		b = append(append(b, h.name...), ':')
+		b = append(append(b, canonicalValue(h.values)...), '\n')
+	}
+	b = append(append(append(b, '\n'), signed...), '\n')
+	canonical := sha256.Sum256(append(b, payload...))
 
 	scope := date + "/" + s.region + "/" + s.service + "/aws4_request"
 	mac := hmacSHA256(s.signingKey(date, c.SecretAccessKey),
 		algorithm+"\n"+stamp+"\n"+scope+"\n"+hex.EncodeToString(canonical[:]))
 	r.Header["Authorization"] = []string{algorithm + " Credential=" + c.AccessKeyID + "/" + scope +
-		",SignedHeaders=" + signed + ",Signature=" + hex.EncodeToString(mac)}
+		",SignedHeaders=" + string(signed) + ",Signature=" + hex.EncodeToString(mac)}
 }
+
+// signedHeader is a header as signatures want it: its name in small letters.
+type signedHeader struct {
+	name   string
+	values []string
+}
+
+// lowered gives the name of a header in small letters; those that most requests
+// have are known.
+func lowered(name string) string {
+	if s, ok := smallLetters[name]; ok {
+		return s
+	}
+	return strings.ToLower(name)
+}
+
+var smallLetters = func() map[string]string {
+	m := map[string]string{}
+	for _, name := range []string{
+		"Content-Md5", "Content-Type", "Content-Encoding", "If-Match", "If-None-Match", "Range", "X-Amz-Checksum-Mode", "X-Amz-Checksum-Sha256",
+		"X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Meta-Cooper-Origin", "X-Amz-Security-Token", headerClass, headerSSE,
+	} {
+		m[name] = strings.ToLower(name)
+	}
+	return m
+}()
 
 // canonicalValue joins values, without spaces at their ends and with single
 // ones inside.
