@@ -265,12 +265,16 @@ type Parts interface {
 	UploadID() string
 	// PartSize is how many bytes the next part must have, unless it is the last.
 	PartSize() int
-	// Part stores the next part; it keeps nothing of b. The store compares the
-	// bytes with their checksum.
+	// Part stores the next part; it keeps nothing of b, which is no part if it is
+	// empty. The store compares the bytes with their checksum. KindStore also if
+	// somebody has ended the upload; never a kind that says something of what is
+	// stored.
 	Part(ctx context.Context, b []byte) error
 	// Complete makes the object under the conditions of the Put. After an answer
-	// that got lost it finds out whether the object is its own.
+	// that got lost it finds out whether the object is its own. What it cannot
+	// complete it aborts. Kinds are those of Put.
 	Complete(ctx context.Context) (Object, error)
+	// Abort works also when ctx has ended, and after the end of the upload.
 	Abort(ctx context.Context) error
 }
 
