@@ -129,3 +129,22 @@ func (c Chain) DecodeInto(dst, stored []byte, o DecodeOptions) (n int, sums Sums
 	sums, err = s.Sums()
 	return n, sums, err
 }
+
+// Nested tells how a content was compressed before c encrypted it, where it
+// should not have been: by the beginning of what is stored, which decodes to
+// what o expects. Uncompressed says that nothing of the kind was found.
+func (c Cipher) Nested(stored []byte, o DecodeOptions) Method {
+	for _, m := range []Method{Zstd, Gzip} {
+		s, err := Chain{Compression{Method: m}, c}.Decode(bytes.NewReader(stored), o)
+		if err != nil {
+			continue
+		}
+		var first [1]byte
+		n, _ := s.Read(first[:])
+		_ = s.Close() // it has nothing to tell
+		if n > 0 {
+			return m
+		}
+	}
+	return Uncompressed
+}

@@ -28,12 +28,15 @@ func Failure(ctx context.Context, key string, err error) cooper.Outcome {
 	return o
 }
 
-// Content is what was learnt of a content; sums are nil unless all of it was
-// read. stored holds it, encoded by by.
+// Content is what was learnt of a content. sums are nil, or of a PlainSize of -1,
+// unless all of it was read. stored holds it, encoded by by.
 func Content(state cooper.ContentState, sums *codec.Sums, stored cooper.Identity, by codec.Chain) *cooper.Content {
 	c := &cooper.Content{State: state, PlainSize: -1, StoredSize: stored.Size, Stored: stored, Codec: by.String()}
 	if sums != nil {
-		c.PlainSize, c.SHA256, c.SHA1, c.Format = sums.PlainSize, sums.SHA256[:], sums.SHA1[:], sums.Looks.Name
+		c.Format = sums.Looks.Name
+	}
+	if sums != nil && sums.PlainSize >= 0 {
+		c.PlainSize, c.SHA256, c.SHA1 = sums.PlainSize, sums.SHA256[:], sums.SHA1[:]
 	}
 	return c
 }

@@ -22,6 +22,7 @@ import (
 	"cooper/internal/bucketop"
 	"cooper/internal/checksum"
 	"cooper/internal/codec"
+	"cooper/internal/codec/sniff"
 	"cooper/internal/reading"
 	"cooper/internal/store"
 )
@@ -173,29 +174,36 @@ func (j *job) sample(ctx context.Context) (*cooper.Content, checksum.Result, err
 			return nil, res, err
 		}
 	}
-	plain, sums := stored, codec.Sums{}
-	if j.opt.Cipher == codec.Clear || len(stored) == 0 {
-		sums = codec.SumsOf(plain)
-	} else {
-		plain = make([]byte, len(stored))
-		var n int
-		n, sums, err = j.stored().DecodeInto(plain, stored, codec.DecodeOptions{Key: j.secret.Key, Expect: j.secret.Expect})
-		if err != nil {
-			return nil, res, err
-		}
-		plain = plain[:n]
+	plain, sums, err := j.plain(stored)
+	if err != nil {
+		return nil, res, err
 	}
-	known := &sums
 	if !whole {
-		known = nil
+		sums.PlainSize = -1
 	}
 	if reason := bucketop.Leave(sums.Looks); reason != "" {
-		return j.left(reason, known), res, nil
+		return j.left(reason, &sums), res, nil
 	}
-	c := reading.Content(cooper.Sampled, known, j.v.Identity, j.stored())
-	c.Format = sums.Looks.Name
+	c := reading.Content(cooper.Sampled, &sums, j.v.Identity, j.stored())
 	c.Trials, err = j.trials(ctx, plain, float64(j.v.Size)/float64(len(stored)))
 	return c, res, err
+}
+
+// plain decodes what is stored, or its beginning.
+func (j *job) plain(stored []byte) ([]byte, codec.Sums, error) {
+	if j.opt.Cipher == codec.Clear || len(stored) == 0 {
+		return stored, codec.SumsOf(stored), nil
+	}
+	plain := make([]byte, len(stored))
+	opt := codec.DecodeOptions{Key: j.secret.Key, Expect: j.secret.Expect}
+	n, sums, err := j.stored().DecodeInto(plain, stored, opt)
+	if err == nil {
+		return plain[:n], sums, nil
+	}
+	if m := j.opt.Cipher.Nested(stored, opt); m != codec.Uncompressed {
+		return nil, codec.Sums{PlainSize: -1, Looks: sniff.Format{Name: string(m), Shrinks: sniff.Unlikely}}, nil
+	}
+	return nil, sums, err
 }
 
 // trials encodes and proves plain in each way; scale is how often the object

@@ -10,6 +10,7 @@ import (
 	"cooper/internal/bucketop"
 	"cooper/internal/checksum"
 	"cooper/internal/codec"
+	"cooper/internal/codec/sniff"
 	"cooper/internal/reading"
 	"cooper/internal/store"
 )
@@ -96,12 +97,12 @@ func (j *job) readWhole(body *reading.Body, b []byte) (reason string, err error)
 	if head == len(b) {
 		return "", nil
 	}
-	plain, _, release, err := j.decode(b[:head])
+	_, sums, release, err := j.decode(b[:head])
 	if err != nil {
 		return "", err
 	}
-	defer release()
-	if reason := bucketop.Leave(codec.SumsOf(plain[:min(len(plain), 4096)]).Looks); reason != "" {
+	release()
+	if reason := bucketop.Leave(sums.Looks); reason != "" {
 		return reason, nil
 	}
 	_, err = io.ReadFull(body, b[head:])
@@ -109,18 +110,23 @@ func (j *job) readWhole(body *reading.Body, b []byte) (reason string, err error)
 }
 
 // decode gives the plain content of what is in memory, or of the beginning of
-// it. What it gives is good until release.
+// it. What it gives is good until release. A content that is compressed already
+// inside the encryption has only Looks, and a PlainSize of -1.
 func (j *job) decode(stored []byte) (plain []byte, sums codec.Sums, release func(), err error) {
 	if j.from.Encrypt == codec.Clear || len(stored) == 0 {
 		return stored, codec.SumsOf(stored), func() {}, nil
 	}
 	buf := take(len(stored))
-	n, sums, err := j.from.DecodeInto(buf.b, stored, codec.DecodeOptions{Key: j.secret.Key, Expect: j.secret.Expect})
-	if err != nil {
-		buf.give()
-		return nil, sums, nil, err
+	opt := codec.DecodeOptions{Key: j.secret.Key, Expect: j.secret.Expect}
+	n, sums, err := j.from.DecodeInto(buf.b, stored, opt)
+	if err == nil {
+		return buf.b[:n], sums, buf.give, nil
 	}
-	return buf.b[:n], sums, buf.give, nil
+	buf.give()
+	if m := j.from.Encrypt.Nested(stored, opt); m != codec.Uncompressed {
+		return nil, codec.Sums{PlainSize: -1, Looks: sniff.Format{Name: string(m), Shrinks: sniff.Unlikely}}, func() {}, nil
+	}
+	return nil, sums, nil, err
 }
 
 // encode makes the new form of plain, proves it and stores it.
