@@ -67,19 +67,32 @@ func newWorld(t testing.TB, versioning string) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { b.Close() })
-	w.bucket = fallback{b}
+	w.bucket = b
 	w.trace = nil
 	return w
 }
 
 func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	op := mem.Operation(r)
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
+	answer, b := w.serve(mem.Operation(r), r, body)
+	if answer == nil {
+		panic(http.ErrAbortHandler)
+	}
+	for name, values := range answer.Header() {
+		rw.Header()[name] = values
+	}
+	rw.WriteHeader(answer.Code)
+	_, _ = rw.Write(b) // whoever is not there any more has no use for it
+}
+
+// serve gives the answer to one request, nil if it gets lost, and its body. It
+// is given while others are served: who reads it may ask for more meanwhile.
+func (w *world) serve(op string, r *http.Request, body []byte) (*httptest.ResponseRecorder, []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	if w.before != nil {
 		w.before(op)
@@ -88,17 +101,13 @@ func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	answer := httptest.NewRecorder()
 	w.srv.ServeHTTP(answer, r)
 	if w.lose != nil && w.lose(op) {
-		panic(http.ErrAbortHandler)
+		return nil, nil
 	}
-	for name, values := range answer.Header() {
-		rw.Header()[name] = values
-	}
-	rw.WriteHeader(answer.Code)
 	b := answer.Body.Bytes()
 	if w.bodies != nil {
 		b = w.bodies(op, b)
 	}
-	_, _ = rw.Write(b)
+	return answer, b
 }
 
 // describe tells of a request what matters.
