@@ -13,6 +13,7 @@ import (
 	"cooper"
 	"cooper/internal/apply"
 	"cooper/internal/bucketop"
+	"cooper/internal/journal"
 	"cooper/internal/ledger"
 	"cooper/internal/plan"
 	"cooper/internal/price"
@@ -142,7 +143,7 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 	facts := ledger.Open(ws.LedgerDir())
 	count := a.countersFor(trafficOf(b))
 	target := remove.New(b, remove.Options{
-		Dir: ws.TargetDir(bucket), Path: h.Target.Path, Prefix: prefix, Versioning: versioning, Planned: policy.Versioning,
+		Journal: journal.At(ws.TargetDir(bucket)), Path: h.Target.Path, Prefix: prefix, Versioning: versioning, Planned: policy.Versioning,
 		Endpoint: b.Endpoint(), PlannedEndpoint: policy.Endpoint, Jobs: f.jobs, Clock: a.clock,
 	})
 	job := apply.Job{

@@ -97,14 +97,14 @@ type probe struct {
 	permit    permit.Permit
 	path, key string
 	last      store.Object // what was written last
-	n         byte         // how many were
+	n         int          // how many were, each a byte longer
 	ids       []string     // of the versions that were written
 }
 
 // put writes under the conditions of o; each time something else.
 func (x *probe) put(ctx context.Context, o store.Put) error {
+	o.Key, o.Size, o.Body = x.key, int64(x.n), bytes.NewReader(make([]byte, x.n))
 	x.n++
-	o.Key, o.Size, o.Body = x.key, 1, bytes.NewReader([]byte{'0' + x.n})
 	now, err := x.bucket.Put(ctx, o)
 	if err != nil {
 		return err

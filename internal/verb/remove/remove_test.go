@@ -3,7 +3,6 @@ package remove
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -215,10 +214,9 @@ func TestProbe(t *testing.T) {
 	if _, err := w.commit(context.Background(), w.target(t.TempDir(), ""), actions); cooper.KindOf(err) != cooper.KindRefused {
 		t.Errorf("a probe that cannot be written: %v", err)
 	}
-	ignorant := New(ignoring{w.bucket}, w.target(t.TempDir(), "").opt)
 	w2 := newWorld(t, "", mem.Options{})
 	w2.put("p/k", "1")
-	ignorant.bucket = ignoring{w2.bucket}
+	ignorant := New(ignoring{w2.bucket}, w2.target(t.TempDir(), "").opt)
 	if _, err := w2.commit(context.Background(), ignorant, w2.actions("p/", "")); cooper.KindOf(err) != cooper.KindRefused || !strings.Contains(err.Error(), "although its ETag was another") {
 		t.Errorf("a store that ignores conditions: %v", err)
 	}
@@ -256,67 +254,29 @@ func TestAbsent(t *testing.T) {
 	}
 }
 
-func TestJournal(t *testing.T) {
+// TestGoingOn: a shard whose facts are owed is given again until it is settled,
+// and then is done.
+func TestGoingOn(t *testing.T) {
+	w := newWorld(t, "Enabled", mem.Options{})
+	w.put("p/k", "1")
+	actions := w.actions("p/", "Enabled")
 	dir := t.TempDir()
-	h := header()
-	h.Phases[0].Shards = 20
-	outs := []cooper.Outcome{{Action: 1, Status: cooper.Done, Identity: cooper.Identity{Key: "a\x00<ü", VersionID: "v"}}, {Action: 2, Status: cooper.Failed, Kind: cooper.KindDenied}}
-	j, err := openJournal(dir, h)
-	if err != nil {
+	if _, err := w.commit(context.Background(), w.target(dir, "Enabled"), actions); err != nil {
 		t.Fatal(err)
 	}
-	for _, n := range []int{3, 12} {
-		if err := j.write("r-1", n, outs); err != nil {
-			t.Fatal(err)
-		}
-	}
-	found, err := unsettled(dir)
-	if err != nil || len(found) != 2 || found[0].Shard != 3 || found[0].Run != "r-1" || found[0].Path != target || fmt.Sprint(found[0].Outcomes) != fmt.Sprint(outs) {
+	tg := w.target(dir, "Enabled")
+	found, err := tg.Recover(context.Background(), permit.Permit{}, false)
+	if err != nil || len(found) != 1 || found[0].Run != "r-1" || found[0].Path != target || statuses(found[0].Outcomes) != "done" {
 		t.Fatalf("%+v, %v", found, err)
 	}
-	tg := New(nil, Options{Dir: dir})
-	if err := tg.Settled(context.Background(), h.ID, 3); err != nil {
+	if err := tg.Settled(context.Background(), found[0].Plan, found[0].Shard); err != nil {
 		t.Fatal(err)
 	}
-	if err := tg.Settled(context.Background(), h.ID, 3); err != nil { // after a crash between
-		t.Fatal(err)
+	if found, err := tg.Recover(context.Background(), permit.Permit{}, false); err != nil || len(found) > 0 {
+		t.Errorf("%+v, %v", found, err)
 	}
-	if found, err = unsettled(dir); err != nil || len(found) != 1 || found[0].Shard != 12 {
-		t.Fatalf("%+v, %v", found, err)
-	}
-	damage(t, dir+"/p-1/done", "3\n1") // 12, cut off
-	if err := tg.Begin(context.Background(), permit.Issue("r-2"), h); err != nil {
-		t.Fatal(err)
-	}
-	if !tg.Done(3) || tg.Done(1) || tg.Done(12) {
-		t.Errorf("done: %v", tg.journal.done)
-	}
-	if err := tg.Settled(context.Background(), h.ID, 12); err != nil {
-		t.Fatal(err)
-	}
-	if j, err = openJournal(dir, h); err != nil || !j.done[12] || j.done[1] {
-		t.Errorf("%v, %v", j, err)
-	}
-	// Recovery settles what is owed before the plan is begun again.
-	damage(t, dir+"/p-1/done", "3\n1")
-	if err := tg.Settled(context.Background(), h.ID, 12); err != nil {
-		t.Fatal(err)
-	}
-	if j, err = openJournal(dir, h); err != nil || !j.done[3] || !j.done[12] || j.done[112] {
-		t.Errorf("after a line that was cut off: %v, %v", j, err)
-	}
-	for _, text := range []string{"", "{}", `{"format":9,"run":"r","plan":"p-1","shard":4}`, `{"format":1,"run":"r","plan":"p-2","shard":4}`, `{"format":1,"run":"r","plan":"p-1","shard":4,"count":1}`, `{"format":1,"run":"r","plan":"p-1","shard":4,"count":1}` + "\n{"} {
-		damage(t, dir+"/p-1/shard-00004.jsonl", text)
-		if _, err := unsettled(dir); cooper.KindOf(err) != cooper.KindInvalid {
-			t.Errorf("%q: %v", text, err)
-		}
-	}
-}
-
-func damage(t *testing.T, name, text string) {
-	t.Helper()
-	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+	if err := tg.Begin(context.Background(), permit.Issue("r-2"), header()); err != nil || !tg.Done(0) || tg.Done(1) {
+		t.Errorf("%v, %v, %v", tg.Done(0), tg.Done(1), err)
 	}
 }
 
@@ -326,8 +286,7 @@ func TestProbeOfKeysThatGoAlone(t *testing.T) {
 	for _, key := range []string{"p/k", "p/k\x01"} {
 		w := newWorld(t, "", mem.Options{})
 		w.put(key, "1")
-		tg := w.target(t.TempDir(), "")
-		tg.bucket = ignoringAlone{w.bucket}
+		tg := New(ignoringAlone{w.bucket}, w.target(t.TempDir(), "").opt)
 		outs, err := w.commit(context.Background(), tg, w.actions("p/", ""))
 		if store.Alone(key) {
 			if cooper.KindOf(err) != cooper.KindRefused || !strings.Contains(err.Error(), "although its ETag was another") || w.left() != key+"@null latest\n" {

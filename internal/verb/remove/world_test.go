@@ -20,6 +20,7 @@ import (
 	"cooper"
 	"cooper/internal/apply"
 	"cooper/internal/bucketop"
+	"cooper/internal/journal"
 	"cooper/internal/permit"
 	"cooper/internal/plan"
 	"cooper/internal/store/mem"
@@ -202,7 +203,7 @@ func header() plan.Header {
 
 func (w *world) target(dir, versioning string) *Target {
 	return New(w.bucket, Options{
-		Dir: dir, Path: target, Prefix: "p/", Versioning: versioning, Planned: versioning, Jobs: 1,
+		Journal: journal.At(dir), Path: target, Prefix: "p/", Versioning: versioning, Planned: versioning, Jobs: 1,
 		Clock: func() time.Time { return time.Unix(1e9, 0) },
 	})
 }

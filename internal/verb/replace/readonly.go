@@ -5,6 +5,7 @@ import (
 
 	"cooper"
 	"cooper/internal/apply"
+	"cooper/internal/bucketop"
 	"cooper/internal/journal"
 	"cooper/internal/permit"
 	"cooper/internal/plan"
@@ -35,7 +36,7 @@ func NewReadOnly(opt ReadOnlyOptions) *ReadOnly {
 
 // Check wants a plan for this bucket and prefix at this store.
 func (r *ReadOnly) Check(h plan.Header) error {
-	return checkTarget(h, r.opt.Path, r.opt.Endpoint, r.opt.PlannedEndpoint)
+	return bucketop.CheckTarget(h, r.opt.Path, bucketop.Place{Endpoint: r.opt.Endpoint}, bucketop.Place{Endpoint: r.opt.PlannedEndpoint})
 }
 
 // Begin opens the journal of the plan.

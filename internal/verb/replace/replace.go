@@ -31,7 +31,6 @@ package replace
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -108,17 +107,16 @@ func New(b Bucket, opt Options) *Target {
 // Check wants a plan for this bucket and prefix at this store, made while
 // versioning was as it is now, and a mode that suits the bucket.
 func (t *Target) Check(h plan.Header) error {
-	if err := checkTarget(h, t.opt.Path, t.opt.Endpoint, t.opt.PlannedEndpoint); err != nil {
+	rw := &t.opt.Rewriting
+	now, planned := bucketop.Place{Endpoint: t.opt.Endpoint, Versioning: t.opt.Versioning}, bucketop.Place{Endpoint: t.opt.PlannedEndpoint, Versioning: rw.Versioning}
+	if err := bucketop.CheckTarget(h, t.opt.Path, now, planned); err != nil {
 		return err
 	}
 	refused := func(message, remedy string) error {
 		return &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + h.ID, Message: message, Remedy: remedy}
 	}
-	rw := &t.opt.Rewriting
 	inPlace := rw.Mode == bucketop.InPlace
 	switch {
-	case rw.Versioning != t.opt.Versioning:
-		return refused(fmt.Sprintf("was made while versioning of the bucket was %s; it is %s now", word(rw.Versioning), word(t.opt.Versioning)), "Make a new plan.")
 	case !inPlace && rw.Mode != bucketop.Suffix, rw.Originals != bucketop.RemoveOriginals && rw.Originals != bucketop.KeepOriginals,
 		rw.Codec.Compress.Suffix() == "":
 		return &cooper.Error{Kind: cooper.KindInvalid, Where: "plan " + h.ID, Message: "does not say where the compressed objects go, or what becomes of the originals", Remedy: "Make a new plan with this version of cooper."}
@@ -128,35 +126,6 @@ func (t *Target) Check(h plan.Header) error {
 		return refused("would compress in place below an application's encryption: the application takes what it decrypts for plain content", "Make a new plan with --mode suffix.")
 	}
 	return nil
-}
-
-// checkTarget wants a plan for a bucket and prefix at a store.
-func checkTarget(h plan.Header, path, endpoint, planned string) error {
-	e := &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + h.ID, Remedy: "Make a new plan."}
-	switch {
-	case h.Target.Kind != bucketop.TargetKind || h.Target.Path != path:
-		e.Message = fmt.Sprintf("was made for the %s %s, not for %s", h.Target.Kind, cooper.Quote(h.Target.Path), cooper.Quote(path))
-	case endpoint != planned:
-		e.Message = fmt.Sprintf("was made for the bucket at %s, not for the one at %s", place(planned), place(endpoint))
-		e.Remedy = "Give the --endpoint-url that it was made with, or make a new plan."
-	default:
-		return nil
-	}
-	return e
-}
-
-func place(endpoint string) string {
-	if endpoint == "" {
-		return "Amazon S3"
-	}
-	return cooper.Quote(endpoint)
-}
-
-func word(versioning string) string {
-	if versioning == "" {
-		return "never enabled"
-	}
-	return versioning
 }
 
 // Begin opens the journal of the plan, with what was proven before; discards
