@@ -35,6 +35,7 @@ type app struct {
 	memory    string
 	s3        s3Flags
 	pace      pace
+	watch     watch
 
 	// session is this run, if it is one in the background.
 	session *background.Session
@@ -70,6 +71,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 		}
 		a.report(err)
 	}
+	a.unwatch(ctx, err)
 	return exitCode(err)
 }
 

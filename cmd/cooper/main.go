@@ -16,6 +16,9 @@ import (
 var version = "unknown"
 
 func main() {
+	if command, ok := os.LookupEnv(monitorEnv); ok {
+		os.Exit(monitor(os.Stdin, command))
+	}
 	// The first signal begins a clean stop; after it the default comes back, so
 	// that a second one ends the process at once. Either is safe: whatever a
 	// kill interrupts is taken up again by the next run.

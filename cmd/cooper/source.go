@@ -63,10 +63,14 @@ func bucketArg(arg string) (string, error) {
 
 // openBucket opens a bucket the way the global flags say.
 func (a *app) openBucket(ctx context.Context, bucket string, concurrency int) (*s3.Bucket, error) {
-	return s3.Open(ctx, bucket, s3.Config{
+	b, err := s3.Open(ctx, bucket, s3.Config{
 		Endpoint: a.s3.endpoint, Region: a.s3.region, Profile: a.s3.profile, Anonymous: a.s3.anonymous,
 		Concurrency: concurrency, UserAgent: "cooper/" + version, Rate: a.pace.rate, Bandwidth: a.pace.band,
 	})
+	if err == nil {
+		a.watch.uses(b.Usage)
+	}
+	return b, err
 }
 
 // location finds the place of inventory reports: the location, and the prefix
@@ -212,6 +216,7 @@ func (a *app) openSnapshot(ws *workspace.Workspace, name string) (*inventory.Sna
 // follow shows progress, unless that is not wanted, and notes it for those who ask
 // for it from elsewhere.
 func (a *app) follow(c *progress.Counters) (stop func()) {
+	a.watch.count.Store(c)
 	noted, shown := func() {}, func() {}
 	if a.session != nil {
 		noted = a.session.Watch(c.Snapshot)

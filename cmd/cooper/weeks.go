@@ -56,7 +56,10 @@ func (p *pace) check(f *pflag.FlagSet, where *time.Location) (err error) {
 
 // runFlags are those of commands that may run for weeks.
 func (a *app) runFlags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&a.pace.between, "between", "", "take up new work only at these hours of the local clock, such as 22:00-06:00; several with commas between")
+	f := cmd.Flags()
+	f.StringVar(&a.pace.between, "between", "", "take up new work only at these hours of the local clock, such as 22:00-06:00; several with commas between")
+	f.StringVar(&a.watch.metrics, "metrics", "", "serve metrics for Prometheus at this address while it runs: :9200 for this machine alone, 0.0.0.0:9200 for others")
+	f.StringVar(&a.watch.dsn, "sentry-dsn", "", "tell Sentry of failures, by kind and never by key (default $SENTRY_DSN)")
 }
 
 // begin reads the flags that all commands share, and is called before any of
@@ -65,15 +68,23 @@ func (a *app) begin(cmd *cobra.Command) error {
 	if err := a.limitMemory(); err != nil {
 		return err
 	}
-	return a.pace.check(cmd.Flags(), time.Local)
+	if err := a.pace.check(cmd.Flags(), time.Local); err != nil {
+		return err
+	}
+	if cmd.Flags().Lookup("sentry-dsn") == nil { // it takes no time
+		return nil
+	}
+	return a.watchRun(cmd.Context(), cmd)
 }
 
-// limits makes a job keep the hours that a person has set, and notes its plan, so
-// that a run in the background can be taken up again. Each call of apply.Run goes
+// limits makes a job keep the hours that a person has set, and notes its plan, for the
+// metrics and so that a run in the background can be taken up again. Each call of apply.Run goes
 // through it.
 func (a *app) limits(job *apply.Job) {
+	id := job.Plan.Header().ID
+	a.watch.plan.Store(&id)
 	if a.session != nil {
-		a.session.Plan(job.Plan.Header().ID)
+		a.session.Plan(id)
 	}
 	if !a.pace.hours.Always() {
 		job.Gate = a.gate(job.Progress).Wait
@@ -90,7 +101,9 @@ func (a *app) await(ctx context.Context, count *progress.Counters) error {
 	if a.pace.hours.Open(now) {
 		return nil
 	}
-	a.note("waiting until %s", term.Clock(a.pace.hours.Next(now)))
+	next := a.pace.hours.Next(now)
+	count.Waiting(next)
+	a.note("waiting until %s", term.Clock(next))
 	stop := a.follow(count)
 	defer stop()
 	return a.gate(count).Wait(ctx)

@@ -74,6 +74,8 @@ func rules() []rule {
 		{of: in + "inventory", only: []string{"cooper", in + "store", in + "inventory"}, why: "an inventory needs a store at most"},
 		{of: in + "plan", only: []string{"cooper", in + "inventory"}, why: "a plan is data"},
 		{of: in + "background", only: []string{"cooper", in + "progress"}, why: "what runs, and where, it does not know"},
+		{of: in + "metrics", only: []string{"cooper", in + "progress", in + "store"}, why: "figures are read, not made"},
+		{of: in + "telemetry", only: []string{"cooper"}, why: "it is told what it may tell"},
 		{of: in + "hours", only: []string{"cooper"}, why: "a clock knows nobody"},
 		{of: in + "ledger", only: []string{"cooper"}, why: "facts are data"},
 		{of: in + "codec", only: []string{"cooper"}, why: "a codec knows bytes, and nothing of where they come from"},

@@ -71,6 +71,9 @@ func Enter(path string, clock func() time.Time) (*Session, error) {
 	return s, nil
 }
 
+// ID is the id of the run.
+func (s *Session) ID() string { return filepath.Base(s.path) }
+
 // Log is where the run writes.
 func (s *Session) Log() io.Writer { return s.log }
 
@@ -121,6 +124,7 @@ const noteEvery = 5 * time.Second
 // Watch notes the progress of the run until the returned function is called, and
 // says that it is working.
 func (s *Session) Watch(snapshot func() progress.Snapshot) (stop func()) {
+	s.note(snapshot()) // so that whoever started it finds some
 	s.Working()
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -128,12 +132,12 @@ func (s *Session) Watch(snapshot func() progress.Snapshot) (stop func()) {
 		tick := time.NewTicker(noteEvery)
 		defer tick.Stop()
 		for {
-			s.note(snapshot())
 			select {
 			case <-quit:
 				s.note(snapshot())
 				return
 			case <-tick.C:
+				s.note(snapshot())
 			}
 		}
 	}()

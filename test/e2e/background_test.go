@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"cooper/internal/store/mem"
 )
@@ -223,5 +224,30 @@ func TestBackgroundCutOffBeforeThePlan(t *testing.T) {
 	must(t, g.url, ws, "resume", "latest")
 	if b := followed(t, g.url, ws); b.Status != "finished" || b.Now[0] != "backup" {
 		t.Errorf("%+v", b)
+	}
+}
+
+// TestBackgroundWaits: a run outside of its hours waits for them, says so, asks the
+// store for nothing, and can be stopped at once.
+func TestBackgroundWaits(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "Enabled")
+	w.fill(5, 1)
+	dir, ws := pair(t)
+	opens := time.Now().Add(2 * time.Hour).Format("15:04")
+	between := opens + "-" + time.Now().Add(3*time.Hour).Format("15:04")
+	must(t, w.url, ws, "start", "--", "backup", "run", "s3://lab", dir, "--list", "--between", between)
+	killAtEnd(t, w.url, ws)
+	if r := must(t, w.url, ws, "runs"); !strings.Contains(r.stdout, "waiting until "+opens) {
+		t.Errorf("%v", r)
+	}
+	if r := must(t, w.url, ws, "logs", "latest"); !strings.Contains(r.stdout, "waiting until "+opens) {
+		t.Errorf("%v", r)
+	}
+	if n := w.server.Counts()["ListObjectVersions"]; n != 0 {
+		t.Errorf("%d requests", n)
+	}
+	if r := must(t, w.url, ws, "stop", "latest", "--json"); object(t, r)["status"] != "stopped" {
+		t.Errorf("%v", r)
 	}
 }

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"cooper"
+	"cooper/internal/metrics"
+	"cooper/internal/progress"
+	"cooper/internal/store"
+	"cooper/internal/telemetry"
+)
+
+// watch is what others see of a run while it goes on, and hear of it when it ends.
+type watch struct {
+	metrics, dsn string // as the flags say
+
+	count atomic.Pointer[progress.Counters] // the newest
+	plan  atomic.Pointer[string]            // the last one begun
+
+	mu     sync.Mutex
+	usages []func() store.Usage // of all buckets that were opened
+
+	server  *metrics.Server
+	sentry  *telemetry.Reporter
+	monitor *exec.Cmd
+}
+
+// uses adds a bucket whose requests count.
+func (w *watch) uses(usage func() store.Usage) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.usages = append(w.usages, usage)
+}
+
+// usage is what all buckets were asked, those that are closed included.
+func (w *watch) usage() (sum store.Usage) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range w.usages {
+		u := f()
+		sum.Get += u.Get
+		sum.Head += u.Head
+		sum.Put += u.Put
+		sum.List += u.List
+		sum.Restore += u.Restore
+		sum.Delete += u.Delete
+		sum.Retries += u.Retries
+		sum.Throttled += u.Throttled
+		sum.BytesIn += u.BytesIn
+		sum.BytesOut += u.BytesOut
+	}
+	return sum
+}
+
+func (w *watch) progress() (s progress.Snapshot, ok bool) {
+	c := w.count.Load()
+	if c == nil {
+		return s, false
+	}
+	return c.Snapshot(), true
+}
+
+// watchRun begins what the flags of a run ask for.
+func (a *app) watchRun(ctx context.Context, cmd *cobra.Command) (err error) {
+	w := &a.watch
+	command, id := strings.TrimPrefix(cmd.CommandPath(), "cooper "), ""
+	if a.session != nil {
+		id = a.session.ID()
+	}
+	if dsn := cmp.Or(w.dsn, os.Getenv("SENTRY_DSN")); dsn != "" {
+		if w.sentry, err = telemetry.New(telemetry.Options{DSN: dsn, Version: version, Command: command, Run: id}); err != nil {
+			return err
+		}
+		if err := a.watchCrashes(ctx, dsn, command, id); err != nil {
+			a.note("a crash would not be told to Sentry: %v", err)
+		}
+	}
+	if w.metrics == "" {
+		return nil
+	}
+	w.server, err = metrics.Serve(ctx, w.metrics, metrics.Run{
+		Command: command, Version: version, ID: id, Began: a.clock(), Progress: w.progress, Usage: w.usage,
+		Plan: func() string {
+			if p := w.plan.Load(); p != nil {
+				return *p
+			}
+			return ""
+		},
+	})
+	if err == nil {
+		a.note("metrics at %s", w.server.URL())
+	}
+	return err
+}
+
+// unwatch ends it, and tells how the run ended.
+func (a *app) unwatch(ctx context.Context, err error) {
+	w := &a.watch
+	if w.server != nil {
+		if err := w.server.Close(); err != nil {
+			a.note("the metrics ended badly: %v", err)
+		}
+	}
+	if w.sentry == nil {
+		return
+	}
+	ctx = context.WithoutCancel(ctx) // an interrupted run is told of, too
+	if err := errors.Join(a.tell(ctx, err), w.endMonitor()); err != nil {
+		a.note("%v", err)
+	}
+	w.sentry.Close()
+}
+
+// tell reports what went wrong. That somebody has stopped a run is nothing wrong.
+func (a *app) tell(ctx context.Context, err error) error {
+	var told error
+	s, _ := a.watch.progress()
+	if s.Failures() > 0 {
+		told = a.watch.sentry.Actions(ctx, s.Failed)
+	}
+	switch kind := cooper.KindOf(err); {
+	case err == nil, kind == cooper.KindInterrupted:
+	case !errors.Is(err, errSomeFailed):
+		told = errors.Join(told, a.watch.sentry.Failed(ctx, kind, exitCode(err)))
+	case s.Failures() == 0: // as of a verification, or in an earlier run of the plan
+		told = errors.Join(told, a.watch.sentry.Failed(ctx, "objects", exitSomeFailed))
+	}
+	return told
+}
+
+// monitorEnv makes a process the one that waits for the crash of another.
+const monitorEnv = "COOPER_CRASH_OF"
+
+// watchCrashes starts a process that tells of a crash of this one: what any goroutine
+// may do cannot be caught here.
+func (a *app) watchCrashes(ctx context.Context, dsn, command, id string) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	in, out, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), program)
+	cmd.Env = append(os.Environ(), monitorEnv+"="+command, "COOPER_RUN="+id, "SENTRY_DSN="+dsn)
+	cmd.Stdin = in
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // Ctrl-C is not meant for it
+	err = cmd.Start()
+	if err == nil {
+		a.watch.monitor = cmd
+		err = debug.SetCrashOutput(out, debug.CrashOptions{})
+	}
+	return errors.Join(err, in.Close(), out.Close()) // the runtime keeps an end of its own
+}
+
+// endMonitor lets the monitor end: it has waited in vain.
+func (w *watch) endMonitor() error {
+	if w.monitor == nil {
+		return nil
+	}
+	return errors.Join(debug.SetCrashOutput(nil, debug.CrashOptions{}), w.monitor.Wait())
+}
+
+// monitor waits until the process that started it has ended, and tells if it crashed.
+func monitor(in io.Reader, command string) int {
+	c, err := telemetry.ReadCrash(in)
+	if c == nil || err != nil {
+		return exitDone // who started us is gone, or all is well
+	}
+	r, err := telemetry.New(telemetry.Options{DSN: os.Getenv("SENTRY_DSN"), Version: version, Command: command, Run: os.Getenv("COOPER_RUN")})
+	if err != nil {
+		return exitUsage
+	}
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := r.Crashed(ctx, c); err != nil {
+		return exitFailed
+	}
+	return exitDone
+}

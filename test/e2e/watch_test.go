@@ -1,0 +1,147 @@
+package e2e
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+// sentry is a fake one that remembers what it was told.
+type sentry struct {
+	dsn  string
+	mu   sync.Mutex
+	body bytes.Buffer
+	news chan struct{}
+}
+
+func newSentry(t *testing.T) *sentry {
+	t.Helper()
+	s := &sentry{news: make(chan struct{}, 100)}
+	h := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		_, _ = io.Copy(&s.body, r.Body)
+		s.mu.Unlock()
+		s.news <- struct{}{}
+	}))
+	t.Cleanup(h.Close)
+	s.dsn = strings.Replace(h.URL, "://", "://public@", 1) + "/42"
+	return s
+}
+
+func (s *sentry) told() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.body.String()
+}
+
+// TestSentry: failures are told by kind and count; what names a person, or is
+// secret, is not.
+func TestSentry(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "Enabled")
+	w.fill(5, 1)
+	dir, ws := pair(t)
+	w.server.Deny("lab", key(2))
+	s := newSentry(t)
+	if r := cooper(t, w.url, ws, "backup", "run", "s3://lab", dir, "--list", "--sentry-dsn", s.dsn); r.code != 3 {
+		t.Fatal(r)
+	}
+	if !strings.Contains(s.told(), "backup run: 1 actions failed (1 denied)") {
+		t.Errorf("told: %s", s.told())
+	}
+	// A run that fails.
+	args := append([]string{"backup", "run", "s3://no-such-bucket", dir, "--list"}, "--sentry-dsn="+s.dsn)
+	if r := cooper(t, w.url, ws, args...); r.code != 2 || !strings.Contains(s.told(), "backup run failed: missing") {
+		t.Errorf("%v\ntold: %s", r, s.told())
+	}
+	for _, secret := range []string{"zarr", "lab", "no-such-bucket", dir, "secret-key"} {
+		if strings.Contains(s.told(), secret) {
+			t.Errorf("%q was told: %s", secret, s.told())
+		}
+	}
+	// By the environment; one that is broken is told before anything is done.
+	cmd := command(t.Context(), w.url, ws, "backup", "run", "s3://lab", dir+"2", "--list")
+	cmd.Env = append(cmd.Env, "SENTRY_DSN=nonsense")
+	if out, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "DSN") {
+		t.Errorf("%v %s", err, out)
+	}
+	// One that does not answer fails nothing.
+	gone := httptest.NewServer(nil)
+	gone.Close()
+	r := cooper(t, w.url, ws, "backup", "run", "s3://lab", dir, "--list", "--sentry-dsn", strings.Replace(gone.URL, "://", "://public@", 1)+"/1")
+	if r.code != 3 || !strings.Contains(r.stderr, "Sentry was not told") {
+		t.Errorf("%v", r)
+	}
+}
+
+// TestSentryIsToldOfACrash: of a real one, by the runtime's own hand.
+func TestSentryIsToldOfACrash(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "Enabled")
+	w.fill(5, 1)
+	dir, ws := pair(t)
+	g := newGate(t, w, 2)
+	s := newSentry(t)
+	p := start(t, g.url, ws, "backup", "run", "s3://lab", dir, "--list", "--sentry-dsn", s.dsn)
+	p.at(t, g)
+	if err := p.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	if r := p.wait(); !strings.Contains(r.stderr, "SIGQUIT") {
+		t.Errorf("%v", r)
+	}
+	<-s.news
+	if !strings.Contains(s.told(), `"SIGQUIT: quit"`) || strings.Contains(s.told(), "zarr") {
+		t.Errorf("told: %s", s.told())
+	}
+}
+
+// TestMetrics scrapes a run in the middle of its work.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "Enabled")
+	w.fill(20, 1)
+	dir, ws := pair(t)
+	g := newGate(t, w, 8)
+	killAtEnd(t, g.url, ws)
+	startRun(t, g.url, ws, "backup", "run", "s3://lab", dir, "--list", "--jobs", "4", "--metrics", ":0")
+	<-g.reached
+	log := must(t, g.url, ws, "logs", "latest").stdout
+	m := regexp.MustCompile(`metrics at (http://(?:127\.0\.0\.1|\[::1\]):\d+/metrics)`).FindStringSubmatch(log)
+	if m == nil {
+		t.Fatal(log)
+	}
+	res, err := http.Get(m[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"cooper_actions_planned 20\n", `cooper_requests_total{class="get"} [1-9]`, `command="backup run",plan="p-.*",run="b-`, "cooper_action_bytes_planned [1-9]",
+	} {
+		if !regexp.MustCompile(want).Match(b) {
+			t.Errorf("%q is not on the page:\n%s", want, b)
+		}
+	}
+	g.release()
+	if b := followed(t, g.url, ws); b.Status != "finished" {
+		t.Errorf("%+v", b)
+	}
+	if res, err := http.Get(m[1]); err == nil {
+		res.Body.Close()
+		t.Error("it is served after the run")
+	}
+	if r := cooper(t, g.url, ws, "backup", "run", "s3://lab", dir, "--list", "--metrics", "9200"); r.code != 1 {
+		t.Errorf("%v", r)
+	}
+}
