@@ -1,7 +1,5 @@
 package cfb8
 
-import "crypto/aes"
-
 // Open decrypts stored, an IV and ciphertext, into dst, which must not overlap
 // it and gets len(stored)-IVSize bytes; dst is as long, at least. What is
 // shorter than an IV is KindInvalid.
@@ -27,7 +25,7 @@ func (e *Encryptor) seal(text []byte, key *Key, iv [IVSize]byte, p path) {
 		return
 	}
 	s := newSchedule(key, p)
-	register := [aes.BlockSize]byte(iv)
+	register := iv
 	if p == portable {
 		s.encrypt(&register, text)
 		return

@@ -77,7 +77,7 @@ func (s *sending) gather(from io.Reader, want int) (ended bool, err error) {
 		if _, perr := s.proof.Write(fresh); perr != nil {
 			return false, unproven(perr)
 		}
-		if err == io.EOF { //nolint:errorlint // what wraps it is no end
+		if err == io.EOF {
 			return true, nil
 		} else if err != nil {
 			return false, s.unread(err)
