@@ -3,6 +3,7 @@ package term
 import (
 	"bytes"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,11 +25,29 @@ func TestLogLineSaysEverything(t *testing.T) {
 	}
 }
 
+// lines may be read while it is written.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 // TestSparseLog: a log that is kept for three weeks has some hundred lines of
 // progress, and the first of them soon.
 func TestSparseLog(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b bytes.Buffer
+		var b lines
 		out := Plain(&b)
 		out.Sparse = true
 		began := time.Now()
@@ -37,12 +56,12 @@ func TestSparseLog(t *testing.T) {
 		})
 		time.Sleep(time.Minute + time.Second)
 		synctest.Wait()
-		if n := bytes.Count(b.Bytes(), []byte("\n")); n != 1 {
+		if n := strings.Count(b.String(), "\n"); n != 1 {
 			t.Errorf("%d lines after a minute", n)
 		}
 		time.Sleep(21 * 24 * time.Hour)
 		stop()
-		if n := bytes.Count(b.Bytes(), []byte("\n")); n < 400 || n > 600 {
+		if n := strings.Count(b.String(), "\n"); n < 400 || n > 600 {
 			t.Errorf("%d lines in three weeks", n)
 		}
 		if l, _, _ := strings.Cut(b.String(), " fill"); len(l) != len(time.DateTime) {
