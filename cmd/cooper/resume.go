@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -84,6 +86,10 @@ func (a *app) resume(ctx context.Context, ws *workspace.Workspace, r *background
 	return a.launch(ctx, r)
 }
 
+// endWithPlan are the commands that have done all they do once their plan is carried
+// out. Others, such as a verification, do more with what came of theirs.
+var endWithPlan = []string{"apply", "backup run", "backup restore", "backup rollback", "backup prune", "purge run", "compress run"}
+
 // goingOn is the command that goes on with a run: that of its plan, with the flags it
 // had, as far as it has come to one and that is there still.
 func (a *app) goingOn(ws *workspace.Workspace, r *background.Run) ([]string, error) {
@@ -91,9 +97,8 @@ func (a *app) goingOn(ws *workspace.Workspace, r *background.Run) ([]string, err
 	if err != nil {
 		return nil, err
 	}
-	// A range of reports has a plan for each, and passes over those it has followed;
-	// a verification has one for what it reads first.
-	if r.Plan == "" || l.given("from", "to") || l.cmd.CommandPath() == "cooper backup verify" {
+	// A range of reports has a plan for each, and passes over those it has followed.
+	if r.Plan == "" || l.given("from", "to") || !slices.Contains(endWithPlan, strings.TrimPrefix(l.cmd.CommandPath(), "cooper ")) {
 		return r.Args, nil
 	}
 	if _, err := os.Stat(ws.PlanDir(r.Plan)); errors.Is(err, fs.ErrNotExist) {

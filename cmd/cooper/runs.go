@@ -63,8 +63,12 @@ func (a *app) runs(all bool) (err error) {
 			}
 			continue
 		}
+		command := "cooper " + strings.Join(background.Hidden(r.Args), " ")
+		if a.stdout.Live {
+			command = term.Shorten(command, 80)
+		}
 		table.Row(r.ID, r.Began.Time().In(now.Location()).Format("2006-01-02 15:04"), term.Duration(r.Took(now)), runState(r, now), runProgress(r),
-			term.Shorten("cooper "+strings.Join(background.Hidden(r.Args), " "), 80))
+			command)
 	}
 	if a.json {
 		return nil

@@ -227,6 +227,39 @@ func TestBackgroundCutOffBeforeThePlan(t *testing.T) {
 	}
 }
 
+// TestBackgroundCompresses kills a run that compresses in the middle of its work, and
+// goes on with it at once.
+func TestBackgroundCompresses(t *testing.T) {
+	t.Parallel()
+	const objects = 200
+	w := newWorld(t, "Enabled")
+	for i := range objects {
+		w.server.Put("lab", fmt.Sprintf("csv/%03d.csv", i), []byte(strings.Repeat(fmt.Sprintf("%d,0.25,0.75,1.0\n", i), 500)), mem.PutOptions{})
+	}
+	_, ws := pair(t)
+	g := newGateFor(t, w, "PutObject", 90)
+	b := startRun(t, g.url, ws, "compress", "run", "s3://lab/csv/", "--list", "--yes")
+	<-g.reached
+	if err := syscall.Kill(b.Process.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	must(t, g.url, ws, "logs", "-f", "latest")
+	g.release()
+	must(t, g.url, ws, "resume", "--all")
+	if b = followed(t, g.url, ws); b.Status != "finished" || b.Exit != 0 || b.Now[0] != "apply" {
+		t.Fatalf("%+v\n%s", b, must(t, g.url, ws, "logs", "latest").stdout)
+	}
+	all := w.server.Versions("lab")
+	for _, v := range all {
+		if !strings.HasSuffix(v.Key, ".csv.zst") {
+			t.Errorf("%s is left", v.Key)
+		}
+	}
+	if len(all) != objects {
+		t.Errorf("%d versions of %d", len(all), objects)
+	}
+}
+
 // TestBackgroundWaits: a run outside of its hours waits for them, says so, asks the
 // store for nothing, and can be stopped at once.
 func TestBackgroundWaits(t *testing.T) {
