@@ -47,23 +47,23 @@ const (
 const (
 	SkippedNoncurrent   = "not current"
 	SkippedMarker       = "delete marker"
-	SkippedAmbiguous    = "ambiguous"    // the key has no latest version, or several, or its id twice
-	SkippedRejected     = "rejected"     // the snapshot has rows of the key that make no sense
-	SkippedProtected    = "protected"    // below a protected prefix, or its replacement would be
-	SkippedFiltered     = "filtered"     // does not match
-	SkippedEmpty        = "empty"        // of 0 bytes
-	SkippedSmall        = "small"        // below the least size
-	SkippedProbe        = "probe"        // written by a run of Cooper to try the store
-	SkippedArchived     = "archived"     // cannot be read until it is restored
-	SkippedSSEC         = "SSE-C"        // encrypted at rest with a key that the store does not have
-	SkippedLongKey      = "long key"     // with the suffix it would be too long
-	SkippedNoKey        = "no key"       // no key is known that the application encrypted it with
-	SkippedUndeclared   = "undeclared"   // nothing is declared that a wrong key would show by
-	SkippedRemembered   = "remembered"   // an earlier run found that it is not worth it
-	SkippedOlder        = "older behind" // an older version would become the current one
-	SkippedOverwritable = "overwritable" // a null version that the store cannot keep apart from one written since
-	SkippedOverwrites   = "overwrites"   // the write would destroy an older null version
-	SkippedCompressed   = "compressed"   // of an estimate: compressed already, by its name
+	SkippedAmbiguous    = "ambiguous"      // the key has no latest version, or several, or its id twice
+	SkippedRejected     = "rejected"       // the snapshot has rows of the key that make no sense
+	SkippedProtected    = "protected"      // below a protected prefix, or its replacement would be
+	SkippedFiltered     = "filtered"       // does not match
+	SkippedEmpty        = "empty"          // of 0 bytes
+	SkippedSmall        = "small"          // below the least size
+	SkippedProbe        = "probe"          // written by a run of Cooper to try the store
+	SkippedArchived     = "archived"       // cannot be read until it is restored
+	SkippedSSEC         = "SSE-C"          // encrypted at rest with a key that the store does not have
+	SkippedLongKey      = "long key"       // with the suffix it would be too long
+	SkippedNoKey        = "no key"         // no key is known that the application encrypted it with
+	SkippedUndeclared   = "undeclared"     // nothing is declared that a wrong key would show by
+	SkippedRemembered   = "remembered"     // an earlier run found that it is not worth it
+	SkippedOlder        = "older behind"   // an older version would become the current one
+	SkippedOverwritable = "overwritable"   // a null version that the store cannot keep apart from one written since
+	SkippedOverwrites   = "overwrites"     // the write would destroy an older null version
+	SkippedCompressed   = ReasonCompressed // of an estimate
 )
 
 // maxKey is the longest key S3 takes, in bytes.

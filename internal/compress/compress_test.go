@@ -163,7 +163,7 @@ func TestProtectionOfNothing(t *testing.T) {
 }
 
 func TestKMS(t *testing.T) {
-	rows := []cooper.Version{current("a", "1", kms), current("b", "1")}
+	rows := []cooper.Version{current("a", "1", kms), current("b", "1", func(v *cooper.Version) { v.Encryption = "SSE-S3" })}
 	for sse, want := range map[string][3]int64{ // the bucket's default: none, KMS, KMS with a bucket key
 		bucketop.SSEKeep:    {2, 2, 2},
 		bucketop.SSEAES:     {1, 1, 1},
@@ -175,6 +175,13 @@ func TestKMS(t *testing.T) {
 			if err != nil || r.header.Estimate.Requests[price.KMS] != want[i] {
 				t.Errorf("%s in %+v: %d requests, want %d (%v)", sse, b, r.header.Estimate.Requests[price.KMS], want[i], err)
 			}
+		}
+	}
+	// A listing does not tell.
+	for i, b := range []Bucket{{}, {KMS: true}, {KMS: true, BucketKey: true}} {
+		r, err := planned(t, snapOf(current("a", "1")), usual(), func(in *Inputs) { in.Bucket = b })
+		if want := []int64{0, 2, 0}[i]; err != nil || r.header.Estimate.Requests[price.KMS] != want {
+			t.Errorf("unknown in %+v: %d requests, want %d (%v)", b, r.header.Estimate.Requests[price.KMS], want, err)
 		}
 	}
 	r, err := planned(t, snapOf(rows...), usual(func(p *Policy) { p.Rewriting.Proof = bucketop.ReadBack }))

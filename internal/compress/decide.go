@@ -132,6 +132,10 @@ func (d *decider) decide() error {
 		d.skip(SkippedNoncurrent, d.behind)
 	}
 	why := d.leaves(v)
+	if why == "" && d.known.of(v) == ToldHeld {
+		d.unchanged = d.unchanged.Add(v.Size)
+		return nil
+	}
 	if why == "" && strings.HasSuffix(v.Key, d.suffix) {
 		return d.measure(v)
 	}
@@ -142,7 +146,7 @@ func (d *decider) decide() error {
 		d.skip(why, plan.Tally{Count: 1, Bytes: v.Size})
 		return nil
 	}
-	if d.known.of(v) == ToldHeld || d.known.of(v) == ToldReplaced && d.in.Policy.Rewriting.Originals == bucketop.KeepOriginals {
+	if d.known.of(v) == ToldReplaced && d.in.Policy.Rewriting.Originals == bucketop.KeepOriginals {
 		d.unchanged = d.unchanged.Add(v.Size)
 		return nil
 	}
@@ -159,13 +163,8 @@ func (d *decider) decide() error {
 	return nil
 }
 
-// measure has an object read that its name says is compressed, unless it is
-// known what it holds.
+// measure has an object read that its name says is compressed.
 func (d *decider) measure(v *cooper.Version) error {
-	if d.known.of(v) == ToldHeld {
-		d.unchanged = d.unchanged.Add(v.Size)
-		return nil
-	}
 	if d.in.Policy.Sampling != nil {
 		d.skip(SkippedCompressed, plan.Tally{Count: 1, Bytes: v.Size})
 		return nil

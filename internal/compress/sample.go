@@ -130,7 +130,7 @@ func Sample(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
 			return plan.Header{}, err
 		}
 		read += min(v.Size, MeasuredMost)
-		if byKMS(v) {
+		if in.byKMS(v) {
 			kms++
 		}
 	}

@@ -46,8 +46,14 @@ func (t *tally) skip(why string, n plan.Tally) {
 	t.skipped[why] = plan.Tally{Count: s.Count + n.Count, Bytes: s.Bytes + n.Bytes}
 }
 
-// byKMS tells whether an inventory says that a version is encrypted with KMS.
-func byKMS(v *cooper.Version) bool { return v.Encryption == "SSE-KMS" || v.Encryption == "DSSE-KMS" }
+// byKMS tells whether reading a version takes a request to KMS. A listing does
+// not tell how versions are encrypted: then it is as the bucket does by default.
+func (in *Inputs) byKMS(v *cooper.Version) bool {
+	if v.Encryption == "" {
+		return in.Bucket.KMS && !in.Bucket.BucketKey
+	}
+	return v.Encryption == "SSE-KMS" || v.Encryption == "DSSE-KMS"
+}
 
 // count counts an object that is to be stored anew.
 func (t *tally) count(v *cooper.Version, guard bucketop.Guard) {
@@ -56,7 +62,7 @@ func (t *tally) count(v *cooper.Version, guard bucketop.Guard) {
 	if v.Size > partSize {
 		t.parts += 2 + (v.Size+partSize-1)/partSize
 	}
-	if byKMS(v) {
+	if t.in.byKMS(v) {
 		t.decrypts++
 	}
 	if t.writesKMS(v) {
@@ -91,7 +97,7 @@ func (t *tally) writesKMS(v *cooper.Version) bool {
 	case bucketop.SSEDefault:
 		return t.in.Bucket.KMS && !t.in.Bucket.BucketKey
 	case bucketop.SSEKeep:
-		return byKMS(v)
+		return t.in.byKMS(v)
 	}
 	return true // a key is named
 }
@@ -99,7 +105,7 @@ func (t *tally) writesKMS(v *cooper.Version) bool {
 // countMeasured counts an object that is only read.
 func (t *tally) countMeasured(v *cooper.Version) {
 	t.reasons[ReasonCompressed] = t.reasons[ReasonCompressed].Add(v.Size)
-	if byKMS(v) {
+	if t.in.byKMS(v) {
 		t.decrypts++
 	}
 }

@@ -1,7 +1,11 @@
 package e2e
 
 import (
+	"bytes"
+	"compress/gzip"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"cooper/internal/codec"
 	"cooper/internal/store/mem"
 )
 
@@ -29,11 +34,12 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // s3Usage is what scripts can do to the bucket lab. Keys and contents may be
 // Go strings.
-const s3Usage = `s3 put KEY CONTENT [class=C] [tier=T] [sse=E] [parts=N] [sum=ALGORITHM] [at=TIME] [times=N]
+const s3Usage = `s3 put KEY CONTENT [class=C] [tier=T] [sse=E] [parts=N] [sum=ALGORITHM] [at=TIME] [times=N] [by=CODEC] [key=K] [type=T] [meta=M]
 s3 begin KEY CONTENT  # an upload of one part that is never finished
 s3 delete KEY | erase KEY [N] | null KEY CONTENT | class KEY CLASS [TIER] | restored KEY | deny PREFIX | corrupt KEY
 s3 versioning STATE | bucket NAME STATE | region NAME REGION
-s3 reset | counts OPERATION N | signed N | has BUCKET KEY CONTENT`
+s3 lock  # enables object lock
+s3 reset | counts OPERATION N | signed N | has BUCKET KEY CONTENT | holds KEY CONTENT [times=N] [by=CODEC] [key=K] | gone KEY`
 
 func s3Cmd(ts *testscript.TestScript, neg bool, args []string) {
 	s := ts.Value("server").(*stage)
@@ -65,6 +71,8 @@ func s3Cmd(ts *testscript.TestScript, neg bool, args []string) {
 		s.Corrupt("lab", args[0], s.latest(ts, args[0]))
 	case "versioning":
 		s.SetVersioning("lab", args[0])
+	case "lock":
+		s.EnableLock("lab")
 	case "bucket":
 		s.CreateBucket(args[0], args[1])
 	case "region":
@@ -92,15 +100,41 @@ func (s *stage) check(ts *testscript.TestScript, do string, args []string) {
 		if body, ok := s.Body(args[0], args[1], ""); !ok || string(body) != args[2] {
 			ts.Fatalf("s3://%s/%s holds %q (%v), want %q", args[0], args[1], body, ok, args[2])
 		}
+	case "holds":
+		o := options{times: 1}
+		o.read(ts, args[2:])
+		body, _ := s.Body("lab", args[0], "")
+		if got := o.decode(ts, body); string(got) != strings.Repeat(args[1], o.times) {
+			ts.Fatalf("%s holds %d bytes, which are others than expected: %.200q", args[0], len(got), got)
+		}
+	case "gone":
+		if body, ok := s.Body("lab", args[0], ""); ok {
+			ts.Fatalf("%s is there, with %d bytes", args[0], len(body))
+		}
 	default:
 		ts.Fatalf("usage:\n%s", s3Usage)
 	}
 }
 
-func (s *stage) put(ts *testscript.TestScript, key, content string, options []string) {
-	var o mem.PutOptions
-	times := int64(1)
-	for _, a := range options {
+func (s *stage) put(ts *testscript.TestScript, key, content string, args []string) {
+	o := options{times: 1}
+	o.read(ts, args)
+	s.Put("lab", key, o.encode(ts, []byte(strings.Repeat(content, o.times))), o.PutOptions)
+}
+
+// options are those of contents in scripts.
+type options struct {
+	mem.PutOptions
+	times int
+	by    codec.Chain
+	key   string
+}
+
+func (o *options) read(ts *testscript.TestScript, args []string) {
+	for _, a := range args {
+		if a == "" {
+			continue
+		}
 		name, value, _ := strings.Cut(a, "=")
 		switch name {
 		case "class":
@@ -114,7 +148,15 @@ func (s *stage) put(ts *testscript.TestScript, key, content string, options []st
 		case "parts":
 			o.PartSize = number(ts, value)
 		case "times":
-			times = number(ts, value)
+			o.times = int(number(ts, value))
+		case "by":
+			ts.Check(o.by.UnmarshalText([]byte(value)))
+		case "key":
+			o.key = value
+		case "type":
+			o.ContentType = value
+		case "meta":
+			o.Metadata = map[string]string{"note": value}
 		case "at":
 			at, err := time.Parse(time.RFC3339, value)
 			ts.Check(err)
@@ -123,7 +165,42 @@ func (s *stage) put(ts *testscript.TestScript, key, content string, options []st
 			ts.Fatalf("unknown option %s\n%s", a, s3Usage)
 		}
 	}
-	s.Put("lab", key, []byte(strings.Repeat(content, int(times))), o)
+}
+
+// secret is the application's key; nil if there is none.
+func (o *options) secret(ts *testscript.TestScript) *codec.Key {
+	if o.key == "" {
+		return nil
+	}
+	if len(o.key) != len(codec.Key{}) {
+		ts.Fatalf("a key of %d characters", len(o.key))
+	}
+	return (*codec.Key)([]byte(o.key))
+}
+
+func (o *options) encode(ts *testscript.TestScript, plain []byte) []byte {
+	if o.by.Compress.Method == codec.Gzip { // which codec reads alone
+		var b bytes.Buffer
+		w := gzip.NewWriter(&b)
+		_, err := w.Write(plain)
+		ts.Check(errors.Join(err, w.Close()))
+		return b.Bytes()
+	}
+	s, err := o.by.Encode(bytes.NewReader(plain), codec.EncodeOptions{Size: -1, Key: o.secret(ts)})
+	ts.Check(err)
+	stored, err := io.ReadAll(s)
+	ts.Check(err)
+	ts.Check(s.Close())
+	return stored
+}
+
+func (o *options) decode(ts *testscript.TestScript, stored []byte) []byte {
+	s, err := o.by.Decode(bytes.NewReader(stored), codec.DecodeOptions{Key: o.secret(ts)})
+	ts.Check(err)
+	plain, err := io.ReadAll(s)
+	ts.Check(err)
+	ts.Check(s.Close())
+	return plain
 }
 
 // erase removes all versions of a key for good, or the nth, counted from the
