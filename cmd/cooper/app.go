@@ -120,7 +120,7 @@ any instant and taken up again, then facts that can be queried.`,
 	f.StringVar(&a.s3.region, "region", "", "region of the buckets (found by itself otherwise)")
 	f.BoolVar(&a.s3.anonymous, "no-sign-request", false, "access public buckets without credentials")
 	a.pace.register(f)
-	root.AddCommand(a.snapshotCmd(), a.reportCmd(), a.inventoryCmd(), a.backupCmd(), a.purgeCmd(), a.compressCmd(), a.planCmd(), a.applyCmd(), a.ledgerCmd(),
+	root.AddCommand(a.snapshotCmd(), a.reportCmd(), a.inventoryCmd(), a.backupCmd(), a.purgeCmd(), a.compressCmd(), a.planCmd(), a.applyCmd(), a.ledgerCmd(), a.statsCmd(),
 		a.startCmd(), a.runsCmd(), a.logsCmd(), a.stopCmd(), a.resumeCmd())
 	a.completions(root)
 	return group(root)

@@ -43,13 +43,12 @@ func keys(ctx context.Context, dsn, query string, each func(keyring.Row) bool) (
 	}
 	defer rows.Close()
 	var names []string
-	for _, f := range rows.FieldDescriptions() {
-		names = append(names, strings.ToLower(f.Name))
-	}
-	if rows.Err() == nil && (!slices.Contains(names, "prefix") || !slices.Contains(names, "key")) {
-		return &cooper.Error{Kind: cooper.KindUsage, Message: "--keys-query does not answer with the columns prefix and key", Remedy: keysRemedy}
-	}
 	for rows.Next() {
+		if names == nil {
+			if names, err = columnsOf(rows); err != nil {
+				return err
+			}
+		}
 		values, err := rows.Values()
 		if err != nil {
 			return unreadable()
@@ -66,6 +65,17 @@ func keys(ctx context.Context, dsn, query string, each func(keyring.Row) bool) (
 		return queryFailed(ctx, dsn, err)
 	}
 	return nil
+}
+
+// columnsOf names the columns, which are known when the first row is there.
+func columnsOf(rows pgx.Rows) (names []string, err error) {
+	for _, f := range rows.FieldDescriptions() {
+		names = append(names, strings.ToLower(f.Name))
+	}
+	if !slices.Contains(names, "prefix") || !slices.Contains(names, "key") {
+		return nil, &cooper.Error{Kind: cooper.KindUsage, Message: "--keys-query does not answer with the columns prefix and key", Remedy: keysRemedy}
+	}
+	return names, nil
 }
 
 const keysRemedy = `Write it like --keys-query "SELECT object_id || '/' AS prefix, encryption_key AS key FROM …"; a third column, expect, is known, too.`

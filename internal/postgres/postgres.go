@@ -32,7 +32,7 @@ func IsURL(s string) bool {
 // Shown is a URL without its password and parameters, for a person.
 func Shown(s string) string {
 	u, err := url.Parse(s)
-	if err != nil {
+	if err != nil || !IsURL(s) {
 		return "postgres://"
 	}
 	u.RawQuery, u.Fragment = "", ""

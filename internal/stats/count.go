@@ -17,7 +17,7 @@ import (
 )
 
 // each hands the rows of an answer to f.
-func each(ctx context.Context, db query.Engine, sql string, args []any, f func(row []any)) (err error) {
+func each(ctx context.Context, db query.Engine, sql string, args []any, f func(row []any) error) (err error) {
 	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
 		return err
@@ -31,7 +31,9 @@ func each(ctx context.Context, db query.Engine, sql string, args []any, f func(r
 		if err != nil {
 			return err
 		}
-		f(row)
+		if err := f(row); err != nil {
+			return err
+		}
 	}
 }
 
@@ -67,27 +69,28 @@ type counter struct {
 	largest rowHeap
 }
 
-func (c *counter) row(v []any) {
+func (c *counter) row(v []any) error {
 	p := Part{Contents: number(v[5]), Known: number(v[6]), Plain: number(v[7]), Stored: number(v[8]), KnownStored: number(v[9]), Saved: number(v[10])}
 	name, state := word(v[0]), word(v[2])
-	c.stats.Total.add(&p)
+	c.stats.Total.Add(&p)
 	c.stats.AsOf = max(c.stats.AsOf, moment(v[11]))
 	c.buckets[word(v[1])] = true
-	partOf(c.states, state).add(&p)
+	partOf(c.states, state).Add(&p)
 	if state == string(cooper.Left) {
-		partOf(c.left, word(v[4])).add(&p)
+		partOf(c.left, word(v[4])).Add(&p)
 	}
 	if unfinished, _ := v[3].(bool); unfinished && state == string(cooper.Rewritten) {
-		c.stats.Unfinished.add(&p)
+		c.stats.Unfinished.Add(&p)
 	}
 	if c.stats.By == "" {
-		return
+		return nil
 	}
 	if c.open == nil || c.open.Name != name {
 		c.shut()
 		c.open = &Row{Name: name}
 	}
-	c.open.add(&p)
+	c.open.Add(&p)
+	return nil
 }
 
 func partOf(m map[string]*Part, name string) *Part {
@@ -111,7 +114,7 @@ func (c *counter) shut() {
 		c.stats.Others = &Others{}
 	}
 	c.stats.Others.Rows++
-	c.stats.Others.add(&out.Part)
+	c.stats.Others.Add(&out.Part)
 }
 
 func (c *counter) finish() {

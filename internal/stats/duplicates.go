@@ -34,19 +34,18 @@ const (
 	mostKeys   = 3
 )
 
-// duplicates finds candidates by 64 bits of each hash, and groups only those by
-// all of it.
+// duplicates finds candidates by 64 bits of each hash, among all facts, and groups
+// only the latest ones of those, by all of it.
 func duplicates(ctx context.Context, db query.Engine, opt Options) (*Duplicates, error) {
 	sql, args := latest(opt.Bucket, opt.Prefix, "plain_size, sha256, stored_key, state, codec")
-	sql += fmt.Sprintf(`, whole AS (SELECT * FROM latest WHERE sha256 IS NOT NULL AND plain_size > 0),
-		twice AS MATERIALIZED (SELECT s FROM (SELECT hash(sha256) AS s FROM whole) GROUP BY s HAVING count(*) > 1),
+	sql += fmt.Sprintf(`, twice AS MATERIALIZED (SELECT s FROM (SELECT hash(sha256) AS s FROM facts WHERE sha256 IS NOT NULL AND plain_size > 0) GROUP BY s HAVING count(*) > 1),
 		copies AS MATERIALIZED (
 			SELECT sha256, count(*) AS n, any_value(plain_size) AS plain, sum(stored_size) - max(stored_size) AS stored, min(stored_key, %d) AS keys
-			FROM whole SEMI JOIN twice ON s = hash(sha256) GROUP BY sha256 HAVING count(*) > 1)
+			FROM latest JOIN twice ON s = hash(sha256) WHERE sha256 IS NOT NULL AND plain_size > 0 GROUP BY sha256 HAVING count(*) > 1)
 		SELECT count(*) OVER (), sum(n - 1) OVER (), sum(plain * (n - 1)) OVER (), sum(stored) OVER (), sha256, n, plain, keys
 		FROM copies ORDER BY plain * (n - 1) DESC, sha256 LIMIT %d`, mostKeys, mostGroups)
 	d := &Duplicates{Largest: []Group{}}
-	err := each(ctx, db, sql, args, func(v []any) {
+	err := each(ctx, db, sql, args, func(v []any) error {
 		d.Contents, d.Copies, d.Plain, d.Stored = number(v[0]), number(v[1]), number(v[2]), number(v[3])
 		hash, _ := v[4].([]byte)
 		g := Group{SHA256: hex.EncodeToString(hash), Copies: number(v[5]), Plain: number(v[6])}
@@ -55,6 +54,7 @@ func duplicates(ctx context.Context, db query.Engine, opt Options) (*Duplicates,
 			g.Keys = append(g.Keys, word(k))
 		}
 		d.Largest = append(d.Largest, g)
+		return nil
 	})
 	if err != nil {
 		return nil, err

@@ -58,7 +58,8 @@ func (p *Part) Ratio() float64 {
 	return float64(p.Plain) / float64(p.KnownStored)
 }
 
-func (p *Part) add(q *Part) {
+// Add adds what others come to.
+func (p *Part) Add(q *Part) {
 	p.Contents += q.Contents
 	p.Known += q.Known
 	p.Plain += q.Plain
@@ -144,21 +145,29 @@ func labelOf(by string, depth int) string {
 	return "NULL::VARCHAR"
 }
 
+// objectOf is the key without what compression adds to it.
+const objectOf = `CASE WHEN state = 'rewritten' THEN key WHEN ends_with(stored_key, '.zst') AND starts_with(codec, 'zstd') THEN left(stored_key, -4) ELSE stored_key END`
+
+// bucketOf is the bucket of a run's target; the name of an access point has a
+// slash of its own.
+const bucketOf = `regexp_extract(target, '^s3://(arn:[^/]*:accesspoint/[^/]+|[^/]+)', 1)`
+
 // latest is SQL that makes a table of the latest fact about each content:
 // bucket, object, size, stored_size, ended and columns. An object is called by
 // its name without what compression adds, so that a fact about the original and
 // one about its replacement are about one content.
 //
 // Nearly all contents have one fact. Those of several are found by a hash of 64
-// bits, which is cheap to count by, and only they are sorted out, by name.
+// bits, which is cheap to count by, and only they are sorted out, by name. (An
+// anti join would say it better, and takes twice as long: the engine builds its
+// table from the facts.)
 func latest(bucket, prefix, columns string) (sql string, args []any) {
 	where := "state <> 'sampled'"
 	if bucket != "" {
-		where += " AND split_part(target, '/', 3) = ?"
+		where += " AND " + bucketOf + " = ?"
 		args = append(args, bucket)
 	}
-	names := `SELECT split_part(target, '/', 3) AS bucket,
-			CASE WHEN state = 'rewritten' THEN key WHEN ends_with(stored_key, '.zst') AND starts_with(codec, 'zstd') THEN left(stored_key, -4) ELSE stored_key END AS object,
+	names := `SELECT ` + bucketOf + ` AS bucket, ` + objectOf + ` AS object,
 			size, stored_size, ended, run, shard, action, ` + columns + ` FROM content WHERE ` + where
 	if prefix != "" {
 		names = `SELECT * FROM (` + names + `) WHERE starts_with(object, ?) AND (ends_with(?, '/') OR length(object) = length(?) OR object[length(?) + 1] = '/')`
@@ -167,7 +176,7 @@ func latest(bucket, prefix, columns string) (sql string, args []any) {
 	return `WITH facts AS (` + names + `),
 		several AS MATERIALIZED (SELECT h FROM (SELECT hash(bucket, object) AS h FROM facts) GROUP BY h HAVING count(*) > 1),
 		latest AS (
-			SELECT facts.* FROM facts ANTI JOIN several ON h = hash(bucket, object)
+			SELECT facts.* FROM facts LEFT JOIN several ON h = hash(bucket, object) WHERE h IS NULL
 			UNION ALL
 			SELECT facts.* FROM facts SEMI JOIN several ON h = hash(bucket, object)
 			QUALIFY row_number() OVER (PARTITION BY bucket, object ORDER BY ended DESC NULLS LAST, run DESC, shard DESC, action DESC) = 1)

@@ -159,8 +159,8 @@ func TestMoreRowsThanAreKept(t *testing.T) {
 	var all Part
 	for i := range mostRows + 500 {
 		p := Part{Contents: 1, Plain: int64(i * 7919 % (mostRows + 500))}
-		all.add(&p)
-		c.row([]any{fmt.Sprintf("%06d", i), "b", "found", false, nil, p.Contents, int64(0), p.Plain, int64(0), int64(0), int64(0), nil})
+		all.Add(&p)
+		must(t, c.row([]any{fmt.Sprintf("%06d", i), "b", "found", false, nil, p.Contents, int64(0), p.Plain, int64(0), int64(0), int64(0), nil}))
 	}
 	c.finish()
 	s := c.stats
@@ -169,7 +169,7 @@ func TestMoreRowsThanAreKept(t *testing.T) {
 	}
 	sum := s.Others.Part
 	for i := range s.Rows {
-		sum.add(&s.Rows[i].Part)
+		sum.Add(&s.Rows[i].Part)
 	}
 	if sum != all || s.Total != all {
 		t.Errorf("%+v, %+v, want %+v", sum, s.Total, all)

@@ -1,0 +1,235 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"cooper/internal/query"
+	"cooper/internal/query/duckdb"
+	"cooper/internal/stats"
+	"cooper/internal/store/s3"
+	"cooper/internal/term"
+)
+
+// statsFlags say what to count.
+type statsFlags struct {
+	by, prefix string
+	depth      int
+	duplicates bool
+}
+
+func (a *app) statsCmd() *cobra.Command {
+	var f statsFlags
+	cmd := &cobra.Command{
+		Use:   "stats [s3://BUCKET]",
+		Short: "What contents come to, plain and compressed, and which are there twice",
+		Long: `Counts what runs have learnt of contents, by compressing them or by measuring those
+that were compressed already: how many bytes they are, plain and as stored, what
+was saved, and why others were left alone.
+
+These are facts of the workspace: nothing is read from the bucket, and what was
+uploaded, overwritten or deleted since is not known. study, participant and stream
+are those of Beiwe's keys.`,
+		Example: `  cooper stats
+  cooper stats s3://bucket --by stream
+  cooper stats s3://bucket --by prefix --depth 2 --prefix CHUNKED_DATA/
+  cooper stats --duplicates
+  cooper stats --by study --json | jq -r '.rows[] | [.name, .plain_bytes, .stored_bytes] | @tsv'`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			address := ""
+			if len(args) > 0 {
+				address = args[0]
+			}
+			return a.stats(cmd.Context(), address, &f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.by, "by", "", "tell apart by "+strings.Join(stats.Views, ", "))
+	fl.IntVar(&f.depth, "depth", 1, "how many folders a prefix has, with --by prefix")
+	fl.StringVar(&f.prefix, "prefix", "", "only keys below this prefix")
+	fl.BoolVar(&f.duplicates, "duplicates", false, "also contents that are there more than once, by the hash of what is plain")
+	cmd.AddCommand(a.statsExportCmd())
+	return cmd
+}
+
+func (a *app) stats(ctx context.Context, address string, f *statsFlags) error {
+	opt := stats.Options{By: f.by, Depth: f.depth, Duplicates: f.duplicates}
+	var err error
+	if opt.Bucket, opt.Prefix, err = placeOf(address, f.prefix); err != nil {
+		return err
+	}
+	if f.depth < 0 {
+		return usage(fmt.Sprintf("--depth %d: depths begin at 0", f.depth), "1 is the topmost prefixes.")
+	}
+	return a.withFacts(ctx, func(db query.Engine) error {
+		s, err := stats.Take(ctx, db, opt)
+		if err != nil {
+			return err
+		}
+		if a.json {
+			return a.emit(s)
+		}
+		a.showStats(s)
+		return nil
+	})
+}
+
+// placeOf is the bucket and prefix that an address and --prefix name.
+func placeOf(address, prefix string) (bucket, below string, err error) {
+	if address == "" {
+		return "", prefix, nil
+	}
+	bucket, key, err := s3.ParseURL(address)
+	if err == nil && key != "" && prefix != "" {
+		err = usage("both the address and --prefix name a prefix", "Leave out one of the two.")
+	}
+	return bucket, cmp.Or(key, prefix), err
+}
+
+// withFacts opens an engine over the workspace for f.
+func (a *app) withFacts(ctx context.Context, f func(query.Engine) error) (err error) {
+	ws, err := a.openWorkspace()
+	if err != nil {
+		return err
+	}
+	defer finally(&err, ws.Close)
+	memory, err := a.memoryBytes()
+	if err != nil {
+		return err
+	}
+	temp, err := ws.TempDir()
+	if err != nil {
+		return err
+	}
+	defer removeAll(temp)
+	db, err := duckdb.Open(duckdb.Options{Memory: memory * 3 / 4, TempDir: temp})
+	if err != nil {
+		return err
+	}
+	defer finally(&err, db.Close)
+	if err := db.Views(ctx, query.Sources{Workspace: ws.Dir()}); err != nil {
+		return err
+	}
+	return f(db)
+}
+
+// The words for the states of contents.
+var stateNames = map[string]string{"rewritten": "compressed", "found": "compressed before", "left": "left as they are"}
+
+var statsHeads = []string{"CONTENTS", "PLAIN", "STORED", "RATIO", "SAVED"}
+
+func statsCells(p *stats.Part) []string {
+	plain, ratio, saved := "", "", ""
+	if p.Known > 0 {
+		plain = term.Bytes(p.Plain)
+	}
+	if r := p.Ratio(); r > 0 {
+		ratio = fmt.Sprintf("%.2f", r)
+	}
+	if p.Saved != 0 {
+		saved = term.Bytes(p.Saved)
+	}
+	return []string{term.Count(p.Contents), plain, term.Bytes(p.Stored), ratio, saved}
+}
+
+// mostStats is how many rows a screen shows.
+const mostStats = 50
+
+func (a *app) showStats(s *stats.Stats) {
+	if s.Total.Contents == 0 {
+		a.say("nothing is known of contents yet")
+		a.note("Compress something, or measure it: cooper compress run and cooper compress estimate.")
+		return
+	}
+	var places []string
+	for _, b := range s.Buckets {
+		places = append(places, "s3://"+term.Clean(b))
+	}
+	place := strings.Join(places, ", ")
+	if s.Prefix != "" {
+		place += ", below " + term.Clean(s.Prefix)
+	}
+	a.say("%s as of %s", a.stdout.Style(term.Bold, place), s.AsOf)
+	t := &bars{out: a.stdout, heads: append([]string{""}, statsHeads...)}
+	for i := range s.States {
+		r := &s.States[i]
+		t.row(0, cmp.Or(stateNames[r.Name], r.Name), storedShare(&r.Part, &s.Total), statsCells(&r.Part)...)
+	}
+	t.more(0, "total", statsCells(&s.Total)...)
+	t.flush()
+	if s.Unfinished.Contents > 0 {
+		a.say("%s", a.stdout.Style(term.Yellow, a.fold(fmt.Sprintf("of %s the original was still there when a run was done with it: run compress again", term.Plural(s.Unfinished.Contents, "content")), 0, 2)))
+	}
+	a.showLeftAlone(s)
+	a.showStatsRows(s)
+	if s.Duplicates != nil {
+		a.showCopies(s.Duplicates)
+	}
+}
+
+// storedShare is how much of what is stored a part is.
+func storedShare(p, whole *stats.Part) float64 {
+	if whole.Stored == 0 {
+		return 0
+	}
+	return float64(p.Stored) / float64(whole.Stored)
+}
+
+func (a *app) showLeftAlone(s *stats.Stats) {
+	if len(s.Left) == 0 {
+		return
+	}
+	t := &bars{out: a.stdout, heads: []string{"left because", "CONTENTS", "STORED"}}
+	for i := range s.Left {
+		r := &s.Left[i]
+		t.row(0, r.Name, storedShare(&r.Part, &s.Total), term.Count(r.Contents), term.Bytes(r.Stored))
+	}
+	t.flush()
+}
+
+func (a *app) showStatsRows(s *stats.Stats) {
+	if s.By == "" {
+		return
+	}
+	t := &bars{out: a.stdout, heads: append([]string{"by " + s.By}, statsHeads...)}
+	var rest stats.Others
+	if s.Others != nil {
+		rest = *s.Others
+	}
+	for i := range s.Rows {
+		r := &s.Rows[i]
+		if i >= mostStats {
+			rest.Rows++
+			rest.Add(&r.Part)
+			continue
+		}
+		t.row(0, cmp.Or(r.Name, "(none)"), storedShare(&r.Part, &s.Total), statsCells(&r.Part)...)
+	}
+	if rest.Rows > 0 {
+		t.more(0, term.Count(rest.Rows)+" more", statsCells(&rest.Part)...)
+	}
+	t.flush()
+}
+
+func (a *app) showCopies(d *stats.Duplicates) {
+	if d.Contents == 0 {
+		a.say("no duplicates: no two contents are the same")
+		return
+	}
+	exist := "contents are"
+	if d.Contents == 1 {
+		exist = "content is"
+	}
+	a.say("%s %s there more than once; the %s beyond the first come to %s, stored in %s", a.stdout.Style(term.Bold, term.Count(d.Contents)), exist, term.Count(d.Copies), term.Bytes(d.Plain), term.Bytes(d.Stored))
+	for _, g := range d.Largest {
+		a.say("  %s", a.stdout.Style(term.Faint, fmt.Sprintf("%s × %s  %s", term.Count(g.Copies), term.Bytes(g.Plain), g.SHA256)))
+		for _, k := range g.Keys {
+			a.say("    %s", term.Shorten(term.Clean(k), a.stdout.Width()-5))
+		}
+	}
+}
