@@ -65,6 +65,7 @@ type rule struct {
 
 var missions = []string{in + "backup", in + "compress", in + "purge", in + "gc", in + "observe"}
 
+
 func rules() []rule {
 	seen := []string{"cooper", in + "inventory", in + "plan", in + "ledger", in + "query", in + "price", in + "tree/catalog", in + "tree/keypath", in + "treeop", in + "bucketop"}
 	rs := []rule{
@@ -80,6 +81,9 @@ func rules() []rule {
 		{of: in + "ledger", only: []string{"cooper"}, why: "facts are data"},
 		{of: in + "codec", only: []string{"cooper"}, why: "a codec knows bytes, and nothing of where they come from"},
 		{of: in + "bucketop", only: []string{"cooper", in + "codec", in + "plan"}, why: "a language knows no speakers"},
+		{of: in + "stats", only: []string{"cooper", in + "query", in + "beiwe"}, why: "statistics are of facts alone"},
+		{of: in + "beiwe", only: []string{}, why: "a field's formats know nobody"},
+		{of: in + "postgres", only: []string{"cooper", in + "keyring", in + "stats"}, why: "a database is asked and told, and nothing else"},
 		{of: in + "keyring", only: []string{"cooper", in + "codec"}, why: "keys are data, wherever they come from"},
 		{of: in + "tree/keypath", only: []string{"cooper"}, why: "the key mapping is pure"},
 		{of: in + "tree/catalog", only: []string{"cooper", in + "inventory", in + "permit", in + "tree"}, why: "the catalog can be read without the tree"},
