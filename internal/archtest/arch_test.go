@@ -65,7 +65,6 @@ type rule struct {
 
 var missions = []string{in + "backup", in + "compress", in + "purge", in + "gc", in + "observe"}
 
-
 func rules() []rule {
 	seen := []string{"cooper", in + "inventory", in + "plan", in + "ledger", in + "query", in + "price", in + "tree/catalog", in + "tree/keypath", in + "treeop", in + "bucketop"}
 	rs := []rule{

@@ -39,7 +39,8 @@ func scriptParams() testscript.Params {
 			e.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
 			return err
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"s3": s3Cmd, "code": codeCmd, "invsync": invsyncCmd, "invsync-mislabel": mislabelCmd, "report": reportCmd, "orcreport": orcCmd},
+		Condition: postgresIsThere,
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"s3": s3Cmd, "code": codeCmd, "invsync": invsyncCmd, "invsync-mislabel": mislabelCmd, "report": reportCmd, "orcreport": orcCmd, "postgres": postgresCmd},
 	}
 }
 

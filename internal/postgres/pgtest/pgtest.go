@@ -139,6 +139,12 @@ func (s *Server) Stop() error {
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
+// Installed tells whether Start would find a server.
+func Installed() bool {
+	_, err := binaries()
+	return err == nil
+}
+
 // binaries finds the directory of initdb and postgres, the newest version first.
 func binaries() (string, error) {
 	dirs, err := filepath.Glob("/usr/lib/postgresql/*/bin")
