@@ -86,7 +86,7 @@ func (a *again) ReadAt(p []byte, off int64) (int, error) {
 	if off == 0 {
 		a.close()
 		opt := a.b.opt
-		opt.Moved, opt.Streamed, opt.Limit = nil, false, 0
+		opt.Moved, opt.Streamed, opt.Current, opt.Limit = nil, false, false, 0
 		body, err := Open(a.ctx, a.b.from, a.b.v, opt)
 		if err != nil {
 			return 0, err

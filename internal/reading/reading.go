@@ -30,6 +30,9 @@ type Tally struct{ Requests, Bytes int64 }
 type Options struct {
 	// Limit is how many of the first bytes are wanted; 0 means all.
 	Limit int64
+	// Current: it is an error, too, if the version is not the current one when
+	// reading begins: KindMissing or KindChanged.
+	Current bool
 	// Streamed: the reader does not keep the bytes, so that Check may have to
 	// read them again.
 	Streamed bool
@@ -84,7 +87,7 @@ func Open(ctx context.Context, from store.Reader, v *cooper.Version, opt Options
 	if opt.Limit > 0 && opt.Limit < v.Size {
 		b.want = opt.Limit
 	}
-	if err := b.open(); err != nil {
+	if err := b.first(); err != nil {
 		return nil, err
 	}
 	if b.want == v.Size {
@@ -104,14 +107,33 @@ func (b *Body) claim() checksum.Claim {
 	return c
 }
 
+// first opens the body. What is current is asked for by key alone: the answer
+// tells which version it is. A store that does not tell has to be asked for the
+// version.
+func (b *Body) first() error {
+	if !b.opt.Current {
+		return b.open(b.v.VersionID)
+	}
+	if err := b.open(""); err != nil {
+		return err
+	}
+	if !ownID(b.v) || b.Object.VersionID != "" {
+		return nil
+	}
+	_ = b.rc.Close() // nothing was read that could be lost
+	return b.open(b.v.VersionID)
+}
+
 // open asks for the bytes that are missing.
-func (b *Body) open() error {
+func (b *Body) open(version string) error {
 	r := store.Range{From: b.got}
 	if b.want < b.v.Size {
 		r.Length = b.want - b.got
 	}
 	b.opt.Tally.Requests++
-	o, rc, err := b.from.Get(b.ctx, b.ref(), r)
+	ref := b.ref()
+	ref.VersionID = version
+	o, rc, err := b.from.Get(b.ctx, ref, r)
 	if err != nil {
 		return err
 	}
@@ -137,19 +159,21 @@ func (b *Body) ref() store.Ref {
 
 // differs names the first part of the identity that an answer contradicts.
 func differs(v *cooper.Version, o *store.Object) string {
-	own := v.VersionID != "" && v.VersionID != cooper.NullVersion
 	switch {
 	case !strings.EqualFold(o.ETag, v.ETag):
 		return "ETag"
 	case o.Size != v.Size:
 		return "size"
-	case !own && !SameSecond(o.LastModified, v.LastModified):
+	case !ownID(v) && !SameSecond(o.LastModified, v.LastModified):
 		return "time of modification"
 	case o.VersionID != "" && v.VersionID != "" && o.VersionID != v.VersionID:
 		return "version id"
 	}
 	return ""
 }
+
+// ownID tells whether v has an id that the store gave to it alone.
+func ownID(v *cooper.Version) bool { return v.VersionID != "" && v.VersionID != cooper.NullVersion }
 
 // SameSecond compares the time of an answer, which has whole seconds, with one
 // that may have milliseconds; stores cut or round. An unknown time is like any.
@@ -216,7 +240,7 @@ func (b *Body) resume() error {
 	if err := b.opt.Pause(b.ctx, b.inRow); err != nil {
 		return err
 	}
-	return b.open()
+	return b.open(b.v.VersionID)
 }
 
 // Close ends reading; what is missing stays so.

@@ -25,12 +25,13 @@ type fake struct {
 	object store.Object
 	faults []func(o *store.Object, body []byte) ([]byte, error)
 	asked  []store.Range
+	ids    []string // of versions that were asked for
 }
 
 var errCut = errors.New("cut")
 
 func (f *fake) Get(_ context.Context, ref store.Ref, r store.Range) (store.Object, io.ReadCloser, error) {
-	f.asked = append(f.asked, r)
+	f.asked, f.ids = append(f.asked, r), append(f.ids, ref.VersionID)
 	if ref.IfMatch != f.object.ETag {
 		return store.Object{}, nil, &cooper.Error{Kind: cooper.KindChanged}
 	}
@@ -170,6 +171,28 @@ func TestAnotherVersion(t *testing.T) {
 	f.object.LastModified = 99_000
 	if _, err := Open(t.Context(), f, v, at(Options{})); err != nil {
 		t.Error(err)
+	}
+}
+
+// What is current is asked for by its key alone, and must tell which version it
+// is; it goes on by version.
+func TestCurrent(t *testing.T) {
+	f, v := newFake(100, "")
+	f.faults = append(f.faults, cut(10))
+	b, err := Open(t.Context(), f, v, at(Options{Current: true}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(b); err != nil || strings.Join(f.ids, ",") != ",v" {
+		t.Errorf("%q, %v", f.ids, err)
+	}
+	f.object.VersionID, f.ids = "newer", nil
+	if _, err := Open(t.Context(), f, v, at(Options{Current: true})); cooper.KindOf(err) != cooper.KindChanged {
+		t.Error(err)
+	}
+	f.object.VersionID, f.ids = "", nil // a store that does not tell
+	if _, err := Open(t.Context(), f, v, at(Options{Current: true})); err != nil || strings.Join(f.ids, ",") != ",v" {
+		t.Errorf("%q, %v", f.ids, err)
 	}
 }
 

@@ -11,8 +11,9 @@
 //
 // The order for one object, and why a crash between any two steps is harmless:
 //
-//  1. Read the very version planned, on condition of its ETag; compare it with
-//     what the store vouches for. Look at its first bytes: what would not shrink
+//  1. Read the very version planned, on condition of its ETag and, where the new
+//     form goes beside it, that it is current; compare it with what the store
+//     vouches for. Look at its first bytes: what would not shrink
 //     is left, a wrong key is found. Nothing has been written.
 //  2. Encode it, hash the plain content, decode what is to be sent, and compare.
 //     What is large goes through these and the next step in parts, which nobody
@@ -207,8 +208,10 @@ func (j *job) reading() reading.Options {
 	return reading.Options{Secure: j.opt.Secure, Moved: j.opt.Moved, Pause: j.opt.Pause, Tally: &j.tally}
 }
 
-// open begins to read the original.
+// open begins to read the original. Beside one that is not current any more
+// nothing is stored: it would belong to another. In-place, the write compares.
 func (j *job) open(ctx context.Context, opt reading.Options) (*reading.Body, error) {
+	opt.Current = !j.inPlace()
 	b, err := reading.Open(ctx, j.bucket, j.v, opt)
 	return b, j.unread(err)
 }

@@ -196,6 +196,7 @@ func TestOccupied(t *testing.T) {
 		{"a bomb", zstd3, encode(t, zstd3, make([]byte, 30<<20), 1), cooper.KindConflict},
 		{"nothing of the kind", zstd3, csv, cooper.KindConflict},
 		{"empty", zstd3, nil, cooper.KindConflict},
+		{"nothing but a window", zstd3, []byte("\x28\xb5\x2f\xfd\x00\xff\x00\x00"), cooper.KindConflict},
 	} {
 		for _, versioning := range []string{"Enabled", "Suspended", ""} {
 			w := newWorld(t, versioning)
@@ -217,6 +218,23 @@ func TestOccupied(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A replacement of an older version is not taken for that of a newer one, and
+// the message says what it is.
+func TestReplacementOfAnother(t *testing.T) {
+	w := newWorld(t, "Enabled")
+	verb := w.verb(rewriting("Enabled"))
+	w.do(verb, w.put("a/b", csv))
+	o := w.do(verb, w.put("a/b", codectest.CSV(7, 20_000)))
+	if o.Status != cooper.Failed || o.Kind != cooper.KindConflict || !strings.Contains(o.Message, "the replacement of another version") {
+		t.Errorf("%+v", o)
+	}
+	// Of the same content it will do: that is what counts.
+	v := w.put("a/b", csv)
+	is := zstd3
+	is.Compress.Level = 0
+	w.rewritten(t, w.do(verb, v), v, is, csv)
 }
 
 // Doing it again finds what was done.
@@ -272,6 +290,9 @@ func TestNewerUpload(t *testing.T) {
 					}
 					kept := false
 					for _, is := range w.srv.Versions(lab) {
+						if mode == bucketop.Suffix && at == "GetObject" && is.Key != "a/b" {
+							t.Errorf("%q: a replacement of what is not current was stored: %+v", versioning, o)
+						}
 						kept = kept || is.Key == "a/b" && bytes.Equal(w.body("a/b", is.VersionID), fresh)
 					}
 					if !kept && !bytes.Equal(fresh, csv) || mode == bucketop.Suffix && !bytes.Equal(w.body("a/b", ""), fresh) {

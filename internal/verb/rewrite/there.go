@@ -18,6 +18,7 @@ type there struct {
 	object  store.Object
 	version cooper.Version
 	origin  *Origin // of j's version, if it bears one
+	other   bool    // it bears that of another version
 }
 
 // look finds what is there: KindMissing if nothing is.
@@ -31,8 +32,13 @@ func (j *job) look(ctx context.Context) (*there, error) {
 		Identity:     cooper.Identity{Key: j.target(), VersionID: o.VersionID, ETag: o.ETag, Size: o.Size, LastModified: o.LastModified},
 		StorageClass: o.StorageClass,
 	}}
-	if origin, err := ParseOrigin(o.Metadata[OriginName]); err == nil && origin.Of(j.v.Identity) {
+	origin, err := ParseOrigin(o.Metadata[OriginName])
+	switch {
+	case err != nil: // it is another's, and bears none
+	case origin.Of(j.v.Identity):
 		t.origin = &origin
+	default:
+		t.other = true
 	}
 	return t, nil
 }
@@ -80,7 +86,10 @@ func (j *job) occupied(ctx context.Context, sums *codec.Sums, sent func() []byte
 	default:
 		return nil, err
 	}
-	if !found.SamePlain(*sums) {
+	switch same := found.SamePlain(*sums); {
+	case !same && t.other:
+		return nil, j.inTheWay("the replacement of another version is there", nil)
+	case !same:
 		return nil, j.inTheWay("something else is there: it decodes to another content", nil)
 	}
 	if j.inPlace() && t.origin == nil && !bytes.Equal(sha, sent()) {
