@@ -32,13 +32,10 @@ func (j *job) look(ctx context.Context) (*there, error) {
 		Identity:     cooper.Identity{Key: j.target(), VersionID: o.VersionID, ETag: o.ETag, Size: o.Size, LastModified: o.LastModified},
 		StorageClass: o.StorageClass,
 	}}
-	origin, err := ParseOrigin(o.Metadata[OriginName])
-	switch {
-	case err != nil: // it is another's, and bears none
-	case origin.Of(j.v.Identity):
-		t.origin = &origin
-	default:
-		t.other = true
+	if origin, err := ParseOrigin(o.Metadata[OriginName]); err == nil { // otherwise it is another program's
+		if t.other = !origin.Of(j.v.Identity); !t.other {
+			t.origin = &origin
+		}
 	}
 	return t, nil
 }
