@@ -216,6 +216,9 @@ func TestOccupied(t *testing.T) {
 			} else if o.Status != cooper.Failed || o.Kind != c.kind || !strings.Contains(o.Message, "a/b.zst") {
 				t.Errorf("%s: %+v", c.name, o)
 			}
+			if c.name == "a bomb" && !strings.Contains(o.Message, "decodes to more than 20000 bytes") {
+				t.Errorf("it was read to its end: %s", o.Message)
+			}
 		}
 	}
 }
@@ -300,6 +303,26 @@ func TestNewerUpload(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// In-place, the same content in the same form is somebody's upload all the same,
+// unless it bears our note or is what we sent.
+func TestUploadOfTheSame(t *testing.T) {
+	for _, c := range []struct {
+		level int
+		kind  cooper.Kind
+	}{{1, cooper.KindChanged}, {3, ""}} {
+		w := newWorld(t, "Enabled")
+		r := rewriting("Enabled")
+		r.Mode = bucketop.InPlace
+		v := w.put("a/b", csv)
+		same := encode(t, codec.Chain{Compress: codec.Compression{Method: codec.Zstd, Level: c.level}}, csv, 1)
+		w.srv.Put(lab, "a/b", same, mem.PutOptions{Headers: store.Headers{ContentEncoding: "zstd"}})
+		o := w.do(w.verb(r), v)
+		if o.Kind != c.kind || c.kind == "" && o.Content.Stored.VersionID != w.latest("a/b").VersionID {
+			t.Errorf("level %d: %+v", c.level, o)
 		}
 	}
 }
