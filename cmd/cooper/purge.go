@@ -125,7 +125,7 @@ func (f *purgeFlags) registerPlan(cmd *cobra.Command) {
 // notEmpty refuses flags that are given with nothing, as by a variable of a script
 // that is not set: what was to narrow a purge would leave it as wide as it is.
 func notEmpty(cmd *cobra.Command, _ []string) error {
-	for _, name := range []string{"keys", "sql", "older-than", "share-stop", "confirm", "deleted", "snapshot", "inventory", "date"} {
+	for _, name := range []string{"keys", "sql", "older-than", "share-stop", "confirm", "deleted", "snapshot", "inventory", "date", "prefix", "match", "cipher", "keys-query"} {
 		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
 			return usage("--"+name+" is given, but empty", "Leave it out if that is meant.")
 		}

@@ -186,7 +186,7 @@ func (d *decider) leaves(v *cooper.Version) string {
 		return SkippedMarker
 	case d.moreRejected && d.nextRejected == v.Key:
 		return SkippedRejected
-	case p.Protect.Covers(v.Key), p.Protect.Covers(p.Rewriting.Replacement(v.Key)):
+	case len(p.Protect) > 0 && (p.Protect.Covers(v.Key) || p.Protect.Covers(p.Rewriting.Replacement(v.Key))):
 		return SkippedProtected
 	case d.match != nil && !d.match.MatchString(v.Key):
 		return SkippedFiltered

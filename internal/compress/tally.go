@@ -136,6 +136,9 @@ func (t *tally) estimate() plan.Estimate {
 	if t.in.Bucket.Grants {
 		add(price.Get, n)
 	}
+	if r.Versioning == "Suspended" { // a look at each key, before it is written
+		add(price.List, n)
+	}
 	if r.Originals == bucketop.RemoveOriginals {
 		add(price.List, (n+looked-1)/looked)
 		if r.Mode == bucketop.Suffix || r.Versioning != "" {
