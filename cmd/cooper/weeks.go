@@ -88,6 +88,7 @@ func (a *app) limits(job *apply.Job) {
 	}
 	if !a.pace.hours.Always() {
 		job.Gate = a.gate(job.Progress).Wait
+		job.Progress.Hours(a.pace.hours.Span)
 	}
 }
 

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"sync"
-
-	"golang.org/x/sys/unix"
 )
 
 // How large a log may grow: so many files of so many bytes.
@@ -38,7 +36,7 @@ func (l *Log) open() error {
 		return local(l.path, err)
 	}
 	for _, fd := range l.fds {
-		if err := unix.Dup3(int(f.Fd()), fd, 0); err != nil {
+		if err := tie(int(f.Fd()), fd); err != nil {
 			return errors.Join(local(l.path, err), f.Close())
 		}
 	}

@@ -112,15 +112,14 @@ func (p Process) terminate() error {
 // errHeld says that another process has a lock.
 var errHeld = errors.New("another process has the lock")
 
-// lock takes the lock of a run for as long as the file is open. Locks of this kind
-// can be asked about without being taken.
+// lock takes the lock of a run for as long as the file is open.
 func lock(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	l := unix.Flock_t{Type: unix.F_WRLCK}
-	err = unix.FcntlFlock(f.Fd(), unix.F_OFD_SETLK, &l)
+	err = unix.FcntlFlock(f.Fd(), setLock, &l)
 	switch {
 	case err == nil || noLocks(err):
 		return f, nil
@@ -141,7 +140,7 @@ func held(name string) (bool, error) {
 	}
 	defer f.Close()
 	l := unix.Flock_t{Type: unix.F_WRLCK}
-	if err := unix.FcntlFlock(f.Fd(), unix.F_OFD_GETLK, &l); err != nil {
+	if err := unix.FcntlFlock(f.Fd(), getLock, &l); err != nil {
 		if noLocks(err) {
 			return false, nil
 		}

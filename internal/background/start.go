@@ -12,8 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // Begun is what came of starting a run.
@@ -92,24 +90,6 @@ func launch(cmd *exec.Cmd, nice bool) error {
 		done <- err
 	}()
 	return <-done
-}
-
-// lowest gives the calling thread the least of the processor, and of disks only what
-// nobody else wants.
-func lowest() error {
-	const (
-		leastCPU     = 19
-		whoProcess   = 1 // IOPRIO_WHO_PROCESS; a thread
-		classIdle    = 3 // IOPRIO_CLASS_IDLE
-		classShifted = classIdle << 13
-	)
-	if err := unix.Setpriority(unix.PRIO_PROCESS, 0, leastCPU); err != nil {
-		return os.NewSyscallError("setpriority", err)
-	}
-	if _, _, errno := unix.Syscall(unix.SYS_IOPRIO_SET, whoProcess, 0, classShifted); errno != 0 && errno != unix.ENOSYS {
-		return os.NewSyscallError("ioprio_set", errno)
-	}
-	return nil
 }
 
 // secret is the part of a URL that nobody should see.

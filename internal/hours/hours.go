@@ -101,6 +101,33 @@ func (h Hours) Next(t time.Time) time.Time {
 	return t.In(h.where)
 }
 
+// Span is how long work takes that begins at t and goes on at these hours alone. Days
+// in between count as 24 hours.
+func (h Hours) Span(t time.Time, work time.Duration) time.Duration {
+	if h.Always() || work <= 0 {
+		return work
+	}
+	var each time.Duration // of a day
+	for m := range day {
+		if h.Open(time.Date(2026, 1, 1, 0, m, 0, 0, h.where)) {
+			each += time.Minute
+		}
+	}
+	whole := (work - 1) / each // days, of which the last may be whole, too
+	work -= whole * each
+	span := time.Duration(0)
+	for ; span < 2*day*time.Minute; span += time.Minute {
+		if !h.Open(t.Add(span)) {
+			continue
+		}
+		if work -= time.Minute; work <= 0 {
+			span += time.Minute + work
+			break
+		}
+	}
+	return whole*day*time.Minute + span
+}
+
 // Gate holds a run back outside of its hours.
 type Gate struct {
 	Hours Hours

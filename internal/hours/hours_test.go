@@ -127,3 +127,32 @@ func TestClockIsSet(t *testing.T) {
 		t.Errorf("%v after %s", err, slept)
 	}
 }
+
+func TestSpan(t *testing.T) {
+	for _, c := range []struct {
+		hours, at  string
+		work, want time.Duration
+	}{
+		{"", "12:00", 5 * time.Hour, 5 * time.Hour},
+		{"22:00-06:00", "22:00", 8 * time.Hour, 8 * time.Hour},
+		{"22:00-06:00", "23:00", 90 * time.Second, 90 * time.Second},
+		{"22:00-06:00", "20:00", time.Hour, 3 * time.Hour},
+		{"22:00-06:00", "05:00", 2 * time.Hour, 18 * time.Hour},
+		{"22:00-06:00", "22:00", 24 * time.Hour, 56 * time.Hour},
+		{"22:00-06:00", "22:00", 80 * time.Hour, 9*24*time.Hour + 8*time.Hour},
+		{"00:00-24:00", "12:00", 100 * time.Hour, 100 * time.Hour},
+		{"22:00-06:00", "20:00", 0, 0},
+	} {
+		h, err := Parse(c.hours, time.UTC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		at, err := time.Parse("15:04", c.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := h.Span(at, c.work); got != c.want {
+			t.Errorf("%s of work at %s from %s on: %s, want %s", c.work, c.hours, c.at, got, c.want)
+		}
+	}
+}

@@ -34,6 +34,7 @@ type Counters struct {
 	mu     sync.Mutex
 	phase  string
 	until  time.Time
+	span   func(from time.Time, work time.Duration) time.Duration
 	failed map[cooper.Kind]int64
 	rate   smoothed
 }
@@ -60,6 +61,14 @@ func (c *Counters) Phase(name string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.phase = name
+}
+
+// Hours says how long work takes that is done at certain hours only, so that the ETA
+// is right; from is when it begins.
+func (c *Counters) Hours(span func(from time.Time, work time.Duration) time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.span = span
 }
 
 // Waiting says until when nothing new is taken up; the zero time says that it
@@ -148,6 +157,9 @@ func (c *Counters) Snapshot() Snapshot {
 	c.rate.feed(now, s.Objects, s.Bytes, s.Moved)
 	s.ObjectRate, s.ByteRate = c.rate.objects, c.rate.moved
 	s.ETA = c.rate.eta(s.TotalObjects-s.Objects, s.TotalBytes-s.Bytes)
+	if c.span != nil && s.ETA > 0 {
+		s.ETA = c.span(now, s.ETA)
+	}
 	if !s.Until.IsZero() {
 		s.ETA = -1 // the rates are those of a standstill
 	}

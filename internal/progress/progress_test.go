@@ -112,8 +112,18 @@ func TestWaiting(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	c.Waiting(time.Time{})
-	if s := c.Snapshot(); !s.Until.IsZero() || s.ETA < 0 {
+	s := c.Snapshot()
+	if !s.Until.IsZero() || s.ETA < 0 {
 		t.Errorf("%+v", s)
+	}
+	c.Hours(func(from time.Time, work time.Duration) time.Duration {
+		if !from.Equal(w.now) {
+			t.Errorf("from %s", from)
+		}
+		return 3 * work
+	})
+	if three := c.Snapshot(); three.ETA != 3*s.ETA {
+		t.Errorf("%s instead of three times %s", three.ETA, s.ETA)
 	}
 }
 
