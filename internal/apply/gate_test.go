@@ -54,6 +54,41 @@ func TestGate(t *testing.T) {
 	})
 }
 
+// TestGateHoldsActions closes the gate while the first action is worked on: of the
+// others, only one that had passed the gate by then is.
+func TestGateHoldsActions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, 6)
+		job := w.job()
+		job.Workers = 1
+		open := make(chan struct{})
+		var closed atomic.Bool
+		job.Gate = func(context.Context) error {
+			if closed.Load() {
+				<-open
+			}
+			return nil
+		}
+		w.step = func(_ context.Context, e string) error {
+			if e == "do 0" {
+				closed.Store(true)
+			}
+			return nil
+		}
+		done := make(chan error)
+		go func() { _, err := Run(t.Context(), job); done <- err }()
+		synctest.Wait()
+		if n := len(w.events("do")); n > 2 {
+			t.Errorf("%d actions were worked on", n)
+		}
+		close(open)
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		w.whole()
+	})
+}
+
 // TestStopAtTheGate: a stop does not wait until the gate opens.
 func TestStopAtTheGate(t *testing.T) {
 	w := newWorld(t, 2)

@@ -54,9 +54,8 @@ func Enter(path string, clock func() time.Time) (*Session, error) {
 	if s.state.Process, err = myself(); err != nil {
 		return nil, err
 	}
-	now := cooper.InstantOf(clock())
 	s.state.Starts++
-	s.state.Started, s.state.Ended, s.state.Exit, s.state.Message = now, 0, 0, ""
+	s.state.Started = cooper.InstantOf(clock())
 	if err := writeState(path, &s.state); err != nil {
 		return nil, err
 	}

@@ -70,6 +70,12 @@ func TestLife(t *testing.T) {
 		t.Errorf("a second process: %+v", b)
 	}
 
+	if err := writeFile(filepath.Join(r.path, stopName), nil); err != nil {
+		t.Fatal(err)
+	}
+	if now := reopen(t, r.path); now.Status != Stopping {
+		t.Errorf("asked to stop, it is %s", now.Status)
+	}
 	if err := r.Stop(); err != nil {
 		t.Fatal(err)
 	}
@@ -86,6 +92,8 @@ func TestLife(t *testing.T) {
 	}
 	if again := reopen(t, r.path); again.Status != CutOff {
 		t.Errorf("made ready, it is %s", again.Status)
+	} else if again.Exit != 0 || again.Message != "" || again.Process.PID != 0 {
+		t.Errorf("it remembers how it ended: %+v", again)
 	}
 	b = begin(t, r, time.Minute)
 	if r = reopen(t, r.path); !r.Status.Live() || r.Starts != 2 || r.Args[0] != "work" || len(r.Now) != 2 {
