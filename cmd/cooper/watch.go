@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime/debug"
 	"strings"
 	"sync"
@@ -177,6 +178,9 @@ func (w *watch) endMonitor() error {
 
 // monitor waits until the process that started it has ended, and tells if it crashed.
 func monitor(in io.Reader, command string) int {
+	// Whoever stops all processes of a service does not mean this one: it ends soon
+	// after the one it waits for.
+	signal.Ignore(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	c, err := telemetry.ReadCrash(in)
 	if c == nil || err != nil {
 		return exitDone // who started us is gone, or all is well

@@ -212,10 +212,13 @@ func (r *Run) Stop() error {
 	if err := writeFile(name, nil); err != nil {
 		return err
 	}
-	if r.Ended != 0 {
-		return nil
+	// A process that begins only now sees the word itself: it looks for it once its
+	// state is written.
+	now, err := Open(r.path)
+	if err != nil || !now.Status.Live() {
+		return err
 	}
-	return r.Process.terminate()
+	return now.Process.terminate()
 }
 
 // Drop removes the run's directory, also one that a crash left half removed.

@@ -36,7 +36,8 @@ type Session struct {
 }
 
 // Enter makes this process the run at path, as Start has arranged: its standard
-// output and standard error become the log. KindLocked if the run has a process.
+// output and standard error become the log. SIGTERM is handled already: a run that was
+// asked to stop before it began gets one. KindLocked if the run has a process.
 func Enter(path string, clock func() time.Time) (*Session, error) {
 	syscall.CloseOnExec(parentFD)
 	s := &Session{path: path, clock: clock, parent: os.NewFile(parentFD, "parent")}
@@ -67,7 +68,15 @@ func Enter(path string, clock func() time.Time) (*Session, error) {
 		word = "taken up again"
 	}
 	s.line("%s: cooper %s", word, strings.Join(Hidden(s.state.Now), " "))
-	return s, nil
+	return s, s.stopped()
+}
+
+// stopped stops this process if that was asked for before it had a name.
+func (s *Session) stopped() error {
+	if _, err := os.Lstat(filepath.Join(s.path, stopName)); err != nil {
+		return nil // mostly because there is no such file
+	}
+	return syscall.Kill(os.Getpid(), syscall.SIGTERM)
 }
 
 // ID is the id of the run.

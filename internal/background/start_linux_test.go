@@ -127,6 +127,21 @@ func TestLife(t *testing.T) {
 	}
 }
 
+// TestStoppedBeforeItBegins: the wish to stop finds also a run whose process has just
+// been started.
+func TestStoppedBeforeItBegins(t *testing.T) {
+	r := newRun(t, "work", false)
+	if err := r.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if b := begin(t, r, time.Minute); b.Working {
+		wait(t, b.PID)
+	}
+	if r = reopen(t, r.path); r.Status != Stopped || r.Exit != 130 {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestKilled(t *testing.T) {
 	r := newRun(t, "work", false)
 	b := begin(t, r, time.Minute)
