@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -73,8 +74,11 @@ func Enter(path string, clock func() time.Time) (*Session, error) {
 
 // stopped stops this process if that was asked for before it had a name.
 func (s *Session) stopped() error {
-	if _, err := os.Lstat(filepath.Join(s.path, stopName)); err != nil {
-		return nil // mostly because there is no such file
+	switch _, err := os.Lstat(filepath.Join(s.path, stopName)); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return local(s.path, err)
 	}
 	return syscall.Kill(os.Getpid(), syscall.SIGTERM)
 }

@@ -107,25 +107,24 @@ func (h Hours) Span(t time.Time, work time.Duration) time.Duration {
 	if h.Always() || work <= 0 {
 		return work
 	}
-	var each time.Duration // of a day
+	each := int64(0) // minutes of a day
 	for m := range day {
 		if h.Open(time.Date(2026, 1, 1, 0, m, 0, 0, h.where)) {
-			each += time.Minute
+			each++
 		}
 	}
-	whole := (work - 1) / each // days, of which the last may be whole, too
-	work -= whole * each
-	span := time.Duration(0)
-	for ; span < 2*day*time.Minute; span += time.Minute {
-		if !h.Open(t.Add(span)) {
+	days := (int64(work) - 1) / (each * int64(time.Minute)) // that are worked to their end; the last is not one
+	work -= time.Duration(days*each) * time.Minute
+	span := time.Duration(days*day) * time.Minute
+	for range 2 * day {
+		if span += time.Minute; !h.Open(t.Add(span - time.Minute)) {
 			continue
 		}
 		if work -= time.Minute; work <= 0 {
-			span += time.Minute + work
-			break
+			return span + work
 		}
 	}
-	return whole*day*time.Minute + span
+	return span
 }
 
 // Gate holds a run back outside of its hours.
