@@ -74,8 +74,9 @@ func faults(t *testing.T, mode bucketop.Mode, versioning string) {
 			if i%16 == 3 {
 				key += ".zst"
 			}
-			newer[key] = []byte("newer " + key)
-			wg.Go(func() { server.Put(lab, key, newer[key], mem.PutOptions{}) })
+			body := []byte("newer " + key)
+			newer[key] = body
+			wg.Go(func() { server.Put(lab, key, body, mem.PutOptions{}) })
 		}
 	}
 	wg.Wait()
