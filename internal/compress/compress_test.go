@@ -121,7 +121,7 @@ func TestWhatAPlanSays(t *testing.T) {
 	want := map[string]int64{
 		price.Get:    4 + 3,           // an ACL for each that is written
 		price.Put:    3 + (2 + 3) + 2, // parts of b, and the probes
-		price.List:   1 + 3, // a look at all, and one before each write while versioning is suspended
+		price.List:   1 + 3,           // a look at all, and one before each write while versioning is suspended
 		price.Delete: 1 + 1,
 		price.KMS:    2 + 1,
 	}
