@@ -12,6 +12,7 @@ import (
 	"cooper/internal/backup"
 	"cooper/internal/inventory"
 	"cooper/internal/plan"
+	"cooper/internal/stats"
 	"cooper/internal/term"
 	"cooper/internal/tree/keypath"
 	"cooper/internal/workspace"
@@ -37,8 +38,12 @@ func (a *app) completions(cmd *cobra.Command) {
 			panic(err) // the flag was just there
 		}
 	}
+	views := reportViews
+	if cmd.Name() == "stats" {
+		views = stats.Views
+	}
 	for flag, values := range map[string][]string{
-		"by": reportViews, "layout": {string(keypath.Sidecar), string(keypath.Inline)}, "preset": {"careful", "fast"},
+		"by": views, "layout": {string(keypath.Sidecar), string(keypath.Inline)}, "preset": {"careful", "fast"},
 		"archived": {backup.ArchivedDefer, backup.ArchivedRestore},
 	} {
 		if cmd.LocalFlags().Lookup(flag) == nil {
