@@ -89,9 +89,10 @@ func isUsage(err error) bool {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cooper",
-		Short: "Take stock of S3 buckets and back them up",
-		Long: `Cooper takes stock of a bucket from its S3 Inventory and backs it up to a tree
-that is a usable mirror and a true history.
+		Short: "Look after S3 buckets: take stock, back up, compress, purge",
+		Long: `Cooper looks after S3 buckets. It takes stock of a bucket from its S3 Inventory,
+backs it up to a tree that is a usable mirror and a true history, and compresses
+what it holds, each object proven before its original goes.
 
 Every job is first a plan that can be read, then an apply that can be killed at
 any instant and taken up again, then facts that can be queried.`,
@@ -102,7 +103,11 @@ any instant and taken up again, then facts that can be queried.`,
   cooper backup run s3://bucket /data/backup --inventory s3://reports/inventory/bucket/daily/
 
   # one folder as it was in March
-  cooper backup restore /data/backup --at 2026-03-01 --prefix images/ --to /tmp/images`,
+  cooper backup restore /data/backup --at 2026-03-01 --prefix images/ --to /tmp/images
+
+  # what would compressing save? then do it, by night, in the background
+  cooper compress estimate s3://bucket --list
+  cooper start --nice -- compress run s3://bucket --list --yes --between 22:00-06:00`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version,
