@@ -170,7 +170,7 @@ func (c *compression) command(ctx context.Context, program, work string) (*exec.
 	case oursName:
 		cmd = exec.CommandContext(ctx, c.cooper, "compress", "run", "s3://"+bucketName, "--list", "--yes", "--quiet")
 		if c.what.encrypted {
-			cmd.Args = append(cmd.Args, "--keys", c.keysFile())
+			cmd.Args = append(cmd.Args, "--cipher", string(codec.AES256CFB8), "--keys", c.keysFile())
 		}
 	case labName:
 		args := []string{filepath.Join("bench", "compress_lab.py"), bucketName, filepath.Join(work, "statistics.sqlite")}
@@ -220,22 +220,38 @@ func (c *compression) check(ctx context.Context, program string, done int) error
 }
 
 func (c *compression) labKeysFile() string { return filepath.Join(c.dir, "lab-keys.json") }
-func (c *compression) keysFile() string    { return filepath.Join(c.dir, "keys.json") }
+func (c *compression) keysFile() string    { return filepath.Join(c.dir, "keys.jsonl") }
 
 // writeKeys writes the studies' keys as each program wants them.
 func (c *compression) writeKeys() error {
 	if !c.what.encrypted {
 		return nil
 	}
-	keys := map[string]string{}
+	lab := map[string]string{}
+	var ours bytes.Buffer
+	lines := json.NewEncoder(&ours)
 	for i := range studies {
-		keys[study(i*len(streams))] = studyKey(i * len(streams))
+		name, key := study(i*len(streams)), studyKey(i*len(streams))
+		lab[name] = key
+		if err := lines.Encode(map[string]string{"prefix": name + "/", "key": key}); err != nil {
+			return err
+		}
 	}
-	b, err := json.Marshal(keys)
+	declared := map[string]bool{}
+	for _, st := range streams {
+		if declared[st.name] {
+			continue
+		}
+		declared[st.name] = true
+		if err := lines.Encode(map[string]string{"pattern": "*/*/" + st.name + "/", "expect": "csv:" + st.firstLine()}); err != nil {
+			return err
+		}
+	}
+	b, err := json.Marshal(lab)
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(c.labKeysFile(), b, 0o600)
+	return errors.Join(os.WriteFile(c.labKeysFile(), b, 0o600), os.WriteFile(c.keysFile(), ours.Bytes(), 0o600))
 }
 
 // print writes a line for each program, medians of the rounds.

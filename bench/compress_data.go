@@ -43,6 +43,8 @@ type stream struct {
 	pause int64
 }
 
+func (s stream) firstLine() string { return "timestamp,UTC time," + s.header }
+
 // streams has the accelerometer three times: it is most of what there is.
 var streams = [8]stream{
 	{"accel", "accuracy,x,y,z", motion(0.0023956, 9.81), 100},
@@ -160,7 +162,7 @@ func content(c int) []byte {
 	size := int(leastSize * math.Pow(sizesRange, r.Float64()))
 	s := streams[c%len(streams)]
 	b := make([]byte, 0, size+256)
-	b = append(append(append(b, "timestamp,UTC time,"...), s.header...), '\n')
+	b = append(append(b, s.firstLine()...), '\n')
 	line := s.lines(r)
 	for t := began(c); len(b) < size; t += s.pause*9/10 + r.Int64N(s.pause/5+1) {
 		b = append(strconv.AppendInt(b, t, 10), ',')

@@ -4,21 +4,20 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
-	"crypto/rand"
 	"crypto/sha1"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 
+	"cooper/internal/codec"
 	"cooper/internal/codec/cfb8"
-	"cooper/internal/codec/zstd"
 )
 
 // compressFloor is what is left of compressing a bucket when everything that
@@ -29,6 +28,7 @@ import (
 type compressFloor struct {
 	what   sensors
 	client *floorClient
+	to     codec.Chain
 	side   cfb8.Encryptor
 	keys   [studies]*cfb8.Key
 
@@ -46,7 +46,10 @@ const floorLevel = 3
 
 // runCompressFloor compresses a bucket so, some objects at once.
 func runCompressFloor(ctx context.Context, url string, what sensors, concurrency int) error {
-	f := &compressFloor{what: what, client: newFloorClient(url, concurrency)}
+	f := &compressFloor{what: what, client: newFloorClient(url, concurrency), to: codec.Chain{Compress: codec.Compression{Method: codec.Zstd, Level: floorLevel}}}
+	if what.encrypted {
+		f.to.Encrypt = codec.AES256CFB8
+	}
 	for i := range f.keys {
 		var err error
 		if f.keys[i], err = cfb8.ParseKey(studyKey(i * len(streams))); err != nil {
@@ -78,7 +81,10 @@ func (f *compressFloor) work(ctx context.Context) error {
 }
 
 // floorBuffers are used for one object after the other.
-type floorBuffers struct{ stored, plain, frame, back, out bytes.Buffer }
+type floorBuffers struct {
+	stored         bytes.Buffer
+	plain, out, up []byte
+}
 
 func (f *compressFloor) one(ctx context.Context, key string, secret *cfb8.Key, b *floorBuffers) error {
 	body, err := f.client.get(ctx, key)
@@ -90,57 +96,24 @@ func (f *compressFloor) one(ctx context.Context, key string, secret *cfb8.Key, b
 	if err != nil {
 		return err
 	}
-	plain := &b.stored
+	plain := b.stored.Bytes()
 	if f.what.encrypted {
-		r := cfb8.NewReader(bytes.NewReader(b.stored.Bytes()), secret)
-		if err := errors.Join(readInto(&b.plain, r), r.Close()); err != nil {
+		b.plain = slices.Grow(b.plain[:0], len(plain))
+		if plain, err = cfb8.Open(b.plain[:len(plain)], plain, secret); err != nil {
 			return err
 		}
-		plain = &b.plain
 	}
-	sums := [2]string{} // what a run would have to remember
-	h1, h256 := sha1.Sum(plain.Bytes()), sha256.Sum256(plain.Bytes())
-	sums[0], sums[1] = hex.EncodeToString(h1[:]), hex.EncodeToString(h256[:])
-	if err := encodeAndProve(b, plain.Bytes()); err != nil {
-		return fmt.Errorf("%s: %w", key, err)
+	h1, h256 := sha1.Sum(plain), sha256.Sum256(plain) // what a run would have to remember
+	if b.out, err = f.to.Append(b.out[:0], plain, codec.EncodeOptions{Key: secret, Encryptor: &f.side}); err != nil {
+		return err
 	}
-	out := &b.frame
-	if f.what.encrypted {
-		var iv [cfb8.IVSize]byte
-		if _, err := rand.Read(iv[:]); err != nil {
-			return err
-		}
-		if err := readInto(&b.out, f.side.Reader(bytes.NewReader(b.frame.Bytes()), secret, iv)); err != nil {
-			return err
-		}
-		out = &b.out
+	if b.up, err = f.to.ProveSame(b.out, plain, b.up, secret); err != nil {
+		return err
 	}
-	if err := f.put(ctx, key+".zst", out.Bytes(), sums); err != nil {
+	if err := f.put(ctx, key+".zst", b.out, hex.EncodeToString(h1[:]), hex.EncodeToString(h256[:])); err != nil {
 		return err
 	}
 	return f.replaced(ctx, key)
-}
-
-// encodeAndProve compresses into b.frame and compares what that decodes to.
-func encodeAndProve(b *floorBuffers, plain []byte) error {
-	e, err := zstd.NewEncoder(bytes.NewReader(plain), floorLevel, int64(len(plain)))
-	if err != nil {
-		return err
-	}
-	if err := readInto(&b.frame, e); err != nil {
-		return err
-	}
-	r, err := zstd.NewReader(bytes.NewReader(b.frame.Bytes()), 0)
-	if err != nil {
-		return err
-	}
-	if err := errors.Join(readInto(&b.back, r), r.Close()); err != nil {
-		return err
-	}
-	if !bytes.Equal(b.back.Bytes(), plain) {
-		return errors.New("decodes to something else")
-	}
-	return nil
 }
 
 func readInto(b *bytes.Buffer, r io.Reader) error {
@@ -150,10 +123,10 @@ func readInto(b *bytes.Buffer, r io.Reader) error {
 }
 
 // put stores an object, which the store compares with its SHA-256.
-func (f *compressFloor) put(ctx context.Context, key string, body []byte, sums [2]string) error {
+func (f *compressFloor) put(ctx context.Context, key string, body []byte, ofSHA1, ofSHA256 string) error {
 	sum := sha256.Sum256(body)
 	res, err := f.client.send(ctx, http.MethodPut, "/"+key, "", body, hex.EncodeToString(sum[:]), []header{
-		{"content-type", "text/csv"}, {"x-amz-meta-sha1", sums[0]}, {"x-amz-meta-sha256", sums[1]},
+		{"content-type", "text/csv"}, {"x-amz-meta-sha1", ofSHA1}, {"x-amz-meta-sha256", ofSHA256},
 	})
 	if err != nil {
 		return err
