@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"unicode/utf8"
 )
 
@@ -112,8 +111,18 @@ func (x *xmlWriter) some(name, value string) {
 	}
 }
 
+// isPlain tells whether a text can stand in XML as it is.
+func isPlain(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c >= utf8.RuneSelf || c == '<' || c == '>' || c == '&' || c == '"' {
+			return false
+		}
+	}
+	return true
+}
+
 func (x *xmlWriter) text(s string) {
-	if !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == utf8.RuneError || strings.ContainsRune(`<>&"`, r) }) {
+	if isPlain(s) {
 		x.b = append(x.b, s...)
 		return
 	}

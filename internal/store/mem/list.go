@@ -4,8 +4,6 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
-	"slices"
-	"sort"
 	"strconv"
 	"strings"
 )
@@ -74,19 +72,19 @@ func (l *listing) common(key string) (string, bool) {
 // rows there is room for; row gives how many it took and whether these were all
 // the key has. A marker that is a common prefix stands for all keys under it;
 // resume says that the marker's own key was not done.
-func (l *listing) walk(keys []string, marker string, resume bool, visible func(key string) bool, row func(key string, room int) (int, bool)) (last string) {
-	from, exact := slices.BinarySearch(keys, max(marker, l.prefix))
+func (l *listing) walk(keys *keyList, marker string, resume bool, visible func(key string) bool, row func(key string, room int) (int, bool)) (last string) {
+	from := keys.seek(max(marker, l.prefix))
 	switch {
 	case resume:
 	case strings.HasPrefix(marker, l.prefix) && l.isCommon(marker):
-		from = after(keys, from, marker)
-	case exact && keys[from] == marker:
-		from++
+		from.pass(marker)
+	case from.more() && from.key() == marker:
+		from.next()
 	}
-	for from < len(keys) && strings.HasPrefix(keys[from], l.prefix) {
-		key := keys[from]
+	for from.more() && strings.HasPrefix(from.key(), l.prefix) {
+		key := from.key()
 		if !visible(key) {
-			from++
+			from.next()
 			continue
 		}
 		if l.rows >= l.limit {
@@ -96,7 +94,8 @@ func (l *listing) walk(keys []string, marker string, resume bool, visible func(k
 		if p, ok := l.common(key); ok {
 			l.prefixes = append(l.prefixes, p)
 			l.rows++
-			from, last = after(keys, from, p), p
+			last = p
+			from.pass(p)
 			continue
 		}
 		n, all := row(key, l.limit-l.rows)
@@ -108,7 +107,7 @@ func (l *listing) walk(keys []string, marker string, resume bool, visible func(k
 			l.truncated = true
 			return last
 		}
-		from++
+		from.next()
 	}
 	return last
 }
@@ -117,11 +116,6 @@ func (l *listing) walk(keys []string, marker string, resume bool, visible func(k
 func (l *listing) isCommon(marker string) bool {
 	p, ok := l.common(marker)
 	return ok && p == marker
-}
-
-// after gives the position of the first key from there on without the prefix.
-func after(keys []string, from int, prefix string) int {
-	return from + sort.Search(len(keys)-from, func(i int) bool { return !strings.HasPrefix(keys[from+i], prefix) })
 }
 
 // head writes what listings of versions and objects begin with.
@@ -160,7 +154,7 @@ func (s *Server) listObjectVersions(c *call) error {
 	}
 	rows := &xmlWriter{}
 	lastID := ""
-	last := l.walk(b.keys(), marker, id != "", func(string) bool { return true }, func(key string, room int) (int, bool) {
+	last := l.walk(&b.keys, marker, id != "", func(string) bool { return true }, func(key string, room int) (int, bool) {
 		vs := b.entries[key]
 		n := len(vs)
 		if key == marker { // what was not on the page before; nothing if its last version is gone
@@ -240,7 +234,7 @@ func (s *Server) listObjects(c *call) error {
 	}
 	rows := &xmlWriter{}
 	visible := func(key string) bool { return !b.get(key, "").marker }
-	last := l.walk(b.keys(), marker, false, visible, func(key string, _ int) (int, bool) {
+	last := l.walk(&b.keys, marker, false, visible, func(key string, _ int) (int, bool) {
 		v := b.get(key, "")
 		rows.open("Contents")
 		rows.element("Key", c.encode(key))

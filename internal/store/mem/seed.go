@@ -233,7 +233,7 @@ func (s *Server) Versions(bucket string) []cooper.Version {
 	defer s.mu.RUnlock()
 	b := s.mustBucket(bucket)
 	var all []cooper.Version
-	for _, key := range b.keys() {
+	for key := range b.keys.all {
 		vs := b.entries[key]
 		for i, v := range slices.Backward(vs) {
 			all = append(all, v.describe(key, i == len(vs)-1))

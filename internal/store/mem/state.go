@@ -7,15 +7,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"cooper"
 	"cooper/internal/store"
 )
 
-// bucket is one bucket. The server's mutex guards it; index guards what a
-// listing, which only reads, brings up to date.
+// bucket is one bucket. The server's mutex guards it.
 type bucket struct {
 	versioning string
 	region     string
@@ -25,12 +23,8 @@ type bucket struct {
 	lock       bool                  // object lock is enabled
 	encryption store.Encryption      // the default
 	entries    map[string][]*version // the latest version is the last; never empty
+	keys       keyList               // those of entries
 	uploads    map[string]*upload
-
-	index  sync.Mutex
-	sorted []string // the keys at the last listing
-	fresh  []string // keys that appeared since
-	gone   bool     // whether keys disappeared since
 }
 
 func newBucket(versioning string, now time.Time) *bucket {
@@ -56,35 +50,6 @@ type version struct {
 	restore *restore
 }
 
-// keys gives the keys in order. It must not be changed.
-func (b *bucket) keys() []string {
-	b.index.Lock()
-	defer b.index.Unlock()
-	if len(b.fresh) == 0 && !b.gone {
-		return b.sorted
-	}
-	slices.Sort(b.fresh)
-	merged := make([]string, 0, len(b.sorted)+len(b.fresh))
-	old, fresh := b.sorted, b.fresh
-	for len(old) > 0 || len(fresh) > 0 {
-		from := &old
-		if len(old) == 0 || len(fresh) > 0 && fresh[0] < old[0] {
-			from = &fresh
-		}
-		key := (*from)[0]
-		*from = (*from)[1:]
-		// A key that came back is in both lists.
-		if n := len(merged); n > 0 && merged[n-1] == key {
-			continue
-		}
-		if _, ok := b.entries[key]; ok {
-			merged = append(merged, key)
-		}
-	}
-	b.sorted, b.fresh, b.gone = merged, nil, false
-	return merged
-}
-
 // get finds a version; the empty id is the latest. nil if there is none.
 func (b *bucket) get(key, id string) *version {
 	vs := b.entries[key]
@@ -107,7 +72,7 @@ func find(vs []*version, id string) int {
 func (b *bucket) add(key string, v *version) string {
 	vs, known := b.entries[key]
 	if !known {
-		b.fresh = append(b.fresh, key)
+		b.keys.add(key)
 	}
 	if v.id == cooper.NullVersion {
 		vs = slices.DeleteFunc(vs, func(w *version) bool { return w.id == cooper.NullVersion })
@@ -128,7 +93,7 @@ func (b *bucket) drop(key, id string) *version {
 		b.entries[key] = vs
 	} else {
 		delete(b.entries, key)
-		b.gone = true
+		b.keys.remove(key)
 	}
 	return v
 }

@@ -31,7 +31,7 @@ func (s *Server) listMultipartUploads(c *call) error {
 	}
 	rows := &xmlWriter{}
 	lastID := ""
-	last := l.walk(slices.Sorted(maps.Keys(ids)), marker, id != "", func(string) bool { return true }, func(key string, room int) (int, bool) {
+	last := l.walk(listOf(slices.Sorted(maps.Keys(ids))), marker, id != "", func(string) bool { return true }, func(key string, room int) (int, bool) {
 		all := ids[key]
 		slices.Sort(all)
 		if key == marker {
