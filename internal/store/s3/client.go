@@ -34,7 +34,8 @@ type upload struct {
 	part     int32
 }
 
-// sums are what the store is to compare the bytes with.
+// sums are what the store is to compare the bytes with; md5 is nil where the
+// SHA-256 will do.
 type sums struct{ md5, sha256 []byte }
 
 func (s sums) hexSHA256() string { return hex.EncodeToString(s.sha256) }

@@ -127,7 +127,9 @@ func rangeHeader(r store.Range) string {
 
 func (c *lean) put(ctx context.Context, u upload) (store.Object, error) {
 	h := make(http.Header, 8+len(u.header))
-	h["Content-Md5"] = []string{base64.StdEncoding.EncodeToString(u.sums.md5)}
+	if u.sums.md5 != nil {
+		h["Content-Md5"] = []string{base64.StdEncoding.EncodeToString(u.sums.md5)}
+	}
 	var q params
 	if u.uploadID != "" {
 		q = params{{"partNumber", strconv.Itoa(int(u.part))}, {"uploadId", u.uploadID}}

@@ -62,7 +62,7 @@ func (m *multipart) create(ctx context.Context) error {
 func (m *multipart) part(ctx context.Context, i int, src *source, off, size int64) error {
 	u := upload{key: m.p.Key, size: size, uploadID: m.id, part: int32(i + 1)}
 	var err error
-	if u.sums, err = src.sums(off, size, m.where); err != nil {
+	if u.sums, err = src.sums(off, size, true, m.where); err != nil {
 		return err
 	}
 	m.md5s[i] = u.sums.md5

@@ -13,8 +13,9 @@ import (
 	"cooper/internal/store/retry"
 )
 
-// Put stores an object; from 64 MiB on in parts. The store is told the MD5 and
-// SHA-256 of what it gets and refuses anything else.
+// Put stores an object; from 64 MiB on in parts. The store is told the SHA-256 of
+// what it gets, and the MD5 until it has shown that it minds the other; it
+// refuses anything else.
 func (b *Bucket) Put(ctx context.Context, p store.Put) (store.Object, error) {
 	where := b.where(p.Key, "")
 	if err := checkPut(p, where); err != nil {
@@ -91,17 +92,32 @@ func token(s string) bool {
 func (b *Bucket) putWhole(ctx context.Context, p store.Put, src *source, where string) (o store.Object, err error) {
 	u := upload{key: p.Key, size: p.Size, header: description(&p, b.now())}
 	condition(u.header, &p)
-	if u.sums, err = src.sums(0, p.Size, where); err != nil {
-		return o, err
+	// MD5 takes longer than all the rest of a small PUT, and says nothing that a SHA-256 does not which the
+	// store compares.
+	sum := func(withMD5 bool) (err error) {
+		if u.sums.sha256 == nil || withMD5 && u.sums.md5 == nil {
+			u.sums, err = src.sums(0, p.Size, withMD5, where)
+		}
+		return err
 	}
 	uncertain := false
 	err = b.do(ctx, where, func(ctx context.Context) (err error) {
+		if err := sum(!b.vouches.Load()); err != nil {
+			return err
+		}
 		s := src.section(0, p.Size)
 		defer s.end()
 		u.body = s
-		o, err = b.client.put(ctx, u)
+		if o, err = b.client.put(ctx, u); err == nil {
+			err = b.minds(o, u.sums)
+		}
 		if uncertain && statusOf(err) == http.StatusPreconditionFailed {
 			there, herr := b.client.head(ctx, store.Ref{Key: p.Key}, 0)
+			if herr == nil && there.Checksums["SHA256"] == "" {
+				if err := sum(true); err != nil {
+					return err
+				}
+			}
 			switch {
 			case herr == nil && ours(there, u) && sameMetadata(there, &p):
 				o, err = there, nil
@@ -113,6 +129,20 @@ func (b *Bucket) putWhole(ctx context.Context, p store.Put, src *source, where s
 		return err
 	})
 	return o, err
+}
+
+// minds learns from an answer whether the store compares with SHA-256. One that
+// did and does not any more has not compared what was sent with anything: it is
+// asked again, with an MD5.
+func (b *Bucket) minds(o store.Object, sent sums) error {
+	named := o.Checksums["SHA256"] != ""
+	if b.vouches.Load() != named {
+		b.vouches.Store(named)
+	}
+	if !named && sent.md5 == nil {
+		return malformed("an answer without the SHA-256 that earlier ones had")
+	}
+	return nil
 }
 
 // ours tells whether an object is what u sent.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -227,5 +228,45 @@ func TestPutIsVouchedFor(t *testing.T) {
 	b.policy.Attempts = 2
 	if _, err := b.Put(t.Context(), store.Put{Key: "k", Body: strings.NewReader("")}); cooper.KindOf(err) != cooper.KindCorrupt {
 		t.Fatal(err)
+	}
+}
+
+// MD5 goes along until the store has shown that it compares with SHA-256, and
+// again once it does not any more.
+func TestPutSendsMD5WhereItIsNeeded(t *testing.T) {
+	for name, client := range clients {
+		t.Run(name, func(t *testing.T) {
+			var names atomic.Bool
+			requests := make(chan string, 10)
+			b := openTest(t, serve(t, stub(func(w http.ResponseWriter, r *http.Request) {
+				note := "SHA-256"
+				if r.Header.Get("X-Amz-Checksum-Sha256") == "" {
+					note = "nothing"
+				}
+				if r.Header.Get("Content-Md5") != "" {
+					note += " and MD5"
+				}
+				requests <- note
+				if names.Load() {
+					w.Header().Set("X-Amz-Checksum-Sha256", r.Header.Get("X-Amz-Checksum-Sha256"))
+				}
+			})), client...)
+			b.policy.Attempts = 2
+			want := []string{"SHA-256 and MD5", "SHA-256 and MD5", "SHA-256", "SHA-256 and MD5", "SHA-256 and MD5"}
+			for i, now := range []bool{false, true, false, false} {
+				names.Store(now) // the third is sent again
+				if _, err := b.Put(t.Context(), store.Put{Key: "k", Body: strings.NewReader("abc"), Size: 3}); err != nil {
+					t.Fatal(i, err)
+				}
+			}
+			close(requests)
+			var sent []string
+			for r := range requests {
+				sent = append(sent, r)
+			}
+			if !slices.Equal(sent, want) {
+				t.Errorf("sent %q, not %q", sent, want)
+			}
+		})
 	}
 }

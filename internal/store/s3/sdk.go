@@ -76,7 +76,10 @@ func describeSDK(m smithymiddleware.Metadata, length *int64, ref store.Ref, r st
 }
 
 func (c *whole) put(ctx context.Context, u upload) (store.Object, error) {
-	md5 := base64.StdEncoding.EncodeToString(u.sums.md5)
+	var md5 *string
+	if u.sums.md5 != nil {
+		md5 = aws.String(base64.StdEncoding.EncodeToString(u.sums.md5))
+	}
 	var (
 		m   smithymiddleware.Metadata
 		err error
@@ -85,14 +88,14 @@ func (c *whole) put(ctx context.Context, u upload) (store.Object, error) {
 		var out *sdk.UploadPartOutput
 		out, err = c.sdk.UploadPart(ctx, &sdk.UploadPartInput{
 			Bucket: &c.bucket, Key: &u.key, UploadId: &u.uploadID, PartNumber: &u.part,
-			Body: u.body, ContentLength: &u.size, ContentMD5: &md5,
+			Body: u.body, ContentLength: &u.size, ContentMD5: md5,
 		})
 		if err == nil {
 			m = out.ResultMetadata
 		}
 	} else {
 		in := &sdk.PutObjectInput{
-			Bucket: &c.bucket, Key: &u.key, Body: u.body, ContentLength: &u.size, ContentMD5: &md5,
+			Bucket: &c.bucket, Key: &u.key, Body: u.body, ContentLength: &u.size, ContentMD5: md5,
 			ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(u.sums.sha256)),
 		}
 		var out *sdk.PutObjectOutput

@@ -107,13 +107,20 @@ func (s *source) check(size int64, where string) error {
 // buffers are what sums reads into.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
 
-// sums hashes a section; errors are the body's own.
-func (s *source) sums(off, size int64, where string) (sums, error) {
+// sums hashes a section, with or without MD5; errors are the body's own.
+func (s *source) sums(off, size int64, withMD5 bool, where string) (sums, error) {
 	m, h := md5.New(), sha256.New()
+	var to io.Writer = h
+	if withMD5 {
+		to = io.MultiWriter(m, h)
+	}
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	if _, err := io.CopyBuffer(io.MultiWriter(m, h), s.section(off, size), *buf); err != nil {
+	if _, err := io.CopyBuffer(to, s.section(off, size), *buf); err != nil {
 		return sums{}, &cooper.Error{Kind: cooper.KindInternal, Where: where, Message: "cannot read what is to be sent", Err: err}
+	}
+	if !withMD5 {
+		return sums{sha256: h.Sum(nil)}, nil
 	}
 	return sums{md5: m.Sum(nil), sha256: h.Sum(nil)}, nil
 }
