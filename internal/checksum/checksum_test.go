@@ -14,6 +14,7 @@ import (
 	"hash/crc64"
 	"io"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -88,6 +89,11 @@ func check(t *testing.T, c Claim, data []byte, a *asked) Result {
 	r, err := h.Result(t.Context(), Evidence{Bytes: bytes.NewReader(data), PartSize: a.size})
 	if err != nil {
 		t.Fatal(err)
+	}
+	// What is in memory is judged the same, though by another way.
+	whole, err := Whole(t.Context(), c, data, (&asked{sizes: a.sizes}).size)
+	if err != nil || !reflect.DeepEqual(whole, r) {
+		t.Errorf("Whole says %+v, %v; the Hasher %+v", whole, err, r)
 	}
 	return r
 }

@@ -13,22 +13,24 @@ import (
 )
 
 // Check compares the bytes, all of which have been read, with what the store
-// vouches for. held are the bytes; nil if they are not kept, and are to be read
+// vouches for. held are the bytes; nil if they are Streamed: then they are read
 // again should that be necessary.
 //
 // Unverifiable bytes have come the same twice, unless reading is Secure. Bytes
 // that came otherwise the second time are Corrupt.
 func (b *Body) Check(ctx context.Context, held []byte) (checksum.Result, error) {
-	if b.hasher == nil || b.got != b.want {
+	if b.want != b.v.Size || b.got != b.want || !b.opt.Streamed && int64(len(held)) != b.want {
 		return checksum.Result{}, &cooper.Error{Kind: cooper.KindInternal, Where: cooper.Quote(b.v.Key), Message: "a check of bytes that were not read"}
 	}
 	again := &again{b: b, ctx: ctx}
 	defer again.close()
-	e := checksum.Evidence{Bytes: again, PartSize: b.partSize}
-	if held != nil || b.want == 0 {
-		e.Bytes = bytes.NewReader(held)
+	var res checksum.Result
+	var err error
+	if b.opt.Streamed {
+		res, err = b.hasher.Result(ctx, checksum.Evidence{Bytes: again, PartSize: b.partSize})
+	} else {
+		res, err = checksum.Whole(ctx, b.claim(), held, b.partSize)
 	}
-	res, err := b.hasher.Result(ctx, e)
 	if err != nil {
 		return res, err
 	}

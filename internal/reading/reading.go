@@ -33,8 +33,8 @@ type Options struct {
 	// Current: it is an error, too, if the version is not the current one when
 	// reading begins: KindMissing or KindChanged.
 	Current bool
-	// Streamed: the reader does not keep the bytes, so that Check may have to
-	// read them again.
+	// Streamed: the reader does not keep the bytes, so that they are hashed as
+	// they arrive, and Check may have to read them again.
 	Streamed bool
 	// Secure: what arrives cannot have been changed on the way. Otherwise Check
 	// reads twice what nothing vouches for.
@@ -66,9 +66,9 @@ type Body struct {
 	got    int64
 	left   int // resumes
 	inRow  int
-	err    error // why it has to be taken up again
-	hasher *checksum.Hasher
-	sha    hash.Hash // if streamed
+	err    error            // why it has to be taken up again
+	hasher *checksum.Hasher // if streamed, and all is wanted
+	sha    hash.Hash        // if streamed
 }
 
 // Open begins to read v. Errors have the kind of the store's; KindChanged: the
@@ -90,11 +90,11 @@ func Open(ctx context.Context, from store.Reader, v *cooper.Version, opt Options
 	if err := b.first(); err != nil {
 		return nil, err
 	}
-	if b.want == v.Size {
-		b.hasher = checksum.New(b.claim())
-	}
 	if opt.Streamed {
 		b.sha = sha256.New()
+		if b.want == v.Size {
+			b.hasher = checksum.New(b.claim())
+		}
 	}
 	return b, nil
 }
