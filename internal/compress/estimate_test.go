@@ -165,3 +165,17 @@ func TestSamplesKnowTheirStrata(t *testing.T) {
 		t.Errorf("%+v", groups)
 	}
 }
+
+func TestVariance(t *testing.T) {
+	g := &gathered{Stratum: Stratum{Tally: plan.Tally{Count: 100, Bytes: 100_000}}}
+	for _, c := range []struct{ n, squares, spread, want float64 }{
+		{4, 30, 9, 100 * 96 / 4. * 30 / 3},
+		{100, 30, 9, 0},                      // all of them
+		{1, 0, 0.01, 100 * 99 * 0.01 * 1e6},  // by what all differ by
+		{0, 0, 0.01, 100 * 100 * 0.01 * 1e6}, // and likewise
+	} {
+		if got := varianceOf(g, c.n, c.squares, c.spread); !near(got, c.want) {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}

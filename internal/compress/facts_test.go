@@ -65,6 +65,7 @@ func TestWhatTheLedgerKnows(t *testing.T) {
 		outcome(a, bucketop.Rewrite, &cooper.Content{State: cooper.Left, Reason: bucketop.ReasonSaving, PlainSize: -1, StoredSize: 1000, Stored: a.Identity}),
 		outcome(b, bucketop.Rewrite, nil),
 		outcome(c, bucketop.Measure, &cooper.Content{State: cooper.Found, PlainSize: 5000, StoredSize: 1000, Stored: c.Identity}),
+		outcome(current("p/f", "1"), bucketop.Rewrite, &cooper.Content{State: cooper.Left, Reason: bucketop.ReasonNoRoom, PlainSize: -1, StoredSize: 1000}),
 		outcome(locked, bucketop.Rewrite, &cooper.Content{State: cooper.Left, Reason: bucketop.ReasonLocked, PlainSize: -1, StoredSize: 1000, Stored: locked.Identity}),
 	)
 	k, err := FromLedger(context.Background(), e, "lab", "p/")

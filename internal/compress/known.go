@@ -36,11 +36,11 @@ type Known interface {
 }
 
 // knownSQL has a row for each version that something is known of. What was left
-// for a reason that passes is not among them.
+// for a reason that passes, or that depends on the mode, is not among them.
 const knownSQL = `
 SELECT key, version_id, etag, size, told FROM (
   SELECT key, version_id, etag, size, CASE state WHEN 'left' THEN 'left' ELSE 'replaced' END AS told, target
-  FROM content WHERE status = 'done' AND (state = 'left' AND coalesce(reason, '') <> $3 OR state = 'rewritten' AND stored_key <> key)
+  FROM content WHERE status = 'done' AND (state = 'left' AND coalesce(reason, '') NOT IN ($3, $4, $5) OR state = 'rewritten' AND stored_key <> key)
   UNION ALL
   SELECT stored_key, stored_version_id, stored_etag, stored_size, 'held', target
   FROM content WHERE status = 'done' AND state IN ('rewritten', 'found'))
@@ -50,7 +50,7 @@ ORDER BY key, told`
 // FromLedger asks the ledger what is known of the contents of a bucket below a
 // prefix. Close it when done.
 func FromLedger(ctx context.Context, e query.Engine, bucket, prefix string) (Known, error) {
-	rows, err := e.Query(ctx, knownSQL, "s3://"+bucket+"/", prefix, bucketop.ReasonLocked)
+	rows, err := e.Query(ctx, knownSQL, "s3://"+bucket+"/", prefix, bucketop.ReasonLocked, bucketop.ReasonNoRoom, bucketop.ReasonLongKey)
 	if err != nil {
 		return nil, err
 	}

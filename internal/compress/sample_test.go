@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"testing"
 
 	"cooper"
@@ -159,6 +160,39 @@ func TestNamesOfKinds(t *testing.T) {
 	for n, want := range map[int64]int{0: 0, 1: 0, 3: 0, 4: 1, 1024: 5, 4095: 5, 4096: 6, 5 << 40: 21} {
 		if got := sizeClass(n); got != want {
 			t.Errorf("%d: %d", n, got)
+		}
+	}
+}
+
+// TestSamplesAreFair: of each stratum those are kept that were drawn lowest of
+// all there were, also where room for it was made and taken away meanwhile.
+func TestSamplesAreFair(t *testing.T) {
+	p := usual(func(p *Policy) { p.Sampling = &Sampling{Objects: 50, Bytes: 1 << 30, Try: []string{"zstd:3"}} })
+	in := Inputs{Policy: p, Prices: prices(t), ID: "p-1", Now: now}
+	s := newSampler(&in)
+	drawn := map[kind][]uint64{}
+	for i := range 60_000 {
+		ext, size := "few", int64(50_000) // at first; then most; and there is more again
+		if i%500 != 0 && i/10_000%2 == 0 {
+			ext, size = string(rune('a'+i%4+i/10_000*2)), 1<<(8+i/8%8)
+		}
+		v := current(fmt.Sprintf("%d.%s", i, ext), "1", sized(size))
+		if err := s.add(cooper.Action{Version: v}); err != nil {
+			t.Fatal(err)
+		}
+		k := kind{Extension: ext, Class: "STANDARD", Size: sizeClass(size)}
+		drawn[k] = append(drawn[k], mix(hash(v.Key, v.VersionID)^s.seed))
+	}
+	for k, all := range drawn {
+		slices.Sort(all)
+		st := s.strata[k]
+		if len(st.sample) == 0 || st.Count != int64(len(all)) {
+			t.Fatalf("%v: %d of %d are held", k, len(st.sample), len(all))
+		}
+		for i, x := range st.sample {
+			if x.draw != all[i] {
+				t.Fatalf("%v: number %d of the sample was not drawn as the %d lowest before it", k, i, i)
+			}
 		}
 	}
 }
