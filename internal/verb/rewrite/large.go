@@ -38,20 +38,19 @@ func (j *job) large(ctx context.Context) (*cooper.Content, checksum.Result, erro
 	if err != nil || reason != "" {
 		return j.leftOr(reason, err), none, err
 	}
+	p, reason, err := j.prepare(ctx, o, j.origin(&codec.Sums{PlainSize: j.plainSize()}, false))
+	if err != nil || reason != "" {
+		return j.leftOr(reason, err), none, err
+	}
 	if !j.inPlace() {
 		// What is there already is found out before anything is sent.
 		switch _, err := j.look(ctx); cooper.KindOf(err) {
 		case cooper.KindMissing:
 		case "":
-			return j.compare(ctx)
+			return j.compare(ctx, &p)
 		default:
 			return nil, none, err
 		}
-	}
-	plain := j.plainSize()
-	p, reason, err := j.prepare(ctx, o, j.origin(&codec.Sums{PlainSize: plain}, false))
-	if err != nil || reason != "" {
-		return j.leftOr(reason, err), none, err
 	}
 	return j.stream(ctx, o, p)
 }
@@ -104,7 +103,7 @@ func (j *job) sample(ctx context.Context) (*store.Object, string, error) {
 
 // compare reads the original for its hash, where something stands in the place
 // of the replacement.
-func (j *job) compare(ctx context.Context) (*cooper.Content, checksum.Result, error) {
+func (j *job) compare(ctx context.Context, p *store.Put) (*cooper.Content, checksum.Result, error) {
 	var none checksum.Result
 	body, plain, err := j.openStream(ctx)
 	if err != nil {
@@ -128,7 +127,7 @@ func (j *job) compare(ctx context.Context) (*cooper.Content, checksum.Result, er
 	if err != nil || res.Check == cooper.Corrupt {
 		return nil, res, err
 	}
-	content, err := j.occupied(ctx, &sums, func() []byte { return nil })
+	content, err := j.occupied(ctx, p, &sums, func() []byte { return nil })
 	return content, res, err
 }
 

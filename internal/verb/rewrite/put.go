@@ -31,16 +31,16 @@ func (j *job) whole(ctx context.Context, p store.Put, stored []byte, sums *codec
 	if err == nil {
 		j.sent += p.Size
 	}
-	return j.written(ctx, made, sums, sent, err)
+	return j.written(ctx, &p, made, sums, sent, err)
 }
 
 // written tells what came of the write of a replacement. What stood in the way
 // may be the replacement already.
-func (j *job) written(ctx context.Context, made store.Object, sums *codec.Sums, sent func() []byte, err error) (*cooper.Content, error) {
+func (j *job) written(ctx context.Context, p *store.Put, made store.Object, sums *codec.Sums, sent func() []byte, err error) (*cooper.Content, error) {
 	switch cooper.KindOf(err) {
 	case "":
 	case cooper.KindConflict, cooper.KindChanged:
-		return j.occupied(ctx, sums, sent)
+		return j.occupied(ctx, p, sums, sent)
 	default:
 		return nil, err
 	}

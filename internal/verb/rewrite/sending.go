@@ -135,7 +135,7 @@ func (s *sending) complete(ctx context.Context, last []byte, sums *codec.Sums) (
 	s.tally.Requests++
 	made, err := s.parts.Complete(ctx)
 	s.parts = nil // also if it failed: then it was aborted
-	return s.written(ctx, made, sums, s.sha, err)
+	return s.written(ctx, &s.put, made, sums, s.sha, err)
 }
 
 // end gives up what is not complete. err is why, if anything failed; if nothing

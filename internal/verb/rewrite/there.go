@@ -64,8 +64,9 @@ func (t *there) encoded(j *job) bool {
 // decodes to the content that sums describe: written by an earlier run, by an
 // attempt whose answer was lost, or, beside the original, by whatever other
 // program. In-place it must be known to come from this version, or be the very
-// bytes that were sent: an upload of the same content is still an upload.
-func (j *job) occupied(ctx context.Context, sums *codec.Sums, sent func() []byte) (*cooper.Content, error) {
+// bytes that were sent: an upload of the same content is still an upload. Where
+// the original is to go, it must have what p has beside the content, too.
+func (j *job) occupied(ctx context.Context, p *store.Put, sums *codec.Sums, sent func() []byte) (*cooper.Content, error) {
 	t, err := j.look(ctx)
 	if cooper.KindOf(err) == cooper.KindMissing {
 		return nil, j.inTheWay("was there, and is gone", err)
@@ -91,6 +92,15 @@ func (j *job) occupied(ctx context.Context, sums *codec.Sums, sent func() []byte
 	}
 	if j.inPlace() && t.origin == nil && !bytes.Equal(sha, sent()) {
 		return nil, j.inTheWay("a newer upload of the same content came first", nil)
+	}
+	what, err := j.lacks(ctx, t, p)
+	if err != nil {
+		return nil, err
+	}
+	if what != "" {
+		return nil, &cooper.Error{Kind: cooper.KindConflict, Where: cooper.Quote(j.target()),
+			Message: "holds the same content, but without what the original has beside it: " + what,
+			Remedy:  "Add it there, or remove that object so that it is made anew; or use --originals keep."}
 	}
 	found.Looks = sums.Looks
 	return t.content(j, &found), nil

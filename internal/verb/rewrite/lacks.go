@@ -1,0 +1,71 @@
+package rewrite
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"cooper/internal/bucketop"
+	"cooper/internal/store"
+)
+
+// lacks names what would be lost with the original, as what is there does not
+// have it: p is how the replacement would have been written. Empty says that it
+// has everything: what we wrote for this version does. Content type and storage
+// class are passed over, since programs guess and default them.
+func (j *job) lacks(ctx context.Context, t *there, p *store.Put) (string, error) {
+	if j.inPlace() || j.opt.Rewriting.Originals != bucketop.RemoveOriginals || t.origin != nil {
+		return "", nil
+	}
+	if what := lacksHeaders(&t.object, p); what != "" {
+		return what, nil
+	}
+	ref := store.Ref{Key: j.target(), VersionID: t.object.VersionID}
+	if len(p.Tags) > 0 {
+		j.tally.Requests++
+		tags, err := j.bucket.Tags(ctx, ref)
+		if err != nil {
+			return "", err
+		}
+		for name, value := range p.Tags {
+			if is, ok := tags[name]; !ok || is != value {
+				return "tags", nil
+			}
+		}
+	}
+	if len(p.Grants) > 0 {
+		j.tally.Requests++
+		grants, err := j.bucket.Grants(ctx, ref)
+		if err != nil {
+			return "", err
+		}
+		for _, g := range p.Grants {
+			if !slices.Contains(grants, g) {
+				return "ACL", nil
+			}
+		}
+	}
+	return "", nil
+}
+
+// lacksHeaders looks at what a HEAD tells.
+func lacksHeaders(is *store.Object, p *store.Put) string {
+	for name, value := range p.Metadata {
+		there, ok := is.Metadata[name]
+		if name != OriginName && (!ok || strings.TrimSpace(there) != strings.TrimSpace(value)) {
+			return "metadata"
+		}
+	}
+	for _, h := range []struct{ name, was, is string }{
+		{"Cache-Control", p.Headers.CacheControl, is.Headers.CacheControl},
+		{"Content-Disposition", p.Headers.ContentDisposition, is.Headers.ContentDisposition},
+		{"Content-Language", p.Headers.ContentLanguage, is.Headers.ContentLanguage},
+		{"Expires", p.Headers.Expires, is.Headers.Expires},
+		{"website redirect", p.Headers.Redirect, is.Headers.Redirect},
+	} {
+		if h.was != "" && h.was != h.is {
+			return h.name
+		}
+	}
+	return ""
+}
