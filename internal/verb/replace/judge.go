@@ -82,7 +82,7 @@ func (t *Target) mayGo(it *item, inPlace, again bool) bool {
 	case it.doubt != nil && cooper.KindOf(it.doubt) == cooper.KindMissing:
 		it.fail(cooper.KindChanged, "is not the current version any more: it stays")
 	case it.doubt != nil && (!again || cooper.KindOf(it.doubt) == cooper.KindInvalid):
-		it.fail(cooper.KindOf(it.doubt), it.doubt.Error())
+		it.fail(cooper.KindOf(it.doubt), "cannot be removed: "+it.doubt.Error())
 	default:
 		return true
 	}

@@ -197,8 +197,10 @@ func (p *part) remove(ctx context.Context, pm permit.Permit, items []*item) (aga
 			rs[i].Once && (kind == cooper.KindStore || kind == cooper.KindTimeout || kind == cooper.KindInvalid):
 			it.doubt = errs[i]
 			again = append(again, it)
+		case rs[i].IfMatch != "" && kind == cooper.KindChanged:
+			it.fail(kind, "was overwritten in the instant of its removal: what is there stays; "+cooper.Quote(it.stored.Key)+" holds what it was")
 		default:
-			it.fail(kind, errs[i].Error())
+			it.fail(kind, "cannot be removed: "+errs[i].Error()+"; it stays, beside "+cooper.Quote(it.stored.Key))
 		}
 	}
 	return again, nil

@@ -32,7 +32,11 @@ func (w *world) versions() string {
 	var all []string
 	for _, v := range w.srv.Versions("lab") {
 		body, _ := w.srv.Body("lab", v.Key, v.VersionID)
-		s := strings.TrimPrefix(v.Key, "p/") + "=" + string(body)
+		s := strings.TrimPrefix(v.Key, "p/") + "="
+		if isCompressed(body) {
+			s += "Z:"
+		}
+		s += plainOf(body)
 		if v.DeleteMarker {
 			s = strings.TrimPrefix(v.Key, "p/") + "=gone"
 		}
@@ -42,6 +46,12 @@ func (w *world) versions() string {
 		all = append(all, s)
 	}
 	return strings.Join(all, " ")
+}
+
+// body is what is stored under a key.
+func (w *world) body(key string) []byte {
+	b, _ := w.srv.Body("lab", key, "")
+	return b
 }
 
 func TestWhatHappensBetweenProofAndRemoval(t *testing.T) {
@@ -71,7 +81,7 @@ func TestWhatHappensBetweenProofAndRemoval(t *testing.T) {
 		"deleted, never versioned":             {"", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k") }, "done", "k.zst=Z:1!"},
 		"deleted, in place":                    {"Enabled", inPlace, look, func(w *world) { w.srv.Delete("lab", "p/k") }, "changed", "k=gone! k=Z:1 k=1"},
 		"replacement overwritten":              {"Enabled", suffixed, look, func(w *world) { w.put("p/k.zst", "other") }, "changed", "k=1! k.zst=other! k.zst=Z:1"},
-		"replacement overwritten by the same":  {"", suffixed, look, func(w *world) { w.put("p/k.zst", "Z:1") }, "done", "k.zst=Z:1!"},
+		"replacement overwritten by the same":  {"", suffixed, look, func(w *world) { w.srv.Put("lab", "p/k.zst", w.body("p/k.zst"), mem.PutOptions{}) }, "done", "k.zst=Z:1!"},
 		"replacement deleted":                  {"Enabled", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k.zst") }, "changed", "k=1! k.zst=gone! k.zst=Z:1"},
 		"replacement deleted, never versioned": {"", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k.zst") }, "changed", "k=1!"},
 		"both deleted, never versioned":        {"", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k.zst"); w.srv.Delete("lab", "p/k") }, "missing", ""},
@@ -158,8 +168,8 @@ func TestWhatIsWrittenWhileAskingAgain(t *testing.T) {
 							}
 						}
 						outs := w.must(w.fakePlan(w.plan()))
-						got, there := w.srv.Body("lab", key, "")
-						if there != (body != "") || string(got) != body {
+						got, there := w.current(key)
+						if there != (body != "") || got != body {
 							t.Errorf("%s shows %q, %v\n%s", key, got, there, strings.Join(w.trace, "\n"))
 						}
 						if outs[0].Status != cooper.Done && harm == "lost" {
@@ -233,50 +243,53 @@ func TestNothingProvenIsReadAgain(t *testing.T) {
 func TestUploadsThatWereLeft(t *testing.T) {
 	w := newWorld(t, "Enabled", suffixed, mem.Options{})
 	w.put("p/k", "1")
-	var discarded []string
-	refuse := error(nil)
-	w.swap = func(b Bucket) Bucket {
-		return discarding{b, func(key, id string) error {
-			discarded = append(discarded, key+" "+id)
-			return refuse
-		}}
-	}
 	b, done := w.open()
 	defer done()
-	left := w.target(b)
-	p := w.fakePlan(w.plan())
-	if err := left.Begin(context.Background(), permit.Issue("r-0"), p.header); err != nil {
+	killed := w.target(b)
+	if err := killed.Begin(context.Background(), permit.Issue("r-0"), w.fakePlan(w.plan()).header); err != nil {
 		t.Fatal(err)
 	}
-	for _, id := range []string{"1", "2", "3"} {
-		if err := left.NoteUpload("p/other"+id+suffix, id); err != nil {
+	for i := range 3 {
+		parts, err := b.Begin(context.Background(), store.Put{Key: fmt.Sprint("p/other", i, suffix), Size: 100 << 20})
+		if err == nil {
+			err = killed.NoteUpload(fmt.Sprint("p/other", i, suffix), parts.UploadID())
+		}
+		if err == nil {
+			err = parts.Part(context.Background(), make([]byte, parts.PartSize()))
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
+	left := func() (n int) {
+		if err := b.Uploads(context.Background(), "", func(us []store.Upload) error { n += len(us); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
 	w.restart()
-	refuse = &cooper.Error{Kind: cooper.KindDenied, Message: "no"}
-	if _, err := w.run(context.Background(), w.fakePlan(w.plan())); cooper.KindOf(err) != cooper.KindDenied || !strings.Contains(err.Error(), "cannot be discarded") {
-		t.Errorf("the right to discard is missing: %v", err)
+	w.swap = func(b realBucket) realBucket { return undiscarding{b} }
+	if _, err := w.run(context.Background(), w.fakePlan(w.plan())); cooper.KindOf(err) != cooper.KindDenied || !strings.Contains(err.Error(), "cannot be discarded") || left() != 3 {
+		t.Errorf("the right to discard is missing: %v, %d uploads", err, left())
 	}
-	refuse, discarded = nil, nil
+	w.swap = nil
 	w.must(w.fakePlan(w.plan()))
-	if got := strings.Join(discarded, ", "); got != "p/other1.zst 1, p/other2.zst 2, p/other3.zst 3" {
-		t.Errorf("discarded: %s", got)
+	if n := left(); n > 0 {
+		t.Errorf("%d uploads are left", n)
 	}
-	discarded = nil
+	w.srv.ResetCounts()
 	w.put("p/l", "1")
 	w.must(w.fakePlan(w.plan()))
-	if len(discarded) > 0 {
-		t.Errorf("discarded again: %s", discarded)
+	if n := w.srv.Counts()["AbortMultipartUpload"]; n > 0 {
+		t.Errorf("%d were discarded again", n)
 	}
 }
 
-type discarding struct {
-	Bucket
-	f func(key, id string) error
-}
+type undiscarding struct{ realBucket }
 
-func (d discarding) Discard(_ context.Context, key, id string) error { return d.f(key, id) }
+func (undiscarding) Discard(context.Context, string, string) error {
+	return &cooper.Error{Kind: cooper.KindDenied, Message: "no"}
+}
 
 // TestProbes: where a store does not keep a condition that the plan trusts in,
 // nothing is begun.
@@ -303,7 +316,7 @@ func TestProbes(t *testing.T) {
 	} {
 		w := newWorld(t, c.versioning, c.rw, mem.Options{})
 		w.put("p/k", "1")
-		w.swap = func(b Bucket) Bucket { return ignoring{b, c.ignores} }
+		w.swap = func(b realBucket) realBucket { return ignoring{b, c.ignores} }
 		_, err := w.run(context.Background(), w.fakePlan(w.plan()))
 		if c.want == "" && err != nil || c.want != "" && (cooper.KindOf(err) != cooper.KindRefused || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%+v: %v", c, err)
@@ -316,7 +329,7 @@ func TestProbes(t *testing.T) {
 
 // ignoring is a store that heeds no condition of a kind.
 type ignoring struct {
-	Bucket
+	realBucket
 	what string
 }
 
@@ -325,7 +338,7 @@ func (b ignoring) Put(ctx context.Context, p store.Put) (store.Object, error) {
 	if b.what == "if-match" {
 		p.IfMatch = ""
 	}
-	return b.Bucket.Put(ctx, p)
+	return b.realBucket.Put(ctx, p)
 }
 
 func (b ignoring) Remove(ctx context.Context, p permit.Permit, rs []store.Removal) []error {
@@ -335,7 +348,7 @@ func (b ignoring) Remove(ctx context.Context, p permit.Permit, rs []store.Remova
 			rs[i].IfMatch = ""
 		}
 	}
-	return b.Bucket.Remove(ctx, p, rs)
+	return b.realBucket.Remove(ctx, p, rs)
 }
 
 // TestProbeOfKeysThatGoAlone: that a store compares ETags in removals of many
@@ -343,7 +356,7 @@ func (b ignoring) Remove(ctx context.Context, p permit.Permit, rs []store.Remova
 func TestProbeOfKeysThatGoAlone(t *testing.T) {
 	w := newWorld(t, "", suffixed, mem.Options{})
 	w.put("p/k\x01", "1")
-	w.swap = func(b Bucket) Bucket { return ignoring{b, "single removals"} }
+	w.swap = func(b realBucket) realBucket { return ignoring{b, "single removals"} }
 	_, err := w.run(context.Background(), w.fakePlan(w.plan()))
 	if cooper.KindOf(err) != cooper.KindRefused || w.versions() != "k\x01=1! k\x01.zst=Z:1!" {
 		t.Errorf("%v, left: %s", err, w.versions())
@@ -419,7 +432,7 @@ func TestNoProofNoRemoval(t *testing.T) {
 			t.Fatal(err)
 		}
 		a := p.shards[0][0]
-		o := w.verb(b).Do(context.Background(), &a)
+		o := w.verb(b, tg).Do(context.Background(), &a)
 		change(&a, &o, &tg.opt.Rewriting)
 		_, err := tg.Commit(context.Background(), permit.Issue("r-1"), apply.Shard{Plan: p.header.ID}, []cooper.Action{a}, []cooper.Outcome{o})
 		if kind := cooper.KindOf(err); kind != cooper.KindInvalid && kind != cooper.KindInternal || w.versions() != "k=1! k.zst=Z:1!" {
@@ -439,7 +452,7 @@ func TestNoProofNoRemoval(t *testing.T) {
 // as they are.
 func TestWhatIsNotRewrittenPasses(t *testing.T) {
 	w := newWorld(t, "Enabled", suffixed, mem.Options{})
-	w.put("p/a", magic+"compressed already")
+	w.put("p/a", compressed("compressed already"))
 	w.put("p/b", "1")
 	w.put("p/b.zst", "other")
 	p := w.fakePlan(w.plan())
@@ -450,7 +463,7 @@ func TestWhatIsNotRewrittenPasses(t *testing.T) {
 	found := cooper.Outcome{Status: cooper.Done, Content: &cooper.Content{State: cooper.Found, Reason: "test"}}
 	_, err := apply.Run(context.Background(), apply.Job{
 		Run: "r-1", Plan: p, Facts: w, Target: tg, Clock: time.Now,
-		Verbs: map[string]apply.Verb{bucketop.Rewrite: tg.Resume(w.verb(b)), bucketop.Measure: tg.Resume(saying(found))},
+		Verbs: map[string]apply.Verb{bucketop.Rewrite: tg.Resume(w.verb(b, tg)), bucketop.Measure: tg.Resume(saying(found))},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -21,7 +22,6 @@ import (
 	"cooper"
 	"cooper/internal/apply"
 	"cooper/internal/bucketop"
-	"cooper/internal/codec"
 	"cooper/internal/journal"
 	"cooper/internal/ledger"
 	"cooper/internal/plan"
@@ -29,6 +29,7 @@ import (
 	"cooper/internal/store/mem"
 	"cooper/internal/store/s3"
 	"cooper/internal/tree/safefs/memfs"
+	"cooper/internal/verb/rewrite"
 )
 
 // The machine's own AWS configuration must not decide what tests see.
@@ -61,7 +62,9 @@ type world struct {
 	versioning string
 	facts      map[string][]cooper.Outcome // by run and shard
 	runs       int
-	swap       func(Bucket) Bucket // another store in its place; nil: none
+	size       int                         // of shards, in actions; 2 if 0
+	workers    int                         // and jobs; 1 if 0
+	swap       func(realBucket) realBucket // another store in its place; nil: none
 
 	mu      sync.Mutex
 	trace   []string
@@ -84,10 +87,6 @@ func newWorld(t testing.TB, versioning string, rw bucketop.Rewriting, o mem.Opti
 	w.srv.CreateBucket("lab", "")
 	if versioning != "" {
 		w.srv.SetVersioning("lab", versioning)
-	}
-	chain, err := codec.ParseChain("zstd:1")
-	if err != nil {
-		t.Fatal(err)
 	}
 	rw.Codec, rw.Versioning, rw.SSE, rw.Proof = chain, versioning, bucketop.SSEDefault, bucketop.AsSent
 	if rw.Originals == "" {
@@ -118,43 +117,54 @@ func (w *world) event(line string) (last bool, err error) {
 }
 
 func (w *world) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	op := mem.Operation(r)
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		panic(http.ErrAbortHandler)
 	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
+	answer := w.answer(r, body)
+	if answer == nil {
+		panic(http.ErrAbortHandler)
+	}
+	// Not under the lock: whoever reads it may take his time.
+	maps.Copy(rw.Header(), answer.Header())
+	rw.WriteHeader(answer.Code)
+	_, _ = rw.Write(answer.Body.Bytes()) // a client that has gone is nobody's error here
+}
+
+// answer is nil where there is none.
+func (w *world) answer(r *http.Request, body []byte) *httptest.ResponseRecorder {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	op, answer := mem.Operation(r), httptest.NewRecorder()
 	if w.opening {
-		w.srv.ServeHTTP(rw, r)
-		return
+		w.srv.ServeHTTP(answer, r)
+		return answer
 	}
 	if w.before != nil && !w.dead {
 		w.before(op)
 	}
 	line := describe(op, r, body)
 	last, err := w.event(line)
-	if last && err == nil {
-		w.srv.ServeHTTP(httptest.NewRecorder(), r)
-	}
-	if last || err != nil {
-		panic(http.ErrAbortHandler)
-	}
+	harm := ""
 	if w.harm != nil {
-		switch w.harm(line) {
-		case "lost":
-			w.srv.ServeHTTP(httptest.NewRecorder(), r)
-			panic(http.ErrAbortHandler)
-		case "busy":
-			rw.WriteHeader(http.StatusServiceUnavailable)
-			return
-		case "failing":
-			rw.WriteHeader(http.StatusInternalServerError)
-			return
-		}
+		harm = w.harm(line)
 	}
-	w.srv.ServeHTTP(rw, r)
+	switch {
+	case err != nil:
+		return nil
+	case harm == "busy":
+		answer.WriteHeader(http.StatusServiceUnavailable)
+		return answer
+	case harm == "failing":
+		answer.WriteHeader(http.StatusInternalServerError)
+		return answer
+	}
+	w.srv.ServeHTTP(answer, r)
+	if last || harm == "lost" {
+		return nil
+	}
+	return answer
 }
 
 // files counts file operations, and stops them once the process is dead.
@@ -212,9 +222,17 @@ func describe(op string, r *http.Request, body []byte) string {
 	return line
 }
 
-// put writes a version and gives its id.
+// filled is the content made of a word.
+func filled(word string) string {
+	if word == "" || isCompressed([]byte(word)) {
+		return word
+	}
+	return word + filling
+}
+
+// put writes a version with the content made of a word, and gives its id.
 func (w *world) put(key, content string) string {
-	return w.srv.Put("lab", key, []byte(content), mem.PutOptions{})
+	return w.srv.Put("lab", key, []byte(filled(content)), mem.PutOptions{})
 }
 
 // current gives the plain content that a reader gets of a key.
@@ -239,7 +257,7 @@ func (w *world) plan() []cooper.Action {
 		body, _ := w.srv.Body("lab", v.Key, v.VersionID)
 		switch {
 		case !strings.HasPrefix(v.Key, "p/"), !v.Latest, v.DeleteMarker, strings.HasSuffix(v.Key, suffix), strings.Contains(v.Key, ".cooper-probe"),
-			inPlace && bytes.HasPrefix(body, []byte(magic)), inPlace && nulls[v.Key] > 0,
+			inPlace && isCompressed(body), inPlace && nulls[v.Key] > 0,
 			!inPlace && w.rw.Originals == bucketop.RemoveOriginals && count[v.Key] > 1:
 			continue
 		}
@@ -255,7 +273,7 @@ func (w *world) plan() []cooper.Action {
 	return all
 }
 
-// fakePlan is a plan with shards of two actions.
+// fakePlan is a plan in memory.
 type fakePlan struct {
 	header plan.Header
 	shards [][]cooper.Action
@@ -263,7 +281,7 @@ type fakePlan struct {
 
 func (w *world) fakePlan(actions []cooper.Action) *fakePlan {
 	p := &fakePlan{}
-	for some := range slices.Chunk(actions, 2) {
+	for some := range slices.Chunk(actions, max(w.size, 2)) {
 		p.shards = append(p.shards, some)
 	}
 	w.runs++
@@ -316,9 +334,16 @@ func (w *world) outcomes(p *fakePlan) []cooper.Outcome {
 	return all
 }
 
+// realBucket is what both halves of compressing need.
+type realBucket interface {
+	Bucket
+	rewrite.Bucket
+	store.Uploads
+}
+
 // open opens the bucket as a process would, which ends with the returned
 // function.
-func (w *world) open() (Bucket, func()) {
+func (w *world) open() (realBucket, func()) {
 	w.setOpening(true)
 	defer w.setOpening(false)
 	b, err := s3.Open(context.Background(), "lab", s3.Config{Endpoint: w.url})
@@ -326,9 +351,9 @@ func (w *world) open() (Bucket, func()) {
 		w.t.Fatal(err)
 	}
 	if w.swap != nil {
-		return w.swap(bucket{b}), func() { b.Close() }
+		return w.swap(b), func() { b.Close() }
 	}
-	return bucket{b}, func() { b.Close() }
+	return b, func() { b.Close() }
 }
 
 func (w *world) setOpening(on bool) {
@@ -340,7 +365,7 @@ func (w *world) setOpening(on bool) {
 // target is a new process's.
 func (w *world) target(b Bucket) *Target {
 	return New(b, Options{
-		Journal: w.files(), Path: target, Prefix: "p/", Rewriting: w.rw, Versioning: w.versioning, Jobs: 1,
+		Journal: w.files(), Path: target, Prefix: "p/", Rewriting: w.rw, Versioning: w.versioning, Jobs: max(w.workers, 1),
 		Clock: func() time.Time { return time.Unix(1e9, 0) },
 	})
 }
@@ -352,8 +377,8 @@ func (w *world) run(ctx context.Context, p *fakePlan) (apply.Summary, error) {
 	w.runs++
 	tg := w.target(b)
 	return apply.Run(ctx, apply.Job{
-		Run: fmt.Sprint("r-", w.runs), Plan: p, Facts: w, Target: tg, Verbs: map[string]apply.Verb{bucketop.Rewrite: tg.Resume(w.verb(b))},
-		Workers: 1, ShardsInFlight: 1, Clock: func() time.Time { return time.Unix(1e9, 0) },
+		Run: fmt.Sprint("r-", w.runs), Plan: p, Facts: w, Target: tg, Verbs: map[string]apply.Verb{bucketop.Rewrite: tg.Resume(w.verb(b, tg))},
+		Workers: max(w.workers, 1), ShardsInFlight: max(w.workers/2, 1), Clock: func() time.Time { return time.Unix(1e9, 0) },
 	})
 }
 
@@ -373,7 +398,7 @@ func (w *world) left() string {
 		fmt.Fprintf(&b, "%s@%s", v.Key, v.VersionID)
 		if body, ok := w.srv.Body("lab", v.Key, v.VersionID); ok && !v.DeleteMarker {
 			fmt.Fprintf(&b, " %q", plainOf(body))
-			if bytes.HasPrefix(body, []byte(magic)) {
+			if isCompressed(body) {
 				b.WriteString(" compressed")
 			}
 		}
@@ -400,9 +425,3 @@ func statuses(outs []cooper.Outcome) string {
 	}
 	return strings.Join(parts, " ")
 }
-
-type bucket struct{ *s3.Bucket }
-
-func (bucket) Discard(context.Context, string, string) error { return nil }
-
-var _ store.Lister = bucket{}
