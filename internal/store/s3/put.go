@@ -92,6 +92,9 @@ func token(s string) bool {
 func (b *Bucket) putWhole(ctx context.Context, p store.Put, src *source, where string) (o store.Object, err error) {
 	u := upload{key: p.Key, size: p.Size, header: description(&p, b.now())}
 	condition(u.header, &p)
+	if err := src.copy(p.Size, where); err != nil {
+		return o, err
+	}
 	// MD5 takes longer than all the rest of a small PUT, and says nothing that a SHA-256 does not which the
 	// store compares.
 	sum := func(withMD5 bool) (err error) {
@@ -105,9 +108,9 @@ func (b *Bucket) putWhole(ctx context.Context, p store.Put, src *source, where s
 		if err := sum(!b.vouches.Load()); err != nil {
 			return err
 		}
-		s := src.section(0, p.Size)
-		defer s.end()
-		u.body = s
+		var end func()
+		u.body, end = src.attempt(0, p.Size)
+		defer end()
 		if o, err = b.client.put(ctx, u); err == nil {
 			err = b.minds(o, u.sums)
 		}

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"crypto/md5"
 	"crypto/sha256"
 	"errors"
@@ -17,7 +18,13 @@ type source struct {
 	body io.ReadSeeker
 	at   io.ReaderAt // the same, where it can be read from several places at once
 	mu   sync.Mutex  // held while body is moved and read
+	own  []byte      // all of it, where it is small
 }
+
+// ownMost is up to what size a body is copied before it is sent, in bytes. What
+// net/http knows to be in memory it sends together with the headers: one system
+// call and one packet less.
+const ownMost = 64 << 10
 
 func newSource(body io.ReadSeeker) *source {
 	s := &source{body: body}
@@ -34,6 +41,33 @@ type section struct {
 	pos       int64
 	mu        sync.Mutex
 	ended     bool
+}
+
+// copy takes all size bytes of a small body over; later changes to it do not
+// matter.
+func (s *source) copy(size int64, where string) error {
+	if size == 0 || size > ownMost {
+		return nil
+	}
+	own := make([]byte, size)
+	if _, err := io.ReadFull(s.section(0, size), own); err != nil {
+		return cannotRead(err, where)
+	}
+	s.own = own
+	return nil
+}
+
+// attempt gives the bytes of a section for one attempt, and what ends it.
+func (s *source) attempt(off, size int64) (body io.ReadSeeker, end func()) {
+	if s.own != nil {
+		return bytes.NewReader(s.own[off : off+size]), func() {}
+	}
+	c := s.section(off, size)
+	return c, c.end
+}
+
+func cannotRead(err error, where string) error {
+	return &cooper.Error{Kind: cooper.KindInternal, Where: where, Message: "cannot read what is to be sent", Err: err}
 }
 
 func (s *source) section(off, size int64) *section { return &section{src: s, off: off, size: size} }
@@ -109,6 +143,10 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }
 
 // sums hashes a section, with or without MD5; errors are the body's own.
 func (s *source) sums(off, size int64, withMD5 bool, where string) (sums, error) {
+	if s.own != nil && !withMD5 {
+		sum := sha256.Sum256(s.own[off : off+size])
+		return sums{sha256: sum[:]}, nil
+	}
 	m, h := md5.New(), sha256.New()
 	var to io.Writer = h
 	if withMD5 {
@@ -117,7 +155,7 @@ func (s *source) sums(off, size int64, withMD5 bool, where string) (sums, error)
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
 	if _, err := io.CopyBuffer(to, s.section(off, size), *buf); err != nil {
-		return sums{}, &cooper.Error{Kind: cooper.KindInternal, Where: where, Message: "cannot read what is to be sent", Err: err}
+		return sums{}, cannotRead(err, where)
 	}
 	if !withMD5 {
 		return sums{sha256: h.Sum(nil)}, nil
