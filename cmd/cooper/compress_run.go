@@ -319,7 +319,7 @@ func (a *app) equip(ctx context.Context, job *apply.Job, c *compressing, count *
 		Endpoint: endpoint, PlannedEndpoint: c.policy.Endpoint, Jobs: min(c.jobs, purgeJobs), Clock: a.clock,
 	})
 	rewriting := rewrite.New(c.bucket, rewrite.Options{
-		Rewriting: r, Settings: settings, Keys: c.keys, Secure: secure, Memory: memory / 2, Moved: count.Moved, Clock: a.clock, Uploads: target.NoteUpload,
+		Rewriting: r, Settings: settings, Keys: c.keys, Secure: secure, Memory: memory / 2, Moved: count.Moved, Clock: a.clock, Uploads: target.NoteUpload, Parts: target.SeeParts,
 	})
 	job.Verbs = map[string]apply.Verb{bucketop.Rewrite: target.Resume(rewriting), bucketop.Measure: target.Resume(measuring)}
 	job.Target = target

@@ -42,6 +42,10 @@ type Probes struct {
 
 	mu    sync.Mutex // held during the probe for keys that go alone
 	alone bool       // it has been made
+
+	parted  sync.Mutex // held during the probe of uploads in parts
+	inParts bool       // it has been made, and what came of it
+	partErr error
 }
 
 // See finds out whether the store refuses what c names. It does so on an object
@@ -109,6 +113,12 @@ func (x *probe) put(ctx context.Context, o store.Put) error {
 	if err != nil {
 		return err
 	}
+	x.wrote(now)
+	return nil
+}
+
+// wrote remembers a version, so that it is removed in the end.
+func (x *probe) wrote(now store.Object) {
 	if now.VersionID == "" {
 		now.VersionID = cooper.NullVersion
 	}
@@ -116,7 +126,6 @@ func (x *probe) put(ctx context.Context, o store.Put) error {
 	if len(x.ids) == 0 || x.ids[len(x.ids)-1] != now.VersionID {
 		x.ids = append(x.ids, now.VersionID)
 	}
-	return nil
 }
 
 // clean removes whatever was written.

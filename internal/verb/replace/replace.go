@@ -31,6 +31,7 @@ package replace
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -50,8 +51,7 @@ import (
 type Bucket interface {
 	look.Bucket
 	store.Lister
-	// Discard is as in store.Streamer.
-	Discard(ctx context.Context, key, uploadID string) error
+	store.Streamer
 }
 
 // Options are what a Target depends on. Journal, Path, Rewriting, the bucket's
@@ -86,7 +86,7 @@ type Target struct {
 	journal.Keeping
 	bucket Bucket
 	opt    Options
-	run    string
+	permit permit.Permit // of the run, from Begin on
 	probes look.Probes
 	proven map[int64]cooper.Outcome // by earlier attempts, by action
 }
@@ -132,7 +132,7 @@ func (t *Target) Check(h plan.Header) error {
 // uploads in parts that earlier runs left; and lets probes see whether the store
 // keeps the conditions that the plan trusts in.
 func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err error) {
-	t.run = p.Run()
+	t.permit = p
 	if t.Plan, err = t.opt.Journal.Open(h.ID, h.Target.Path); err != nil {
 		return err
 	}
@@ -167,6 +167,20 @@ func (t *Target) conditions() look.Conditions {
 		Overwriting: !suffix && !keeps,
 		Removal:     t.compares(),
 	}
+}
+
+// SeeParts finds out, once, whether the store keeps the conditions that the plan
+// trusts in also where an upload in parts becomes an object. That it does not is
+// an error of the object alone: what is smaller goes another way.
+func (t *Target) SeeParts(ctx context.Context) error {
+	err := t.probes.SeeParts(ctx, t.permit, t.bucket, t.conditions())
+	var ce *cooper.Error
+	if cooper.KindOf(err) != cooper.KindRefused || !errors.As(err, &ce) {
+		return err
+	}
+	e := *ce
+	e.Kind, e.Where = cooper.KindStore, ""
+	return &e
 }
 
 // compares tells whether originals may go under a condition.
@@ -204,7 +218,7 @@ func (t *Target) Commit(ctx context.Context, p permit.Permit, s apply.Shard, act
 		return nil, err
 	}
 	if len(parts) > 0 {
-		if err := t.Plan.Prove(t.run, s.N, outs); err != nil {
+		if err := t.Plan.Prove(t.permit.Run(), s.N, outs); err != nil {
 			return nil, err
 		}
 		if err := t.work(ctx, p, parts); err != nil {
@@ -214,7 +228,7 @@ func (t *Target) Commit(ctx context.Context, p permit.Permit, s apply.Shard, act
 	if err := t.Plan.UploadsOver(t.keysOf(actions)); err != nil {
 		return nil, err
 	}
-	return outs, t.Plan.Write(t.run, s.N, outs)
+	return outs, t.Plan.Write(t.permit.Run(), s.N, outs)
 }
 
 // work takes up the parts of a shard, several at once. The first error that

@@ -2,6 +2,7 @@ package rewrite
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"math/rand/v2"
@@ -195,5 +196,17 @@ func TestLargeFaults(t *testing.T) {
 				t.Errorf("%d uploads are left", n)
 			}
 		})
+	}
+}
+
+// Before an upload in parts the store is asked about, and nothing is begun if it
+// cannot be trusted there.
+func TestPartsAreAskedAbout(t *testing.T) {
+	w := newWorld(t, "")
+	v := w.put("a/b", letters(1, twoParts))
+	no := &cooper.Error{Kind: cooper.KindStore, Message: "it does not mind"}
+	o := w.do(w.verb(rewriting(""), func(o *Options) { o.Parts = func(context.Context) error { return no } }), v)
+	if o.Status != cooper.Failed || o.Kind != cooper.KindStore || strings.Contains(w.ops(), "Multipart") || len(w.srv.Versions(lab)) != 1 {
+		t.Errorf("%+v: %s", o, w.ops())
 	}
 }

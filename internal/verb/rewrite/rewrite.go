@@ -80,6 +80,9 @@ type Options struct {
 	// that a later run can discard what a crash leaves; may be nil. Its error
 	// ends the upload.
 	Uploads func(key, uploadID string) error
+	// Parts is asked before each upload in parts whether the store keeps conditions
+	// there, too; may be nil. Its error ends the work on the object.
+	Parts func(ctx context.Context) error
 	// Pause waits before the n-th time in a row, from 1, that a body which was
 	// cut short is taken up again; nil waits exponentially longer, from 0.1 to 5
 	// seconds.

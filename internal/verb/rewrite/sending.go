@@ -92,6 +92,11 @@ func unproven(err error) error {
 
 // begin begins the upload, and has it noted.
 func (s *sending) begin(ctx context.Context) error {
+	if s.opt.Parts != nil {
+		if err := s.opt.Parts(ctx); err != nil {
+			return err
+		}
+	}
 	s.put.Size = s.v.Size // more would be no saving
 	s.tally.Requests++
 	parts, err := s.bucket.Begin(ctx, s.put)

@@ -1,0 +1,72 @@
+package look
+
+import (
+	"context"
+	"errors"
+
+	"cooper"
+	"cooper/internal/permit"
+	"cooper/internal/store"
+)
+
+// Beginner begins uploads in parts; a store.Streamer does.
+type Beginner interface {
+	Begin(ctx context.Context, p store.Put) (store.Parts, error)
+}
+
+// SeeParts finds out, once, whether the store minds conditions also where an
+// upload in parts becomes an object: there are stores that keep those of a single
+// request and pass over these. What is seen counts for the rest of the run; an
+// error that may pass does not.
+func (s *Probes) SeeParts(ctx context.Context, p permit.Permit, from Beginner, c Conditions) error {
+	s.parted.Lock()
+	defer s.parted.Unlock()
+	if s.inParts || !c.New && !c.Overwriting {
+		return s.partErr
+	}
+	err := s.onParts(ctx, p, from, c)
+	if kind := cooper.KindOf(err); kind == "" || kind == cooper.KindRefused {
+		s.inParts, s.partErr = true, err
+	}
+	return err
+}
+
+func (s *Probes) onParts(ctx context.Context, p permit.Permit, from Beginner, c Conditions) (err error) {
+	x := &probe{bucket: s.Bucket, permit: p, path: s.Path, key: s.Prefix + ProbeName + p.Run() + "-parts"}
+	defer func() { err = errors.Join(err, x.clean(ctx)) }()
+	if err := x.put(ctx, store.Put{}); err != nil {
+		return err
+	}
+	if c.New {
+		if err := x.parts(ctx, from, store.Put{IfNoneMatch: true}, cooper.KindConflict); err != nil {
+			return err
+		}
+	}
+	if c.Overwriting {
+		return x.parts(ctx, from, store.Put{IfMatch: aStranger}, cooper.KindChanged)
+	}
+	return nil
+}
+
+// parts tries to store an object in parts under a condition that does not hold:
+// the store must refuse it with the kind want.
+func (x *probe) parts(ctx context.Context, from Beginner, o store.Put, want cooper.Kind) error {
+	o.Key, o.Size = x.key, 1
+	up, err := from.Begin(ctx, o)
+	if err != nil {
+		return err
+	}
+	if err := up.Part(ctx, make([]byte, 1)); err != nil {
+		return errors.Join(err, up.Abort(ctx))
+	}
+	switch made, err := up.Complete(ctx); cooper.KindOf(err) {
+	case want:
+		return nil
+	case "":
+		x.wrote(made)
+		return x.refused("the store has overwritten an object by an upload in parts although it was told under which condition: what others store there meanwhile could be lost",
+			"Leave out what comes to more than 16 MiB, by --match or --prefix, or use a store that heeds conditions when uploads are completed.", nil)
+	default:
+		return err
+	}
+}
