@@ -15,6 +15,7 @@ type seen struct {
 	latest      bool // and is the current version
 	other       bool // another version is current under the original's key
 	older       int  // further versions there that a reader could get to see
+	between     bool // something came after the original and before the replacement, under one key
 }
 
 // found takes in a version that is there now.
@@ -30,12 +31,15 @@ func (it *item) found(v *cooper.Version) {
 	switch {
 	case v.VersionID == it.Version.VersionID && look.Same(&it.Version, v):
 		it.seen.original, it.seen.latest = true, v.Latest
+		return
 	case v.DeleteMarker:
 	case v.Latest:
 		it.seen.other = true
 	default:
 		it.seen.older++
 	}
+	// The newest version of a key is listed first.
+	it.seen.between = it.seen.between || it.stored.Key == v.Key && it.seen.replacement && !it.seen.original
 }
 
 // isReplacement tells whether v is what was proven. A store that did not say
@@ -61,6 +65,8 @@ func (t *Target) judge(it *item, again bool) (remove bool) {
 	case !s.replacement:
 		it.fail(cooper.KindMissing, "neither it nor "+name+" is there as it was: what is there stays")
 	case inPlace && it.Version.VersionID == it.stored.VersionID: // it took the place itself
+	case inPlace && s.original && s.between:
+		it.fail(cooper.KindConflict, "was uploaded or deleted by somebody between being read and being compressed, and the store did not mind: all versions stay; make the right one the current one")
 	case inPlace && s.original, !inPlace && s.original && s.latest:
 		return t.mayGo(it, inPlace, again)
 	case inPlace, it.sent && !s.original: // it is gone

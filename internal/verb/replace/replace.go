@@ -225,7 +225,7 @@ func (t *Target) Commit(ctx context.Context, p permit.Permit, s apply.Shard, act
 			return nil, err
 		}
 	}
-	if err := t.Plan.UploadsOver(t.keysOf(actions)); err != nil {
+	if err := t.Plan.UploadsOver(t.stored(actions, outs)); err != nil {
 		return nil, err
 	}
 	return outs, t.Plan.Write(t.permit.Run(), s.N, outs)
@@ -242,11 +242,15 @@ func (t *Target) work(ctx context.Context, p permit.Permit, parts []*part) error
 	return g.Wait()
 }
 
-// keysOf tells whether a key is that of a replacement of the actions.
-func (t *Target) keysOf(actions []cooper.Action) func(string) bool {
+// stored tells whether a key is that of a replacement that is there: its upload is
+// over. What failed or was left may have parts that could not be given up; the next
+// run discards them.
+func (t *Target) stored(actions []cooper.Action, outs []cooper.Outcome) func(string) bool {
 	keys := make(map[string]bool, len(actions))
 	for i := range actions {
-		keys[t.opt.Rewriting.Replacement(actions[i].Version.Key)] = true
+		if c := outs[i].Content; c != nil && c.State == cooper.Rewritten {
+			keys[t.opt.Rewriting.Replacement(actions[i].Version.Key)] = true
+		}
 	}
 	return func(key string) bool { return keys[key] }
 }

@@ -6,7 +6,9 @@ import (
 	"testing"
 
 	"cooper"
+	"cooper/internal/apply"
 	"cooper/internal/bucketop"
+	"cooper/internal/journal"
 	"cooper/internal/permit"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
@@ -54,6 +56,36 @@ func TestProbeOfParts(t *testing.T) {
 	}
 }
 
+// Where versions are kept the store is not asked whether it minds conditions: a
+// newer upload that a write in place has hidden is found by the look, told, and
+// nothing is removed.
+func TestUploadBetween(t *testing.T) {
+	for _, deleted := range []bool{false, true} {
+		w := newWorld(t, "Enabled", inPlace, mem.Options{})
+		w.put("p/k", "1")
+		w.put("p/l", "2")
+		w.swap = func(b realBucket) realBucket { return ignoring{b, "if-match"} }
+		p := w.fakePlan(w.plan())
+		w.before = func(op string) {
+			if op != "PutObject" {
+				return
+			}
+			w.before = nil
+			if deleted {
+				w.srv.Delete("lab", "p/k")
+			} else {
+				w.srv.Put("lab", "p/k", []byte("newer"), mem.PutOptions{})
+			}
+		}
+		if got := statuses(w.must(p)); got != "conflict done" {
+			t.Errorf("%v: %s", deleted, got)
+		}
+		if n := len(w.srv.Versions("lab")); n != 4 {
+			t.Errorf("%v: %d versions: %s", deleted, n, w.left())
+		}
+	}
+}
+
 // careless is a store that heeds no condition of a kind when an upload in parts
 // is completed.
 type careless struct {
@@ -67,4 +99,29 @@ func (b careless) Begin(ctx context.Context, p store.Put) (store.Parts, error) {
 		p.IfMatch = ""
 	}
 	return b.realBucket.Begin(ctx, p)
+}
+
+// Of what was not stored, parts may remain that could not be given up: they are
+// remembered for the next run.
+func TestPartsThatRemain(t *testing.T) {
+	w := newWorld(t, "Enabled", suffixed, mem.Options{})
+	w.put("p/k", "1")
+	b, done := w.open()
+	defer done()
+	tg := w.target(b)
+	p := w.fakePlan(w.plan())
+	if err := tg.Begin(t.Context(), permit.Issue("r-0"), p.header); err != nil {
+		t.Fatal(err)
+	}
+	if err := tg.NoteUpload("p/k"+suffix, "id"); err != nil {
+		t.Fatal(err)
+	}
+	outs := []cooper.Outcome{{Status: cooper.Failed, Kind: cooper.KindStore, Message: "parts of an upload remain"}}
+	if _, err := tg.Commit(t.Context(), permit.Issue("r-0"), apply.Shard{Plan: p.header.ID}, p.shards[0], outs); err != nil {
+		t.Fatal(err)
+	}
+	var left []string
+	if err := w.files().LeftUploads(func(u journal.Upload) error { left = append(left, u.UploadID); return nil }); err != nil || len(left) != 1 {
+		t.Errorf("remembered: %q, %v", left, err)
+	}
 }
