@@ -92,14 +92,19 @@ func launch(cmd *exec.Cmd, nice bool) error {
 	return <-done
 }
 
-// secret is the part of a URL that nobody should see.
-var secret = regexp.MustCompile(`(://)[^/@\s]+@`)
+// What nobody should see of a URL: who asks, up to the last @ before the path, as a
+// password may have one; of a database up to the very last, as an unescaped password
+// may have anything; and passwords among its parameters.
+var (
+	secret   = regexp.MustCompile(`((?:postgres|postgresql)://)\S*@|(://)[^/?#\s]+@`)
+	password = regexp.MustCompile(`(?i)([?&](?:ssl)?password=)[^&#\s]*`)
+)
 
 // Hidden gives arguments without the names and passwords in URLs, for lists and logs.
 func Hidden(args []string) []string {
 	out := make([]string, len(args))
 	for i, a := range args {
-		out[i] = secret.ReplaceAllString(a, "$1…@")
+		out[i] = password.ReplaceAllString(secret.ReplaceAllString(a, "$1$2…@"), "$1…")
 		if out[i] == "" || strings.ContainsAny(out[i], " \t\n'\"\\$*?;&|<>()") {
 			out[i] = "'" + strings.ReplaceAll(out[i], "'", `'\''`) + "'"
 		}

@@ -201,4 +201,8 @@ func TestHidden(t *testing.T) {
 	if want := "stats postgres://…@host/db --dsn=https://…@sentry.example/1 --match 'a b' ''"; got != want {
 		t.Errorf("%s", got)
 	}
+	got = strings.Join(Hidden([]string{"postgres://me:p@ss@host/db", "postgres://me:p/w#1@host/db", "--keys=postgres://host/db?user=me&password=pw&sslmode=require", "s3://bucket/a@b/"}), " ")
+	if want := "postgres://…@host/db postgres://…@host/db '--keys=postgres://host/db?user=me&password=…&sslmode=require' s3://bucket/a@b/"; got != want {
+		t.Errorf("%s", got)
+	}
 }
