@@ -17,6 +17,7 @@ import (
 	"cooper"
 	"cooper/internal/inventory"
 	"cooper/internal/inventory/invtest"
+	"cooper/internal/parquetrows/rowstest"
 )
 
 // hostileKeys are keys that have broken other programs.
@@ -346,5 +347,26 @@ func TestManyClasses(t *testing.T) {
 	s := build(t, &rowSource{parts: split(r, append(rows, rows...), 3)}, inventory.BuildOptions{})
 	if got := mustAll(t, s.Versions(t.Context(), inventory.IterOptions{})); !slices.Equal(got, rows) {
 		t.Errorf("%d rows, wrong", len(got))
+	}
+}
+
+// TestAbsentIsNull: what is not known is NULL in the files, whatever is before and
+// behind it.
+func TestAbsentIsNull(t *testing.T) {
+	for _, places := range rowstest.Places {
+		src := &rowSource{parts: [][]cooper.Version{nil}}
+		for i := range rowstest.Rows {
+			v := cooper.Version{Identity: cooper.Identity{Key: fmt.Sprintf("%02d", i), VersionID: "null"}, Latest: true}
+			if slices.Contains(places, i) {
+				v.VersionID, v.ETag, v.LastModified = "0123456789abcdefABCDEF._.......Z", "d41d8cd98f00b204e9800998ecf8427e-12", 1
+			}
+			src.parts[0] = append(src.parts[0], v)
+		}
+		s := build(t, src, inventory.BuildOptions{})
+		files, err := filepath.Glob(filepath.Join(s.Dir(), "versions-*.parquet"))
+		if err != nil || len(files) != 1 {
+			t.Fatal(files, err)
+		}
+		rowstest.Check(t, files[0], places, "version_id", "etag", "etag_text", "last_modified")
 	}
 }

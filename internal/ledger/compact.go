@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cooper"
+	"cooper/internal/parquetrows"
 )
 
 // folding is the suffix of a compacted file that is whole, while those it
@@ -198,9 +199,9 @@ func foldRows[T any, P interface {
 	*T
 	tidy()
 }](ctx context.Context, f *os.File, meta map[string]string, inputs []string) error {
-	w := parquet.NewGenericWriter[T](f, append(writerOptions(meta), parquet.MaxRowsPerRowGroup(rowsAGroup))...)
+	w := parquetrows.NewWriter[T](f, rowsAGroup, writerOptions(meta)...)
 	for _, name := range inputs {
-		err := readShards[T, P](ctx, name, func(rows []T) error { return writeRows(w, rows) })
+		err := readShards[T, P](ctx, name, w.Write)
 		if err != nil {
 			return err
 		}

@@ -25,6 +25,7 @@ import (
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"cooper"
+	"cooper/internal/parquetrows"
 )
 
 // Format is the version of the tables, kept in each file's metadata.
@@ -142,31 +143,19 @@ func (l *Ledger) writeContents(run string, shard int, plan, target string, outs 
 // writeShard writes the file of a shard in a table, a row for each of outs.
 func writeShard[T any](l *Ledger, table, run string, shard int, outs []cooper.Outcome, row func(*cooper.Outcome) T) error {
 	return l.create(table, shardName(run, shard), func(f *os.File) error {
-		w := parquet.NewGenericWriter[T](f, writerOptions(map[string]string{shardsKey: ranges([]int{shard})})...)
+		w := parquetrows.NewWriter[T](f, 0, writerOptions(map[string]string{shardsKey: ranges([]int{shard})})...)
 		rows := make([]T, 0, min(len(outs), writeBatch))
 		for part := range slices.Chunk(outs, writeBatch) {
 			rows = rows[:0]
 			for i := range part {
 				rows = append(rows, row(&part[i]))
 			}
-			if err := writeRows(w, rows); err != nil {
+			if err := w.Write(rows); err != nil {
 				return err
 			}
 		}
 		return w.Close()
 	})
-}
-
-// writeRows writes rows by twos. Of three and more at once, version 0.32 of the
-// library takes absent values for zeros: those behind n present ones at the
-// places n to 2n-1 of 64, if none follows. By twos there is no such place.
-func writeRows[T any](w *parquet.GenericWriter[T], rows []T) error {
-	for two := range slices.Chunk(rows, 2) {
-		if _, err := w.Write(two); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // WriteRun writes the fact about a run. If there is one already, it does nothing.
@@ -186,12 +175,12 @@ func (l *Ledger) WriteRun(ctx context.Context, r RunFact) error {
 		return local(l.dir, err)
 	}
 	return l.create(Run, name, func(f *os.File) error {
-		w := parquet.NewGenericWriter[runRow](f, writerOptions(nil)...)
+		w := parquetrows.NewWriter[runRow](f, 0, writerOptions(nil)...)
 		row := runRow{
 			ID: r.ID, Plan: r.Plan, Mission: r.Mission, Target: text(r.Target), Began: int64(r.Began), Ended: int64(r.Ended),
 			Status: string(r.Status), Counts: string(counts), Bytes: r.Bytes, Requests: r.Requests, Message: text(r.Message),
 		}
-		if _, err := w.Write([]runRow{row}); err != nil {
+		if err := w.Write([]runRow{row}); err != nil {
 			return err
 		}
 		return w.Close()

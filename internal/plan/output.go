@@ -11,12 +11,14 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
+
+	"cooper/internal/parquetrows"
 )
 
 // output is a Parquet file in the making.
 type output struct {
 	f      *os.File
-	w      *parquet.GenericWriter[row]
+	w      *parquetrows.Writer[row]
 	sum    hash.Hash
 	first  int
 	shards int
@@ -36,11 +38,11 @@ func (w *Writer) flush() error {
 		}
 		sum := sha256.New()
 		w.out = &output{f: f, sum: sum, first: w.shards}
-		w.out.w = parquet.NewGenericWriter[row](&hashed{f, sum},
+		w.out.w = parquetrows.NewWriter[row](&hashed{f, sum}, 0,
 			parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
 			parquet.CreatedBy("cooper", "plan", fmt.Sprint(Format)))
 	}
-	if _, err := w.out.w.Write(w.buf); err != nil {
+	if err := w.out.w.Write(w.buf); err != nil {
 		return local(w.tmp, err)
 	}
 	clear(w.buf)

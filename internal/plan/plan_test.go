@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 
 	"cooper"
 	"cooper/internal/inventory"
+	"cooper/internal/parquetrows/rowstest"
 )
 
 func action(i int, size int64) cooper.Action {
@@ -433,4 +435,24 @@ func BenchmarkRead(b *testing.B) {
 		n += len(all(b, p))
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "actions/s")
+}
+
+// TestAbsentIsNull: SQL over a plan sees NULL where nothing is known, whatever is
+// before and behind it.
+func TestAbsentIsNull(t *testing.T) {
+	for _, places := range rowstest.Places {
+		w, dir := create(t, Limits{})
+		must(t, w.Phase("fetch"))
+		for i := range rowstest.Rows {
+			a := cooper.Action{Verb: "fetch", Version: cooper.Version{Identity: cooper.Identity{Key: "k"}}}
+			if slices.Contains(places, i) {
+				a = action(i, 1)
+				a.Version.Tier, a.Version.Encryption, a.Version.Checksum = "t", "e", "c"
+			}
+			must(t, w.Add(a, true))
+		}
+		_, err := w.Finish(Header{})
+		must(t, err)
+		rowstest.Check(t, filepath.Join(dir, "actions-00000.parquet"), places, "version_id", "etag", "last_modified", "storage_class", "tier", "encryption", "checksum", "args")
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"cooper"
+	"cooper/internal/parquetrows"
 )
 
 // encoder writes rows of a data file.
@@ -217,7 +218,7 @@ func versionRow(bucket string, v *cooper.Version) parquetVersion {
 const rowsPerGroup = 100_000
 
 type parquetEncoder[T any] struct {
-	w      *parquet.GenericWriter[T]
+	w      *parquetrows.Writer[T]
 	bucket string
 	row    func(bucket string, v *cooper.Version) T
 	batch  []T
@@ -226,7 +227,7 @@ type parquetEncoder[T any] struct {
 func newParquetEncoder[T any](w io.Writer, bucket string, row func(string, *cooper.Version) T) encoder {
 	schema := parquet.NewSchema("s3.inventory", parquet.SchemaOf(*new(T)))
 	return &parquetEncoder[T]{
-		w:      parquet.NewGenericWriter[T](w, schema, parquet.Compression(&parquet.Snappy), parquet.MaxRowsPerRowGroup(rowsPerGroup)),
+		w:      parquetrows.NewWriter[T](w, rowsPerGroup, schema, parquet.Compression(&parquet.Snappy)),
 		bucket: bucket, row: row,
 	}
 }
@@ -240,7 +241,7 @@ func (e *parquetEncoder[T]) add(v *cooper.Version) error {
 }
 
 func (e *parquetEncoder[T]) flush() error {
-	_, err := e.w.Write(e.batch)
+	err := e.w.Write(e.batch)
 	e.batch = e.batch[:0]
 	return err
 }

@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -15,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"cooper"
+	"cooper/internal/parquetrows/rowstest"
 )
 
 // pull gives versions one by one.
@@ -195,4 +199,36 @@ func TestWriteFails(t *testing.T) {
 	opt.Format = ORC
 	_, err := Write(context.Background(), s, opt, &pull{})
 	wantError(t, err, cooper.KindUsage, "CSV or Parquet")
+}
+
+// TestAbsentIsNull: other readers of a report see NULL where nothing is known,
+// whatever is before and behind it.
+func TestAbsentIsNull(t *testing.T) {
+	for _, current := range []bool{true, false} {
+		for _, places := range rowstest.Places {
+			name := filepath.Join(t.TempDir(), "data.parquet")
+			f, err := os.Create(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := newEncoder(f, &WriteOptions{Format: Parquet, CurrentOnly: current})
+			for i := range rowstest.Rows {
+				v := cooper.Version{Identity: cooper.Identity{Key: "k"}, DeleteMarker: true}
+				if slices.Contains(places, i) {
+					v = cooper.Version{Identity: cooper.Identity{Key: "k", VersionID: "v", ETag: "e", LastModified: 1}, StorageClass: "s", Tier: "t", Encryption: "e", Checksum: "c"}
+				}
+				if err := e.add(&v); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := errors.Join(e.close(), f.Close()); err != nil {
+				t.Fatal(err)
+			}
+			columns := []string{"size", "last_modified_date", "e_tag", "storage_class", "encryption_status", "intelligent_tiering_access_tier", "checksum_algorithm"}
+			if !current {
+				columns = append(columns, "version_id")
+			}
+			rowstest.Check(t, name, places, columns...)
+		}
+	}
 }

@@ -2,17 +2,17 @@ package querytest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
-	"github.com/parquet-go/parquet-go"
-
 	"cooper"
 	"cooper/internal/inventory"
 	"cooper/internal/ledger"
+	"cooper/internal/parquetrows"
 	"cooper/internal/plan"
 	"cooper/internal/query"
 )
@@ -195,7 +195,10 @@ func testCatalogs(t *testing.T, e query.Engine) {
 	file := func(rows ...catalogRow) string {
 		n++
 		name := filepath.Join(dir, fmt.Sprintf("rows-%d.parquet", n))
-		must(t, parquet.WriteFile(name, rows))
+		f, err := os.Create(name)
+		must(t, err)
+		w := parquetrows.NewWriter[catalogRow](f, 0)
+		must(t, errors.Join(w.Write(rows), w.Close(), f.Close()))
 		return name
 	}
 	row := func(key, id, place string) catalogRow {

@@ -16,6 +16,7 @@ import (
 	"pgregory.net/rapid"
 
 	"cooper"
+	"cooper/internal/parquetrows/rowstest"
 	"cooper/internal/permit"
 	"cooper/internal/tree/safefs"
 	"cooper/internal/tree/safefs/memfs"
@@ -360,4 +361,29 @@ func TestACancelledReadEnds(t *testing.T) {
 	_, err = it.Next()
 	check(t, err)
 	check(t, it.Close())
+}
+
+// TestAbsentIsNull: what a row lacks is NULL in the files, whatever is before and
+// behind it.
+func TestAbsentIsNull(t *testing.T) {
+	for _, places := range rowstest.Places {
+		tree := t.TempDir()
+		fsys, err := safefs.Open(tree)
+		check(t, err)
+		check(t, CreateFrom(fsys, func(add func(*Row) error) error {
+			for i := range rowstest.Rows {
+				key := fmt.Sprintf("%02d", i)
+				r := Row{Identity: cooper.Identity{Key: key, VersionID: "null"}, Place: Mirror}
+				if slices.Contains(places, i) {
+					r = full(key)
+				}
+				check(t, add(&r))
+			}
+			return nil
+		}))
+		check(t, fsys.Close())
+		files, err := filepath.Glob(filepath.Join(tree, dir, "base-*.parquet"))
+		check(t, err)
+		rowstest.Check(t, files[0], places, "version_id", "etag", "etag_text", "last_modified", "superseded", "first_seen", "absent_since", "gone", "hash")
+	}
 }
