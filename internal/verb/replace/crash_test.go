@@ -269,13 +269,16 @@ func (p *fakePlan) actions() (all []cooper.Action) {
 	return all
 }
 
-// restart is what the next process finds.
+// restart is what the next process finds. Requests of the dead one may still be
+// on their way.
 func (w *world) restart() {
-	w.disk.Before, w.disk.Read = nil, nil
-	if w.runs%2 == 0 {
-		w.disk = w.disk.Kill()
-	} else {
-		w.disk = w.disk.Crash(rand.New(rand.NewPCG(uint64(len(w.trace)), 1)))
-	}
-	w.dead = false
+	w.alone(func() {
+		w.disk.Before, w.disk.Read = nil, nil
+		if w.runs%2 == 0 {
+			w.disk = w.disk.Kill()
+		} else {
+			w.disk = w.disk.Crash(rand.New(rand.NewPCG(uint64(len(w.trace)), 1)))
+		}
+		w.dead = false
+	})
 }

@@ -70,29 +70,36 @@ func many(t *testing.T, mode bucketop.Mode, versioning string, seed uint64, rate
 	p := d.fakePlan(d.plan())
 	for range 2 {
 		ctx, cancel := context.WithCancelCause(context.Background())
-		d.cancel, d.deaf, d.crashAt = cancel, d.r.IntN(2) == 0, len(d.trace)+20+d.r.IntN(60)
-		if _, err := d.run(ctx, p); err != nil && !d.dead {
+		d.alone(func() {
+			d.cancel, d.deaf, d.crashAt = cancel, d.r.IntN(2) == 0, len(d.trace)+20+d.r.IntN(60)
+		})
+		_, err := d.run(ctx, p)
+		cancel(nil)
+		dead := false
+		d.alone(func() { dead = d.dead })
+		if !dead && err != nil {
 			t.Error(err)
 		}
-		cancel(nil)
-		if !d.dead {
+		if !dead {
 			break
 		}
 		d.restart()
 	}
-	d.crashAt = 0
+	d.alone(func() { d.crashAt = 0 })
 	d.must(p)
-	d.before = nil
+	d.alone(func() { d.before = nil })
 	proxy.Enable(false) // who reads damaged bytes too often takes them for something else, and leaves them
 	for range 2 {
 		d.must(d.fakePlan(d.plan()))
 	}
-	if w := wrong(); w != "" {
-		t.Error(w)
-	}
-	if undone := d.undone(); undone != "" {
-		t.Errorf("%s:\n%s", undone, d.left())
-	}
+	d.alone(func() {
+		if w := wrong(); w != "" {
+			t.Error(w)
+		}
+		if undone := d.undone(); undone != "" {
+			t.Errorf("%s:\n%s", undone, d.left())
+		}
+	})
 	if rates != nil && len(proxy.Log()) < 10 {
 		t.Errorf("only %d faults", len(proxy.Log()))
 	}

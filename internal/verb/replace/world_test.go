@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -23,8 +22,6 @@ import (
 	"cooper/internal/apply"
 	"cooper/internal/bucketop"
 	"cooper/internal/journal"
-	"cooper/internal/ledger"
-	"cooper/internal/plan"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
 	"cooper/internal/store/s3"
@@ -273,67 +270,6 @@ func (w *world) plan() []cooper.Action {
 	return all
 }
 
-// fakePlan is a plan in memory.
-type fakePlan struct {
-	header plan.Header
-	shards [][]cooper.Action
-}
-
-func (w *world) fakePlan(actions []cooper.Action) *fakePlan {
-	p := &fakePlan{}
-	for some := range slices.Chunk(actions, max(w.size, 2)) {
-		p.shards = append(p.shards, some)
-	}
-	w.runs++
-	p.header = plan.Header{
-		ID: fmt.Sprint("p-", w.runs), Mission: "compress", Target: plan.Target{Kind: bucketop.TargetKind, Path: target},
-		Phases: []plan.Phase{{Name: "rewrite", Shards: len(p.shards)}},
-		Totals: map[string]plan.Tally{bucketop.Rewrite: {Count: int64(len(actions))}},
-	}
-	return p
-}
-
-func (p *fakePlan) Header() plan.Header          { return p.header }
-func (p *fakePlan) Verify(context.Context) error { return nil }
-func (p *fakePlan) Shard(_ context.Context, n int) ([]cooper.Action, error) {
-	return slices.Clone(p.shards[n]), nil
-}
-
-// WriteOutcomes is the ledger's.
-func (w *world) WriteOutcomes(_ context.Context, run string, shard int, plan, _ string, outs []cooper.Outcome) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.dead {
-		return errDead
-	}
-	for _, o := range outs {
-		for name, others := range w.facts {
-			for _, other := range others {
-				if name != fmt.Sprint(plan, " ", run, " ", shard) && strings.HasPrefix(name, plan+" ") && other.Action == o.Action {
-					w.t.Errorf("action %d of %s has facts of %s and of %s", o.Action, plan, name, run)
-				}
-			}
-		}
-	}
-	w.facts[fmt.Sprint(plan, " ", run, " ", shard)] = slices.Clone(outs)
-	return nil
-}
-
-// WriteRun is the ledger's.
-func (w *world) WriteRun(context.Context, ledger.RunFact) error { return nil }
-
-// outcomes are the facts about a plan, by action.
-func (w *world) outcomes(p *fakePlan) []cooper.Outcome {
-	var all []cooper.Outcome
-	for name, outs := range w.facts {
-		if strings.HasPrefix(name, p.header.ID+" ") {
-			all = append(all, outs...)
-		}
-	}
-	slices.SortFunc(all, func(a, b cooper.Outcome) int { return int(a.Action - b.Action) })
-	return all
-}
-
 // realBucket is what both halves of compressing need.
 type realBucket interface {
 	Bucket
@@ -356,10 +292,13 @@ func (w *world) open() (realBucket, func()) {
 	return b, func() { b.Close() }
 }
 
-func (w *world) setOpening(on bool) {
+func (w *world) setOpening(on bool) { w.alone(func() { w.opening = on }) }
+
+// alone does something while no request is served.
+func (w *world) alone(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.opening = on
+	f()
 }
 
 // target is a new process's.
@@ -376,6 +315,7 @@ func (w *world) run(ctx context.Context, p *fakePlan) (apply.Summary, error) {
 	defer done()
 	w.runs++
 	tg := w.target(b)
+	defer w.alone(func() {}) // whatever request it was that it died of has ended
 	return apply.Run(ctx, apply.Job{
 		Run: fmt.Sprint("r-", w.runs), Plan: p, Facts: w, Target: tg, Verbs: map[string]apply.Verb{bucketop.Rewrite: tg.Resume(w.verb(b, tg))},
 		Workers: max(w.workers, 1), ShardsInFlight: max(w.workers/2, 1), Clock: func() time.Time { return time.Unix(1e9, 0) },
