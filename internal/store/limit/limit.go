@@ -69,8 +69,17 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	if err := l.rate.Wait(ctx); err != nil {
+	err := l.Turn(ctx)
+	if err != nil {
 		l.Release()
+	}
+	return err
+}
+
+// Turn waits until whoever holds a slot may send another request in it, the one
+// before having ended. An error is ctx's.
+func (l *Limiter) Turn(ctx context.Context) error {
+	if err := l.rate.Wait(ctx); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -81,10 +90,7 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 	}
 	l.mu.Unlock()
 	if wait > 0 {
-		if err := l.sleep(ctx, wait); err != nil {
-			l.Release()
-			return err
-		}
+		return l.sleep(ctx, wait)
 	}
 	return nil
 }

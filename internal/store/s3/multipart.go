@@ -139,7 +139,7 @@ func (m *multipart) completeOnce(ctx context.Context, in *sdk.CompleteMultipartU
 // look finds out, after an answer that got lost and then the refusal why,
 // whether the object that is there is the one of these parts.
 func (m *multipart) look(ctx context.Context, why error) (store.Object, error) {
-	there, err := m.b.client.head(ctx, store.Ref{Key: m.p.Key}, 0)
+	there, err := m.b.there(ctx, m.p.Key)
 	if err != nil {
 		if passes(err) {
 			return there, err

@@ -1,17 +1,21 @@
 package s3
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"cooper/internal/store"
 	"cooper/internal/store/limit"
+	"cooper/internal/store/mem"
 )
 
 // TestBandwidthIsKept moves 8 MiB each way over four connections that share 1 MiB a
@@ -100,4 +104,46 @@ func TestPacedConnIsClosed(t *testing.T) {
 			t.Errorf("%v after %s", err, time.Since(began))
 		}
 	})
+}
+
+// TestEveryRequestWaitsForItsTurn: also the look at what is there, after an answer
+// that got lost.
+func TestEveryRequestWaitsForItsTurn(t *testing.T) {
+	for op, put := range map[string]func(b *Bucket) error{
+		"PutObject": func(b *Bucket) error {
+			_, err := b.Put(t.Context(), store.Put{Key: "k", Size: 4, Body: strings.NewReader("mine"), IfNoneMatch: true})
+			return err
+		},
+		"CompleteMultipartUpload": func(b *Bucket) error {
+			_, err := writeStream(t, b, store.Put{Key: "k", IfNoneMatch: true}, []byte("mine"))
+			return err
+		},
+	} {
+		t.Run(op, func(t *testing.T) {
+			both(t, func(t *testing.T, change []func(*Config)) {
+				var requests, looks, lost, waits atomic.Int64
+				noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+				rate := limit.NewRate(1, limit.Options{Now: func() time.Time { return noon },
+					Sleep: func(context.Context, time.Duration) error { waits.Add(1); return nil }})
+				if err := rate.Wait(t.Context()); err != nil { // the first waits for nobody
+					t.Fatal(err)
+				}
+				b := openTest(t, between(t, memory(t), func(r *http.Request) bool {
+					requests.Add(1)
+					if r.Method == http.MethodHead && strings.HasSuffix(r.URL.Path, "/k") {
+						looks.Add(1)
+					}
+					return mem.Operation(r) == op && lost.Add(1) == 1
+				}), append(change[:len(change):len(change)], func(c *Config) { c.Rate = rate })...)
+				requests.Store(0)
+				waits.Store(0)
+				if err := put(b); err != nil {
+					t.Fatal(err)
+				}
+				if looks.Load() != 1 || waits.Load() != requests.Load() {
+					t.Errorf("%d requests, %d of them looks, waited %d times", requests.Load(), looks.Load(), waits.Load())
+				}
+			})
+		})
+	}
 }

@@ -115,7 +115,7 @@ func (b *Bucket) putWhole(ctx context.Context, p store.Put, src *source, where s
 			err = b.minds(o, u.sums)
 		}
 		if uncertain && statusOf(err) == http.StatusPreconditionFailed {
-			there, herr := b.client.head(ctx, store.Ref{Key: p.Key}, 0)
+			there, herr := b.there(ctx, p.Key)
 			if herr == nil && there.Checksums["SHA256"] == "" {
 				if err := sum(true); err != nil {
 					return err
@@ -132,6 +132,15 @@ func (b *Bucket) putWhole(ctx context.Context, p store.Put, src *source, where s
 		return err
 	})
 	return o, err
+}
+
+// there asks, within an attempt at something else, what is at key. It is a request
+// like others, and waits for its turn.
+func (b *Bucket) there(ctx context.Context, key string) (store.Object, error) {
+	if err := b.limit.Turn(ctx); err != nil {
+		return store.Object{}, err
+	}
+	return b.client.head(ctx, store.Ref{Key: key}, 0)
 }
 
 // minds learns from an answer whether the store compares with SHA-256. One that
