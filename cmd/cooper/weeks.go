@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"cooper"
 	"cooper/internal/apply"
+	"cooper/internal/background"
 	"cooper/internal/hours"
 	"cooper/internal/progress"
 	"cooper/internal/store/limit"
@@ -71,10 +73,28 @@ func (a *app) begin(cmd *cobra.Command) error {
 	if err := a.pace.check(cmd.Flags(), time.Local); err != nil {
 		return err
 	}
+	if err := a.beware(cmd); err != nil {
+		return err
+	}
 	if cmd.Flags().Lookup("sentry-dsn") == nil { // it takes no time
 		return nil
 	}
 	return a.watchRun(cmd.Context(), cmd)
+}
+
+// beware warns of a password in the command line. A run in the background would also
+// write it down, for whoever takes it up again: that is refused.
+func (a *app) beware(cmd *cobra.Command) error {
+	given := cmd.Flags().Args()
+	cmd.Flags().Visit(func(f *pflag.Flag) { given = append(given, f.Value.String()) })
+	if !slices.ContainsFunc(given, background.Password) {
+		return nil
+	}
+	if cmd.Name() == "start" {
+		return usage("the command has a password in a URL, and a run in the background keeps its command in a file", "Leave it out of the URL; for PostgreSQL give it in ~/.pgpass, which is there also when the run is taken up again, or in PGPASSWORD.")
+	}
+	a.note("warning: a password in a URL is seen by everybody on this machine who lists processes; for PostgreSQL it belongs in ~/.pgpass or PGPASSWORD")
+	return nil
 }
 
 // limits makes a job keep the hours that a person has set, and notes its plan, for the

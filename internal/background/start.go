@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -97,8 +98,31 @@ func launch(cmd *exec.Cmd, nice bool) error {
 // may have anything; and passwords among its parameters.
 var (
 	secret   = regexp.MustCompile(`((?:postgres|postgresql)://)\S*@|(://)[^/?#\s]+@`)
-	password = regexp.MustCompile(`(?i)([?&](?:ssl)?password=)[^&#\s]*`)
+	password = regexp.MustCompile(`(?i)([?&](?:ssl)?password=)[^&#\s]+`)
 )
+
+// address is a URL within an argument.
+var address = regexp.MustCompile(`[a-zA-Z][a-zA-Z0-9+.-]*://\S+`)
+
+// Password tells whether an argument has a URL with a password in it. One that is
+// written wrongly, with somebody before an @, counts as one.
+func Password(arg string) bool {
+	for _, s := range address.FindAllString(arg, -1) {
+		u, err := url.Parse(s)
+		switch {
+		case strings.HasPrefix(s, "s3://"): // a key is no URL
+			continue
+		case err != nil && strings.Contains(s, "@"):
+			return true
+		case err != nil:
+			continue
+		}
+		if pw, _ := u.User.Password(); pw != "" || password.MatchString(s) {
+			return true
+		}
+	}
+	return false
+}
 
 // Hidden gives arguments without the names and passwords in URLs, for lists and logs.
 func Hidden(args []string) []string {

@@ -206,3 +206,16 @@ func TestHidden(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+func TestPassword(t *testing.T) {
+	for arg, want := range map[string]bool{
+		"postgres://me:pw@host/db": true, "--keys=postgresql://me:p@ss@host/db": true, "postgres://me:p/w#1@host/db": true, "postgres://me:p%w@host/db": true,
+		"postgres://host/db?user=me&password=pw": true, "postgres://host/db?SSLPassword=pw": true, "exec:psql postgres://me:pw@host -c x": true, "https://me:pw@store": true,
+		"postgres://me@host:5432/db": false, "postgres://me:@host/db": false, "postgres://host:5432/db?user=me@corp&password=": false, "https://key@sentry.example/1": false,
+		"s3://bucket/a:b@c": false, "s3://arn:aws:s3:us-east-1:1:accesspoint/n/a%zz@b": false, "http://localhost:9000": false, "a:b@c": false, "": false,
+	} {
+		if got := Password(arg); got != want {
+			t.Errorf("%s: %v", arg, got)
+		}
+	}
+}
