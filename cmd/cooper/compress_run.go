@@ -177,7 +177,7 @@ func (a *app) compressKnown(ctx context.Context, ws *workspace.Workspace, f *com
 	if in.Share, err = compress.Expected(ctx, db, f.bucket, f.prefix, in.Policy.Rewriting.Codec); err != nil {
 		return closed, err
 	}
-	if in.Known, err = compress.FromLedger(ctx, db, f.bucket, f.prefix); err != nil {
+	if in.Known, err = compress.FromLedger(ctx, db, f.bucket, f.prefix, in.Policy.Rewriting.Codec.Encrypt); err != nil {
 		return closed, err
 	}
 	return func() error { return errors.Join(in.Known.Close(), closed()) }, nil
@@ -251,6 +251,15 @@ func (a *app) applyCompress(ctx context.Context, ws *workspace.Workspace, h plan
 	}
 	if err := a.equip(ctx, &job, &work, count); err != nil {
 		return err
+	}
+	if h.Totals[bucketop.Rewrite].Count > 0 && !policy.WithoutTags {
+		actions, err := p.Shard(ctx, 0)
+		if err == nil {
+			err = mayReadTags(ctx, b, actions)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	a.limits(&job)
 	stop := a.follow(count)

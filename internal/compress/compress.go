@@ -93,6 +93,8 @@ type Policy struct {
 	Expect []string `json:"expect,omitempty"`
 	// Again chooses also what an earlier run left as not worth it.
 	Again bool `json:"again,omitempty"`
+	// WithoutTags: no object has tags, or they may be lost.
+	WithoutTags bool `json:"without_tags,omitempty"`
 	// Endpoint is the URL of the store that has the bucket; empty for Amazon S3.
 	Endpoint  string             `json:"endpoint,omitempty"`
 	Rewriting bucketop.Rewriting `json:"rewriting"`

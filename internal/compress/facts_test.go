@@ -10,6 +10,7 @@ import (
 
 	"cooper"
 	"cooper/internal/bucketop"
+	"cooper/internal/codec"
 	"cooper/internal/ledger"
 	"cooper/internal/plan"
 	"cooper/internal/query"
@@ -66,9 +67,10 @@ func TestWhatTheLedgerKnows(t *testing.T) {
 		outcome(b, bucketop.Rewrite, nil),
 		outcome(c, bucketop.Measure, &cooper.Content{State: cooper.Found, PlainSize: 5000, StoredSize: 1000, Stored: c.Identity}),
 		outcome(current("p/f", "1"), bucketop.Rewrite, &cooper.Content{State: cooper.Left, Reason: bucketop.ReasonNoRoom, PlainSize: -1, StoredSize: 1000}),
+		outcome(current("p/g", "1"), bucketop.Rewrite, &cooper.Content{State: cooper.Left, Reason: bucketop.ReasonSaving, PlainSize: -1, StoredSize: 1000, Codec: string(codec.AES256CFB8)}),
 		outcome(locked, bucketop.Rewrite, &cooper.Content{State: cooper.Left, Reason: bucketop.ReasonLocked, PlainSize: -1, StoredSize: 1000, Stored: locked.Identity}),
 	)
-	k, err := FromLedger(context.Background(), e, "lab", "p/")
+	k, err := FromLedger(context.Background(), e, "lab", "p/", codec.Clear)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +89,7 @@ func TestWhatTheLedgerKnows(t *testing.T) {
 	if err := k.Close(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v (%v)", got, want, err)
 	}
-	if k, err = FromLedger(context.Background(), e, "la", ""); err == nil {
+	if k, err = FromLedger(context.Background(), e, "la", "", codec.Clear); err == nil {
 		_, err = k.Next()
 	}
 	if !errors.Is(err, io.EOF) {
@@ -121,13 +123,13 @@ func TestGathering(t *testing.T) {
 	if err != nil || share != (250.+1000+3000)/5000 {
 		t.Errorf("expected %v, %v", share, err)
 	}
-	for bucket, codec := range map[string]string{"lab": "zstd:5", "other": "zstd:3"} {
+	for bucket, to := range map[string]string{"lab": "zstd:5", "other": "zstd:3"} {
 		p := usual()
-		if err := p.Rewriting.Codec.UnmarshalText([]byte(codec)); err != nil {
+		if err := p.Rewriting.Codec.UnmarshalText([]byte(to)); err != nil {
 			t.Fatal(err)
 		}
 		if share, err := Expected(context.Background(), e, bucket, "", p.Rewriting.Codec); err != nil || share != 0 {
-			t.Errorf("%s in %s: %v, %v", codec, bucket, share, err)
+			t.Errorf("%s in %s: %v, %v", to, bucket, share, err)
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"cooper"
 	"cooper/internal/bucketop"
+	"cooper/internal/codec"
 	"cooper/internal/query"
 )
 
@@ -36,11 +37,13 @@ type Known interface {
 }
 
 // knownSQL has a row for each version that something is known of. What was left
-// for a reason that passes, or that depends on the mode, is not among them.
+// for a reason that passes, or that depends on the mode, is not among them; nor
+// is what was left while it was read otherwise: encrypted contents are noise to
+// whoever takes them for plain.
 const knownSQL = `
 SELECT key, version_id, etag, size, told FROM (
   SELECT key, version_id, etag, size, CASE state WHEN 'left' THEN 'left' ELSE 'replaced' END AS told, target
-  FROM content WHERE status = 'done' AND (state = 'left' AND coalesce(reason, '') NOT IN ($3, $4, $5) OR state = 'rewritten' AND stored_key <> key)
+  FROM content WHERE status = 'done' AND (state = 'left' AND coalesce(reason, '') NOT IN ($3, $4, $5) AND coalesce(codec, 'none') = $6 OR state = 'rewritten' AND stored_key <> key)
   UNION ALL
   SELECT stored_key, stored_version_id, stored_etag, stored_size, 'held', target
   FROM content WHERE status = 'done' AND state IN ('rewritten', 'found'))
@@ -48,9 +51,9 @@ WHERE starts_with(target, $1) AND starts_with(key, $2)
 ORDER BY key, told`
 
 // FromLedger asks the ledger what is known of the contents of a bucket below a
-// prefix. Close it when done.
-func FromLedger(ctx context.Context, e query.Engine, bucket, prefix string) (Known, error) {
-	rows, err := e.Query(ctx, knownSQL, "s3://"+bucket+"/", prefix, bucketop.ReasonLocked, bucketop.ReasonNoRoom, bucketop.ReasonLongKey)
+// prefix, where the application encrypts with cipher. Close it when done.
+func FromLedger(ctx context.Context, e query.Engine, bucket, prefix string, cipher codec.Cipher) (Known, error) {
+	rows, err := e.Query(ctx, knownSQL, "s3://"+bucket+"/", prefix, bucketop.ReasonLocked, bucketop.ReasonNoRoom, bucketop.ReasonLongKey, codec.Chain{Encrypt: cipher}.String())
 	if err != nil {
 		return nil, err
 	}
