@@ -76,6 +76,12 @@ func (s *setup) compressPart(ctx context.Context, part string, encrypted bool) (
 	}
 	defer c.server.stop()
 	programs := strings.Split(s.compress.programs, ",")
+	if at := slices.Index(programs, labName); at >= 0 {
+		if _, err := os.Stat(s.labPython()); err != nil {
+			fmt.Println("without the lab's script: scripts/lab installs what it needs")
+			programs = slices.Delete(programs, at, at+1)
+		}
+	}
 	for round := range s.rounds {
 		at := round % len(programs)
 		for _, p := range slices.Concat(programs[at:], programs[:at]) {
@@ -177,7 +183,7 @@ func (c *compression) command(ctx context.Context, program, work string) (*exec.
 		if c.what.encrypted {
 			args = append(args, c.labKeysFile())
 		}
-		cmd = exec.CommandContext(ctx, filepath.Join(c.peers.tools, "lab", "bin", "python"), args...)
+		cmd = exec.CommandContext(ctx, c.labPython(), args...)
 	default:
 		return nil, fmt.Errorf("unknown program %q: there are %s", program, strings.Join(compressPrograms, ", "))
 	}
@@ -218,6 +224,9 @@ func (c *compression) check(ctx context.Context, program string, done int) error
 	}
 	return nil
 }
+
+// labPython is the interpreter that has what the lab's script needs.
+func (s *setup) labPython() string { return filepath.Join(s.peers.tools, "lab", "bin", "python") }
 
 func (c *compression) labKeysFile() string { return filepath.Join(c.dir, "lab-keys.json") }
 func (c *compression) keysFile() string    { return filepath.Join(c.dir, "keys.jsonl") }

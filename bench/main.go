@@ -46,7 +46,7 @@ func main() {
 	atOnce := flag.Int("at-once", compressAtOnce, "how many objects the floor compresses at once")
 	var peers peerOptions
 	flag.StringVar(&peers.tools, "tools", "build/tools", "where scripts/peers has put the other programs")
-	flag.DurationVar(&peers.limit, "limit", 3*time.Minute, "another program is stopped after so long")
+	flag.DurationVar(&peers.limit, "limit", 3*time.Minute, "another program is stopped after so long (the lab's script too)")
 	flag.IntVar(&peers.divide, "divide", 1, "peers: so many times fewer objects, to try whether it works")
 	flag.StringVar(&peers.json, "json", "", "peers: a file to append every figure to, one JSON object a line")
 	flag.Parse()
