@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -318,4 +319,58 @@ func TestKeys(t *testing.T) {
 	if got := run(t, dsn, "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cooper' AND state <> 'idle'"); got[0] != "0" {
 		t.Errorf("connections: %v", got)
 	}
+}
+
+// TestNothingIsTouchedAgain: a row that would stay as it is is not even locked, which
+// would be a write, too.
+func TestNothingIsTouchedAgain(t *testing.T) {
+	dsn := database(t)
+	table := open(t, dsn, "untouched")
+	facts := []stats.Fact{fact("a", 3, "r-1"), fact("b", 3, "r-1")}
+	write(t, table, facts...)
+	if n := write(t, table, append(facts, fact("a", 3, "r-0"), fact("c", 1, "r-1"))...); n != 1 {
+		t.Errorf("%d rows changed", n)
+	}
+	if got := run(t, dsn, "SELECT path FROM untouched WHERE xmax <> 0"); len(got) > 0 {
+		t.Errorf("touched: %s", got)
+	}
+	// Only the time of creation is other news: an older fact of what is known.
+	if n := write(t, table, fact("a", 2, "r-1"), fact("b", 4, "r-1")); n != 2 {
+		t.Errorf("%d rows changed", n)
+	}
+}
+
+// BenchmarkWrite writes 100,000 facts in batches of 10,000: new ones, and the same
+// again.
+func BenchmarkWrite(b *testing.B) {
+	dsn := database(b)
+	facts := make([]stats.Fact, 100_000)
+	for i := range facts {
+		facts[i] = fact(fmt.Sprintf("5873fe38644ad7557b168e43/participant/gps/%d.csv", i), 1_700_000_000_000+i, "r-20261120T010000Z-4f1c")
+	}
+	export := func(table *Table) (changed int64) {
+		for batch := range slices.Chunk(facts, 10_000) {
+			changed += write(b, table, batch...)
+		}
+		return changed
+	}
+	n := 0
+	b.Run("new", func(b *testing.B) {
+		for b.Loop() {
+			n++
+			export(open(b, dsn, fmt.Sprint("bench", n)))
+		}
+		b.ReportMetric(float64(b.N*len(facts))/b.Elapsed().Seconds(), "facts/s")
+	})
+	b.Run("again", func(b *testing.B) {
+		table := open(b, dsn, "bench1")
+		before := run(b, dsn, "SELECT (pg_current_wal_lsn() - '0/0')::bigint")[0]
+		for b.Loop() {
+			if changed := export(table); changed != 0 {
+				b.Fatal(changed)
+			}
+		}
+		b.ReportMetric(float64(b.N*len(facts))/b.Elapsed().Seconds(), "facts/s")
+		b.Log(b.N, run(b, dsn, "SELECT (pg_current_wal_lsn() - '0/0')::bigint - "+before), "bytes of WAL")
+	})
 }

@@ -41,9 +41,15 @@ func statementsFor(table string) statements {
 		typed[i] = strings.TrimSuffix(typed[i], " PRIMARY KEY")
 	}
 	s.batch = fmt.Sprintf("CREATE TEMPORARY TABLE %s (%s) ON COMMIT DROP", batchTable, strings.Join(typed, ", "))
-	picked := strings.Replace(strings.Join(s.names, ", "), "created_on", "min(created_on) OVER (PARTITION BY path)", 1)
-	s.upsert = fmt.Sprintf(`INSERT INTO %s AS t (%s) SELECT DISTINCT ON (path) %s FROM pg_temp.%s ORDER BY path, last_updated DESC, run DESC
-		ON CONFLICT (path) DO UPDATE SET %s WHERE %s OR excluded.created_on < t.created_on`,
-		table, strings.Join(s.names, ", "), picked, batchTable, strings.Join(sets, ", "), newer)
+	picked := strings.Replace(strings.Join(s.names, ", "), "created_on", "min(created_on) OVER (PARTITION BY path) AS created_on", 1)
+	// A conflict locks its row, which writes to it, even if nothing comes of it: what
+	// would not change is left out before. What others write meanwhile is the
+	// conflict's to compare.
+	const changes = newer + " OR excluded.created_on < t.created_on"
+	s.upsert = fmt.Sprintf(`INSERT INTO %[1]s AS t (%[2]s)
+		SELECT * FROM (SELECT DISTINCT ON (path) %[3]s FROM pg_temp.%[4]s ORDER BY path, last_updated DESC, run DESC) AS excluded
+		WHERE NOT EXISTS (SELECT FROM %[1]s AS t WHERE t.path = excluded.path AND NOT (%[5]s))
+		ON CONFLICT (path) DO UPDATE SET %[6]s WHERE %[5]s`,
+		table, strings.Join(s.names, ", "), picked, batchTable, changes, strings.Join(sets, ", "))
 	return s
 }
