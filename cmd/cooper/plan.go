@@ -172,7 +172,7 @@ func (a *app) showShare(s plan.Share) {
 		return
 	}
 	line := fmt.Sprintf("  retires  %s of %s in the mirror without a replacement", term.Count(s.Removed), term.Count(s.Scope))
-	if s.ScopeBytes > 0 {
+	if s.Deletes {
 		line = fmt.Sprintf("  deletes  %s of %s versions, %s of %s", term.Count(s.Removed), term.Count(s.Scope), term.Bytes(s.RemovedBytes), term.Bytes(s.ScopeBytes))
 	}
 	if s.Exceeded() {

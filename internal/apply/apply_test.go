@@ -274,6 +274,7 @@ func TestRefusals(t *testing.T) {
 		says   string
 	}{
 		{"share stop", func(w *world, _ *Job) { w.header.Share.Removed = 11 }, cooper.KindRefused, "cooper apply p-1 --confirm 0123456789ab"},
+		{"share stop of what deletes, nothing but empty objects", func(w *world, _ *Job) { w.header.Share.Removed, w.header.Share.Deletes = 11, true }, cooper.KindRefused, "would delete 11 of 100 versions, with 0 of 0 bytes"},
 		{"share stop, another digest", func(w *world, j *Job) { w.header.Share.Removed, j.Confirm = 11, "0123456700" }, cooper.KindRefused, "not this plan's"},
 		{"share stop, too little of the digest", func(w *world, j *Job) { w.header.Share.Removed, j.Confirm = 11, "0123456" }, cooper.KindRefused, "11 of 100"},
 		{"share stop, confirmed", func(w *world, j *Job) { w.header.Share.Removed, j.Confirm = 11, "01234567" }, "", ""},

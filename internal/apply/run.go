@@ -147,7 +147,7 @@ func checkShare(h *plan.Header, confirm string) error {
 		Message: fmt.Sprintf("would take %d of %d objects away without replacement, more than the share of %g %% that passes unasked",
 			h.Share.Removed, h.Share.Scope, 100*h.Share.Limit),
 	}
-	if h.Share.ScopeBytes > 0 {
+	if h.Share.Deletes {
 		e.Message = fmt.Sprintf("would delete %d of %d versions, with %d of %d bytes, more than the share of %g %% that passes unasked",
 			h.Share.Removed, h.Share.Scope, h.Share.RemovedBytes, h.Share.ScopeBytes, 100*h.Share.Limit)
 	}

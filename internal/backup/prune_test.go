@@ -104,7 +104,7 @@ func TestPrunePlanTellsWhatItFrees(t *testing.T) {
 	if h.Reasons[catalog.Deleted] != (plan.Tally{Count: 1, Bytes: 1000}) || h.Reasons[catalog.Replaced].Count != 2 {
 		t.Errorf("reasons %v", h.Reasons)
 	}
-	want := plan.Share{Removed: 3, Scope: 4, RemovedBytes: 1020, ScopeBytes: 6020, Limit: 0.1}
+	want := plan.Share{Deletes: true, Removed: 3, Scope: 4, RemovedBytes: 1020, ScopeBytes: 6020, Limit: 0.1}
 	if h.Share != want || !h.Share.Exceeded() {
 		t.Errorf("share %+v", h.Share)
 	}

@@ -64,7 +64,7 @@ func (x *probe) parts(ctx context.Context, from Beginner, o store.Put, want coop
 		return nil
 	case "":
 		x.wrote(made)
-		return x.refused("the store has overwritten an object by an upload in parts although it was told under which condition: what others store there meanwhile could be lost",
+		return x.tried("the store has overwritten it by an upload in parts although it was told under which condition", "what others store there meanwhile could be lost",
 			"Leave out what comes to more than 16 MiB, by --match or --prefix, or use a store that heeds conditions when uploads are completed.", nil)
 	default:
 		return err

@@ -77,7 +77,7 @@ func (s *Probes) on(ctx context.Context, p permit.Permit, name string, c Conditi
 	x := &probe{bucket: s.Bucket, permit: p, path: s.Path, key: s.Prefix + name}
 	defer func() { err = errors.Join(err, x.clean(ctx)) }()
 	if err := x.put(ctx, store.Put{}); err != nil {
-		return x.refused("a probe cannot be written", "Ask for the right to write there.", err)
+		return x.refused("the object that Cooper tries the store out on, "+cooper.Quote(x.key)+", cannot be written", "Ask for the right to write there.", err)
 	}
 	if c.New {
 		if err := x.neverOver(ctx); err != nil {
@@ -141,62 +141,75 @@ func (x *probe) clean(ctx context.Context) error {
 }
 
 func (x *probe) neverOver(ctx context.Context) error {
-	const remedy = "Use --mode in-place, where the bucket's versioning is enabled; or a store that heeds If-None-Match."
+	const (
+		risk   = "what others store under a new key in that instant could be lost"
+		remedy = "Use --mode in-place, where the bucket's versioning is enabled; or a store that heeds If-None-Match."
+	)
 	switch err := x.put(ctx, store.Put{IfNoneMatch: true}); cooper.KindOf(err) {
 	case cooper.KindConflict:
 		return nil
 	case "":
-		return x.refused("the store has overwritten an object although it was told to write only where nothing is: what others store under the new keys could be lost", remedy, nil)
+		return x.tried("the store has overwritten it although it was told to write only where nothing is", risk, remedy, nil)
 	default:
-		return x.refused("the store did not say that something is there already", remedy, err)
+		return x.tried("the store did not say that something is there already", risk, remedy, err)
 	}
 }
 
 func (x *probe) onlyOver(ctx context.Context) error {
 	const (
-		risk   = ": an upload of the same key in that instant could be lost"
+		risk   = "an upload of the same key in that instant could be lost"
 		remedy = "Enable versioning of the bucket, or use --mode suffix."
 	)
 	etag := x.last.ETag
 	switch err := x.put(ctx, store.Put{IfMatch: aStranger}); cooper.KindOf(err) {
 	case cooper.KindChanged:
 	case "":
-		return x.refused("the store has overwritten an object although its ETag was another than it was told"+risk, remedy, nil)
+		return x.tried("the store has overwritten it although its ETag was another than it was told", risk, remedy, nil)
 	default:
-		return x.refused("the store did not say that an ETag was another than it was told"+risk, remedy, err)
+		return x.tried("the store did not say that its ETag was another than it was told", risk, remedy, err)
 	}
 	if err := x.put(ctx, store.Put{IfMatch: etag}); err != nil {
-		return x.refused("the store does not overwrite an object although its ETag is the one it was told", remedy, err)
+		return x.tried("the store does not overwrite it although its ETag is the one it was told", "", remedy, err)
 	}
 	return nil
 }
 
 func (x *probe) removal(ctx context.Context) error {
 	const (
-		risk   = ": an upload of the same key in the instant of its removal could be lost"
+		risk   = "an upload of the same key in the instant of its removal could be lost"
 		remedy = "Enable versioning of the bucket; or, if nobody writes there, plan again with --unguarded."
 	)
 	own := store.Removal{Key: x.key, VersionID: x.last.VersionID, IfMatch: aStranger}
 	switch err := x.remove(ctx, own); cooper.KindOf(err) {
 	case cooper.KindChanged:
 	case "":
-		return x.refused("the store has removed an object although its ETag was another than it was told"+risk, remedy, nil)
+		return x.tried("the store has removed it although its ETag was another than it was told", risk, remedy, nil)
 	default:
-		return x.refused("the store did not say that an ETag was another than it was told"+risk, remedy, err)
+		return x.tried("the store did not say that its ETag was another than it was told", risk, remedy, err)
 	}
 	if _, err := x.bucket.Head(ctx, store.Ref{Key: x.key, VersionID: x.last.VersionID}, 0); err != nil {
-		return x.refused("the store has refused to remove an object and removed it"+risk, remedy, err)
+		return x.tried("the store has refused to remove it and removed it all the same", risk, remedy, err)
 	}
 	own.IfMatch = x.last.ETag
 	// Missing: the answer to an earlier attempt was lost.
 	if err := x.remove(ctx, own); err != nil && cooper.KindOf(err) != cooper.KindMissing {
-		return x.refused("the store does not remove an object although its ETag is the one it was told"+risk, remedy, err)
+		return x.tried("the store does not remove it although its ETag is the one it was told", risk, remedy, err)
 	}
 	return nil
 }
 
 func (x *probe) remove(ctx context.Context, r store.Removal) error {
 	return x.bucket.Remove(ctx, x.permit, []store.Removal{r})[0]
+}
+
+// tried is a refusal for what the store made of the probe. It begins with what
+// it was about: who reads of objects that were removed thinks of their own.
+func (x *probe) tried(message, risk, remedy string, err error) error {
+	message = "tried on an object of Cooper's own, and on no other: " + message
+	if risk != "" {
+		message += "; of yours, " + risk
+	}
+	return x.refused(message, remedy, err)
 }
 
 func (x *probe) refused(message, remedy string, err error) error {

@@ -94,6 +94,8 @@ type File struct {
 // Share is the share stop: how much of what is in scope would be removed or
 // retired without a replacement, in objects, and in bytes where these count.
 type Share struct {
+	// Deletes: what is removed is gone, and not retired to a history.
+	Deletes      bool    `json:"deletes,omitempty"`
 	Removed      int64   `json:"removed"`
 	Scope        int64   `json:"scope"`
 	RemovedBytes int64   `json:"removed_bytes,omitempty"`

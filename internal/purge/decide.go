@@ -333,7 +333,7 @@ func (d *decider) into(h *plan.Header) {
 		h.Warnings = append(h.Warnings, fmt.Sprintf("chosen, but not below the prefix, and so left alone: %d", c.outside))
 	}
 	h.Share = plan.Share{
-		Removed: d.removed.Count, RemovedBytes: d.removed.Bytes, Scope: d.meta.Versions + d.meta.DeleteMarkers, ScopeBytes: d.meta.Bytes,
+		Deletes: true, Removed: d.removed.Count, RemovedBytes: d.removed.Bytes, Scope: d.meta.Versions + d.meta.DeleteMarkers, ScopeBytes: d.meta.Bytes,
 		Limit: d.in.Policy.ShareLimit,
 	}
 	if h.Share.Exceeded() {

@@ -93,7 +93,7 @@ func TestWhatAPlanSays(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := r.header
-	if h.Share.Removed != 3 || h.Share.Scope != 4 || h.Share.RemovedBytes != 30 || h.Share.ScopeBytes != 40 || !h.Share.Exceeded() {
+	if h.Share.Removed != 3 || h.Share.Scope != 4 || h.Share.RemovedBytes != 30 || h.Share.ScopeBytes != 40 || !h.Share.Deletes || !h.Share.Exceeded() {
 		t.Errorf("share %+v", h.Share)
 	}
 	if h.Target.Path != "s3://lab/" || h.Target.Kind != bucketop.TargetKind || h.Source != "" || h.Reasons[ReasonLatest].Count != 2 || h.Reasons[ReasonNoncurrent].Count != 1 {

@@ -31,14 +31,14 @@ func TestProbes(t *testing.T) {
 		{"Enabled", suffixed, "if-none-match", "write only where nothing is"},
 		{"", keeping, "if-none-match", "write only where nothing is"},
 		{"Enabled", suffixed, "removals", ""},
-		{"Suspended", suffixed, "removals", "has removed an object although"},
-		{"", suffixed, "removals", "has removed an object although"},
+		{"Suspended", suffixed, "removals", "has removed it although"},
+		{"", suffixed, "removals", "has removed it although"},
 		{"", keeping, "removals", ""},
 		{"", bucketop.Rewriting{Mode: bucketop.Suffix, Unguarded: true}, "removals", ""},
 		{"Enabled", inPlace, "if-match", ""},
 		{"Enabled", inPlace, "if-none-match", ""},
-		{"Suspended", inPlace, "if-match", "has overwritten an object although"},
-		{"", inPlace, "if-match", "has overwritten an object although"},
+		{"Suspended", inPlace, "if-match", "has overwritten it although"},
+		{"", inPlace, "if-match", "has overwritten it although"},
 		{"", inPlace, "removals", ""},
 	} {
 		w := newWorld(t, c.versioning, c.rw, mem.Options{})
