@@ -30,6 +30,8 @@ type bars struct {
 	// like has figures that are no narrower than those of other tables, so that
 	// all of them line up; nil for a table that stands alone.
 	like []string
+	// measures says what the bars are the share of, if it is not clear.
+	measures string
 }
 
 type barRow struct {
@@ -38,6 +40,7 @@ type barRow struct {
 	cells []string
 	share float64 // < 0 for no bar
 	faint bool
+	heads bool // the name is that of a part, and the heads come again
 }
 
 func (b *bars) row(level int, name string, share float64, cells ...string) {
@@ -47,6 +50,11 @@ func (b *bars) row(level int, name string, share float64, cells ...string) {
 // more adds a row that sums up others.
 func (b *bars) more(level int, name string, cells ...string) {
 	b.rows = append(b.rows, barRow{level: level, name: name, cells: cells, share: -1, faint: true})
+}
+
+// part begins one with heads of its own; its figures line up with the others.
+func (b *bars) part(name string) {
+	b.rows = append(b.rows, barRow{name: name, cells: b.heads[1:], share: -1, heads: true})
 }
 
 // flush writes the table after two blanks.
@@ -94,9 +102,19 @@ func (b *bars) flush() {
 	if b.like != nil {
 		head = term.Bold
 	}
-	line(b.heads[0], b.heads[1:], head, "")
+	measures := ""
+	if bar >= max(4, runes(b.measures)) {
+		measures = "  " + b.out.Style(head, b.measures)
+	} else if b.measures != "" {
+		bar = 0 // a bar of nobody knows what
+	}
+	line(b.heads[0], b.heads[1:], head, measures)
 	for _, r := range b.rows {
 		style, tail := "", ""
+		if r.heads {
+			line(r.name, r.cells, head, measures)
+			continue
+		}
 		if r.faint {
 			style = term.Faint
 		}

@@ -149,23 +149,29 @@ func TestReportOnTheScreen(t *testing.T) {
 			t.Errorf("--by %s: a key got through to the terminal", by)
 		}
 	}
-	golden := filepath.Join("testdata", "report.golden")
+	golden(t, "report.golden", all.String())
+}
+
+// golden compares what is shown with a file of testdata.
+func golden(t *testing.T, name, shown string) {
+	t.Helper()
+	name = filepath.Join("testdata", name)
 	if *update {
-		if err := os.WriteFile(golden, []byte(all.String()), 0o644); err != nil {
+		if err := os.WriteFile(name, []byte(shown), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	want, err := os.ReadFile(golden)
+	file, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all.String() != string(want) {
-		got, want := strings.Split(all.String(), "\n"), strings.Split(string(want), "\n")
-		i := 0
-		for i < min(len(got), len(want)) && got[i] == want[i] {
-			i++
-		}
-		t.Errorf("line %d of %s differs (go test -update writes it anew):\n%s\nwant:\n%s", i+1, golden, strings.Join(got[i:min(i+3, len(got))], "\n"), strings.Join(want[i:min(i+3, len(want))], "\n"))
+	got, want := strings.Split(shown, "\n"), strings.Split(string(file), "\n")
+	i := 0
+	for i < min(len(got), len(want)) && got[i] == want[i] {
+		i++
+	}
+	if shown != string(file) {
+		t.Errorf("line %d of %s differs (go test -update writes it anew):\n%s\nwant:\n%s", i+1, name, strings.Join(got[i:min(i+3, len(got))], "\n"), strings.Join(want[i:min(i+3, len(want))], "\n"))
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cooper"
 	"cooper/internal/query"
 	"cooper/internal/query/duckdb"
 	"cooper/internal/stats"
@@ -121,21 +122,56 @@ func (a *app) withFacts(ctx context.Context, f func(query.Engine) error) (err er
 // The words for the states of contents.
 var stateNames = map[string]string{"rewritten": "compressed", "found": "compressed before", "left": "left as they are"}
 
-var statsHeads = []string{"CONTENTS", "PLAIN", "STORED", "RATIO", "SAVED"}
+// statsHeads are of figures that follow from each other: RATIO is PLAIN by
+// STORED. What is stored but not known plain stands apart, where there is any.
+var statsHeads = []string{"CONTENTS", "PLAIN", "STORED", "RATIO", "SAVED", "UNKNOWN"}
 
-func statsCells(p *stats.Part) []string {
-	plain, ratio, saved := "", "", ""
+// statsTable is a table of parts of a whole.
+type statsTable struct {
+	bars
+	whole *stats.Part
+}
+
+func newStatsTable(out term.Out, whole *stats.Part) *statsTable {
+	t := &statsTable{whole: whole}
+	t.out, t.heads, t.measures = out, append([]string{""}, statsHeads...), "OF STORED"
+	if !t.apart() {
+		t.heads = t.heads[:len(statsHeads)]
+	}
+	return t
+}
+
+// apart tells whether the plain size of some contents is unknown.
+func (t *statsTable) apart() bool { return t.whole.Known < t.whole.Contents }
+
+func (t *statsTable) cells(p *stats.Part) []string {
+	cells := []string{term.Count(p.Contents), "", "", "", "", ""}
 	if p.Known > 0 {
-		plain = term.Bytes(p.Plain)
+		cells[1], cells[2] = term.Bytes(p.Plain), term.Bytes(p.KnownStored)
 	}
 	if r := p.Ratio(); r > 0 {
-		ratio = fmt.Sprintf("%.2f", r)
+		cells[3] = fmt.Sprintf("%.2f", r)
 	}
 	if p.Saved != 0 {
-		saved = term.Bytes(p.Saved)
+		cells[4] = term.Bytes(p.Saved)
 	}
-	return []string{term.Count(p.Contents), plain, term.Bytes(p.Stored), ratio, saved}
+	if p.Known < p.Contents {
+		cells[5] = term.Bytes(p.Stored - p.KnownStored)
+	}
+	return cells[:len(t.heads)-1]
 }
+
+// of adds a part, with a bar of how much of what is stored it is.
+func (t *statsTable) of(level int, name string, p *stats.Part) {
+	share := 0.
+	if t.whole.Stored > 0 {
+		share = float64(p.Stored) / float64(t.whole.Stored)
+	}
+	t.row(level, name, share, t.cells(p)...)
+}
+
+// sum adds a row that sums up others.
+func (t *statsTable) sum(name string, p *stats.Part) { t.more(0, name, t.cells(p)...) }
 
 // mostStats is how many rows a screen shows.
 const mostStats = 50
@@ -155,48 +191,37 @@ func (a *app) showStats(s *stats.Stats) {
 		place += ", below " + term.Clean(s.Prefix)
 	}
 	a.say("%s as of %s", a.stdout.Style(term.Bold, place), s.AsOf)
-	t := &bars{out: a.stdout, heads: append([]string{""}, statsHeads...)}
+	t := newStatsTable(a.stdout, &s.Total)
 	for i := range s.States {
 		r := &s.States[i]
-		t.row(0, cmp.Or(stateNames[r.Name], r.Name), storedShare(&r.Part, &s.Total), statsCells(&r.Part)...)
+		t.of(0, cmp.Or(stateNames[r.Name], r.Name), &r.Part)
+		if r.Name != string(cooper.Left) {
+			continue
+		}
+		for i := range s.Left {
+			t.of(1, s.Left[i].Name, &s.Left[i].Part)
+		}
 	}
-	t.more(0, "total", statsCells(&s.Total)...)
+	t.sum("total", &s.Total)
+	statsRows(t, s)
 	t.flush()
+	if t.apart() {
+		a.say("%s", a.stdout.Style(term.Faint, a.fold("UNKNOWN is what contents are stored in whose plain size was not measured; PLAIN, STORED and RATIO leave them out.", 0, 2)))
+	}
 	if s.Unfinished.Contents > 0 {
 		a.say("%s", a.stdout.Style(term.Yellow, a.fold(fmt.Sprintf("of %s the original was still there when a run was done with it: run compress again", term.Plural(s.Unfinished.Contents, "content")), 0, 2)))
 	}
-	a.showLeftAlone(s)
-	a.showStatsRows(s)
 	if s.Duplicates != nil {
 		a.showCopies(s.Duplicates)
 	}
 }
 
-// storedShare is how much of what is stored a part is.
-func storedShare(p, whole *stats.Part) float64 {
-	if whole.Stored == 0 {
-		return 0
-	}
-	return float64(p.Stored) / float64(whole.Stored)
-}
-
-func (a *app) showLeftAlone(s *stats.Stats) {
-	if len(s.Left) == 0 {
-		return
-	}
-	t := &bars{out: a.stdout, heads: []string{"left because", "CONTENTS", "STORED"}}
-	for i := range s.Left {
-		r := &s.Left[i]
-		t.row(0, r.Name, storedShare(&r.Part, &s.Total), term.Count(r.Contents), term.Bytes(r.Stored))
-	}
-	t.flush()
-}
-
-func (a *app) showStatsRows(s *stats.Stats) {
+// statsRows adds what contents are told apart by.
+func statsRows(t *statsTable, s *stats.Stats) {
 	if s.By == "" {
 		return
 	}
-	t := &bars{out: a.stdout, heads: append([]string{"by " + s.By}, statsHeads...)}
+	t.part("by " + s.By)
 	var rest stats.Others
 	if s.Others != nil {
 		rest = *s.Others
@@ -208,12 +233,11 @@ func (a *app) showStatsRows(s *stats.Stats) {
 			rest.Add(&r.Part)
 			continue
 		}
-		t.row(0, cmp.Or(r.Name, "(none)"), storedShare(&r.Part, &s.Total), statsCells(&r.Part)...)
+		t.of(0, cmp.Or(r.Name, "(none)"), &r.Part)
 	}
 	if rest.Rows > 0 {
-		t.more(0, term.Count(rest.Rows)+" more", statsCells(&rest.Part)...)
+		t.sum(term.Count(rest.Rows)+" more", &rest.Part)
 	}
-	t.flush()
 }
 
 func (a *app) showCopies(d *stats.Duplicates) {
