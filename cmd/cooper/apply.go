@@ -148,7 +148,7 @@ func (a *app) showSummary(r ran) error {
 		case r.Plan.Mission == purge.Mission:
 			did = []string{"no shard was completed; what was removed of one is gone all the same"}
 		case r.Plan.Mission == compress.Mission:
-			did = []string{"no shard was completed; what was compressed is found again"}
+			did = []string{"no shard was completed; what was compressed is not done again"}
 		default:
 			did = []string{"no shard was completed; what was fetched is kept"}
 		}

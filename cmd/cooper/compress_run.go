@@ -330,7 +330,7 @@ func (a *app) equip(ctx context.Context, job *apply.Job, c *compressing, count *
 	rewriting := rewrite.New(c.bucket, rewrite.Options{
 		Rewriting: r, Settings: settings, Keys: c.keys, Secure: secure, Memory: memory / 2, Moved: count.Moved, Clock: a.clock, Uploads: target.NoteUpload, Parts: target.SeeParts,
 	})
-	job.Verbs = map[string]apply.Verb{bucketop.Rewrite: target.Resume(rewriting), bucketop.Measure: target.Resume(measuring)}
+	job.Verbs = map[string]apply.Verb{bucketop.Rewrite: rewriting, bucketop.Measure: measuring}
 	job.Target = target
 	return nil
 }

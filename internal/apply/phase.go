@@ -125,6 +125,12 @@ func (p *phase) deal(ctx context.Context, s *shard) error {
 			s.left.Add(-1)
 			continue
 		}
+		if o, known := p.known(a); known {
+			s.outs[i] = p.label(a, o)
+			p.job.Progress.Skip(1, a.Version.Size)
+			s.left.Add(-1)
+			continue
+		}
 		if err := p.job.Gate(ctx); err != nil {
 			return err
 		}
@@ -156,6 +162,9 @@ func (p *phase) do(ctx context.Context, t task) {
 	o := p.label(a, p.job.Verbs[a.Verb].Do(ctx, a))
 	p.job.Progress.End(a.Version.Size)
 	t.shard.outs[t.i] = o
+	if err := p.note(t.shard, &o); err != nil {
+		p.stop(err)
+	}
 	if o.Status == cooper.Failed && endsRun(o.Kind) {
 		e := &cooper.Error{Kind: o.Kind, Where: "plan " + p.header.ID, Message: "stopped: " + o.Message}
 		if o.Kind == cooper.KindFull {

@@ -40,7 +40,7 @@ func newRun(job *Job) *run {
 // all is the order of a run. Nothing of the plan happens before the checks;
 // recovering needs no plan and happens before all else, so that the checks see
 // the target in a state that some plan meant.
-func (r *run) all(ctx context.Context) error {
+func (r *run) all(ctx context.Context) (err error) {
 	if err := r.recover(ctx); err != nil || r.job.Undo {
 		return err
 	}
@@ -48,6 +48,7 @@ func (r *run) all(ctx context.Context) error {
 		return err
 	}
 	r.permit = permit.Issue(r.job.Run)
+	defer func() { err = errors.Join(err, r.close()) }()
 	if err := r.job.Target.Begin(ctx, r.permit, r.header); err != nil {
 		return err
 	}

@@ -12,19 +12,23 @@
 // The files of a plan, in a directory with its id:
 //
 //	done                  a line for each shard that is done
+//	proving-NNNNN.jsonl   what was proven so far of a shard; not synced
 //	proven-NNNNN.jsonl    what was proven of a shard whose originals may be going
 //	shard-NNNNN.jsonl     what came of a shard whose facts may not be in the ledger
 //	uploads.jsonl         multipart uploads that may be open
 //
 // The order for a shard, and why a crash between any two steps is harmless:
 //
-//  1. Prove: proven-N. What happens before may be done again.
-//  2. The bucket changes. After a crash, proven-N tells what need not be read
+//  1. Note: a line of proving-N for each action, as it is done. What a crash of
+//     the machine takes of them, from the first line on that is not whole, is
+//     done again; one of the process takes nothing.
+//  2. Prove: proven-N.
+//  3. The bucket changes. After a crash, proven-N tells what need not be read
 //     again; whether it is still so, a look at the bucket tells.
-//  3. Write: shard-N. After a crash Unsettled gives it.
-//  4. Its facts go to the ledger. After a crash Unsettled gives them again, and
+//  4. Write: shard-N. After a crash Unsettled gives it.
+//  5. Its facts go to the ledger. After a crash Unsettled gives them again, and
 //     the ledger takes them once.
-//  5. Settle: the line in done, then proven-N goes, then shard-N. After a crash
+//  6. Settle: the line in done, then proving-N, proven-N and shard-N go. After a crash
 //     in between Unsettled gives the shard once more, and Settle ends it.
 package journal
 
@@ -48,12 +52,13 @@ const Format = 2
 
 // The files in a plan's directory.
 const (
-	doneName     = "done"
-	uploadsName  = "uploads.jsonl"
-	shardPrefix  = "shard-"
-	provenPrefix = "proven-"
-	shardSuffix  = ".jsonl"
-	tempSuffix   = ".tmp"
+	doneName      = "done"
+	uploadsName   = "uploads.jsonl"
+	shardPrefix   = "shard-"
+	provenPrefix  = "proven-"
+	provingPrefix = "proving-"
+	shardSuffix   = ".jsonl"
+	tempSuffix    = ".tmp"
 )
 
 // Dir is where the journals of one bucket are.
@@ -107,12 +112,13 @@ type Plan struct {
 	id, target string
 	done       map[int]bool
 	uploads    openUploads
+	notes      notes
 }
 
 // Open reads what is done of a plan, by its id; target is the plan's, as it
 // names it.
 func (d Dir) Open(id, target string) (*Plan, error) {
-	p := &Plan{Dir: d, id: id, target: target, done: map[int]bool{}, uploads: openUploads{keys: map[string]string{}}}
+	p := &Plan{Dir: d, id: id, target: target, done: map[int]bool{}, uploads: openUploads{keys: map[string]string{}}, notes: notes{files: map[int]safefs.File{}}}
 	return p, d.with(func(fsys safefs.FS) error {
 		err := fsys.MkdirAll(id)
 		if err == nil {
@@ -172,10 +178,8 @@ func (d Dir) Settle(id string, shard int) error {
 			return d.local(err)
 		}
 		// In this order: a shard without its file is never looked at again.
-		for _, name := range []string{shardName(provenPrefix, shard), shardName(shardPrefix, shard)} {
-			if err := fsys.Remove(id + "/" + name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return d.local(err)
-			}
+		if err := forget(fsys, id, shardName(provingPrefix, shard), shardName(provenPrefix, shard), shardName(shardPrefix, shard)); err != nil {
+			return d.local(err)
 		}
 		return nil
 	})

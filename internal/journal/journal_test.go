@@ -192,6 +192,9 @@ type life struct {
 	noted map[string]bool  // uploads whose noting has ended
 	over  map[string]bool  // uploads that have ended
 	runs  int
+	// proven are actions that were noted; a forgetful disk has lost its power.
+	proven    map[int64]bool
+	forgetful bool
 }
 
 // run goes through the shards of a plan as apply does.
@@ -222,8 +225,14 @@ func (l *life) run(shards int) error {
 		}
 		l.over[id] = true
 	}
-	if _, err := k.Plan.Proven(); err != nil {
+	proven, err := k.Plan.Proven()
+	if err != nil {
 		return err
+	}
+	for id := range l.proven {
+		if _, ok := proven[id]; !ok && !l.forgetful && !k.Done(int(id)) {
+			return fmt.Errorf("what was proven of %d is forgotten", id)
+		}
 	}
 	for n := range shards {
 		if k.Done(n) {
@@ -235,6 +244,10 @@ func (l *life) run(shards int) error {
 		}
 		l.noted[u.UploadID] = true
 		outs := outcomes(int64(n))
+		if err := k.Plan.Note(n, &outs[0]); err != nil {
+			return err
+		}
+		l.proven[int64(n)] = true
 		if err := k.Plan.Prove(run, n, outs); err != nil {
 			return err
 		}
@@ -267,7 +280,7 @@ func TestCrashAtEveryOperation(t *testing.T) {
 	for seed := range uint64(12) {
 		for at, died := 1, true; died; at++ {
 			r := rand.New(rand.NewPCG(seed, uint64(at)))
-			l := &life{disk: memfs.New(), facts: map[int][]string{}, noted: map[string]bool{}, over: map[string]bool{}}
+			l := &life{disk: memfs.New(), facts: map[int][]string{}, noted: map[string]bool{}, over: map[string]bool{}, proven: map[int64]bool{}}
 			died = false
 			for next := at; ; next = 1 + r.IntN(60) {
 				n, dead := 0, false
@@ -295,7 +308,7 @@ func TestCrashAtEveryOperation(t *testing.T) {
 				if r.IntN(2) == 0 {
 					l.disk = l.disk.Kill()
 				} else {
-					l.disk = l.disk.Crash(r)
+					l.disk, l.forgetful = l.disk.Crash(r), true
 				}
 			}
 			for n := range shards {

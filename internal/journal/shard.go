@@ -40,8 +40,11 @@ func (p *Plan) Prove(run string, shard int, outs []cooper.Outcome) error {
 	return p.write(provenPrefix, run, shard, outs)
 }
 
-// Write keeps what came of a shard in the end.
+// Write keeps what came of a shard in the end. Nothing is noted of it any more.
 func (p *Plan) Write(run string, shard int, outs []cooper.Outcome) error {
+	if err := p.endNotes(shard); err != nil {
+		return err
+	}
 	return p.write(shardPrefix, run, shard, outs)
 }
 
@@ -90,11 +93,14 @@ func replaceFile(fsys safefs.FS, dir, name string, fill func(io.Writer) error) e
 	return fsys.SyncDir(dir)
 }
 
-// Proven gives, by the ids of their actions, what was proven of shards that are
-// not done.
+// Proven gives, by the ids of their actions, what was noted or proven of shards
+// that are not done. It is asked before anything is noted.
 func (p *Plan) Proven() (map[int64]cooper.Outcome, error) {
 	proven := map[int64]cooper.Outcome{}
 	return proven, p.with(func(fsys safefs.FS) error {
+		if err := p.noted(fsys, proven); err != nil {
+			return err
+		}
 		shards, err := p.shards(fsys, p.id, provenPrefix)
 		if err != nil {
 			return err

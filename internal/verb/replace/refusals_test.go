@@ -190,7 +190,7 @@ func TestWhatIsNotRewrittenPasses(t *testing.T) {
 	found := cooper.Outcome{Status: cooper.Done, Content: &cooper.Content{State: cooper.Found, Reason: "test"}}
 	_, err := apply.Run(context.Background(), apply.Job{
 		Run: "r-1", Plan: p, Facts: w, Target: tg, Clock: time.Now,
-		Verbs: map[string]apply.Verb{bucketop.Rewrite: tg.Resume(w.verb(b, tg)), bucketop.Measure: tg.Resume(saying(found))},
+		Verbs: map[string]apply.Verb{bucketop.Rewrite: w.verb(b, tg), bucketop.Measure: saying(found)},
 	})
 	if err != nil {
 		t.Fatal(err)

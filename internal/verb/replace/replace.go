@@ -17,9 +17,12 @@
 //     With --mode in-place that takes the original's place: on a bucket without
 //     versions the original is gone from here on, as its proof came before; else
 //     it is an older version. After a crash the verb finds what it wrote.
+//     Each outcome is noted in the journal as it comes: after a crash what is
+//     noted is not read again. What is not, or what the machine forgot with its
+//     power, the verb finds.
 //  2. The outcomes, with sizes, hashes and the identity of each replacement, are
 //     written to the journal, durably. From here on the facts survive although
-//     originals go; after a crash nothing proven is read again.
+//     originals go.
 //  3. Look: list the versions of the keys at hand, originals and replacements.
 //  4. Remove the originals that are not to be kept. Each removal is, or is not:
 //     until then a reader finds both, afterwards the replacement. After a crash
@@ -91,7 +94,7 @@ type Target struct {
 	proven map[int64]cooper.Outcome // by earlier attempts, by action
 }
 
-var _ apply.Target = (*Target)(nil)
+var _ apply.Rememberer = (*Target)(nil)
 
 // New makes a target.
 func New(b Bucket, opt Options) *Target {
@@ -194,21 +197,25 @@ func (t *Target) NoteUpload(key, id string) error {
 	return t.Plan.NoteUpload(journal.Upload{Key: key, UploadID: id})
 }
 
-// Resume is a verb that does again only what an earlier attempt of the plan did
-// not end with; the look of Commit tells whether what was proven still is so.
-func (t *Target) Resume(inner apply.Verb) apply.Verb { return resumed{t, inner} }
-
-type resumed struct {
-	*Target
-	inner apply.Verb
+// Known gives what an earlier attempt of the plan has done; the look of Commit
+// tells whether what was proven still is so.
+func (t *Target) Known(a *cooper.Action) (cooper.Outcome, bool) {
+	o, ok := t.proven[a.ID]
+	if !ok || o.Status != cooper.Done || o.Verb != a.Verb || o.Identity != a.Version.Identity {
+		return cooper.Outcome{}, false
+	}
+	return o, true
 }
 
-// Do implements apply.Verb.
-func (r resumed) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
-	if o, ok := r.proven[a.ID]; ok && o.Status == cooper.Done && o.Verb == a.Verb && o.Identity == a.Version.Identity {
-		return o
+// Note keeps what was done, so that nobody has to do it again.
+func (t *Target) Note(s apply.Shard, o *cooper.Outcome) error { return t.Plan.Note(s.N, o) }
+
+// Close ends noting.
+func (t *Target) Close() error {
+	if t.Plan == nil {
+		return nil
 	}
-	return r.inner.Do(ctx, a)
+	return t.Plan.Close()
 }
 
 // Commit removes the originals of a shard that are not to be kept.

@@ -233,6 +233,71 @@ func TestNothingProvenIsReadAgain(t *testing.T) {
 	}
 }
 
+// TestWhatIsNotedIsNotReadAgain: killed in the middle of a shard, before anything
+// of it is committed. What was compressed costs no request but the look, with
+// what was left for good reason; and counts as done at once.
+func TestWhatIsNotedIsNotReadAgain(t *testing.T) {
+	for _, c := range []struct {
+		versioning string
+		rw         bucketop.Rewriting
+	}{{"Enabled", suffixed}, {"Suspended", suffixed}, {"", suffixed}, {"", keeping}, {"Enabled", inPlace}, {"", inPlace}} {
+		for _, powerless := range []bool{false, true} {
+			w := newWorld(t, c.versioning, c.rw, mem.Options{})
+			w.size = 100
+			const objects, before = 20, 12
+			for i := 1; i < objects; i++ {
+				w.put(fmt.Sprintf("p/%02d", i), fmt.Sprint(i))
+			}
+			w.srv.Put("lab", "p/00", []byte("GIF89a and so on"), mem.PutOptions{}) // left
+			p := w.fakePlan(w.plan())
+			ctx, cancel := context.WithCancelCause(context.Background())
+			w.cancel = cancel
+			w.before = func(op string) {
+				if op == "GetObject" && w.srv.Counts()["GetObject"] == before {
+					w.crashAt = len(w.trace) + 1
+				}
+			}
+			if _, err := w.run(ctx, p); !errors.Is(err, errDead) {
+				t.Fatal(err)
+			}
+			cancel(nil)
+			w.before, w.crashAt = nil, 0
+			w.runs = 1
+			if !powerless {
+				w.runs = 2
+			}
+			w.restart()
+			w.srv.ResetCounts()
+			left := len(w.trace)
+			outs := w.must(p)
+			gets, puts := w.srv.Counts()["GetObject"], w.srv.Counts()["PutObject"]
+			if !powerless && (gets != objects-before || puts > objects-before+3) { // with those of probes
+				t.Errorf("%q %s: %d objects were read and %d written, %d were to be\n%s", c.versioning, c.rw.Mode, gets, puts, objects-before, strings.Join(w.trace[left:], "\n"))
+			}
+			if gets > 2*objects {
+				t.Errorf("%d objects were read", gets)
+			}
+			for i, o := range outs {
+				if o.Status != cooper.Done || o.Content == nil || (o.Content.State == cooper.Rewritten) != (i > 0) {
+					t.Errorf("%+v", o)
+				}
+			}
+			for i := 1; i < objects; i++ {
+				key := fmt.Sprintf("p/%02d", i)
+				if c.rw.Mode == bucketop.Suffix {
+					key += suffix
+				}
+				if got, _ := w.current(key); got != fmt.Sprint(i) || !isCompressed(w.body(key)) {
+					t.Errorf("%s holds %q", key, got)
+				}
+			}
+			if files := w.disk.Files(); len(files) > 3 { // two directories, and what is done
+				t.Errorf("%v", files)
+			}
+		}
+	}
+}
+
 // TestUploadsThatWereLeft are discarded by the next run, of whatever plan.
 func TestUploadsThatWereLeft(t *testing.T) {
 	w := newWorld(t, "Enabled", suffixed, mem.Options{})

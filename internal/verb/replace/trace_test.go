@@ -47,7 +47,7 @@ func TestTrace(t *testing.T) {
 		{name: "a newer upload in the instant of the removal", rw: suffixed, fill: two, at: "DeleteObjects", meanwhile: func(w *world) { w.put("p/b", "new") }},
 		{name: "deleted in the instant of the removal", rw: suffixed, fill: two, at: "DeleteObjects", meanwhile: func(w *world) { w.srv.Delete("lab", "p/b") }},
 		{name: "the replacement is overwritten", versioning: "Enabled", rw: suffixed, fill: two, at: "ListObjectVersions", meanwhile: func(w *world) { w.put("p/b.zst", "new") }},
-		{name: "killed after the removals", versioning: "Enabled", rw: suffixed, fill: two, crash: 17},
+		{name: "killed after the removals", versioning: "Enabled", rw: suffixed, fill: two, crash: 21},
 		{name: "a key that XML cannot carry", rw: suffixed, fill: func(w *world) { w.put("p/\x01", "1"); w.put("p/a", "1") }},
 	} {
 		w := newWorld(t, c.versioning, c.rw, mem.Options{})

@@ -317,7 +317,7 @@ func (w *world) run(ctx context.Context, p *fakePlan) (apply.Summary, error) {
 	tg := w.target(b)
 	defer w.alone(func() {}) // whatever request it was that it died of has ended
 	return apply.Run(ctx, apply.Job{
-		Run: fmt.Sprint("r-", w.runs), Plan: p, Facts: w, Target: tg, Verbs: map[string]apply.Verb{bucketop.Rewrite: tg.Resume(w.verb(b, tg))},
+		Run: fmt.Sprint("r-", w.runs), Plan: p, Facts: w, Target: tg, Verbs: map[string]apply.Verb{bucketop.Rewrite: w.verb(b, tg)},
 		Workers: max(w.workers, 1), ShardsInFlight: max(w.workers/2, 1), Clock: func() time.Time { return time.Unix(1e9, 0) },
 	})
 }
