@@ -189,13 +189,15 @@ const (
 
 // Outcome is what came of one action: a fact, written once.
 type Outcome struct {
-	Action   int64   `json:"action"`
-	Verb     string  `json:"verb"`
-	Identity         // of the version acted on
-	Status   Status  `json:"status"`
-	Kind     Kind    `json:"kind,omitempty"`    // unless done
-	Message  string  `json:"message,omitempty"` // unless done
-	At       Instant `json:"at"`
+	Action   int64  `json:"action"`
+	Verb     string `json:"verb"`
+	Identity        // of the version acted on
+	Status   Status `json:"status"`
+	Kind     Kind   `json:"kind,omitempty"`    // unless done
+	Message  string `json:"message,omitempty"` // unless done
+	// Remedy is a next step, if the failure tells of one; the ledger has none.
+	Remedy string  `json:"remedy,omitempty"`
+	At     Instant `json:"at"`
 	// Bytes is how many were transferred, Requests how many were sent.
 	Bytes    int64 `json:"bytes"`
 	Requests int64 `json:"requests"`

@@ -64,6 +64,18 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// RemedyOf is the outermost remedy in err's chain; empty if there is none.
+func RemedyOf(err error) string {
+	var e *Error
+	for errors.As(err, &e) {
+		if e.Remedy != "" {
+			return e.Remedy
+		}
+		err = e.Err
+	}
+	return ""
+}
+
 // KindOf is the kind of the outermost Error in err's tree; a cancelled context
 // is KindInterrupted, a passed deadline KindTimeout, and anything else KindInternal. nil has no kind.
 func KindOf(err error) Kind {

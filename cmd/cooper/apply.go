@@ -161,18 +161,7 @@ func (a *app) showSummary(r ran) error {
 		}
 		a.say("  %s with %s%s", term.Bytes(s.Bytes), term.Plural(s.Requests, "request"), rate)
 	}
-	for _, f := range s.Failures {
-		a.say("  %s %s: %s", a.stdout.Style(term.Red, string(f.Kind)), term.Clean(f.Key), term.Clean(reason(r.Plan.Source, f.Key, f.Message)))
-	}
-	if r.Plan.Mission == backup.MissionRestore && s.Kinds[cooper.KindConflict] > 0 {
-		a.say("  What is in the way is overwritten with --replace.")
-	}
-	if r.Plan.Mission == backup.MissionRestore && s.Kinds[cooper.KindCorrupt] > 0 {
-		a.say("  What is damaged in the tree is fetched again by cooper backup verify --content --repair; restore --damaged copies it as it is.")
-	}
-	if more := s.Count(cooper.Failed) - int64(len(s.Failures)); more > 0 {
-		a.say("  and %s more: cooper ledger sql \"SELECT key, kind, message FROM outcome WHERE run = '%s' AND status = 'failed'\"", term.Count(more), s.Run)
-	}
+	a.showFailures(&r)
 	return nil
 }
 

@@ -37,8 +37,10 @@ type Summary struct {
 	// Bytes were transferred, with Requests requests.
 	Bytes    int64 `json:"bytes"`
 	Requests int64 `json:"requests"`
-	// Failures are the first 20.
+	// Failures are the first 20; Reasons count all of them, the most frequent
+	// first.
 	Failures []cooper.Outcome `json:"failures,omitempty"`
+	Reasons  []Reason         `json:"reasons,omitempty"`
 
 	// counts are by ledger.CountKey.
 	counts map[string]int64
@@ -65,8 +67,11 @@ func (s *Summary) add(outs []cooper.Outcome) {
 		if o.Status != cooper.Done {
 			s.Kinds[o.Kind]++
 		}
-		if o.Status == cooper.Failed && len(s.Failures) < sampled {
-			s.Failures = append(s.Failures, *o)
+		if o.Status == cooper.Failed {
+			s.failed(o)
+			if len(s.Failures) < sampled {
+				s.Failures = append(s.Failures, *o)
+			}
 		}
 		s.Bytes += o.Bytes
 		s.Requests += o.Requests

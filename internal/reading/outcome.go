@@ -17,7 +17,7 @@ func Failure(ctx context.Context, key string, err error) cooper.Outcome {
 		e.Where = cooper.Quote(key)
 		err = &e
 	}
-	o := cooper.Outcome{Status: cooper.Failed, Kind: cooper.KindOf(err), Message: err.Error()}
+	o := cooper.Outcome{Status: cooper.Failed, Kind: cooper.KindOf(err), Message: err.Error(), Remedy: cooper.RemedyOf(err)}
 	switch {
 	case ctx.Err() != nil:
 		// Whatever the error says, it came from being stopped.

@@ -71,6 +71,12 @@ func TestErrorKinds(t *testing.T) {
 			if !strings.Contains(err.Error(), c.code) || c.code != "" && !strings.Contains(err.Error(), "REQ1") {
 				t.Errorf("%d %s: the message says too little: %v", c.status, c.code, err)
 			}
+			if next := c.kind == cooper.KindChanged || c.kind == cooper.KindStore; !strings.Contains(err.Error(), " to GET") || next && ce.Remedy == "" {
+				t.Errorf("%d %s: not which request, or no next step: %v", c.status, c.code, err)
+			}
+			if _, err := b.Tags(t.Context(), store.Ref{Key: "dir/k"}); err != nil && !strings.Contains(err.Error(), " to GET ?tagging") {
+				t.Errorf("%d %s: not which request: %v", c.status, c.code, err)
+			}
 		}
 	})
 }

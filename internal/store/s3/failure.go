@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -24,6 +26,7 @@ type failure struct {
 	status    int    // of the answer; 0 without one
 	code      string // S3's name for it; empty where the answer had no body
 	message   string
+	asked     string // what was sent: the method and what of the object it is about
 	requestID string
 	region    string        // the region that the store says is right
 	after     time.Duration // Retry-After
@@ -58,6 +61,9 @@ func (f *failure) Error() string {
 	} else if t := http.StatusText(f.status); t != "" {
 		b.WriteString(" " + t)
 	}
+	if f.asked != "" {
+		b.WriteString(" to " + f.asked)
+	}
 	if f.message != "" {
 		b.WriteString(" (" + strings.TrimRight(f.message, ". ") + ")")
 	}
@@ -72,6 +78,21 @@ func (f *failure) Error() string {
 
 func (f *failure) Unwrap() error { return f.err }
 
+// asked names a request, as documentation does: GET, GET ?acl, PUT ?partNumber.
+// Key and version are named by the error.
+func asked(r *http.Request) string {
+	if r == nil || r.URL == nil {
+		return ""
+	}
+	query := r.URL.Query()
+	for _, name := range slices.Sorted(maps.Keys(query)) {
+		if query.Get(name) == "" && name != "prefix" && name != "delimiter" || name == "partNumber" || name == "list-type" {
+			return r.Method + " ?" + clip(name, 50)
+		}
+	}
+	return r.Method
+}
+
 // maxErrorBody bounds the body of an answer that is no success: S3's are small,
 // what is longer is not from S3.
 const maxErrorBody = 64 << 10
@@ -80,6 +101,7 @@ const maxErrorBody = 64 << 10
 func failureOf(res *http.Response, now time.Time) *failure {
 	f := &failure{
 		status:    res.StatusCode,
+		asked:     asked(res.Request),
 		requestID: clip(res.Header.Get("X-Amz-Request-Id"), 100),
 		region:    clip(res.Header.Get("X-Amz-Bucket-Region"), 100),
 		after:     retry.After(res.Header.Get("Retry-After"), now),
@@ -167,7 +189,11 @@ func final(err error, where string) error {
 		return &cooper.Error{Kind: cooper.KindInternal, Where: where, Err: err}
 	}
 	kind, remedy := f.meaning()
-	return &cooper.Error{Kind: kind, Where: where, Remedy: remedy, Err: f}
+	e := &cooper.Error{Kind: kind, Where: where, Remedy: remedy, Err: f}
+	if kind == cooper.KindChanged {
+		e.Message = "is not what it was expected to be: somebody has written there since"
+	}
+	return e
 }
 
 // meaning classes a failure by what a person can do about it.
@@ -200,7 +226,7 @@ func (f *failure) meaning() (cooper.Kind, string) {
 	case http.StatusForbidden, http.StatusUnauthorized:
 		return cooper.KindDenied, "ask for the right to do this, or use another --profile"
 	case http.StatusPreconditionFailed:
-		return cooper.KindChanged, ""
+		return cooper.KindChanged, "a new plan takes up what is there now"
 	case http.StatusConflict:
 		return cooper.KindConflict, ""
 	case http.StatusRequestTimeout:
@@ -209,7 +235,7 @@ func (f *failure) meaning() (cooper.Kind, string) {
 		return cooper.KindInvalid, regionRemedy(f.region)
 	}
 	if f.status >= 500 && f.status != http.StatusNotImplemented {
-		return cooper.KindStore, ""
+		return cooper.KindStore, "the store itself kept failing: try again later, and ask those who run it if it goes on"
 	}
 	return cooper.KindInvalid, ""
 }

@@ -224,6 +224,7 @@ func sdkFailure(ctx context.Context, err error, now time.Time) error {
 	f := &failure{status: res.HTTPStatusCode()}
 	if res.Response != nil {
 		h := res.Response.Header
+		f.asked = asked(res.Response.Request)
 		f.requestID = clip(h.Get("X-Amz-Request-Id"), 100)
 		f.region = clip(h.Get("X-Amz-Bucket-Region"), 100)
 		f.after = retry.After(h.Get("Retry-After"), now)

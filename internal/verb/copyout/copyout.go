@@ -78,7 +78,7 @@ func outcome(ctx context.Context, v *version, res checksum.Result, err error) co
 	if ctx.Err() != nil {
 		kind = cooper.KindInterrupted
 	}
-	return cooper.Outcome{Status: cooper.Failed, Kind: kind, Message: err.Error(), Check: res.Check, Method: res.Method}
+	return cooper.Outcome{Status: cooper.Failed, Kind: kind, Message: err.Error(), Remedy: cooper.RemedyOf(err), Check: res.Check, Method: res.Method}
 }
 
 func conflict(where, message string) error {

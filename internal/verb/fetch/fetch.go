@@ -99,7 +99,7 @@ func (f *Verb) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
 
 // fail turns an error into an outcome.
 func fail(ctx context.Context, o *cooper.Outcome, err error) {
-	o.Status, o.Kind, o.Message = cooper.Failed, cooper.KindOf(err), err.Error()
+	o.Status, o.Kind, o.Message, o.Remedy = cooper.Failed, cooper.KindOf(err), err.Error(), cooper.RemedyOf(err)
 	switch {
 	case ctx.Err() != nil:
 		// Whatever the error says, it came from being stopped.

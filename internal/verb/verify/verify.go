@@ -53,7 +53,7 @@ func (v *Verb) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
 		if ctx.Err() != nil {
 			kind = cooper.KindInterrupted
 		}
-		return cooper.Outcome{Status: cooper.Failed, Kind: kind, Message: err.Error()}
+		return cooper.Outcome{Status: cooper.Failed, Kind: kind, Message: err.Error(), Remedy: cooper.RemedyOf(err)}
 	}
 	return cooper.Outcome{Status: cooper.Done, Check: res.Check, Method: res.Method, Hash: res.Hash}
 }

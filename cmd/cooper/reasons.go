@@ -1,0 +1,109 @@
+package main
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"cooper"
+	"cooper/internal/backup"
+	"cooper/internal/term"
+)
+
+// mostReasons is how many a screen shows.
+const mostReasons = 15
+
+// showFailures tells what failed: how many of each kind, why, and what can be
+// done about it.
+func (a *app) showFailures(r *ran) {
+	s := r.Applied
+	if len(s.Reasons) == 0 {
+		return
+	}
+	kinds := map[cooper.Kind]int64{}
+	for _, x := range s.Reasons {
+		kinds[x.Kind] += x.Count
+	}
+	byCount := slices.SortedFunc(maps.Keys(kinds), func(x, y cooper.Kind) int {
+		return cmp.Or(cmp.Compare(kinds[y], kinds[x]), cmp.Compare(x, y))
+	})
+	var counts []string
+	for _, k := range byCount {
+		counts = append(counts, term.Count(kinds[k])+" "+string(k))
+	}
+	a.say("  failed: %s", strings.Join(counts, ", "))
+	shown := s.Reasons[:min(len(s.Reasons), mostReasons)]
+	hidden := false
+	for i := range shown {
+		x := &shown[i]
+		text := term.Clean(x.Key) + ": " + term.Clean(reason(r.Plan.Source, x.Key, x.Message))
+		switch {
+		case x.Message == "":
+			text, hidden = term.Plural(x.Count, "object")+", for other reasons", true
+		case x.Count > 1:
+			below := ""
+			if x.Below != "" {
+				below = " below " + term.Clean(x.Below)
+			}
+			text, hidden = term.Plural(x.Count, "object")+below+", first "+text, true
+		}
+		a.say("  %s %s", a.stdout.Style(term.Red, string(x.Kind)), text)
+	}
+	for _, next := range nextSteps(r, byCount) {
+		a.say("  %s %s", a.stdout.Style(term.Cyan, "next:"), a.stdout.Wrap(term.Clean(next), 8))
+	}
+	if hidden || len(shown) < len(s.Reasons) {
+		a.say("  all of them: cooper ledger sql \"SELECT key, kind, message FROM outcome WHERE run = '%s' AND status = 'failed'\"", s.Run)
+	}
+}
+
+// nextSteps are what can be done about failures: what they say themselves, else
+// what holds for their kind. What a flag does, the command knows best.
+func nextSteps(r *ran, kinds []cooper.Kind) (steps []string) {
+	for _, k := range kinds {
+		own := false
+		for _, x := range r.Applied.Reasons {
+			if x.Kind != k || x.Remedy == "" || ofRestore(r, k) != "" {
+				continue
+			}
+			own = true
+			if step := string(k) + ": " + x.Remedy; !slices.Contains(steps, step) {
+				steps = append(steps, step)
+			}
+		}
+		if step := cmp.Or(ofRestore(r, k), usual(k)); !own && step != "" {
+			steps = append(steps, string(k)+": "+step)
+		}
+	}
+	return steps
+}
+
+// ofRestore is the next step about failures of a restore.
+func ofRestore(r *ran, k cooper.Kind) string {
+	if r.Plan.Mission != backup.MissionRestore {
+		return ""
+	}
+	switch k {
+	case cooper.KindConflict:
+		return "What is in the way is overwritten with --replace."
+	case cooper.KindCorrupt:
+		return "What is damaged in the tree is fetched again by cooper backup verify --content --repair; restore --damaged copies it as it is."
+	}
+	return ""
+}
+
+// usual is the next step about failures of a kind.
+func usual(k cooper.Kind) string {
+	switch k {
+	case cooper.KindChanged, cooper.KindMissing:
+		return "A new snapshot and plan take up what is there now."
+	case cooper.KindDenied:
+		return "Ask for the right to do this, or use another --profile; then plan again."
+	case cooper.KindConflict:
+		return "Look at what is there; move it away if it is not wanted, and plan again."
+	case cooper.KindStore, cooper.KindTimeout:
+		return "Try again later with a new plan; ask those who run the store if it goes on."
+	}
+	return ""
+}

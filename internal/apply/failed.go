@@ -1,0 +1,75 @@
+package apply
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+
+	"cooper"
+)
+
+// toldApart is how many reasons for failures a Summary tells apart; what comes
+// after these counts by kind alone.
+const toldApart = 100
+
+// Reason is why some actions failed: what of their messages is the same for all.
+type Reason struct {
+	Kind  cooper.Kind `json:"kind"`
+	Count int64       `json:"count"`
+	// Below is the folder that all of their keys lie in; empty for the top.
+	Below string `json:"below,omitempty"`
+	// Key and Message are of the first. Without a message these are the failures
+	// of a kind that were too various to be told apart.
+	Key     string `json:"key,omitempty"`
+	Message string `json:"message,omitempty"`
+	// Remedy is what can be done about them, where that is known.
+	Remedy string `json:"remedy,omitempty"`
+
+	like string // equal for equal reasons
+}
+
+// requestID is what a store calls one request.
+var requestID = regexp.MustCompile(`, request [^ ,:;)]+`)
+
+// likeness is a message without what differs from object to object.
+func likeness(o *cooper.Outcome) string {
+	s := requestID.ReplaceAllString(o.Message, "")
+	for _, own := range []string{strings.Trim(cooper.Quote(o.Key), `"`), o.VersionID, o.ETag} {
+		if own != "" {
+			s = strings.ReplaceAll(s, own, "\x00")
+		}
+	}
+	return s
+}
+
+// failed counts one more failure, by its reason.
+func (s *Summary) failed(o *cooper.Outcome) {
+	like := likeness(o)
+	i := slices.IndexFunc(s.Reasons, func(r Reason) bool { return r.Kind == o.Kind && r.like == like })
+	if i < 0 && len(s.Reasons) >= toldApart {
+		like = ""
+		i = slices.IndexFunc(s.Reasons, func(r Reason) bool { return r.Kind == o.Kind && r.like == "" && r.Message == "" })
+	}
+	if i < 0 {
+		r := Reason{Kind: o.Kind, Count: 1, Below: folder(o.Key), like: like}
+		if like != "" {
+			r.Key, r.Message, r.Remedy = o.Key, o.Message, o.Remedy
+		}
+		s.Reasons = append(s.Reasons, r)
+		return
+	}
+	r := &s.Reasons[i]
+	r.Count++
+	for !strings.HasPrefix(o.Key, r.Below) {
+		r.Below = folder(strings.TrimSuffix(r.Below, "/"))
+	}
+}
+
+// folder is a key up to its last slash.
+func folder(key string) string { return key[:strings.LastIndexByte(key, '/')+1] }
+
+// rank puts the reasons of the most failures first.
+func (s *Summary) rank() {
+	slices.SortStableFunc(s.Reasons, func(a, b Reason) int { return cmp.Compare(b.Count, a.Count) })
+}
