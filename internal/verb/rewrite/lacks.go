@@ -20,10 +20,8 @@ func (j *job) lacks(ctx context.Context, t *there, p *store.Put) (string, error)
 	if what := lacksHeaders(&t.object, p); what != "" {
 		return what, nil
 	}
-	ref := store.Ref{Key: j.target(), VersionID: t.object.VersionID}
 	if len(p.Tags) > 0 {
-		j.tally.Requests++
-		tags, err := j.bucket.Tags(ctx, ref)
+		tags, err := j.tags(ctx, &t.version.Identity)
 		if err != nil {
 			return "", err
 		}
@@ -34,8 +32,7 @@ func (j *job) lacks(ctx context.Context, t *there, p *store.Put) (string, error)
 		}
 	}
 	if len(p.Grants) > 0 {
-		j.tally.Requests++
-		grants, err := j.bucket.Grants(ctx, ref)
+		grants, err := j.grants(ctx, &t.version.Identity)
 		if err != nil {
 			return "", err
 		}

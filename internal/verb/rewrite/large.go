@@ -35,7 +35,10 @@ func streamMemory(size int64) int64 { return codecMemory + firstPart + max(first
 func (j *job) large(ctx context.Context) (*cooper.Content, checksum.Result, error) {
 	var none checksum.Result
 	o, reason, err := j.sample(ctx)
-	if err != nil || reason != "" {
+	switch {
+	case err == nil && reason != "" && o != nil:
+		return j.leave(ctx, o, reason)
+	case err != nil || reason != "":
 		return j.leftOr(reason, err), none, err
 	}
 	p, reason, err := j.prepare(ctx, o, j.origin(&codec.Sums{PlainSize: j.plainSize()}, false))
@@ -63,7 +66,8 @@ func (j *job) plainSize() int64 {
 	return j.v.Size
 }
 
-// sample judges the first bytes.
+// sample judges the first bytes. The object is nil beside a reason that they
+// have told.
 func (j *job) sample(ctx context.Context) (*store.Object, string, error) {
 	opt := j.reading()
 	opt.Limit, opt.Moved = sampleSize, nil
@@ -73,7 +77,7 @@ func (j *job) sample(ctx context.Context) (*store.Object, string, error) {
 	}
 	defer body.Close()
 	if reason, err := j.described(&body.Object); err != nil || reason != "" {
-		return nil, reason, err
+		return &body.Object, reason, err
 	}
 	stored := take(sampleSize)
 	defer stored.give()

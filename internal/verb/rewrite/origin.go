@@ -1,6 +1,7 @@
 package rewrite
 
 import (
+	"bytes"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -105,6 +106,11 @@ func (o Origin) Of(v cooper.Identity) bool {
 		return true
 	}
 	return reading.SameSecond(w.LastModified, v.LastModified)
+}
+
+// describes tells whether sums are of the content that o names.
+func (o Origin) describes(sums *codec.Sums) bool {
+	return sums.PlainSize == o.PlainSize && (len(o.SHA256) == 0 || bytes.Equal(sums.SHA256[:], o.SHA256))
 }
 
 // origin is that of j's version; sums lack what is not known beforehand.

@@ -74,16 +74,13 @@ func (j *job) prepare(ctx context.Context, o *store.Object, origin Origin) (p st
 	} else {
 		p.IfNoneMatch = true
 	}
-	ref := store.Ref{Key: j.v.Key, VersionID: j.v.VersionID}
 	if o.Tags > 0 {
-		j.tally.Requests++
-		if p.Tags, err = j.bucket.Tags(ctx, ref); err != nil {
+		if p.Tags, err = j.tags(ctx, &j.v.Identity); err != nil {
 			return p, "", err
 		}
 	}
 	if j.opt.Settings.Grants {
-		j.tally.Requests++
-		if p.Grants, err = j.bucket.Grants(ctx, ref); err != nil {
+		if p.Grants, err = j.grants(ctx, &j.v.Identity); err != nil {
 			return p, "", err
 		}
 	}

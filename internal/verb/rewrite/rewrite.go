@@ -117,7 +117,8 @@ func New(b Bucket, opt Options) *Verb {
 
 // Do stores the version of a in its new form. It is Done with Content.State
 // Rewritten, and Stored the replacement (its time unknown, unless it was there
-// already); or Left, with the reason. Deferred is what is archived. Everything
+// already); or Left, with the reason; or Found, if an earlier run has written it
+// in-place. Deferred is what is archived. Everything
 // else is a failure, of the kinds of the store's errors, and: corrupt, of the
 // original; invalid, of a wrong or missing key, and what is not encrypted as
 // was said; conflict, where something else has the key of the replacement;

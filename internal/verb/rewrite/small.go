@@ -41,8 +41,11 @@ func (j *job) small(ctx context.Context) (*cooper.Content, checksum.Result, erro
 		return nil, none, err
 	}
 	defer body.Close()
-	if reason, err := j.described(&body.Object); err != nil || reason != "" {
-		return j.leftOr(reason, err), none, err
+	if reason, err := j.described(&body.Object); err != nil {
+		return nil, none, err
+	} else if reason != "" {
+		body.Close()
+		return j.leave(ctx, &body.Object, reason)
 	}
 	source := take(int(j.v.Size))
 	defer source.give()

@@ -3,6 +3,7 @@ package rewrite
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -76,7 +77,7 @@ func (j *job) occupied(ctx context.Context, p *store.Put, sums *codec.Sums, sent
 	if !t.encoded(j) {
 		return nil, j.inTheWay("a newer upload came first", nil)
 	}
-	found, sha, err := j.decodeStored(ctx, &t.version, sums.PlainSize)
+	found, sha, err := j.decodeStored(ctx, &t.version, sums.PlainSize, func(found *codec.Sums) bool { return found.SamePlain(*sums) })
 	switch cooper.KindOf(err) {
 	case "":
 	case cooper.KindInvalid, cooper.KindCorrupt:
@@ -131,8 +132,8 @@ func (j *job) vanished(ctx context.Context, cause error) (*cooper.Content, error
 	case t.origin == nil || !t.encoded(j):
 		return nil, cause
 	}
-	found, _, err := j.decodeStored(ctx, &t.version, t.origin.PlainSize)
-	if err == nil && (found.PlainSize != t.origin.PlainSize || len(t.origin.SHA256) > 0 && !bytes.Equal(found.SHA256[:], t.origin.SHA256)) {
+	found, _, err := j.decodeStored(ctx, &t.version, t.origin.PlainSize, t.origin.describes)
+	if err == nil && !t.origin.describes(&found) {
 		err = &cooper.Error{Kind: cooper.KindCorrupt, Message: "does not decode to the content it was made of"}
 	}
 	if err != nil {
@@ -143,7 +144,7 @@ func (j *job) vanished(ctx context.Context, cause error) (*cooper.Content, error
 
 // readBack proves the replacement once more, by what the store gives.
 func (j *job) readBack(ctx context.Context, id cooper.Identity, sums *codec.Sums) error {
-	found, _, err := j.decodeStored(ctx, &cooper.Version{Identity: id}, sums.PlainSize)
+	found, _, err := j.decodeStored(ctx, &cooper.Version{Identity: id}, sums.PlainSize, func(found *codec.Sums) bool { return found.SamePlain(*sums) })
 	if err == nil && !found.SamePlain(*sums) {
 		err = &cooper.Error{Kind: cooper.KindCorrupt, Message: "another content"}
 	}
@@ -154,7 +155,11 @@ func (j *job) readBack(ctx context.Context, id cooper.Identity, sums *codec.Sums
 	if j.inPlace() {
 		what = "reads back otherwise than it was sent; its original is behind it where versions are kept"
 	}
-	return &cooper.Error{Kind: cooper.KindOf(err), Where: cooper.Quote(j.target()), Message: what, Err: err}
+	kind := cooper.KindOf(err)
+	if errors.Is(err, errDamaged) { // it was well when it was sent
+		kind = cooper.KindCorrupt
+	}
+	return &cooper.Error{Kind: kind, Where: cooper.Quote(j.target()), Message: what, Err: err}
 }
 
 // tooMuch bounds what is decoded of something that claims to be a content of
@@ -163,20 +168,57 @@ func tooMuch(most int64) error {
 	return &cooper.Error{Kind: cooper.KindInvalid, Message: fmt.Sprintf("decodes to more than %d bytes", most)}
 }
 
+var errDamaged = errors.New("came damaged every time it was read")
+
 // decodeStored reads a replacement and decodes it, at most as many bytes as
 // given; sha is of its stored form. That it does not decode is KindInvalid or
-// KindCorrupt.
-func (j *job) decodeStored(ctx context.Context, v *cooper.Version, most int64) (sums codec.Sums, sha []byte, err error) {
+// KindCorrupt. Where it does not, or is not as wanted, it counts only if what came
+// is what is stored: what was damaged on the way is read again, and KindStore in
+// the end.
+func (j *job) decodeStored(ctx context.Context, v *cooper.Version, most int64, wanted func(*codec.Sums) bool) (sums codec.Sums, sha []byte, err error) {
+	for n := 0; ; n++ {
+		var damaged bool
+		sums, sha, damaged, err = j.decodeOnce(ctx, v, most, wanted)
+		switch {
+		case !damaged:
+			return sums, sha, err
+		case n == again:
+			return sums, nil, &cooper.Error{Kind: cooper.KindStore, Where: cooper.Quote(v.Key), Err: errDamaged,
+				Remedy: "See whether the store and the network are well, and try again."}
+		}
+	}
+}
+
+// decodeOnce does it once. What is larger than the original cannot be a
+// replacement, damaged or not.
+func (j *job) decodeOnce(ctx context.Context, v *cooper.Version, most int64, wanted func(*codec.Sums) bool) (sums codec.Sums, sha []byte, damaged bool, err error) {
 	opt := j.reading()
 	opt.Moved, opt.Streamed = nil, true
 	body, err := reading.Open(ctx, j.bucket, v, opt)
 	if err != nil {
-		return sums, nil, err
+		return sums, nil, false, err
 	}
 	defer body.Close()
+	sums, err = j.decodeBody(body, most)
+	switch kind := cooper.KindOf(err); {
+	case err == nil && wanted(&sums), err != nil && kind != cooper.KindInvalid && kind != cooper.KindCorrupt, v.Size > max(j.v.Size, most):
+		return sums, body.SHA256(), false, err
+	}
+	if _, rest := io.Copy(io.Discard, struct{ io.Reader }{body}); rest != nil {
+		return sums, nil, false, rest
+	}
+	res, unchecked := body.Check(ctx, nil)
+	if unchecked != nil {
+		return sums, nil, false, unchecked
+	}
+	return sums, body.SHA256(), res.Check == cooper.Corrupt, err
+}
+
+// decodeBody decodes what is read.
+func (j *job) decodeBody(body io.Reader, most int64) (sums codec.Sums, err error) {
 	s, err := j.opt.Rewriting.Codec.Decode(body, codec.DecodeOptions{Key: j.secret.Key})
 	if err != nil {
-		return sums, nil, err
+		return sums, err
 	}
 	defer s.Close() //nolint:errcheck // it has nothing to tell
 	buf := take(64 << 10)
@@ -184,14 +226,12 @@ func (j *job) decodeStored(ctx context.Context, v *cooper.Version, most int64) (
 	for n := int64(0); ; {
 		m, err := s.Read(buf.b)
 		if n += int64(m); n > most {
-			return sums, nil, tooMuch(most)
+			return sums, tooMuch(most)
 		}
 		if err == io.EOF { //nolint:errorlint // what wraps it is no end
-			break
+			return s.Sums()
 		} else if err != nil {
-			return sums, nil, err
+			return sums, err
 		}
 	}
-	sums, err = s.Sums()
-	return sums, body.SHA256(), err
 }
