@@ -15,17 +15,23 @@ import (
 // else Left, for the reason.
 func (j *job) leave(ctx context.Context, o *store.Object, reason string) (*cooper.Content, checksum.Result, error) {
 	var none checksum.Result
-	origin, unknown := ParseOrigin(o.Metadata[OriginName])
-	if unknown != nil || !strings.EqualFold(o.Headers.ContentEncoding, string(j.opt.Rewriting.Codec.Compress.Method)) {
-		return j.left(reason, nil), none, nil // it is another program's
+	encoded := strings.EqualFold(o.Headers.ContentEncoding, string(j.opt.Rewriting.Codec.Compress.Method))
+	if origin, err := ParseOrigin(o.Metadata[OriginName]); err == nil && encoded {
+		content, err := j.found(ctx, &origin)
+		return content, none, err
 	}
+	return j.left(reason, nil), none, nil
+}
+
+// found is what an earlier run has written, as origin says.
+func (j *job) found(ctx context.Context, origin *Origin) (*cooper.Content, error) {
 	sums, _, err := j.decodeStored(ctx, j.v, origin.PlainSize, origin.describes)
 	if err != nil {
-		return nil, none, j.unread(err)
+		return nil, j.unread(err)
 	}
 	if !origin.describes(&sums) {
-		return nil, none, &cooper.Error{Kind: cooper.KindCorrupt, Message: "does not decode to the content it was made of",
+		return nil, &cooper.Error{Kind: cooper.KindCorrupt, Message: "does not decode to the content it was made of",
 			Remedy: "Look for another version of it, or a copy."}
 	}
-	return reading.Content(cooper.Found, &sums, j.v.Identity, origin.Codec), none, nil
+	return reading.Content(cooper.Found, &sums, j.v.Identity, origin.Codec), nil
 }
