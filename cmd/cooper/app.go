@@ -67,7 +67,7 @@ func (a *app) run(ctx context.Context, args []string) int {
 		// cobra's own errors are about the command line.
 		var e *cooper.Error
 		if !errors.As(err, &e) && isUsage(err) {
-			err = usage(err.Error(), "See "+cmd.CommandPath()+" --help.")
+			err = mistake(cmd, err.Error())
 		}
 		a.report(err)
 	}

@@ -55,6 +55,9 @@ func (a *app) read(args []string) (*line, error) {
 	}
 	words := cmd.Flags().Args()
 	if err := cmd.ValidateArgs(words); err != nil {
+		if isUsage(err) {
+			err = mistake(cmd, err.Error())
+		}
 		return nil, err
 	}
 	if err := cmd.ValidateRequiredFlags(); err != nil {

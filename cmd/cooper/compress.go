@@ -157,7 +157,7 @@ func (f *compressFlags) register(cmd *cobra.Command) {
 	fl.StringVar(&f.prefixFlag, "prefix", "", "only what lies below this prefix, which ends in a slash")
 	fl.StringVar(&f.match, "match", "", "only keys that this regular expression (RE2) matches somewhere")
 	fl.StringVar(&f.minSize, "min-size", "512", "leave smaller objects alone: 512, 4KiB")
-	fl.StringVar(&f.codec, "codec", "zstd:3", "how to compress: zstd:LEVEL")
+	fl.StringVar(&f.codec, "codec", "zstd:3", "how to compress: "+codec.Levels()+", the fastest to the smallest")
 	fl.StringVar(&f.mode, "mode", string(bucketop.Suffix), "where compressed objects go: suffix (KEY.zst) or in-place")
 	fl.StringVar(&f.originals, "originals", string(bucketop.RemoveOriginals), "what becomes of originals: remove or keep")
 	fl.StringVar(&f.sse, "sse", bucketop.SSEKeep, "encryption at rest: keep (as each original has it), bucket-default, AES256, or kms:KEY")
@@ -233,7 +233,7 @@ func (f *compressFlags) checked(arg string) (p compress.Policy, err error) {
 // chain is how objects are to be stored.
 func (f *compressFlags) chain() (c codec.Chain, err error) {
 	if c.Compress, err = codec.ParseCompression(f.codec); err != nil {
-		return c, err
+		return c, usage("--codec "+cooper.Quote(f.codec)+" is not known", "Give one of "+codec.Levels()+"; the higher, the smaller and the slower.")
 	}
 	switch {
 	case f.cipher == "" && f.secret.from != "":

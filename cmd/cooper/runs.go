@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +51,7 @@ func (a *app) runs(all bool) (err error) {
 		return err
 	}
 	now, old := a.clock(), 0
-	table := term.NewTable(a.stdout, "RUN", "BEGAN", "TOOK", "STATE", "PROGRESS", "COMMAND")
+	var shown []*background.Run
 	for _, r := range runs {
 		if !all && r.Ended != 0 && now.Sub(r.Ended.Time()) > recent {
 			old++
@@ -63,21 +64,20 @@ func (a *app) runs(all bool) (err error) {
 			}
 			continue
 		}
-		command := "cooper " + strings.Join(background.Hidden(r.Args), " ")
-		if a.stdout.Live {
-			command = term.Shorten(command, 80)
-		}
-		table.Row(r.ID, r.Began.Time().In(now.Location()).Format("2006-01-02 15:04"), term.Duration(r.Took(now)), runState(r, now), runProgress(r),
-			command)
+		shown = append(shown, r)
 	}
 	if a.json {
 		return nil
 	}
-	if table.Len() == 0 && old == 0 {
+	if len(shown) == 0 && old == 0 {
 		a.noneYet(0, "runs in the background", "cooper start --help")
 		return nil
 	}
-	if err := table.Flush(""); err != nil {
+	width := 0
+	if a.stdout.Live {
+		width = a.stdout.Width()
+	}
+	if err := a.showRuns(shown, now, width); err != nil {
 		return err
 	}
 	if old > 0 {
@@ -86,11 +86,67 @@ func (a *app) runs(all bool) (err error) {
 	return nil
 }
 
+// leastCommand is how much of a command tells one run from another.
+const leastCommand = 24
+
+// showRuns lists runs in lines of at most width columns; 0 is no limit. When a
+// run began is left out first, as its id tells; then how far it is, of which
+// cooper logs tells; the command is cut to what room is left.
+func (a *app) showRuns(runs []*background.Run, now time.Time, width int) error {
+	heads := []string{"RUN", "BEGAN", "TOOK", "STATE", "PROGRESS", "COMMAND"}
+	rows := make([][]string, len(runs))
+	for i, r := range runs {
+		rows[i] = []string{r.ID, r.Began.Time().In(now.Location()).Format("2006-01-02 15:04"), term.Duration(r.Took(now)), runState(r, now), runProgress(r),
+			"cooper " + strings.Join(background.Hidden(r.Args), " ")}
+	}
+	for _, column := range []int{1, 3} { // without BEGAN, PROGRESS is the fourth
+		if width == 0 || roomForLast(heads, rows, width) >= leastCommand {
+			break
+		}
+		heads = slices.Delete(heads, column, column+1)
+		for i := range rows {
+			rows[i] = slices.Delete(rows[i], column, column+1)
+		}
+	}
+	table := term.NewTable(a.stdout, heads...)
+	for _, row := range rows {
+		if last := len(row) - 1; width > 0 {
+			row[last] = cutTo(term.Clean(row[last]), max(leastCommand/2, roomForLast(heads, rows, width)))
+		}
+		table.Row(row...)
+	}
+	return table.Flush("")
+}
+
+// roomForLast is how many columns the others leave to the last one.
+func roomForLast(heads []string, rows [][]string, width int) int {
+	left := width - 1
+	for i, h := range heads[:len(heads)-1] {
+		widest := runes(h)
+		for _, row := range rows {
+			widest = max(widest, runes(row[i]))
+		}
+		left -= widest + 2
+	}
+	return left
+}
+
+// cutTo cuts the end of s off.
+func cutTo(s string, width int) string {
+	if rs := []rune(s); len(rs) > width {
+		return string(rs[:width-1]) + "…"
+	}
+	return s
+}
+
 // runProgress is how far a run is, or was.
 func runProgress(r *background.Run) string {
 	p := r.Progress
 	if p == nil {
-		return ""
+		if r.Status == background.Running {
+			return "not known yet"
+		}
+		return "-"
 	}
 	s := p.Phase + " " + term.Count(p.Objects)
 	if p.TotalObjects > 0 {

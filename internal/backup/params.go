@@ -89,7 +89,7 @@ func newFilter(prefix, match string) (filter, error) {
 	re, err := regexp.Compile(match)
 	if err != nil {
 		return f, &cooper.Error{Kind: cooper.KindUsage, Where: "--match " + match, Message: "not a regular expression", Err: err,
-			Remedy: "see https://github.com/google/re2/wiki/Syntax"}
+			Remedy: `Write it as RE2 has it (https://github.com/google/re2/wiki/Syntax), such as '\.csv$'; what stands for itself takes a backslash: \( \. \[`}
 	}
 	f.match = re
 	return f, nil

@@ -63,6 +63,11 @@ func ParseCompression(s string) (Compression, error) {
 	return Compression{}, unknown(s)
 }
 
+// Levels names what zstd can be asked for.
+func Levels() string {
+	return fmt.Sprintf("zstd:%d to zstd:%d", zstd.MinLevel, zstd.MaxLevel)
+}
+
 func unknown(s string) error {
 	return &cooper.Error{Kind: cooper.KindUsage, Where: s, Message: "not a codec",
 		Remedy: fmt.Sprintf("Give none, zstd, or zstd:LEVEL with a level from %d to %d.", zstd.MinLevel, zstd.MaxLevel)}

@@ -257,7 +257,7 @@ func (p *Policy) Check() error {
 	case p.MinSize < 0:
 		return wrong("--min-size", "a size below nothing", "Give it like 512 or 4KiB.")
 	case r.Codec.Compress.Method != codec.Zstd:
-		return wrong("--codec "+r.Codec.Compress.String(), "is not what objects are stored as", "Give zstd or zstd:LEVEL.")
+		return wrong("--codec "+r.Codec.Compress.String(), "what runs store is compressed by zstd", "Give one of "+codec.Levels()+"; the higher, the smaller and the slower.")
 	case r.Mode != bucketop.Suffix && r.Mode != bucketop.InPlace:
 		return wrong("--mode "+cooper.Quote(string(r.Mode)), "is not known", "It is suffix or in-place.")
 	case r.Originals != bucketop.RemoveOriginals && r.Originals != bucketop.KeepOriginals:
@@ -276,7 +276,8 @@ func (p *Policy) Check() error {
 		return wrong("--originals keep", "where versioning is not enabled, what is written in place takes the place of the original", "Use --mode suffix, or enable the bucket's versioning.")
 	}
 	if _, err := regexp.Compile(p.Match); err != nil {
-		return &cooper.Error{Kind: cooper.KindUsage, Where: "--match", Message: "is no regular expression", Err: err}
+		return &cooper.Error{Kind: cooper.KindUsage, Where: "--match", Message: "is no regular expression", Err: err,
+			Remedy: `Write it as RE2 has it (https://github.com/google/re2/wiki/Syntax), such as '\.csv$'; what stands for itself takes a backslash: \( \. \[`}
 	}
 	return p.Protect.Check()
 }

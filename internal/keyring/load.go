@@ -67,7 +67,7 @@ func sourceName(opt Options) string {
 	case opt.Rows != nil:
 		return "the rows of --keys-query"
 	case strings.HasPrefix(opt.From, Command):
-		return "the output of --keys exec:"
+		return "the output of the command of --keys"
 	}
 	return opt.From
 }

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"cooper/internal/background"
+	"cooper/internal/term"
+)
+
+// TestRunsFit: no line is longer than the screen, and each tells id, state and
+// what was run.
+func TestRunsFit(t *testing.T) {
+	var runs []*background.Run
+	for i, status := range []background.Status{background.Running, background.Stopped, background.Failed} {
+		runs = append(runs, &background.Run{Status: status, State: background.State{ID: fmt.Sprintf("b-20261120T010000Z-000%d", i), Began: reportNow, Args: strings.Fields("compress run s3://a-bucket/with/a/long/prefix/ --list --yes --match " + strings.Repeat("é", 90))}})
+	}
+	for width, want := range map[int]string{0: "BEGAN", 80: "cooper compress", 120: "PROGRESS"} {
+		var out bytes.Buffer
+		a := &app{stdout: term.Plain(&out)}
+		if err := a.showRuns(runs, reportNow.Time(), width); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(out.String(), want) || width == 0 && strings.Contains(out.String(), "…") {
+			t.Errorf("%d columns:\n%s", width, out.String())
+		}
+		for _, line := range strings.Split(out.String(), "\n") {
+			if width > 0 && utf8.RuneCountInString(line) >= width {
+				t.Errorf("%d columns: %s", width, line)
+			}
+		}
+	}
+}
