@@ -93,7 +93,7 @@ func (a *app) showEstimateOf(r *compress.Result) error {
 	}
 	a.say("\n%s  %s in %s, by a sample of %s", a.stdout.Style(term.Bold, "What compressing would come to"),
 		term.Bytes(r.Chosen.Bytes), term.Plural(r.Chosen.Count, "object"), term.Plural(r.Sample.Count, "object"))
-	t := term.NewTable(a.stdout, "", "RATIO>", "AFTERWARDS>", "95 %", "LEFT AS IT IS>", "SAVES A MONTH>", "PAYS AFTER>", "TAKES>")
+	t := term.NewTable(a.stdout, "", "RATIO>", "AFTER>", "95 %", "LEFT>", "SAVES>", "PAYS IN>", "TAKES>")
 	for i := range r.Codecs {
 		o := &r.Codecs[i]
 		t.Row(o.Codec, fmt.Sprintf("%.2f", o.Ratio.Value), term.Bytes(int64(o.After.Value)),
@@ -103,7 +103,7 @@ func (a *app) showEstimateOf(r *compress.Result) error {
 	if err := t.Flush("  "); err != nil {
 		return err
 	}
-	a.say("  Keeping it costs %s a month now.", dollars(r.MonthUSD))
+	a.say("  %s", a.stdout.Wrap("LEFT is the share that stays as it is; SAVES is a month, of the "+dollars(r.MonthUSD)+" that keeping it costs now.", 2))
 	a.say("  Once: %s", a.stdout.Wrap(onceCosts(r), 8))
 	a.say("  %s", a.stdout.Style(term.Faint, "Assumed:"))
 	for _, x := range r.Assumed {
@@ -114,7 +114,10 @@ func (a *app) showEstimateOf(r *compress.Result) error {
 
 // onceCosts names what has to be paid once.
 func onceCosts(r *compress.Result) string {
-	text := dollars(r.OnceUSD) + " in all; " + dollars(r.RequestsUSD) + " for " + requestsOf(r.Requests)
+	text := dollars(r.RequestsUSD) + " for " + requestsOf(r.Requests)
+	if r.OnceUSD > r.RequestsUSD {
+		text = dollars(r.OnceUSD) + " in all; " + text
+	}
 	for _, x := range []struct {
 		usd  float64
 		what string
@@ -137,6 +140,8 @@ func paysAfter(months *float64) string {
 		return fmt.Sprintf("%.0f days", math.Ceil(*months*365/12))
 	case *months < 24:
 		return fmt.Sprintf("%.0f months", math.Ceil(*months))
+	case *months > 12*50:
+		return ">50 years"
 	}
 	return fmt.Sprintf("%.1f years", *months/12)
 }

@@ -323,6 +323,27 @@ func seconds(r *Result, o *Outlook, facts []Measured, pace Pace) float64 {
 	return max(o.CoreSeconds/cores, byRequests, byBytes, anew/writesASecond)
 }
 
+// outside tells what reading from outside the region would cost, if that is a
+// cent at least.
+func outside(usd float64) string {
+	if usd < 0.01 {
+		return ""
+	}
+	return fmt.Sprintf("; reading from outside the bucket's region would cost %.2f dollars more", usd)
+}
+
+// beginnings counts the objects of which only the beginning was tried.
+func beginnings(groups []gathered) (n int) {
+	for i := range groups {
+		for _, f := range groups[i].facts {
+			if f.Version.Size > MeasuredMost && len(f.Trials) > 0 {
+				n++
+			}
+		}
+	}
+	return n
+}
+
 // assumed says in words what the figures rest on.
 func assumed(p *Policy, r *Result, groups []gathered, pace Pace, prices *price.Table) []string {
 	var unseen plan.Tally
@@ -332,7 +353,7 @@ func assumed(p *Policy, r *Result, groups []gathered, pace Pace, prices *price.T
 		}
 	}
 	list := []string{
-		fmt.Sprintf("prices are those of %s, without discounts; reading from outside the bucket's region would cost %.2f dollars more", prices.Name(), prices.Cost(nil, r.Chosen.Bytes)),
+		fmt.Sprintf("prices are those of %s, without discounts%s", prices.Name(), outside(prices.Cost(nil, r.Chosen.Bytes))),
 		fmt.Sprintf("writing lasts as long as reading did: %d objects in %.1f seconds; %d cores", pace.Objects, pace.Seconds, pace.Cores),
 		"requests for tags are not counted: an inventory does not tell which objects have some",
 	}
@@ -341,6 +362,9 @@ func assumed(p *Policy, r *Result, groups []gathered, pace Pace, prices *price.T
 	}
 	if p.Rewriting.Originals == bucketop.KeepOriginals {
 		list = append(list, "the originals stay, and go on costing what they do")
+	}
+	if begun := beginnings(groups); begun > 0 {
+		list = append(list, fmt.Sprintf("of %d large objects only the first %d bytes were tried: the 95 %% do not cover that the rest may be otherwise", begun, MeasuredMost))
 	}
 	if unseen.Count > 0 {
 		list = append(list, fmt.Sprintf("%d objects of %d bytes are of kinds that no measured object is of; they are taken for what the others are", unseen.Count, unseen.Bytes))

@@ -128,7 +128,12 @@ func TestDocumented(t *testing.T) {
 		slices.Sort(names)
 		return slices.Compact(names)
 	}
-	if d := cmp.Diff(in(page), in(docs)); d != "" {
+	_, section, found := strings.Cut(string(docs), "\n### Prometheus\n")
+	section, _, ended := strings.Cut(section, "\n### ")
+	if !found || !ended {
+		t.Fatal("the operations page has no such section")
+	}
+	if d := cmp.Diff(in(page), in([]byte(section))); d != "" {
 		t.Error(d)
 	}
 }
