@@ -112,7 +112,7 @@ func (a *app) compressPlan(ctx context.Context, ws *workspace.Workspace, f *comp
 	if err != nil {
 		return h, err
 	}
-	in.Snapshot = compress.Of(snap)
+	in.Snapshot = inventory.ViewOf(snap)
 	done, err := a.compressKnown(ctx, ws, f, &in)
 	defer finally(&err, done)
 	if err != nil {

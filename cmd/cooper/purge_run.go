@@ -13,6 +13,7 @@ import (
 	"cooper"
 	"cooper/internal/apply"
 	"cooper/internal/bucketop"
+	"cooper/internal/inventory"
 	"cooper/internal/journal"
 	"cooper/internal/ledger"
 	"cooper/internal/plan"
@@ -103,7 +104,7 @@ func (a *app) purgePlan(ctx context.Context, ws *workspace.Workspace, f *purgeFl
 		return h, err
 	}
 	return a.writeLimited(ws, plan.Limits{Actions: purgeShard, Bytes: math.MaxInt64}, func(id string, w *plan.Writer) (plan.Header, error) {
-		return purge.Plan(ctx, purge.Inputs{Snapshot: purge.Of(snap), Policy: policy, Chosen: from, Prices: prices, ID: id, Now: cooper.InstantOf(a.clock())}, w)
+		return purge.Plan(ctx, purge.Inputs{Snapshot: inventory.ViewOf(snap), Policy: policy, Chosen: from, Prices: prices, ID: id, Now: cooper.InstantOf(a.clock())}, w)
 	})
 }
 

@@ -113,34 +113,6 @@ type Bucket struct {
 	KMS, BucketKey bool
 }
 
-// Snapshot is what the mission reads of a snapshot; see Of.
-type Snapshot interface {
-	Meta() inventory.Meta
-	// Versions walks the versions below prefix, in order.
-	Versions(ctx context.Context, prefix string) inventory.Iterator
-	// RejectedKeys walks the keys of rejected rows, in order.
-	RejectedKeys(ctx context.Context) Keys
-}
-
-// Keys are sorted keys, each once; io.EOF comes after the last.
-type Keys interface {
-	Next() (string, error)
-	Close() error
-}
-
-// Of reads a snapshot on disk.
-func Of(s *inventory.Snapshot) Snapshot { return onDisk{s} }
-
-type onDisk struct{ s *inventory.Snapshot }
-
-func (o onDisk) Meta() inventory.Meta { return o.s.Meta() }
-
-func (o onDisk) Versions(ctx context.Context, prefix string) inventory.Iterator {
-	return o.s.Versions(ctx, inventory.IterOptions{Prefix: prefix})
-}
-
-func (o onDisk) RejectedKeys(ctx context.Context) Keys { return o.s.RejectedKeys(ctx) }
-
 // Writer takes a plan's actions in order; *plan.Writer is one. When planning
 // fails, giving it up is left to the caller.
 type Writer interface {
@@ -151,7 +123,7 @@ type Writer interface {
 
 // Inputs is all that a plan follows from.
 type Inputs struct {
-	Snapshot Snapshot
+	Snapshot inventory.View
 	Policy   Policy
 	Bucket   Bucket
 	// Known is what the ledger knows of contents; nil for nothing. The plan

@@ -27,7 +27,7 @@ type decider struct {
 	known  *knower
 	idle   []string // protected prefixes that have covered no key yet
 
-	rejected     Keys
+	rejected     inventory.Keys
 	nextRejected string
 	moreRejected bool
 

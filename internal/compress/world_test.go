@@ -33,7 +33,7 @@ func (s *snap) Versions(_ context.Context, prefix string) inventory.Iterator {
 	return &walk{vs: vs}
 }
 
-func (s *snap) RejectedKeys(context.Context) Keys {
+func (s *snap) RejectedKeys(context.Context) inventory.Keys {
 	return &list[string]{slices.Compact(slices.Sorted(slices.Values(s.rejected)))}
 }
 

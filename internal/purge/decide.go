@@ -30,7 +30,7 @@ type decider struct {
 	most   int      // mostVersions
 	now    time.Time
 
-	rejected     Keys
+	rejected     inventory.Keys
 	nextRejected string
 	moreRejected bool
 
