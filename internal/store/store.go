@@ -49,8 +49,9 @@ type Object struct {
 	// Restore is the x-amz-restore header, empty if none.
 	Restore string
 	Headers Headers
-	// Tags is how many tags it has; Describer knows them. S3 says 0, too, to
-	// those who may not read tags.
+	// Tags is how many tags it has, or Untold: S3 tells no count where there are none
+	// and to those who may not read tags, and some stores never do. Describer
+	// knows the tags themselves.
 	Tags int
 	// Lock is shown by S3 to those alone who may read retention and legal holds.
 	Lock Lock
@@ -58,6 +59,10 @@ type Object struct {
 	// send, as they fit into no header.
 	HiddenMetadata int
 }
+
+// Untold is a count that an answer did not give. It is not 0: whether there is
+// anything has to be asked for.
+const Untold = -1
 
 // Headers are what S3 keeps for those who read an object and does not mind
 // itself.

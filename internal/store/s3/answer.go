@@ -26,7 +26,7 @@ const metadataPrefix = "X-Amz-Meta-"
 // objectOf reads the headers of an answer to GET, HEAD or PUT; length is that
 // of its body.
 func objectOf(key string, h http.Header, length int64) (store.Object, error) {
-	o := store.Object{Key: key, Size: length, Length: length}
+	o := store.Object{Key: key, Size: length, Length: length, Tags: store.Untold}
 	for name, vs := range h {
 		v := vs[0]
 		switch name {

@@ -128,6 +128,11 @@ func TestAnswersDescribe(t *testing.T) {
 	if o, _ := objectOf("k", http.Header{headerHold: {"on"}}, 0); !o.Lock.LegalHold {
 		t.Error("a legal hold in other letters is none")
 	}
+	for header, want := range map[string]int{"X-Amz-Tagging-Count": 0, "X-Amz-Other": store.Untold} {
+		if o, err := objectOf("k", http.Header{header: {"0"}}, 0); err != nil || o.Tags != want {
+			t.Errorf("%s: 0 says %d tags, %v; want %d", header, o.Tags, err, want)
+		}
+	}
 }
 
 // After an answer that got lost, only what bears all that was sent is ours.

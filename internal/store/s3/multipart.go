@@ -124,7 +124,7 @@ func (m *multipart) completeOnce(ctx context.Context, in *sdk.CompleteMultipartU
 		return store.Object{}, err
 	}
 	o := store.Object{
-		Key: m.p.Key, VersionID: aws.ToString(out.VersionId), ETag: etagOf(aws.ToString(out.ETag)), Size: m.size,
+		Key: m.p.Key, VersionID: aws.ToString(out.VersionId), ETag: etagOf(aws.ToString(out.ETag)), Size: m.size, Tags: store.Untold,
 		Encryption: string(out.ServerSideEncryption), KMSKey: aws.ToString(out.SSEKMSKeyId), BucketKey: aws.ToBool(out.BucketKeyEnabled),
 	}
 	if o.ETag == "" {
