@@ -1,0 +1,66 @@
+// Package seal keeps files of our own what they were when they were written:
+// documents that carry their digest, and sums of the blocks of large files with a
+// reader that hands out no byte it has not checked.
+//
+// It promises that what a disk, a cable or a copy changes by accident is an error
+// and never other words. It is no protection from who changes a file on purpose and
+// seals it anew. Which files there are, what they mean, and what to do about a damaged one
+// is left to their owners.
+package seal
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+)
+
+// ErrDamaged says that bytes are not those that were written.
+var ErrDamaged = errors.New("it is not what was written: its checksum differs")
+
+// ErrNone says that a document has no seal, as those of old formats.
+var ErrNone = errors.New("it has no checksum")
+
+// The end of a sealed document: a last field, and the end of the object.
+const (
+	mark = ",\n \"seal\": \""
+	end  = "\"\n}\n"
+	tail = len(mark) + 2*sha256.Size + len(end)
+)
+
+// Document adds the seal to a JSON object that has a field: the SHA-256, in
+// hexadecimal, of all bytes before it, as the last field. So every bit of the text is covered, also
+// those that do not change what it means.
+func Document(object []byte) ([]byte, error) {
+	object = bytes.TrimSpace(object)
+	body, ok := bytes.CutSuffix(object, []byte("}"))
+	body = bytes.TrimRight(body, " \n\t\r")
+	if !ok || len(body) < 2 || body[0] != '{' {
+		return nil, errors.New("seal: this is no JSON object with a field")
+	}
+	out := make([]byte, 0, len(body)+tail)
+	out = append(out, body...)
+	out = append(out, mark...)
+	out = hex.AppendEncode(out, sum(body))
+	return append(out, end...), nil
+}
+
+// Open gives the object without its seal, to be decoded strictly. ErrDamaged: the seal
+// is broken. ErrNone: there is nothing that looks like one; whether that is fine, the
+// format that the document tells decides.
+func Open(text []byte) ([]byte, error) {
+	at := len(text) - tail
+	if at < 1 || !bytes.HasPrefix(text[at:], []byte(mark)) || !bytes.HasSuffix(text, []byte(end)) {
+		return nil, ErrNone
+	}
+	body, digest := text[:at], text[at+len(mark):len(text)-len(end)]
+	if want := hex.AppendEncode(nil, sum(body)); !bytes.Equal(want, digest) {
+		return nil, ErrDamaged
+	}
+	return append(body[:at:at], '}'), nil
+}
+
+func sum(b []byte) []byte {
+	s := sha256.Sum256(b)
+	return s[:]
+}
