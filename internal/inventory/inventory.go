@@ -25,10 +25,12 @@ type Scope struct {
 
 // Meta describes a snapshot; it is what `snapshot show --json` prints.
 type Meta struct {
-	Format  int            `json:"format"`
-	ID      string         `json:"id"`
-	Source  string         `json:"source"`   // where it was read from: s3://…/manifest.json, a directory, "listing of s3://…"
-	Bucket  string         `json:"bucket"`   // the bucket it describes
+	Format int    `json:"format"`
+	ID     string `json:"id"`
+	Source string `json:"source"` // where it was read from: s3://…/manifest.json, a directory, "listing of s3://…"
+	Bucket string `json:"bucket"` // the bucket it describes
+	// Store is the one that the bucket is in; nil if the source does not tell.
+	Store   *cooper.Store  `json:"store,omitempty"`
 	TakenAt cooper.Instant `json:"taken_at"` // the moment it speaks of: the manifest's creationTimestamp, the listing's beginning
 	Created cooper.Instant `json:"created"`  // when Build finished
 	Scope   Scope          `json:"scope"`

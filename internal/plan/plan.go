@@ -20,7 +20,10 @@ type Header struct {
 	Mission string         `json:"mission"` // "backup", "rollback", …
 	Created cooper.Instant `json:"created"`
 	Target  Target         `json:"target"`
-	Source  string         `json:"source"` // the bucket the bytes come from, "s3://NAME"; empty if none is needed
+	// Store is that of the bucket which the plan reads from or changes; nil if
+	// nobody knew.
+	Store  *cooper.Store `json:"store,omitempty"`
+	Source string        `json:"source"` // the bucket the bytes come from, "s3://NAME"; empty if none is needed
 	// Snapshot is the meta of the snapshot the plan leads to, without Files.
 	Snapshot *inventory.Meta `json:"snapshot,omitempty"`
 	// Policy is the mission's parameters, as it knows them.

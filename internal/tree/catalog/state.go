@@ -18,6 +18,8 @@ type State struct {
 	// Observed are the snapshots the tree was brought to, or was on the way
 	// to, in the order in which that happened.
 	Observed []Observed `json:"observed"`
+	// Store is the one that the bucket is in; nil as long as nobody knows.
+	Store *cooper.Store `json:"store,omitempty"`
 	// Pinned is set by a rollback: a later run refuses until told to go on.
 	Pinned *Pin `json:"pinned,omitempty"`
 	// Forgotten is the newest instant at which a version was superseded or shown

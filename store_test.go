@@ -1,0 +1,48 @@
+package cooper
+
+import "testing"
+
+func TestStoresThatContradictEachOther(t *testing.T) {
+	at := func(endpoint, owner string) *Store { return &Store{Endpoint: endpoint, Owner: owner} }
+	for _, c := range []struct {
+		a, b  *Store
+		other bool
+	}{
+		{nil, nil, false},
+		{nil, at("http://a:1", "x"), false},
+		{at("http://a:1", ""), at("http://a:1/", "x"), false},
+		{at("http://A:1", "x"), at("http://a:1", "x"), false},
+		{at("https://a", ""), at("https://a:443", ""), false},
+		{at("", "x"), at("https://s3.eu-west-1.amazonaws.com", "x"), false},
+		{at("", ""), at("http://a:1", ""), true},
+		{at("http://a:1", "x"), at("http://a:1", "y"), true},
+		{at("http://a:1", "x"), at("http://a:2", "x"), true},
+		{at("http://a:1", ""), at("http://b:1", ""), true},
+		{at("http://a", ""), at("https://a", ""), true},
+		{at("http://a/one", ""), at("http://a/two", ""), true},
+		{at("", ""), at("https://s3.amazonaws.com.example", ""), true},
+	} {
+		if got := c.a.Contradicts(c.b); got != c.other {
+			t.Errorf("%v and %v: %v", c.a, c.b, got)
+		}
+		if got := c.b.Contradicts(c.a); got != c.other {
+			t.Errorf("%v and %v: %v", c.b, c.a, got)
+		}
+	}
+}
+
+func TestStoresTogether(t *testing.T) {
+	endpoint, whole := &Store{Endpoint: "http://a"}, &Store{Endpoint: "http://a", Owner: "x"}
+	for _, c := range []struct{ a, b, want *Store }{
+		{nil, nil, nil}, {nil, endpoint, endpoint}, {endpoint, nil, endpoint}, {endpoint, whole, whole}, {whole, endpoint, whole},
+	} {
+		got := c.a.With(c.b)
+		if (got == nil) != (c.want == nil) || got != nil && *got != *c.want {
+			t.Errorf("%v with %v: %v", c.a, c.b, got)
+		}
+	}
+	err := AnotherStore("/tree", "the tree follows lab", whole, &Store{}, "")
+	if want := "/tree: the tree follows lab at http://a (owner x), and this is Amazon S3"; err.Error() != want || err.Kind != KindRefused {
+		t.Errorf("%q", err.Error())
+	}
+}
