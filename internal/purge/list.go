@@ -115,7 +115,7 @@ func parseEntry(b []byte, format string) (c Choice, err error) {
 // parseJSON reads a string, or an object that has a key and perhaps a version.
 // What it does not know it refuses: taken for a key alone, an entry that names a
 // version in other words would mean every version of the key. A version_id that
-// is null is one that an inventory does not tell, as in an answer in SQL.
+// is null is refused as in an answer in SQL, of which it may be a copy.
 func parseJSON(b []byte) (c Choice, err error) {
 	if !utf8.Valid(b) {
 		return c, errors.New("it is not UTF-8")
@@ -149,9 +149,11 @@ func parseJSON(b []byte) (c Choice, err error) {
 			return c, fmt.Errorf("it has %q twice", field)
 		case field == "key":
 			c.Key, err = unquote(value)
-		case field == "version_id" && string(value) != "null":
+		case field == "version_id" && string(value) == "null":
+			err = errors.New(`its version_id is null; the version without an id is called "null"`)
+		case field == "version_id":
 			c.VersionID, err = unquote(value)
-		case field != "version_id":
+		default:
 			err = fmt.Errorf("it has %q; what is known is key and version_id", field)
 		}
 		if err != nil {

@@ -45,7 +45,7 @@ func TestReadList(t *testing.T) {
 		{NUL, "a\nb\x00c\x00", `"a\nb" "c"`},
 		{JSON, `"a\u0000b"` + "\n" + `{"key":"a","version_id":"v2"}` + "\n" + `{"key":"a"}` + "\n\"a\\u0001\"\n", `"a" "a"@v2 "a\x00b" "a\x01"`},
 		{JSON, `{"key":"a","version_id":""}`, `"a"@`},
-		{JSON, `{"key":"a","version_id":null}`, `"a"@`}, // as an answer in SQL has it
+		{JSON, `{"key":"a","version_id":"null"}`, `"a"@null`},
 		{JSON, `"\ufffd\ud83d\ude00"`, "\"\ufffd😀\""},
 	} {
 		got, err := ReadList(context.Background(), strings.NewReader(c.text), c.format, 1<<20, t.TempDir())
@@ -64,6 +64,8 @@ func TestReadList(t *testing.T) {
 			// Taken for a key alone, these would mean every version of it.
 			`{"Key":"a","VersionId":"v1"}`, `{"key":"a","versionid":"v1"}`, `{"key":"a","version":"v1"}`,
 			`{"key":"a","key":"b"}`, `{"key":"a","version_id":"1","version_id":"2"}`, `{"key":"a"}{"key":"b"}`,
+			// What an outer join did not find.
+			`{"key":"a","version_id":null}`,
 			// Half a character would be read as another sign, and so as another key.
 			`"a\ud800"`, `{"key":"a\udc00b"}`},
 		"csv": {""},
@@ -113,7 +115,7 @@ func TestFromSQL(t *testing.T) {
 		sql, want string
 	}{
 		{"SELECT unnest(['b', 'a', 'Z', 'é', 'a/']) AS key", `"Z" "a" "a/" "b" "é"`},
-		{"SELECT * FROM (VALUES ('a', 'v2', 1), ('a', NULL, 2)) t(Key, VERSION_ID, n) -- all;\n;", `"a"@v2 "a"@`},
+		{"SELECT * FROM (VALUES ('a', 'v2', 1), ('a', 'null', 2), ('a', '', 3)) t(Key, VERSION_ID, n) -- all;\n;", `"a"@ "a"@null "a"@v2`},
 	} {
 		got, err := FromSQL(context.Background(), e, c.sql)
 		if err != nil {
@@ -137,14 +139,17 @@ func TestFromSQL(t *testing.T) {
 			t.Errorf("%s: %v", sql, err)
 		}
 	}
-	c, err := FromSQL(context.Background(), e, "SELECT NULL AS key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.Next(); cooper.KindOf(err) != cooper.KindUsage {
-		t.Errorf("a key that is NULL: %v", err)
-	}
-	if err := c.Close(); err != nil {
-		t.Error(err)
+	for _, sql := range []string{"SELECT NULL AS key", "SELECT 'a' AS key, NULL AS version_id", "SELECT 'a' AS key, 1 AS version_id",
+		"SELECT key, version_id FROM (SELECT 'a' AS key) LEFT JOIN (SELECT 'b' AS key, 'v' AS version_id) USING (key)"} {
+		c, err := FromSQL(context.Background(), e, sql)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Next(); cooper.KindOf(err) != cooper.KindUsage {
+			t.Errorf("%s: %v", sql, err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -14,8 +14,9 @@ import (
 // FromSQL runs a query and takes its answer for choices: a column key alone, or
 // key and version_id, and then other columns are passed over. A key beside others
 // that are no version_id is refused: one of them may have been meant for it, and
-// without it every version of the key would be chosen. A version_id that is NULL stands for a
-// version whose id the inventory does not tell. Close the choices when done.
+// without it every version of the key would be chosen. A version_id that is NULL is refused as a
+// key is: an outer join that found nothing must not name the version without an id, the
+// original of whatever was there before versioning. Close the choices when done.
 func FromSQL(ctx context.Context, e query.Engine, sql string) (Choices, error) {
 	sql = strings.TrimRight(sql, "; \t\r\n")
 	columns, err := columnsOf(ctx, e, sql)
@@ -69,7 +70,7 @@ func (a *answer) Next() (Choice, error) {
 		return Choice{}, notText("key", row[0])
 	}
 	c := Choice{Key: key, Any: len(row) == 1}
-	if !c.Any && row[1] != nil {
+	if !c.Any {
 		if c.VersionID, ok = row[1].(string); !ok {
 			return Choice{}, notText("version_id", row[1])
 		}
@@ -78,8 +79,14 @@ func (a *answer) Next() (Choice, error) {
 }
 
 func notText(column string, v any) error {
-	return &cooper.Error{Kind: cooper.KindUsage, Where: "--sql", Message: fmt.Sprintf("the column %s has a value that is no text: %v", column, v), Err: errNotText,
-		Remedy: "Leave such rows out, with WHERE " + column + " IS NOT NULL or a cast to VARCHAR."}
+	message, remedy := fmt.Sprintf("the column %s has a value that is no text: %v", column, v), "Leave such rows out, with WHERE "+column+" IS NOT NULL or a cast to VARCHAR."
+	if v == nil {
+		message, remedy = fmt.Sprintf("the column %s is NULL in a row", column), "Leave such rows out, with WHERE "+column+" IS NOT NULL. An outer join has them where it found nothing."
+		if column == "version_id" {
+			remedy += " The version without an id is called 'null'."
+		}
+	}
+	return &cooper.Error{Kind: cooper.KindUsage, Where: "--sql", Message: message, Err: errNotText, Remedy: remedy}
 }
 
 var errNotText = errors.New("nothing is purged on a guess")

@@ -16,8 +16,8 @@ type Engine interface {
 	Views(ctx context.Context, s Sources) error
 	// Query runs one statement that reads; args fill its parameters ($1, $2 or
 	// ?). Anything that is not one SELECT, WITH, FROM, VALUES, DESCRIBE,
-	// SUMMARIZE or SHOW is refused with KindRefused, a mistake in it is
-	// KindUsage. Memory does not depend on the number of rows.
+	// SUMMARIZE or SHOW, or calls a function that may do more than read and
+	// compute, is refused with KindRefused, a mistake in it is KindUsage. Memory does not depend on the number of rows.
 	Query(ctx context.Context, sql string, args ...any) (Rows, error)
 	// Close ends all queries.
 	Close() error

@@ -8,9 +8,7 @@ package duckdb
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"net/url"
 	"os"
 	"strconv"
@@ -90,52 +88,6 @@ func (e *engine) Query(ctx context.Context, text string, args ...any) (query.Row
 		return nil, errors.Join(err, r.Close())
 	}
 	return r, nil
-}
-
-// parse lets DuckDB's own parser say whether text is one statement that reads,
-// without running any of it. describes tells of a DESCRIBE, SUMMARIZE or SHOW.
-// It must have args parameters.
-func parse(ctx context.Context, conn *sql.Conn, text string, args int) (describes bool, err error) {
-	var tree string
-	if err := conn.QueryRowContext(ctx, "SELECT CAST(json_serialize_sql(CAST(? AS VARCHAR)) AS VARCHAR)", text).Scan(&tree); err != nil {
-		return false, failed(ctx, err)
-	}
-	var parsed struct {
-		Error      bool   `json:"error"`
-		Type       string `json:"error_type"`
-		Message    string `json:"error_message"`
-		Statements []struct {
-			Params []struct{} `json:"named_param_map"`
-			Node   struct {
-				From struct {
-					Type string `json:"type"`
-				} `json:"from_table"`
-			} `json:"node"`
-		} `json:"statements"`
-	}
-	if err := json.Unmarshal([]byte(tree), &parsed); err != nil {
-		return false, failed(ctx, err)
-	}
-	switch {
-	case parsed.Error && parsed.Type == "parser":
-		return false, &cooper.Error{Kind: cooper.KindUsage, Message: "the SQL has a mistake: " + parsed.Message, Remedy: sqlRemedy}
-	case parsed.Error:
-		return false, refused("only queries that read are allowed")
-	case len(parsed.Statements) == 0:
-		return false, &cooper.Error{Kind: cooper.KindUsage, Message: "there is no SQL", Remedy: sqlRemedy}
-	case len(parsed.Statements) > 1:
-		return false, refused(fmt.Sprintf("only one query at a time is allowed, not %d", len(parsed.Statements)))
-	}
-	s := &parsed.Statements[0]
-	if len(s.Params) != args {
-		return false, &cooper.Error{Kind: cooper.KindUsage, Message: fmt.Sprintf("the SQL has %d parameters, and %d values are given for them", len(s.Params), args)}
-	}
-	return s.Node.From.Type == "SHOW_REF", nil
-}
-
-func refused(message string) error {
-	return &cooper.Error{Kind: cooper.KindRefused, Message: message,
-		Remedy: "Write one SELECT, WITH, FROM, VALUES, DESCRIBE, SUMMARIZE or SHOW. To change or export data, open the files with an SQL engine of your own."}
 }
 
 // failed makes an error of DuckDB one that a person can use.

@@ -164,7 +164,10 @@ func testRefuses(t *testing.T, e query.Engine) {
 		"WITH a AS (INSERT INTO t VALUES (1) RETURNING 1) SELECT * FROM a",
 		"DROP VIEW outcome",
 		"INSTALL httpfs", "LOAD httpfs", "SET threads = 1", "SET temp_directory = '" + target + "'", "RESET ALL", "PRAGMA database_list", "CALL checkpoint()", "CHECKPOINT",
-		"PREPARE x AS SELECT 1", "BEGIN",
+		"PREPARE x AS SELECT 1", "BEGIN", "CREATE MACRO m() AS 1", "CREATE OR REPLACE TEMP MACRO sum(x) AS 1", "CREATE SEQUENCE s", "USE memory", "VACUUM", "SET VARIABLE x = 1",
+		"EXPLAIN SELECT 1", "CALL enable_logging()", "PRAGMA enable_profiling", "DETACH memory", "UPDATE EXTENSIONS", "DEALLOCATE x", "EXECUTE x", "CREATE SECRET s (TYPE s3)", "ANALYZE", "COMMENT ON VIEW outcome IS 'x'",
+		// What a SELECT could call.
+		"FROM query('SELECT 1')", "FROM checkpoint()", "FROM enable_logging()", "SELECT nextval('s')", "SELECT write_log('x')", "DESCRIBE FROM query('SELECT 1')",
 	} {
 		r, err := e.Query(context.Background(), sql)
 		if err == nil {
