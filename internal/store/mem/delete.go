@@ -16,9 +16,9 @@ type removal struct {
 
 // erase deletes a key or one version of it, under the condition that the
 // current version, and no other, has the ETag match, unless that is empty.
-// Deleting what is not there is no error. bypass lifts the lock of mode
-// GOVERNANCE.
-func (s *Server) erase(b *bucket, key, id, match string, bypass bool) (removal, error) {
+// Deleting what is not there is no error. The request
+// may lift the lock of mode GOVERNANCE.
+func (s *Server) erase(c *call, b *bucket, key, id, match string) (removal, error) {
 	if match != "" {
 		current := b.get(key, "")
 		if current == nil || current.marker {
@@ -34,10 +34,26 @@ func (s *Server) erase(b *bucket, key, id, match string, bypass bool) (removal, 
 		}
 		return removal{}, nil
 	}
-	if v := b.get(key, id); v != nil && v.protects(s.now(), bypass) {
+	v := b.get(key, id)
+	switch {
+	case v != nil && v.protects(s.now(), c.bypasses()):
 		return removal{}, errLocked
+	case v == nil && c.has(UnknownIDRefused):
+		return removal{}, invalidArgument("Invalid version id specified")
+	case v == nil && c.has(RowsNoSuchVersion) && c.op == "DeleteObjects":
+		return removal{}, fail(http.StatusNotFound, "NoSuchVersion", "The specified version does not exist.")
 	}
 	done := removal{version: id}
+	if id == cooper.NullVersion && c.has(NullStays) {
+		return done, nil
+	}
+	if c.has(RemovesAll) {
+		defer func() {
+			for b.entries[key] != nil {
+				b.drop(key, b.entries[key][0].id)
+			}
+		}()
+	}
 	if v := b.drop(key, id); v != nil && v.marker {
 		done.marker = v.id
 	}
@@ -55,7 +71,11 @@ func (s *Server) deleteObject(c *call) error {
 	if err != nil {
 		return err
 	}
-	done, err := s.erase(b, c.key, id, c.r.Header.Get("If-Match"), c.bypasses())
+	match := c.r.Header.Get("If-Match")
+	if c.has(DeleteMatchIgnored) {
+		match = ""
+	}
+	done, err := s.erase(c, b, c.key, id, match)
 	if err != nil {
 		return err
 	}
@@ -103,8 +123,11 @@ func (s *Server) deleteObjects(c *call) error {
 	x.root("DeleteResult")
 	for _, o := range req.Object {
 		done, err := removal{}, error(errDenied)
+		if c.has(RowETagIgnored) {
+			o.ETag = ""
+		}
 		if !b.isDenied(o.Key) {
-			done, err = s.erase(b, o.Key, o.VersionId, o.ETag, c.bypasses())
+			done, err = s.erase(c, b, o.Key, o.VersionId, o.ETag)
 		}
 		var f *failure
 		switch {
@@ -118,6 +141,9 @@ func (s *Server) deleteObjects(c *call) error {
 		case !req.Quiet:
 			x.open("Deleted")
 			x.element("Key", o.Key)
+			if c.has(RowsWithoutIDs) {
+				done = removal{}
+			}
 			x.some("VersionId", done.version)
 			if done.marker != "" {
 				x.element("DeleteMarker", "true")

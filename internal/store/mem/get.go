@@ -88,7 +88,10 @@ func (s *Server) getObject(c *call) error {
 	}
 	h := c.w.Header()
 	v.setHeaders(h, versioned, s.now())
-	if c.r.Header.Get("X-Amz-Checksum-Mode") != "" && span.whole && v.sum.value != "" {
+	if c.oddHeaders(h); c.transcode(v, h) {
+		return nil
+	}
+	if c.r.Header.Get("X-Amz-Checksum-Mode") != "" && span.whole && v.sum.value != "" && !c.has(ChecksumsIgnored) {
 		h[algorithms[v.sum.algorithm].header] = []string{v.sum.value}
 		h["X-Amz-Checksum-Type"] = []string{v.sum.kind}
 	}
@@ -115,7 +118,7 @@ func readable(c *call, v *version) error {
 	if v.encryption == "SSE-C" && c.r.Header.Get("X-Amz-Server-Side-Encryption-Customer-Algorithm") == "" {
 		return fail(http.StatusBadRequest, "InvalidRequest", "The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.")
 	}
-	if m := c.r.Header.Get("If-Match"); m != "" && !etagMatches(m, v.etag) {
+	if m := c.r.Header.Get("If-Match"); m != "" && !etagMatches(m, v.etag) && !c.has(ReadMatchIgnored) {
 		return errPrecondition.with("Condition", "If-Match")
 	}
 	if m := c.r.Header.Get("If-None-Match"); m != "" && etagMatches(m, v.etag) {

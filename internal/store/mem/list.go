@@ -13,6 +13,9 @@ const xmlTime = "2006-01-02T15:04:05.000Z"
 // encode renders a key as encoding-type asks: percent-encoded as in a form,
 // with slashes left alone, or as it is.
 func (c *call) encode(key string) string {
+	if c.has(ListNotEncoded) {
+		return inXML(key)
+	}
 	if c.query.Get("encoding-type") != "url" {
 		return key
 	}
@@ -124,7 +127,7 @@ func (l *listing) head(c *call, x *xmlWriter) {
 	x.element("Prefix", c.encode(l.prefix))
 	x.element("MaxKeys", strconv.Itoa(l.limit))
 	x.some("Delimiter", c.encode(l.delimiter))
-	x.some("EncodingType", c.query.Get("encoding-type"))
+	x.some("EncodingType", c.encodingType())
 	x.element("IsTruncated", strconv.FormatBool(l.truncated))
 }
 
@@ -146,6 +149,12 @@ func (s *Server) listObjectVersions(c *call) error {
 	if id != "" && marker == "" {
 		return invalidArgument("A version-id marker cannot be specified without a key marker.")
 	}
+	if c.has(MarkerIgnored) {
+		marker, id = "", ""
+	}
+	if c.has(MarkerSuffix) {
+		marker = strings.TrimSuffix(marker, ownSuffix)
+	}
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	b, err := s.bucketOf(c)
@@ -153,36 +162,54 @@ func (s *Server) listObjectVersions(c *call) error {
 		return err
 	}
 	rows := &xmlWriter{}
+	markers := rows
+	if c.has(MarkersLast) {
+		markers = &xmlWriter{}
+	}
 	lastID := ""
 	last := l.walk(&b.keys, marker, id != "", func(string) bool { return true }, func(key string, room int) (int, bool) {
 		vs := b.entries[key]
 		n := len(vs)
 		if key == marker { // what was not on the page before; nothing if its last version is gone
 			n = max(0, find(vs, id))
+			if c.has(PagesOverlap) {
+				n = min(n+1, len(vs))
+			}
 		}
 		took := 0
 		for ; n > 0 && took < room; n-- {
 			v := vs[n-1]
-			rows.version(c, key, v, n == len(vs))
+			to := rows
+			if v.marker {
+				to = markers
+			}
+			to.version(c, key, v, b.isLatest(key, n-1))
 			lastID = v.id
 			took++
 		}
 		return took, n == 0
 	})
 	x := newXML()
-	x.root("ListVersionsResult")
+	root := "ListVersionsResult"
+	if c.has(VersionsOtherRoot) {
+		root = "ListBucketVersionsResult"
+	}
+	x.root(root)
 	l.head(c, x)
 	x.element("KeyMarker", c.encode(marker))
 	x.element("VersionIdMarker", id)
-	if l.truncated {
-		x.element("NextKeyMarker", c.encode(last))
+	if l.truncated && !c.has(NoNextMarker) {
+		x.element("NextKeyMarker", c.nextMarker(last))
 		if !l.isCommon(last) {
 			x.element("NextVersionIdMarker", lastID)
 		}
 	}
 	x.b = append(x.b, rows.b...)
+	if markers != rows {
+		x.b = append(x.b, markers.b...)
+	}
 	l.tail(c, x)
-	x.close("ListVersionsResult")
+	x.close(root)
 	x.send(c, http.StatusOK)
 	return nil
 }
@@ -197,18 +224,22 @@ func (x *xmlWriter) version(c *call, key string, v *version, latest bool) {
 	x.element("Key", c.encode(key))
 	x.element("VersionId", v.id)
 	x.element("IsLatest", strconv.FormatBool(latest))
-	x.element("LastModified", v.modified.Format(xmlTime))
+	x.element("LastModified", c.listedTime(v))
 	if !v.marker {
-		x.content(v)
+		x.content(c, v)
 	}
 	x.close(name)
 }
 
 // content writes what both kinds of listing say about bytes.
-func (x *xmlWriter) content(v *version) {
-	x.element("ETag", "\""+v.etag+"\"")
-	x.some("ChecksumAlgorithm", v.sum.algorithm)
-	x.some("ChecksumType", v.sum.kind)
+func (x *xmlWriter) content(c *call, v *version) {
+	if !c.has(ListNoETag) {
+		x.element("ETag", "\""+v.etag+"\"")
+	}
+	if !c.has(ChecksumsIgnored) {
+		x.some("ChecksumAlgorithm", v.sum.algorithm)
+		x.some("ChecksumType", v.sum.kind)
+	}
 	x.element("Size", strconv.Itoa(len(v.body)))
 	x.element("StorageClass", v.storageClass())
 }
@@ -233,13 +264,13 @@ func (s *Server) listObjects(c *call) error {
 		return err
 	}
 	rows := &xmlWriter{}
-	visible := func(key string) bool { return !b.get(key, "").marker }
+	visible := func(key string) bool { v := b.get(key, ""); return v != nil && !v.marker }
 	last := l.walk(&b.keys, marker, false, visible, func(key string, _ int) (int, bool) {
 		v := b.get(key, "")
 		rows.open("Contents")
 		rows.element("Key", c.encode(key))
-		rows.element("LastModified", v.modified.Format(xmlTime))
-		rows.content(v)
+		rows.element("LastModified", c.listedTime(v))
+		rows.content(c, v)
 		rows.close("Contents")
 		return 1, true
 	})
@@ -249,7 +280,7 @@ func (s *Server) listObjects(c *call) error {
 	x.element("KeyCount", strconv.Itoa(l.rows))
 	x.some("StartAfter", c.encode(c.query.Get("start-after")))
 	x.some("ContinuationToken", c.query.Get("continuation-token"))
-	if l.truncated {
+	if l.truncated && !c.has(NoNextMarker) {
 		x.element("NextContinuationToken", base64.URLEncoding.EncodeToString([]byte(last)))
 	}
 	x.b = append(x.b, rows.b...)

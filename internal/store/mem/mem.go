@@ -12,7 +12,7 @@
 //
 // It addresses buckets by path alone, keeps everything in memory, and leaves
 // faults of the network to package fault. What it does not know it refuses with
-// NotImplemented. It is no store.Reader: package s3 reaches it over HTTP, like
+// NotImplemented. Told so, it departs from S3 as real stores do (see Quirks). It is no store.Reader: package s3 reaches it over HTTP, like
 // any other server.
 package mem
 
@@ -51,6 +51,7 @@ type Server struct {
 	buckets map[string]*bucket
 	serial  uint64 // of version and upload ids
 
+	quirks   atomic.Pointer[quirks]
 	requests atomic.Uint64
 	counts   map[string]*atomic.Int64 // by operation; the map never changes
 }
@@ -67,6 +68,7 @@ func New(opts Options) *Server {
 		opts.MinPartSize = 5 << 20
 	}
 	s := &Server{opts: opts, buckets: map[string]*bucket{}, counts: map[string]*atomic.Int64{}}
+	s.SetQuirks()
 	for op := range handlers {
 		s.counts[op] = new(atomic.Int64)
 	}
@@ -98,15 +100,21 @@ func (s *Server) ResetCounts() {
 }
 
 // ServeHTTP answers one S3 request.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &call{w: w, r: r, id: s.requests.Add(1)}
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.serve(w, r, *s.quirks.Load()) }
+
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, q quirks) {
+	c := &call{w: w, r: r, id: s.requests.Add(1), quirks: q}
 	w.Header()["X-Amz-Request-Id"] = []string{strconv.FormatUint(c.id, 10)}
 	err := c.parse()
 	s.counts[c.op].Add(1)
 	if err == nil {
 		err = s.authorize(c)
 	}
+	done := false
 	if err == nil {
+		done, err = s.oddity(c)
+	}
+	if err == nil && !done {
 		err = handlers[c.op](s, c)
 	}
 	if err != nil {

@@ -26,7 +26,7 @@ func (s *Server) draft(c *call) (*version, error) {
 	if !utf8.ValidString(c.key) {
 		return nil, fail(http.StatusBadRequest, "InvalidURI", "Couldn't parse the specified URI.")
 	}
-	v := &version{modified: s.now(), class: c.r.Header.Get("X-Amz-Storage-Class")}
+	v := &version{modified: s.now(), opaque: s.has(ETagNoMD5), class: c.r.Header.Get("X-Amz-Storage-Class")}
 	if v.class != "" && !classes[v.class] {
 		return nil, fail(http.StatusBadRequest, "InvalidStorageClass", "The storage class you specified is not valid")
 	}
@@ -100,8 +100,10 @@ func (s *Server) putObject(c *call) error {
 	}
 	h := c.w.Header()
 	h["Etag"] = []string{`"` + v.etag + `"`}
-	h[algorithms[v.sum.algorithm].header] = []string{v.sum.value}
-	h["X-Amz-Checksum-Type"] = []string{v.sum.kind}
+	if !c.has(ChecksumsIgnored) {
+		h[algorithms[v.sum.algorithm].header] = []string{v.sum.value}
+		h["X-Amz-Checksum-Type"] = []string{v.sum.kind}
+	}
 	c.w.WriteHeader(http.StatusOK)
 	return nil
 }
@@ -134,6 +136,7 @@ func (s *Server) store(c *call, v *version) error {
 		v.salt = s.serial
 		v.etag = v.computeETag()
 	}
+	s.supersede(b, c.key)
 	b.add(c.key, v)
 	if b.versioning != "" {
 		c.w.Header()["X-Amz-Version-Id"] = []string{v.id}
@@ -146,7 +149,10 @@ func (s *Server) store(c *call, v *version) error {
 // if there is none.
 func writable(c *call, current *version) error {
 	there := current != nil && !current.marker
-	if m := c.r.Header.Get("If-None-Match"); m != "" {
+	parts := c.op == "CompleteMultipartUpload"
+	noneIgnored := !parts && c.has(PutNoneIgnored) || parts && (c.has(CompleteNoneIgnored) || c.has(CompleteUnguarded))
+	matchIgnored := !parts && c.has(PutMatchIgnored) || parts && c.has(CompleteUnguarded)
+	if m := c.r.Header.Get("If-None-Match"); m != "" && !noneIgnored {
 		if m != "*" {
 			return fail(http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented").with("Header", "If-None-Match")
 		}
@@ -154,7 +160,7 @@ func writable(c *call, current *version) error {
 			return errPrecondition.with("Condition", "If-None-Match")
 		}
 	}
-	if m := c.r.Header.Get("If-Match"); m != "" {
+	if m := c.r.Header.Get("If-Match"); m != "" && !matchIgnored {
 		if !there {
 			return errNoSuchKey.with("Key", c.key)
 		}

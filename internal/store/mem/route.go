@@ -20,6 +20,7 @@ type call struct {
 	// bucket and key are unescaped; empty where the request names none.
 	bucket, key string
 	query       url.Values
+	quirks      quirks
 }
 
 // handlers are the operations this server knows.

@@ -79,7 +79,9 @@ func (s *Server) Put(bucket, key string, body []byte, o PutOptions) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.mustBucket(bucket)
-	return b.add(key, s.build(b, body, o))
+	v := s.build(b, body, o)
+	s.supersede(b, key)
+	return b.add(key, v)
 }
 
 // OverwriteNull writes a null version, replacing the one there is, whatever
@@ -90,6 +92,7 @@ func (s *Server) OverwriteNull(bucket, key string, body []byte, o PutOptions) {
 	b := s.mustBucket(bucket)
 	v := s.build(b, body, o)
 	v.id = cooper.NullVersion
+	s.supersede(b, key)
 	b.add(key, v)
 }
 
@@ -97,14 +100,14 @@ func (s *Server) OverwriteNull(bucket, key string, body []byte, o PutOptions) {
 func (s *Server) build(b *bucket, body []byte, o PutOptions) *version {
 	v := &version{
 		id: s.versionID(b), body: body, class: o.Class, tier: o.Tier, encryption: o.Encryption,
-		metadata: o.Metadata, modified: o.LastModified.UTC().Truncate(time.Second),
+		metadata: o.Metadata, modified: o.LastModified.UTC().Truncate(time.Second), opaque: s.has(ETagNoMD5),
 	}
 	if o.LastModified.IsZero() {
 		v.modified = s.now()
 	}
 	v.headers = headersOf(o)
 	v.tags, v.grants, v.lock = o.Tags, o.Grants, o.Lock
-	if !v.plainTags() && v.encryption != "SSE-C" {
+	if v.byKey() && v.encryption != "SSE-C" {
 		v.kmsKey, v.bucketKey = keyARN(o.KMSKey, b.inRegion()), o.BucketKey
 	}
 	if !v.plainTags() {
@@ -175,6 +178,7 @@ func (s *Server) DeleteMarker(bucket, key string, at time.Time) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := s.mustBucket(bucket)
+	s.supersede(b, key)
 	return b.add(key, &version{id: s.versionID(b), marker: true, modified: at.UTC().Truncate(time.Second)})
 }
 
@@ -236,7 +240,7 @@ func (s *Server) Versions(bucket string) []cooper.Version {
 	for key := range b.keys.all {
 		vs := b.entries[key]
 		for i, v := range slices.Backward(vs) {
-			all = append(all, v.describe(key, i == len(vs)-1))
+			all = append(all, v.describe(key, b.isLatest(key, i)))
 		}
 	}
 	return all

@@ -24,11 +24,12 @@ type bucket struct {
 	encryption store.Encryption      // the default
 	entries    map[string][]*version // the latest version is the last; never empty
 	keys       keyList               // those of entries
+	hidden     map[string]bool       // keys of which no version is latest
 	uploads    map[string]*upload
 }
 
 func newBucket(versioning string, now time.Time) *bucket {
-	return &bucket{versioning: versioning, created: now, entries: map[string][]*version{}, uploads: map[string]*upload{}}
+	return &bucket{versioning: versioning, created: now, entries: map[string][]*version{}, uploads: map[string]*upload{}, hidden: map[string]bool{}}
 }
 
 // version is one version. It never changes once it is in a bucket, so that it
@@ -45,6 +46,7 @@ type version struct {
 	headers    map[string]string
 	metadata   map[string]string
 	attributes
+	opaque  bool    // the ETag is no MD5
 	parts   []int64 // sizes in bytes; nil unless a multipart upload
 	sum     checksum
 	restore *restore
@@ -53,6 +55,9 @@ type version struct {
 // get finds a version; the empty id is the latest. nil if there is none.
 func (b *bucket) get(key, id string) *version {
 	vs := b.entries[key]
+	if id == "" && b.hidden[key] {
+		return nil
+	}
 	if i := find(vs, id); i >= 0 {
 		return vs[i]
 	}
@@ -78,6 +83,7 @@ func (b *bucket) add(key string, v *version) string {
 		vs = slices.DeleteFunc(vs, func(w *version) bool { return w.id == cooper.NullVersion })
 	}
 	b.entries[key] = append(vs, v)
+	delete(b.hidden, key)
 	return v.id
 }
 
@@ -93,6 +99,7 @@ func (b *bucket) drop(key, id string) *version {
 		b.entries[key] = vs
 	} else {
 		delete(b.entries, key)
+		delete(b.hidden, key)
 		b.keys.remove(key)
 	}
 	return v
@@ -107,13 +114,38 @@ func (b *bucket) swap(key string, v *version) {
 // remove deletes the current version as DELETE without a version id does. It
 // gives the delete marker, nil where none was needed.
 func (s *Server) remove(b *bucket, key string) *version {
-	if b.versioning == "" {
+	switch {
+	case b.versioning == "":
 		b.drop(key, cooper.NullVersion)
+		return nil
+	case b.versioning == suspended && s.has(NoneLatest):
+		if b.entries[key] != nil {
+			b.hidden[key] = true
+		}
 		return nil
 	}
 	v := &version{id: s.versionID(b), marker: true, modified: s.now()}
+	if hides := b.get(key, ""); hides != nil && s.has(MarkerPredated) {
+		v.modified = hides.modified.Add(-time.Second)
+	}
+	s.supersede(b, key)
 	b.add(key, v)
 	return v
+}
+
+// supersede does to what is current what a quirk does when something newer
+// comes.
+func (s *Server) supersede(b *bucket, key string) {
+	if old := b.get(key, ""); old != nil && !old.marker && s.has(Redated) {
+		v := *old
+		v.modified = s.now()
+		b.swap(key, &v)
+	}
+}
+
+// isLatest tells whether the i-th of a key's versions is the latest.
+func (b *bucket) isLatest(key string, i int) bool {
+	return i == len(b.entries[key])-1 && !b.hidden[key]
 }
 
 // versionID makes the id of the next version of a bucket.
@@ -158,9 +190,14 @@ func mix(x uint64) uint64 {
 	return x ^ x>>31
 }
 
+// byKey tells whether it is encrypted with a key other than S3's own.
+func (v *version) byKey() bool {
+	return v.encryption != "" && v.encryption != "SSE-S3" && v.encryption != "NOT-SSE"
+}
+
 // plainTags tells whether ETags are MD5 sums.
 func (v *version) plainTags() bool {
-	return v.encryption == "" || v.encryption == "SSE-S3" || v.encryption == "NOT-SSE"
+	return !v.opaque && !v.byKey()
 }
 
 // partBodies cuts the body as the upload did; one part if it was none.

@@ -154,7 +154,7 @@ func (s *Server) getBucketOwnershipControls(c *call) error {
 
 func (s *Server) getBucketACL(c *call) error {
 	return s.bucketDocument(c, func(_ *bucket, x *xmlWriter) error {
-		x.acl([]store.Grant{{ID: Owner, Permission: fullControl}})
+		x.acl(c, []store.Grant{{ID: Owner, Permission: fullControl}})
 		return nil
 	})
 }
@@ -168,16 +168,20 @@ func (s *Server) getObjectACL(c *call) error {
 		c.w.Header()["X-Amz-Version-Id"] = []string{v.id}
 	}
 	x := newXML()
-	x.acl(v.acl())
+	x.acl(c, v.acl())
 	x.send(c, http.StatusOK)
 	return nil
 }
 
 // acl writes an AccessControlPolicy.
-func (x *xmlWriter) acl(grants []store.Grant) {
+func (x *xmlWriter) acl(c *call, grants []store.Grant) {
+	owner := Owner
+	if c.has(GrantWithoutID) {
+		owner, grants = "", []store.Grant{{Permission: fullControl}}
+	}
 	x.root("AccessControlPolicy")
 	x.open("Owner")
-	x.element("ID", Owner)
+	x.element("ID", owner)
 	x.close("Owner")
 	x.open("AccessControlList")
 	for _, g := range grants {

@@ -57,7 +57,7 @@ func (s *Server) listMultipartUploads(c *call) error {
 	}
 	x.element("Prefix", c.encode(l.prefix))
 	x.some("Delimiter", c.encode(l.delimiter))
-	x.some("EncodingType", c.query.Get("encoding-type"))
+	x.some("EncodingType", c.encodingType())
 	x.element("MaxUploads", strconv.Itoa(l.limit))
 	x.element("IsTruncated", strconv.FormatBool(l.truncated))
 	x.b = append(x.b, rows.b...)
