@@ -1,8 +1,10 @@
 // Package limit slows a whole run down when a store asks for it, and speeds it
 // up again carefully.
 //
-// A Limiter belongs to one bucket. It bounds how many requests are in flight,
-// and knows no other limit until the store throttles; then it spreads requests
+// A Limiter belongs to one bucket. It bounds how many requests are under way, each
+// until its answer begins: whoever holds a place waits for the store alone, never
+// for what another place is needed for, so that waiting has an end. It
+// knows no other limit until the store throttles; then it spreads requests
 // over time, at a rate that falls multiplicatively towards what got through
 // while it refuses, and rises additively while it does not. It promises that no request is
 // lost: whoever waits is let through, in order, or its context ends. A Rate and a
@@ -57,8 +59,10 @@ func New(o Options) *Limiter {
 	return &Limiter{slots: make(chan struct{}, o.Max), rate: o.Rate, now: o.Now, sleep: o.Sleep}
 }
 
-// Acquire waits until a request may be sent; Release must follow once nothing
-// of it is in flight. An error is ctx's, and then nothing is held.
+// Acquire waits until a request may be sent; Release must follow once it is
+// answered, and nothing that happens in between may call Acquire or depend on who
+// does: bodies of answers are read without a place. An error is ctx's, and then
+// nothing is held.
 func (l *Limiter) Acquire(ctx context.Context) error {
 	select {
 	case l.slots <- struct{}{}:

@@ -38,6 +38,7 @@ type Bucket struct {
 	partSize     int64 // of multipart uploads, and from what size on
 	streamPart   int64 // the least size of parts that come one after the other
 	owner        atomic.Pointer[owner]
+	open         atomic.Int64 // bodies that neither have ended nor are closed
 	// vouches: the store has answered a PUT with the SHA-256 of what it got.
 	vouches atomic.Bool
 }
@@ -63,7 +64,7 @@ func (b *Bucket) Usage() store.Usage { return b.wire.usage() }
 func (b *Bucket) Rate() float64 { return b.limit.Rate() }
 
 // InFlight is how many requests are under way, open bodies included.
-func (b *Bucket) InFlight() int { return b.limit.InFlight() }
+func (b *Bucket) InFlight() int { return b.limit.InFlight() + int(b.open.Load()) }
 
 // Close gives up idle connections. Bodies still open stay readable.
 func (b *Bucket) Close() error {
@@ -124,8 +125,10 @@ func (b *Bucket) report(err error, renewed *bool) error {
 	return err
 }
 
-// Get opens the bytes of a version. The request counts as in flight until the
-// body has ended or is closed.
+// Get opens the bytes of a version. The body counts as in flight until it has
+// ended or is closed, but holds no place in the limiter: how fast it is read is up
+// to its reader, who may send what it reads in requests of its own. Callers bound
+// how many bodies they have open.
 func (b *Bucket) Get(ctx context.Context, ref store.Ref, r store.Range) (store.Object, io.ReadCloser, error) {
 	where := b.where(ref.Key, ref.VersionID)
 	if err := checkRef(ref, where); err != nil {
@@ -135,24 +138,18 @@ func (b *Bucket) Get(ctx context.Context, ref store.Ref, r store.Range) (store.O
 		return store.Object{}, nil, &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "a range before the beginning"}
 	}
 	var (
-		o       store.Object
-		rc      io.ReadCloser
-		renewed bool
+		o  store.Object
+		rc io.ReadCloser
 	)
-	err := retry.Do(ctx, b.policy, func(ctx context.Context) (err error) {
-		if err = b.limit.Acquire(ctx); err != nil {
-			return err
-		}
+	err := b.do(ctx, where, func(ctx context.Context) (err error) {
 		o, rc, err = b.client.get(ctx, ref, r)
-		if err != nil {
-			b.limit.Release()
-		}
-		return b.report(err, &renewed)
+		return err
 	})
 	if err != nil {
-		return store.Object{}, nil, final(err, where)
+		return store.Object{}, nil, err
 	}
-	return o, &body{rc: rc, ctx: ctx, where: where, left: o.Length, release: b.limit.Release}, nil
+	b.open.Add(1)
+	return o, &body{rc: rc, ctx: ctx, where: where, left: o.Length, ended: func() { b.open.Add(-1) }}, nil
 }
 
 // Head describes a version without its bytes.
@@ -190,15 +187,14 @@ func printable(s string) bool {
 	return true
 }
 
-// body is what Get hands out: it ends with an error if bytes are missing, and
-// gives the request's slot back when it has ended.
+// body is what Get hands out: it ends with an error if bytes are missing.
 type body struct {
-	rc      io.ReadCloser
-	ctx     context.Context // of the Get; its end cuts the body
-	where   string
-	left    int64
-	once    sync.Once
-	release func()
+	rc    io.ReadCloser
+	ctx   context.Context // of the Get; its end cuts the body
+	where string
+	left  int64
+	once  sync.Once
+	ended func()
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -207,7 +203,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if err == nil {
 		return n, nil
 	}
-	b.once.Do(b.release)
+	b.once.Do(b.ended)
 	if err == io.EOF {
 		if b.left == 0 {
 			return n, io.EOF
@@ -225,6 +221,6 @@ func (b *body) Read(p []byte) (int, error) {
 }
 
 func (b *body) Close() error {
-	b.once.Do(b.release)
+	b.once.Do(b.ended)
 	return b.rc.Close()
 }

@@ -259,13 +259,16 @@ func TestAnswersToAnotherQuestion(t *testing.T) {
 }
 
 // An open body counts as in flight; read to its end or closed, it does not.
-func TestSlotsOfBodies(t *testing.T) {
+func TestOpenBodies(t *testing.T) {
 	b := openTest(t, serve(t, stub(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "hello") })),
 		func(c *Config) { c.Concurrency = 1 })
 	for i := range 6 {
 		_, rc, err := b.Get(t.Context(), store.Ref{Key: "k"}, store.Range{})
 		if err != nil {
 			t.Fatal(err)
+		}
+		if n := b.InFlight(); n != 1 {
+			t.Errorf("%d in flight beside an open body", n)
 		}
 		if i%2 == 0 {
 			if _, err := io.ReadAll(rc); err != nil {
@@ -281,6 +284,9 @@ func TestSlotsOfBodies(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
+	}
+	if n := b.InFlight(); n != 0 {
+		t.Errorf("%d in flight in the end", n)
 	}
 }
 

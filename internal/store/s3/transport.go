@@ -21,8 +21,9 @@ const (
 	maxHeaders = 256 << 10
 )
 
-// newTransport makes an HTTP/1.1 transport for conns connections to one store.
-// It asks for no compression: bodies must come as they are stored. band may be
+// newTransport makes an HTTP/1.1 transport for conns requests at once to one store,
+// and as many bodies that are read meanwhile. It does not bound the connections: a
+// request would wait there for a body whose reader waits for the request. It asks for no compression: bodies must come as they are stored. band may be
 // nil.
 func newTransport(conns int, idle time.Duration, band *limit.Bandwidth) *http.Transport {
 	dial := (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
@@ -44,8 +45,8 @@ func newTransport(conns int, idle time.Duration, band *limit.Bandwidth) *http.Tr
 		Proxy:                  http.ProxyFromEnvironment,
 		DialContext:            dialIdle,
 		Protocols:              protocols,
-		MaxIdleConns:           conns,
-		MaxIdleConnsPerHost:    conns,
+		MaxIdleConns:           2 * conns,
+		MaxIdleConnsPerHost:    2 * conns,
 		IdleConnTimeout:        idle / 2,
 		TLSHandshakeTimeout:    handshake,
 		ExpectContinueTimeout:  time.Second,
