@@ -165,6 +165,7 @@ func Run(ctx context.Context, job Job) (Summary, error) {
 	r := newRun(&job)
 	err := r.ended(ctx, r.all(ctx))
 	r.sum.rank()
+	r.sum.everything()
 	r.sum.Ended = cooper.InstantOf(job.Clock())
 	if failed := job.Facts.WriteRun(context.WithoutCancel(ctx), r.fact(err)); err == nil {
 		err = failed

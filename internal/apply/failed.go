@@ -25,8 +25,15 @@ type Reason struct {
 	Message string `json:"message,omitempty"`
 	// Remedy is what can be done about them, where that is known.
 	Remedy string `json:"remedy,omitempty"`
+	// Again counts those of them whose very version failed alike in an earlier
+	// run, as far as the ledger was asked; see Summary.FailedBefore.
+	Again int64 `json:"again,omitempty"`
+	// All: everything that the run tried with their verb failed so, and that says
+	// something of the store rather than of the objects.
+	All bool `json:"all,omitempty"`
 
-	like string // equal for equal reasons
+	like  string // equal for equal reasons
+	store bool   // each of them is one of those that, all together, say something of the store
 }
 
 // requestID is what a store calls one request.
@@ -52,7 +59,7 @@ func (s *Summary) failed(o *cooper.Outcome) {
 		i = slices.IndexFunc(s.Reasons, func(r Reason) bool { return r.Kind == o.Kind && r.like == "" && r.Message == "" })
 	}
 	if i < 0 {
-		r := Reason{Kind: o.Kind, Count: 1, Below: folder(o.Key), like: like}
+		r := Reason{Kind: o.Kind, Count: 1, Below: folder(o.Key), like: like, store: ofStore(o)}
 		if like != "" {
 			r.Key, r.Message, r.Remedy = o.Key, o.Message, o.Remedy
 		}
@@ -61,8 +68,42 @@ func (s *Summary) failed(o *cooper.Outcome) {
 	}
 	r := &s.Reasons[i]
 	r.Count++
+	r.store = r.store && ofStore(o)
 	for !strings.HasPrefix(o.Key, r.Below) {
 		r.Below = folder(strings.TrimSuffix(r.Below, "/"))
+	}
+}
+
+// FailedBefore is told of a failure of this run, and of what an earlier one said
+// of the same version: it counts where both are alike.
+func (s *Summary) FailedBefore(now, before *cooper.Outcome) {
+	like := likeness(now)
+	if now.Kind != before.Kind || like != likeness(before) {
+		return
+	}
+	for i := range s.Reasons {
+		if r := &s.Reasons[i]; r.Kind == now.Kind && r.like == like {
+			r.Again++
+		}
+	}
+}
+
+// allFrom is how many failures are needed to say so: fewer may be chance.
+const allFrom = 16
+
+// everything marks the reason for which all of a run failed that it tried with one
+// verb, where that says something of the store.
+func (s *Summary) everything() {
+	for _, verb := range s.Verbs {
+		failed := verb[cooper.Failed]
+		if failed < allFrom || s.Earlier > 0 || verb[cooper.Done]+verb[cooper.Ignored] > 0 {
+			continue
+		}
+		for i := range s.Reasons {
+			if r := &s.Reasons[i]; r.Count == failed && r.store {
+				r.All = true
+			}
+		}
 	}
 }
 

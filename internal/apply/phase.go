@@ -127,6 +127,7 @@ func (p *phase) deal(ctx context.Context, s *shard) error {
 		}
 		if o, known := p.known(a); known {
 			s.outs[i] = p.label(a, o)
+			p.alike.end()
 			p.job.Progress.Skip(1, a.Version.Size)
 			s.left.Add(-1)
 			continue
@@ -179,6 +180,9 @@ func (p *phase) do(ctx context.Context, t task) {
 			Remedy:  "See whether the store and the network are well, and run the same command again: it goes on where it stopped.",
 		})
 	}
+	if err := p.sawStore(&o); err != nil {
+		p.stop(err)
+	}
 	p.finished(t.shard, 1)
 }
 
@@ -230,7 +234,18 @@ func (r *run) commit(ctx context.Context, ph plan.Phase, s *shard) error {
 	if err := r.job.Facts.WriteOutcomes(ctx, r.job.Run, s.n, r.header.ID, r.header.Target.Path, outs); err != nil {
 		return err
 	}
-	return r.job.Target.Settled(ctx, r.header.ID, s.n)
+	if err := r.job.Target.Settled(ctx, r.header.ID, s.n); err != nil {
+		return err
+	}
+	for i := range outs {
+		if r.job.Verbs[outs[i].Verb] != nil {
+			continue // seen when it was done
+		}
+		if err := r.sawStore(&outs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // endsRun tells whether a kind says something about the run rather than about

@@ -21,6 +21,7 @@ type run struct {
 	done   []bool // shards that were committed before this run, by number
 	sum    Summary
 	silent atomic.Int64 // actions in a row for which the store did not answer
+	alike  alike
 }
 
 func newRun(job *Job) *run {
@@ -182,6 +183,7 @@ func (r *run) expect() {
 		if r.sum.Earlier += done; done == 0 {
 			continue
 		}
+		r.alike.end()
 		share := float64(done) / float64(ph.Shards)
 		r.job.Progress.Skip(int64(share*float64(ph.Count)), int64(share*float64(min(ph.Bytes, bytes))))
 	}
