@@ -17,11 +17,17 @@ import (
 
 	"cooper"
 	"cooper/internal/inventory/extsort"
+	"cooper/internal/seal"
 )
 
 // format is the version of a snapshot's files that this package writes and
 // the newest that it reads.
-const format = 1
+const (
+	format = 2
+	// sealed is the first format whose description has a seal, and whose files
+	// have sums.
+	sealed = 2
+)
 
 const (
 	metaName     = "meta.json"
@@ -222,6 +228,9 @@ func writeRejected(ctx context.Context, out *outFile, merge *extsort.Merge) erro
 func writeMeta(dir string, meta *Meta) (err error) {
 	meta.Files = slices.Clip(meta.Files)
 	text, err := json.MarshalIndent(meta, "", "  ")
+	if err == nil {
+		text, err = seal.Document(text)
+	}
 	if err != nil {
 		return writeError(dir, err)
 	}
@@ -229,7 +238,7 @@ func writeMeta(dir string, meta *Meta) (err error) {
 	if err != nil {
 		return writeError(dir, err)
 	}
-	_, err = f.Write(append(text, '\n'))
+	_, err = f.Write(text)
 	if err == nil {
 		err = f.Sync()
 	}

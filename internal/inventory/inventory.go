@@ -12,6 +12,7 @@ import (
 	"context"
 
 	"cooper"
+	"cooper/internal/seal"
 )
 
 // Scope is the part of a bucket that a snapshot speaks about. What lies
@@ -72,9 +73,12 @@ type File struct {
 	Rows   int64  `json:"rows"`
 	Bytes  int64  `json:"bytes"`
 	SHA256 string `json:"sha256"`
-	// Footer is the SHA-256 of Parquet's description at the file's end, the one
-	// part of it that carries no checksum and that a reader must believe.
-	Footer   string `json:"footer_sha256"`
+	// Sums are of its blocks: no byte of it is believed that does not fit them. Files
+	// of format 1 have none, and are read whole for their SHA256 first.
+	Sums seal.Sums `json:"sums,omitzero"`
+	// Footer is in format 1 alone: the SHA-256 of Parquet's description at the
+	// file's end.
+	Footer   string `json:"footer_sha256,omitempty"`
 	FirstKey string `json:"first_key"`
 	LastKey  string `json:"last_key"`
 }

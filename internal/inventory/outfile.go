@@ -3,11 +3,9 @@ package inventory
 import (
 	"bufio"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"hash"
-	"io"
 	"os"
 	"path/filepath"
 
@@ -15,14 +13,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cooper"
+	"cooper/internal/seal"
 )
 
-// outFile is a Parquet file being written, and its digest.
+// outFile is a Parquet file being written, its digest, and the sums of its blocks.
 type outFile struct {
 	parquet *parquet.Writer //nolint:staticcheck // the generic one takes rows only; this one takes columns as well
 	f       *os.File
 	w       *bufio.Writer
 	sum     hash.Hash
+	sums    seal.Summer
 	meta    File
 }
 
@@ -42,7 +42,8 @@ func createFile(dir, name string, schema *parquet.Schema) (*outFile, error) {
 func (o *outFile) Write(b []byte) (int, error) {
 	n, err := o.f.Write(b)
 	o.meta.Bytes += int64(n)
-	_, _ = o.sum.Write(b[:n]) // a hash never fails
+	_, _ = o.sum.Write(b[:n]) // neither fails
+	_, _ = o.sums.Write(b[:n])
 	return n, err
 }
 
@@ -53,36 +54,13 @@ func (o *outFile) finish() (File, error) {
 		err = o.w.Flush()
 	}
 	if err == nil {
-		o.meta.Footer, err = footerSum(o.f, o.meta.Bytes)
-	}
-	if err == nil {
 		err = o.f.Sync()
 	}
 	if err = errors.Join(err, o.f.Close()); err != nil {
 		return File{}, writeError(o.f.Name(), err)
 	}
-	o.meta.SHA256 = hex.EncodeToString(o.sum.Sum(nil))
+	o.meta.SHA256, o.meta.Sums = hex.EncodeToString(o.sum.Sum(nil)), o.sums.Sums()
 	return o.meta, nil
-}
-
-// footerSum is the digest, in hex, of the end of a Parquet file of size bytes:
-// its footer, the footer's length in four bytes, and four letters.
-// https://parquet.apache.org/docs/file-format/
-func footerSum(f io.ReaderAt, size int64) (string, error) {
-	const end = 8
-	var last [end]byte
-	if _, err := f.ReadAt(last[:], size-end); err != nil {
-		return "", err
-	}
-	length := int64(binary.LittleEndian.Uint32(last[:])) + end
-	if length > size {
-		return "", errors.New("its footer is longer than the file")
-	}
-	sum := sha256.New()
-	if _, err := io.Copy(sum, io.NewSectionReader(f, size-length, length)); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 // abandon closes a file that will be removed.

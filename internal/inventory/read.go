@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -136,7 +135,7 @@ func (s *Snapshot) decodeFiles(v *versions, opt IterOptions) error {
 func (s *Snapshot) decodeFile(v *versions, f File, opt *IterOptions) (err error) {
 	path := filepath.Join(s.dir, f.Name)
 	defer rescue(path, &err)
-	file, err := openFile(path, f, fileSchema)
+	file, err := openFile(v.ctx, path, f, fileSchema)
 	if err != nil {
 		return err
 	}
@@ -204,15 +203,13 @@ type inFile struct {
 	parquet *parquet.File
 }
 
-func openFile(path string, meta File, schema *parquet.Schema) (*inFile, error) {
-	f, err := os.Open(path)
+// openFile opens a file of which no byte is believed unchecked.
+func openFile(ctx context.Context, path string, meta File, schema *parquet.Schema) (*inFile, error) {
+	f, sound, err := openSound(ctx, path, meta)
 	if err != nil {
-		return nil, readError(path, err)
+		return nil, err
 	}
-	if sum, err := footerSum(f, meta.Bytes); err != nil || sum != meta.Footer {
-		return nil, errors.Join(damaged(path, cmp.Or(err, errors.New("its footer is not as it was written"))), f.Close())
-	}
-	p, err := parquet.OpenFile(f, meta.Bytes, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(128<<10))
+	p, err := parquet.OpenFile(sound, meta.Bytes, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(128<<10))
 	if err == nil && p.NumRows() != meta.Rows {
 		err = fmt.Errorf("it has %d rows instead of %d", p.NumRows(), meta.Rows)
 	}

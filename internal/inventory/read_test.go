@@ -173,7 +173,7 @@ func TestDamagedFile(t *testing.T) {
 				t.Fatalf("%s, byte %d: Verify gave %v", name, i, err)
 			}
 			got, err := all(s.Versions(t.Context(), inventory.IterOptions{}))
-			if err == nil && len(got) != len(want) || err != nil && cooper.KindOf(err) != cooper.KindCorrupt {
+			if err == nil && !slices.Equal(got, want) || err != nil && cooper.KindOf(err) != cooper.KindCorrupt {
 				t.Fatalf("%s, byte %d: reading gave %+v, %v", name, i, got, err)
 			}
 			l := s.RejectedKeys(t.Context())
@@ -218,7 +218,9 @@ func TestOpenRefusesWhatItDoesNotKnow(t *testing.T) {
 		meta string
 		kind cooper.Kind
 	}{
-		"newer":            {`{"format": 2, "files": "quite different"}`, cooper.KindUsage},
+		"newer":            {`{"format": 3, "files": "quite different"}`, cooper.KindUsage},
+		"no seal":          {`{"format": 2, "id": "s"}`, cooper.KindCorrupt},
+		"an unknown field": {`{"format": 1, "seal": "none"}`, cooper.KindCorrupt},
 		"no format":        {`{}`, cooper.KindCorrupt},
 		"not JSON":         {`{"format": 1`, cooper.KindCorrupt},
 		"leads elsewhere":  {`{"format": 1, "files": [{"name": "../x"}]}`, cooper.KindCorrupt},

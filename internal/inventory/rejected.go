@@ -33,7 +33,7 @@ func (s *Snapshot) RejectedKeys(ctx context.Context) *KeyList {
 		return l
 	}
 	l.path = filepath.Join(s.dir, f.Name)
-	if l.file, l.err = openFile(l.path, *f, parquet.SchemaOf(rejectedRow{})); l.err == nil {
+	if l.file, l.err = openFile(ctx, l.path, *f, parquet.SchemaOf(rejectedRow{})); l.err == nil {
 		l.reader = parquet.NewGenericReader[rejectedRow](l.file.parquet)
 	}
 	return l

@@ -1,18 +1,13 @@
 package inventory
 
 import (
-	"bytes"
-	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"cooper"
+	"cooper/internal/seal"
 )
 
 // Snapshot is a snapshot on disk. It holds no resources and may be used by
@@ -38,20 +33,14 @@ func Open(dir string) (*Snapshot, error) {
 		return nil, readError(path, err)
 	}
 	s := &Snapshot{dir: dir}
-	var version struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(text, &version); err != nil {
-		return nil, damaged(path, err)
-	}
-	if version.Format > format {
+	var newer *seal.Newer
+	if err := seal.Decode(text, sealed, format, &s.meta); errors.As(err, &newer) {
 		return nil, &cooper.Error{
 			Kind: cooper.KindUsage, Where: path,
-			Message: fmt.Sprintf("the snapshot has format %d, this program knows up to %d", version.Format, format),
+			Message: fmt.Sprintf("the snapshot has format %d, this program knows up to %d", newer.Format, newer.Known),
 			Remedy:  "Use a newer cooper.",
 		}
-	}
-	if err := json.Unmarshal(text, &s.meta); err != nil {
+	} else if err != nil {
 		return nil, damaged(path, err)
 	}
 	if err := s.check(); err != nil {
@@ -62,10 +51,10 @@ func Open(dir string) (*Snapshot, error) {
 
 // check refuses a description that leads elsewhere.
 func (s *Snapshot) check() error {
-	if s.meta.Format < 1 {
-		return fmt.Errorf("format %d", s.meta.Format)
-	}
 	for _, f := range s.files() {
+		if s.meta.Format >= sealed && f.Sums.IsZero() {
+			return fmt.Errorf("file %s has no checksums", cooper.Quote(f.Name))
+		}
 		if f.Name == "" || filepath.Base(f.Name) != f.Name {
 			return fmt.Errorf("file name %s", cooper.Quote(f.Name))
 		}
@@ -109,53 +98,3 @@ const (
 	FieldETag
 )
 
-// Verify compares all files with the sizes and digests in the snapshot's
-// description. What differs is a KindCorrupt error, what is gone KindMissing;
-// all of them are joined.
-func (s *Snapshot) Verify(ctx context.Context) error {
-	var errs []error
-	for _, f := range s.files() {
-		if ctx.Err() != nil {
-			return errors.Join(append(errs, context.Cause(ctx))...)
-		}
-		errs = append(errs, s.verifyFile(ctx, f))
-	}
-	return errors.Join(errs...)
-}
-
-func (s *Snapshot) verifyFile(ctx context.Context, want File) (err error) {
-	path := filepath.Join(s.dir, want.Name)
-	f, err := os.Open(path)
-	if err != nil {
-		return readError(path, err)
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	sum := sha256.New()
-	n, err := io.Copy(sum, &cancelable{ctx, f})
-	if err != nil {
-		if ctx.Err() != nil {
-			return err
-		}
-		return readError(path, err)
-	}
-	if n != want.Bytes {
-		return damaged(path, fmt.Errorf("it has %d bytes instead of %d", n, want.Bytes))
-	}
-	if digest, err := hex.DecodeString(want.SHA256); err != nil || !bytes.Equal(digest, sum.Sum(nil)) {
-		return damaged(path, errors.New("its digest differs"))
-	}
-	return nil
-}
-
-// cancelable is a reader that ends with its context.
-type cancelable struct {
-	ctx context.Context
-	r   io.Reader
-}
-
-func (c *cancelable) Read(b []byte) (int, error) {
-	if c.ctx.Err() != nil {
-		return 0, context.Cause(c.ctx)
-	}
-	return c.r.Read(b)
-}

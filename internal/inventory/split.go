@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 )
@@ -9,13 +10,13 @@ import (
 // equal size, to be read side by side: at most n-1 keys, rising, none of them
 // empty. A part goes from one of them to the next, as IterOptions.From and To
 // have it. All versions of a key are in one part.
-func (s *Snapshot) Split(n int, opt IterOptions) ([]string, error) {
+func (s *Snapshot) Split(ctx context.Context, n int, opt IterOptions) ([]string, error) {
 	var firsts []string // of row groups
 	for _, f := range s.meta.Files {
 		if here, _ := opt.selects(f.FirstKey, f.LastKey); !here || f.Rows == 0 {
 			continue
 		}
-		keys, err := s.groupKeys(f, &opt)
+		keys, err := s.groupKeys(ctx, f, &opt)
 		if err != nil {
 			return nil, err
 		}
@@ -35,10 +36,10 @@ func (s *Snapshot) Split(n int, opt IterOptions) ([]string, error) {
 }
 
 // groupKeys gives the first key of each row group of f that opt may select from.
-func (s *Snapshot) groupKeys(f File, opt *IterOptions) (keys []string, err error) {
+func (s *Snapshot) groupKeys(ctx context.Context, f File, opt *IterOptions) (keys []string, err error) {
 	path := filepath.Join(s.dir, f.Name)
 	defer rescue(path, &err)
-	file, err := openFile(path, f, fileSchema)
+	file, err := openFile(ctx, path, f, fileSchema)
 	if err != nil {
 		return nil, err
 	}

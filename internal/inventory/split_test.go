@@ -25,7 +25,7 @@ func TestPartsAreTheWhole(t *testing.T) {
 			}
 		}
 		for _, parts := range []int{1, 2, 3, 1000} {
-			cuts, err := s.Split(parts, inventory.IterOptions{Prefix: prefix})
+			cuts, err := s.Split(t.Context(), parts, inventory.IterOptions{Prefix: prefix})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -65,7 +65,7 @@ func TestManyVersionsAreNotCut(t *testing.T) {
 	}
 	rows = append(append([]cooper.Version{version("a", "1", 1, true)}, rows...), version("c", "1", 1, true))
 	s := build(t, &rowSource{parts: [][]cooper.Version{rows}}, inventory.BuildOptions{})
-	cuts, err := s.Split(3, inventory.IterOptions{})
+	cuts, err := s.Split(t.Context(), 3, inventory.IterOptions{})
 	if err != nil || len(cuts) != 1 || cuts[0] != "b" {
 		t.Errorf("cut at %q, %v", cuts, err)
 	}

@@ -32,7 +32,7 @@ func inRanges[T any](ctx context.Context, s *inventory.Snapshot, it inventory.It
 	read func(context.Context, inventory.IterOptions) (T, error), merge func(T),
 ) error {
 	meta := s.Meta()
-	cuts, err := s.Split(int(min(maxParts, (meta.Versions+meta.DeleteMarkers)/opt.partRows+1)), it)
+	cuts, err := s.Split(ctx, int(min(maxParts, (meta.Versions+meta.DeleteMarkers)/opt.partRows+1)), it)
 	if err != nil {
 		return err
 	}

@@ -22,10 +22,18 @@ const (
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Sums are the CRC-32C of each block of a file. The zero value is that of no file:
-// nothing is vouched for.
+// nothing is vouched for. They can be compared.
 type Sums struct {
 	block int64
-	crcs  []uint32
+	crcs  string // four bytes each, the most significant first
+}
+
+func (s Sums) blocks() int { return len(s.crcs) / 4 }
+
+// crc is that of block i.
+func (s Sums) crc(i int64) uint32 {
+	c := s.crcs[4*i : 4*i+4]
+	return uint32(c[0])<<24 | uint32(c[1])<<16 | uint32(c[2])<<8 | uint32(c[3])
 }
 
 // IsZero tells that there are none, as of files of old formats.
@@ -33,7 +41,7 @@ func (s Sums) IsZero() bool { return s.block == 0 }
 
 // fits tells whether these may be the sums of size bytes.
 func (s Sums) fits(size int64) bool {
-	return s.block > 0 && size >= 0 && int64(len(s.crcs)) == (size+s.block-1)/s.block
+	return s.block > 0 && size >= 0 && int64(s.blocks()) == (size+s.block-1)/s.block
 }
 
 // MarshalText writes the length of a block in bytes, a colon, and the checksums as base64, four
@@ -42,11 +50,7 @@ func (s Sums) MarshalText() ([]byte, error) {
 	if s.IsZero() {
 		return []byte{}, nil
 	}
-	raw := make([]byte, 0, 4*len(s.crcs))
-	for _, c := range s.crcs {
-		raw = binary.BigEndian.AppendUint32(raw, c)
-	}
-	return fmt.Appendf(nil, "%d:%s", s.block, base64.RawStdEncoding.EncodeToString(raw)), nil
+	return fmt.Appendf(nil, "%d:%s", s.block, base64.RawStdEncoding.EncodeToString([]byte(s.crcs))), nil
 }
 
 // UnmarshalText reads what MarshalText writes.
@@ -64,10 +68,7 @@ func (s *Sums) UnmarshalText(text []byte) error {
 	if err != nil || len(raw)%4 != 0 || len(raw) > 4*maxBlocks || base64.RawStdEncoding.EncodeToString(raw) != sums { // it passes over line ends
 		return fmt.Errorf("%q are no checksums of blocks", sums)
 	}
-	s.block = block
-	for ; len(raw) > 0; raw = raw[4:] {
-		s.crcs = append(s.crcs, binary.BigEndian.Uint32(raw))
-	}
+	s.block, s.crcs = block, string(raw)
 	return nil
 }
 
@@ -119,11 +120,14 @@ func (s *Summer) Size() int64 { return s.size }
 
 // Sums are those of what was written. More may be written after.
 func (s *Summer) Sums() Sums {
-	crcs := append([]uint32(nil), s.crcs...)
-	if s.n > 0 {
-		crcs = append(crcs, s.crc)
+	raw := make([]byte, 0, 4*len(s.crcs)+4)
+	for _, c := range s.crcs {
+		raw = binary.BigEndian.AppendUint32(raw, c)
 	}
-	return Sums{block: max(s.block, minBlock), crcs: crcs}
+	if s.n > 0 {
+		raw = binary.BigEndian.AppendUint32(raw, s.crc)
+	}
+	return Sums{block: max(s.block, minBlock), crcs: string(raw)}
 }
 
 // matrix is a linear map of 32 bits; column i is what bit i becomes.

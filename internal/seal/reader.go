@@ -23,9 +23,9 @@ type Reader struct {
 // ErrDamaged.
 func NewReader(f io.ReaderAt, size int64, sums Sums) (*Reader, error) {
 	if !sums.fits(size) {
-		return nil, fmt.Errorf("%w: %d sums of blocks of %d bytes for %d bytes", ErrDamaged, len(sums.crcs), sums.block, size)
+		return nil, fmt.Errorf("%w: %d sums of blocks of %d bytes for %d bytes", ErrDamaged, sums.blocks(), sums.block, size)
 	}
-	return &Reader{f: f, size: size, sums: sums, good: make([]atomic.Bool, len(sums.crcs))}, nil
+	return &Reader{f: f, size: size, sums: sums, good: make([]atomic.Bool, sums.blocks())}, nil
 }
 
 // ReadAt is io.ReaderAt's. A file that is shorter than it was is ErrDamaged as well.
@@ -61,7 +61,7 @@ func (r *Reader) ReadAt(b []byte, off int64) (int, error) {
 
 // Verify checks all blocks that were not read yet, in order.
 func (r *Reader) Verify(ctx context.Context) error {
-	for i := range r.sums.crcs {
+	for i := range r.sums.blocks() {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -94,7 +94,7 @@ func (r *Reader) check(i int64) error {
 		crc = crc32.Update(crc, castagnoli, b)
 		at += int64(n)
 	}
-	if crc != r.sums.crcs[i] {
+	if crc != r.sums.crc(i) {
 		return fmt.Errorf("%w, between byte %d and %d", ErrDamaged, from, to)
 	}
 	r.good[i].Store(true)

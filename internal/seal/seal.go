@@ -12,7 +12,10 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
+	"fmt"
+	"io"
 )
 
 // ErrDamaged says that bytes are not those that were written.
@@ -63,4 +66,47 @@ func Open(text []byte) ([]byte, error) {
 func sum(b []byte) []byte {
 	s := sha256.Sum256(b)
 	return s[:]
+}
+
+// Newer is the error of a document whose format is one that the program does not know yet.
+type Newer struct{ Format, Known int }
+
+func (e *Newer) Error() string {
+	return fmt.Sprintf("it has format %d, this program knows up to %d", e.Format, e.Known)
+}
+
+// Decode reads a document that has a field format, strictly: no unknown field, nothing
+// behind it. Documents from format sealed on must have their seal, those before none. A greater format than
+// known is *Newer; broken seals are ErrDamaged; what else is wrong is an error of its own.
+func Decode(text []byte, sealed, known int, to any) error {
+	object, err := Open(text)
+	has := err == nil
+	if errors.Is(err, ErrNone) {
+		object = text
+	} else if err != nil {
+		return err
+	}
+	var first struct {
+		Format int `json:"format"`
+	}
+	if err := json.Unmarshal(object, &first); err != nil {
+		return err
+	}
+	switch f := first.Format; {
+	case f > known:
+		return &Newer{f, known}
+	case f < 1:
+		return fmt.Errorf("format %d", f)
+	case has != (f >= sealed):
+		return fmt.Errorf("%w (format %d)", ErrDamaged, f)
+	}
+	d := json.NewDecoder(bytes.NewReader(object))
+	d.DisallowUnknownFields() // a name with a slip is no field that is absent
+	if err := d.Decode(to); err != nil {
+		return err
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("something stands behind its end")
+	}
+	return nil
 }
