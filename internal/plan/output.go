@@ -13,6 +13,7 @@ import (
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"cooper/internal/parquetrows"
+	"cooper/internal/seal"
 )
 
 // output is a Parquet file in the making.
@@ -20,6 +21,7 @@ type output struct {
 	f      *os.File
 	w      *parquetrows.Writer[row]
 	sum    hash.Hash
+	sums   seal.Summer
 	first  int
 	shards int
 }
@@ -36,9 +38,8 @@ func (w *Writer) flush() error {
 		if err != nil {
 			return local(w.tmp, err)
 		}
-		sum := sha256.New()
-		w.out = &output{f: f, sum: sum, first: w.shards}
-		w.out.w = parquetrows.NewWriter[row](&hashed{f, sum}, 0,
+		w.out = &output{f: f, sum: sha256.New(), first: w.shards}
+		w.out.w = parquetrows.NewWriter[row](w.out, 0,
 			parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
 			parquet.CreatedBy("cooper", "plan", fmt.Sprint(Format)))
 	}
@@ -68,20 +69,16 @@ func (w *Writer) endFile() error {
 	}
 	w.files = append(w.files, File{
 		Name: filepath.Base(o.f.Name()), First: o.first, Shards: o.shards,
-		SHA256: hex.EncodeToString(o.sum.Sum(nil)),
+		SHA256: hex.EncodeToString(o.sum.Sum(nil)), Sums: o.sums.Sums(),
 	})
 	return nil
 }
 
-// hashed writes to a file and to its digest.
-type hashed struct {
-	f   *os.File
-	sum hash.Hash
-}
-
-func (h *hashed) Write(p []byte) (int, error) {
-	n, err := h.f.Write(p)
-	_, _ = h.sum.Write(p[:n]) // a hash never fails
+// Write writes to the file, its digest and its sums.
+func (o *output) Write(p []byte) (int, error) {
+	n, err := o.f.Write(p)
+	_, _ = o.sum.Write(p[:n]) // neither fails
+	_, _ = o.sums.Write(p[:n])
 	return n, err
 }
 

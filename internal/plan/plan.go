@@ -3,7 +3,7 @@
 //
 // A plan is a directory: plan.json, the header, and Parquet files of actions
 // in which each row group is one shard. It is immutable; its digest covers the
-// header and every file. Deciding is left to missions, doing to apply.
+// header and every file, and no byte of either is believed unchecked. Deciding is left to missions, doing to apply.
 package plan
 
 import (
@@ -11,6 +11,7 @@ import (
 
 	"cooper"
 	"cooper/internal/inventory"
+	"cooper/internal/seal"
 )
 
 // Header is what plan.json holds.
@@ -92,6 +93,9 @@ type File struct {
 	First  int    `json:"first"`
 	Shards int    `json:"shards"`
 	SHA256 string `json:"sha256"`
+	// Sums are of its blocks: no byte of it is believed that does not fit them. Files
+	// of format 1 have none, and are read whole for their SHA256 first.
+	Sums seal.Sums `json:"sums,omitzero"`
 }
 
 // Share is the share stop: how much of what is in scope would be removed or

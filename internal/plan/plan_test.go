@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"cooper"
+	"cooper/internal/seal"
 	"cooper/internal/inventory"
 	"cooper/internal/parquetrows/rowstest"
 )
@@ -321,13 +323,28 @@ func TestChangedHeaderIsRefused(t *testing.T) {
 	for what, change := range map[string][2]string{
 		"another mission": {`"backup"`, `"rollback"`},
 		"a field more":    {`"mission"`, `"extra": 1, "mission"`},
-		"newer format":    {`"format": 1`, `"format": 2`},
+		"newer format":    {`"format": 2`, `"format": 3`},
+		"older format":    {`"format": 2`, `"format": 1`},
+		"no sums":         {`"sums": "`, `"sums": "", "sums": "`},
 		"no JSON":         {`{`, `[`},
 		"another digest":  {`"digest": "`, `"digest": "0`},
 	} {
-		must(t, os.WriteFile(name, []byte(strings.Replace(string(good), change[0], change[1], 1)), 0o600))
+		bad := []byte(strings.Replace(string(good), change[0], change[1], 1))
+		if string(bad) == string(good) {
+			t.Errorf("%s: nothing is changed", what)
+		}
+		must(t, os.WriteFile(name, bad, 0o600))
 		if _, err := Open(filepath.Dir(name)); cooper.KindOf(err) != cooper.KindInvalid {
 			t.Errorf("%s: %v", what, err)
+		}
+		// Who seals it anew changes nothing about it.
+		body, _, _ := strings.Cut(string(bad), ",\n \"seal\"")
+		if bad, err = seal.Document([]byte(body + "}")); err != nil || what == "no sums" {
+			continue
+		}
+		must(t, os.WriteFile(name, bad, 0o600))
+		if _, err := Open(filepath.Dir(name)); cooper.KindOf(err) != cooper.KindInvalid {
+			t.Errorf("%s, sealed anew: %v", what, err)
 		}
 	}
 	must(t, os.Remove(name))
@@ -336,8 +353,8 @@ func TestChangedHeaderIsRefused(t *testing.T) {
 	}
 }
 
-// TestDamagedFiles: whatever happens to a file of actions, Verify sees it, and
-// reading without Verify gives an error or actions, never a panic.
+// TestDamagedFiles: whatever happens to a file of actions, Verify and Check see it, and
+// reading without them gives an error or what was written.
 func TestDamagedFiles(t *testing.T) {
 	dir := small(t)
 	p, err := Open(dir)
@@ -346,14 +363,23 @@ func TestDamagedFiles(t *testing.T) {
 	good, err := os.ReadFile(name)
 	must(t, err)
 	ctx := context.Background()
+	want := make([][]cooper.Action, p.Shards())
+	for n := range want {
+		want[n], err = p.Shard(ctx, n)
+		must(t, err)
+	}
 	try := func(what string, b []byte) {
 		must(t, os.WriteFile(name, b, 0o600))
 		if err := p.Verify(ctx); cooper.KindOf(err) != cooper.KindInvalid {
 			t.Errorf("%s: Verify gave %v", what, err)
 		}
+		if err := p.Check(ctx); cooper.KindOf(err) != cooper.KindInvalid {
+			t.Errorf("%s: Check gave %v", what, err)
+		}
 		for n := range p.Shards() {
-			if _, err := p.Shard(ctx, n); err != nil && cooper.KindOf(err) != cooper.KindInvalid {
-				t.Errorf("%s: Shard gave %v", what, err)
+			got, err := p.Shard(ctx, n)
+			if err == nil && !reflect.DeepEqual(got, want[n]) || err != nil && cooper.KindOf(err) != cooper.KindInvalid {
+				t.Errorf("%s: Shard gave %v, %v", what, got, err)
 			}
 		}
 	}

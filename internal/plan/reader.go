@@ -1,11 +1,7 @@
 package plan
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,6 +13,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"cooper"
+	"cooper/internal/seal"
 )
 
 // maxHeader bounds plan.json, in bytes: some 100 for each of the files, which
@@ -25,8 +22,9 @@ const maxHeader = 64 << 20
 
 // Plan is a plan on disk. Its methods may be called at the same time.
 type Plan struct {
-	dir string
-	h   Header
+	dir    string
+	h      Header
+	learnt seal.Learnt // of files without sums
 }
 
 // Open reads the header of the plan at dir and checks its format and digest.
@@ -56,24 +54,16 @@ func Open(dir string) (*Plan, error) {
 	return &Plan{dir: dir, h: h}, nil
 }
 
-// decodeHeader reads a header and checks its format, its digest, and that its
-// phases and files cover the same shards.
+// decodeHeader reads a header and checks its seal, its format, its digest, and that
+// its phases and files cover the same shards.
 func decodeHeader(where string, b []byte) (Header, error) {
 	var h Header
-	var first struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(b, &first); err != nil {
-		return h, invalid(where, "the header is damaged", err)
-	}
-	if first.Format != Format {
+	var newer *seal.Newer
+	if err := seal.Decode(b, sealed, Format, &h); errors.As(err, &newer) {
 		return h, &cooper.Error{Kind: cooper.KindInvalid, Where: where,
-			Message: fmt.Sprintf("the plan has format %d; this program reads %d", first.Format, Format),
+			Message: fmt.Sprintf("the plan has format %d; this program reads up to %d", newer.Format, newer.Known),
 			Remedy:  "Use the version of cooper that made it, or make the plan anew."}
-	}
-	d := json.NewDecoder(bytes.NewReader(b))
-	d.DisallowUnknownFields() // the digest would not cover them
-	if err := d.Decode(&h); err != nil {
+	} else if err != nil {
 		return h, invalid(where, "the header is damaged", err)
 	}
 	want, err := digest(h)
@@ -98,6 +88,9 @@ func (h *Header) check(where string) error {
 	for _, f := range h.Files {
 		if f.First != inFiles || f.Shards < 1 || filepath.Base(f.Name) != f.Name || f.Name == "." || f.Name == ".." {
 			return invalid(where, fmt.Sprintf("file %q is out of order", f.Name), nil)
+		}
+		if h.Format >= sealed && f.Sums.IsZero() {
+			return invalid(where, fmt.Sprintf("file %q has no checksums", f.Name), nil)
 		}
 		inFiles += f.Shards
 	}
@@ -140,42 +133,12 @@ func (p *Plan) phaseOf(shard int) *Phase {
 	return nil
 }
 
-// Verify reads every file of actions and checks it against its digest.
-func (p *Plan) Verify(ctx context.Context) error {
-	for _, file := range p.h.Files {
-		name := filepath.Join(p.dir, file.Name)
-		f, err := os.Open(name)
-		if err != nil {
-			return missingFile(name, err)
-		}
-		sum := sha256.New()
-		_, err = io.Copy(sum, readerFunc(func(b []byte) (int, error) {
-			if err := ctx.Err(); err != nil {
-				return 0, err
-			}
-			return f.Read(b)
-		}))
-		if cerr := f.Close(); err == nil {
-			err = cerr
-		}
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case err != nil:
-			return local(name, err)
-		case hex.EncodeToString(sum.Sum(nil)) != file.SHA256:
-			return invalid(name, "the file was changed: its digest does not match", nil)
-		}
-	}
-	return nil
-}
-
 // Shard reads the actions of one shard, in order.
 func (p *Plan) Shard(ctx context.Context, n int) ([]cooper.Action, error) {
 	if n < 0 || n >= p.Shards() {
 		return nil, invalid(p.dir, fmt.Sprintf("there is no shard %d", n), nil)
 	}
-	in, err := p.open(p.fileOf(n))
+	in, err := p.open(ctx, p.fileOf(n))
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +185,7 @@ func (it *Iterator) Next() (*cooper.Action, error) {
 				return nil, err
 			}
 			var err error
-			if it.in, err = it.p.open(it.file); err != nil {
+			if it.in, err = it.p.open(it.ctx, it.file); err != nil {
 				return nil, err
 			}
 			it.file++
@@ -266,7 +229,7 @@ func (in *input) close() error {
 }
 
 // open opens the i-th file and checks that it has the shards it should.
-func (p *Plan) open(i int) (*input, error) {
+func (p *Plan) open(ctx context.Context, i int) (*input, error) {
 	file := p.h.Files[i]
 	in := &input{name: filepath.Join(p.dir, file.Name), first: file.First, shards: file.Shards}
 	var err error
@@ -274,11 +237,11 @@ func (p *Plan) open(i int) (*input, error) {
 		return nil, missingFile(in.name, err)
 	}
 	err = guard(in.name, func() error {
-		st, err := in.f.Stat()
+		sound, size, err := p.sound(ctx, in.f, &file)
 		if err != nil {
-			return local(in.name, err)
+			return err
 		}
-		in.pq, err = parquet.OpenFile(in.f, st.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+		in.pq, err = parquet.OpenFile(sound, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 		if err != nil {
 			return invalid(in.name, "the file is damaged", err)
 		}
@@ -353,7 +316,3 @@ func missingFile(name string, err error) error {
 	}
 	return local(name, err)
 }
-
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(b []byte) (int, error) { return f(b) }

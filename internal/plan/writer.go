@@ -13,11 +13,15 @@ import (
 	"unicode/utf8"
 
 	"cooper"
+	"cooper/internal/seal"
 )
 
 // Format is the version of the plan's files that this package writes, and the
-// newest it reads.
-const Format = 1
+// newest it reads. From sealed on the header has a seal, and files have sums.
+const (
+	Format = 2
+	sealed = 2
+)
 
 const (
 	headerName   = "plan.json"
@@ -219,6 +223,9 @@ func (w *Writer) Finish(h Header) (Header, error) {
 		return h, err
 	}
 	b, err := json.MarshalIndent(h, "", "  ")
+	if err == nil {
+		b, err = seal.Document(b)
+	}
 	if err != nil {
 		return h, invalid(w.dir, "the header cannot be written", err)
 	}
@@ -226,7 +233,7 @@ func (w *Writer) Finish(h Header) (Header, error) {
 	if _, err := decodeHeader(w.dir, b); err != nil {
 		return h, err
 	}
-	if err := writeSynced(filepath.Join(w.tmp, headerName), append(b, '\n')); err != nil {
+	if err := writeSynced(filepath.Join(w.tmp, headerName), b); err != nil {
 		return h, err
 	}
 	if err := syncDir(w.tmp); err != nil {
