@@ -97,4 +97,3 @@ const (
 	FieldVersionID Fields = 1 << iota
 	FieldETag
 )
-

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
 	"os"
@@ -32,7 +33,7 @@ var folded = []table{
 
 type table struct {
 	name string
-	fold func(ctx context.Context, f *os.File, meta map[string]string, inputs []string) error
+	fold func(ctx context.Context, f io.Writer, meta map[string]string, inputs []string) error
 }
 
 // rowsAGroup bounds the memory that compacting takes.
@@ -42,7 +43,8 @@ const rowsAGroup = 128 << 10
 func shardName(run string, shard int) string { return fmt.Sprintf("%s-%05d%s", run, shard, suffix) }
 
 // Compact folds the files of outcomes, and those of contents, of each run that has
-// several into one, RUN.parquet. It does nothing while another process compacts. A run that still
+// several into one, RUN.parquet, and gives files of format 1 the sums that they lack, by the
+// same steps. It does nothing while another process compacts. A run that still
 // goes on may be folded, too: later shards are folded in later.
 //
 // The order, for each run, and why a crash between any two steps is harmless:
@@ -68,7 +70,7 @@ func (l *Ledger) Compact(ctx context.Context) error {
 				return err
 			}
 		}
-		return nil
+		return l.sealRuns(ctx)
 	})
 }
 
@@ -83,7 +85,13 @@ func (l *Ledger) compact(ctx context.Context, t table) error {
 		if n < 0 {
 			n = len(names)
 		}
-		if n > 1 {
+		fold := n > 1
+		if !fold {
+			if fold, err = unsealed(filepath.Join(l.dir, t.name, names[0])); err != nil {
+				return err
+			}
+		}
+		if fold {
 			if err := l.build(ctx, t, run, names[:n]); err != nil {
 				return err
 			}
@@ -191,14 +199,14 @@ func (l *Ledger) build(ctx context.Context, t table, run string, names []string)
 		}
 	}
 	meta := map[string]string{shardsKey: ranges(slices.Sorted(maps.Keys(held)))}
-	return l.create(t.name, run+suffix+folding, func(f *os.File) error { return t.fold(ctx, f, meta, inputs) })
+	return l.create(t.name, run+suffix+folding, func(f io.Writer) error { return t.fold(ctx, f, meta, inputs) })
 }
 
 // foldRows writes the rows of all inputs to f.
 func foldRows[T any, P interface {
 	*T
 	tidy()
-}](ctx context.Context, f *os.File, meta map[string]string, inputs []string) error {
+}](ctx context.Context, f io.Writer, meta map[string]string, inputs []string) error {
 	w := parquetrows.NewWriter[T](f, rowsAGroup, writerOptions(meta)...)
 	for _, name := range inputs {
 		err := readShards[T, P](ctx, name, w.Write)

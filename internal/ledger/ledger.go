@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -28,8 +29,9 @@ import (
 	"cooper/internal/parquetrows"
 )
 
-// Format is the version of the tables, kept in each file's metadata.
-const Format = 1
+// Format is the version of the tables, kept in each file's metadata; files of format 1,
+// which have no sums, are read as well.
+const Format = 2
 
 // The tables.
 const (
@@ -142,7 +144,7 @@ func (l *Ledger) writeContents(run string, shard int, plan, target string, outs 
 
 // writeShard writes the file of a shard in a table, a row for each of outs.
 func writeShard[T any](l *Ledger, table, run string, shard int, outs []cooper.Outcome, row func(*cooper.Outcome) T) error {
-	return l.create(table, shardName(run, shard), func(f *os.File) error {
+	return l.create(table, shardName(run, shard), func(f io.Writer) error {
 		w := parquetrows.NewWriter[T](f, 0, writerOptions(map[string]string{shardsKey: ranges([]int{shard})})...)
 		rows := make([]T, 0, min(len(outs), writeBatch))
 		for part := range slices.Chunk(outs, writeBatch) {
@@ -174,17 +176,19 @@ func (l *Ledger) WriteRun(ctx context.Context, r RunFact) error {
 	if err != nil {
 		return local(l.dir, err)
 	}
-	return l.create(Run, name, func(f *os.File) error {
-		w := parquetrows.NewWriter[runRow](f, 0, writerOptions(nil)...)
-		row := runRow{
-			ID: r.ID, Plan: r.Plan, Mission: r.Mission, Target: text(r.Target), Began: int64(r.Began), Ended: int64(r.Ended),
-			Status: string(r.Status), Counts: string(counts), Bytes: r.Bytes, Requests: r.Requests, Message: text(r.Message),
-		}
-		if err := w.Write([]runRow{row}); err != nil {
-			return err
-		}
-		return w.Close()
-	})
+	row := runRow{
+		ID: r.ID, Plan: r.Plan, Mission: r.Mission, Target: text(r.Target), Began: int64(r.Began), Ended: int64(r.Ended),
+		Status: string(r.Status), Counts: string(counts), Bytes: r.Bytes, Requests: r.Requests, Message: text(r.Message),
+	}
+	return l.create(Run, name, func(f io.Writer) error { return writeRuns(f, []runRow{row}) })
+}
+
+func writeRuns(f io.Writer, rows []runRow) error {
+	w := parquetrows.NewWriter[runRow](f, 0, writerOptions(nil)...)
+	if err := w.Write(rows); err != nil {
+		return err
+	}
+	return w.Close()
 }
 
 // Runs reads the facts about all runs, in the order of their ids, which is that
@@ -223,10 +227,10 @@ func (l *Ledger) Runs(ctx context.Context) ([]RunFact, error) {
 	return facts, nil
 }
 
-// create lets the file name of a table appear with what fill writes: a
+// create lets the file name of a table appear with what fill writes, sealed: a
 // temporary file, synced, renamed, its directory synced. A crash leaves nothing
 // that a reader of *.parquet sees.
-func (l *Ledger) create(table, name string, fill func(*os.File) error) error {
+func (l *Ledger) create(table, name string, fill func(io.Writer) error) error {
 	dir := filepath.Join(l.dir, table)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return local(dir, err)
@@ -235,7 +239,11 @@ func (l *Ledger) create(table, name string, fill func(*os.File) error) error {
 	if err != nil {
 		return local(dir, err)
 	}
-	err = fill(f)
+	out := &sealing{f: f}
+	err = fill(out)
+	if err == nil {
+		err = out.seal()
+	}
 	if err == nil {
 		err = f.Chmod(0o644)
 	}

@@ -242,14 +242,24 @@ func TestDamagedFiles(t *testing.T) {
 	name := filepath.Join(l.Dir(), Outcome, shardName(run1, 0))
 	good, err := os.ReadFile(name)
 	must(t, err)
+	want := rows(t, l)
+	must(t, Verify(ctx, []string{name}))
 	rnd := rand.New(rand.NewPCG(3, 4))
-	for range 300 {
+	for i := range 1000 {
 		bad := slices.Clone(good)
-		bad[rnd.IntN(len(bad))] ^= byte(1 + rnd.IntN(255))
+		at := rnd.IntN(len(bad))
+		bad[at] ^= byte(1 + rnd.IntN(255))
+		if i%10 == 0 {
+			bad = append(bad[:at], bad[at+1:]...)
+		}
 		must(t, os.WriteFile(name, bad, 0o600))
-		err := readRows(ctx, name, func([]outcomeRow) error { return nil })
-		if err != nil && cooper.KindOf(err) != cooper.KindInvalid {
-			t.Fatalf("%v", err)
+		var got []outcomeRow
+		err := readShards(ctx, name, func(rs []outcomeRow) error { got = append(got, rs...); return nil })
+		if err == nil && !slices.EqualFunc(got, want[:len(got)], func(a, b outcomeRow) bool { return cmp.Equal(a, b) }) || err != nil && cooper.KindOf(err) != cooper.KindInvalid {
+			t.Fatalf("byte %d: %v, %v", at, got, err)
+		}
+		if err := Verify(ctx, []string{name}); cooper.KindOf(err) != cooper.KindInvalid || !strings.Contains(err.Error(), name) {
+			t.Fatalf("byte %d: Verify gave %v", at, err)
 		}
 	}
 	must(t, os.WriteFile(name, good[:len(good)/2], 0o600))

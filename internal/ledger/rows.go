@@ -174,9 +174,20 @@ func readRows[T any](ctx context.Context, name string, each func([]T) error) err
 	})
 }
 
-// withFile opens a Parquet file for f. The library panics on some damage that
-// its checks do not foresee: that becomes an error like the others.
-func withFile(name string, f func(*parquet.File) error) (err error) {
+// withFile opens a Parquet file for f, and gives no byte of it unchecked.
+func withFile(name string, f func(*parquet.File) error) error {
+	return withInput(name, func(in *input) error {
+		pq, err := in.parquet()
+		if err != nil {
+			return err
+		}
+		return f(pq)
+	})
+}
+
+// withInput opens a file for f. The library panics on some damage that its checks do not
+// foresee, which files of format 1 may have: that becomes an error like the others.
+func withInput(name string, f func(*input) error) (err error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return local(name, err)
@@ -189,17 +200,9 @@ func withFile(name string, f func(*parquet.File) error) (err error) {
 			err = local(name, cerr)
 		}
 	}()
-	st, err := file.Stat()
+	in, err := opened(file)
 	if err != nil {
-		return local(name, err)
+		return err
 	}
-	pq, err := parquet.OpenFile(file, st.Size(), parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return damaged(name, err)
-	}
-	if v, ok := pq.Lookup(formatKey); !ok || v != fmt.Sprint(Format) {
-		return &cooper.Error{Kind: cooper.KindInvalid, Where: name, Message: fmt.Sprintf("the file has ledger format %q; this program knows %d", v, Format),
-			Remedy: "Use the version of cooper that wrote it."}
-	}
-	return f(pq)
+	return f(in)
 }

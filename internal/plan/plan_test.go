@@ -17,9 +17,9 @@ import (
 	"pgregory.net/rapid"
 
 	"cooper"
-	"cooper/internal/seal"
 	"cooper/internal/inventory"
 	"cooper/internal/parquetrows/rowstest"
+	"cooper/internal/seal"
 )
 
 func action(i int, size int64) cooper.Action {
@@ -325,7 +325,6 @@ func TestChangedHeaderIsRefused(t *testing.T) {
 		"a field more":    {`"mission"`, `"extra": 1, "mission"`},
 		"newer format":    {`"format": 2`, `"format": 3`},
 		"older format":    {`"format": 2`, `"format": 1`},
-		"no sums":         {`"sums": "`, `"sums": "", "sums": "`},
 		"no JSON":         {`{`, `[`},
 		"another digest":  {`"digest": "`, `"digest": "0`},
 	} {
@@ -339,7 +338,7 @@ func TestChangedHeaderIsRefused(t *testing.T) {
 		}
 		// Who seals it anew changes nothing about it.
 		body, _, _ := strings.Cut(string(bad), ",\n \"seal\"")
-		if bad, err = seal.Document([]byte(body + "}")); err != nil || what == "no sums" {
+		if bad, err = seal.Document([]byte(body + "}")); err != nil {
 			continue
 		}
 		must(t, os.WriteFile(name, bad, 0o600))
