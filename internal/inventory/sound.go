@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -60,10 +61,22 @@ func unsound(ctx context.Context, path string, err error) error {
 	return readError(path, err)
 }
 
-// Verify checks all files against what the snapshot's description says of them. What differs
-// is a KindCorrupt error, what is gone KindMissing; all of them are joined.
-func (s *Snapshot) Verify(ctx context.Context) error {
+// Verify checks files against what the snapshot's description says of them: those with the
+// names, or all. What differs is a KindCorrupt error, what is gone KindMissing, and what the
+// description does not know KindCorrupt; all of them are joined.
+func (s *Snapshot) Verify(ctx context.Context, names ...string) error {
 	files := s.files()
+	if len(names) > 0 {
+		known := files
+		files = make([]File, len(names))
+		for i, name := range names {
+			at := slices.IndexFunc(known, func(f File) bool { return f.Name == name })
+			if at < 0 {
+				return damaged(filepath.Join(s.dir, name), errors.New("the snapshot has no such file"))
+			}
+			files[i] = known[at]
+		}
+	}
 	errs := make([]error, len(files))
 	var g errgroup.Group
 	g.SetLimit(runtime.GOMAXPROCS(0))

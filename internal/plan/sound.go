@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"cooper/internal/seal"
 )
@@ -43,10 +44,18 @@ func (p *Plan) Verify(ctx context.Context) error {
 	return nil
 }
 
-// Check reads every file of actions and checks it against its sums, as all other methods do
-// with what they read: for those who read the files by other means.
-func (p *Plan) Check(ctx context.Context) error {
+// Check reads files of actions, those with the names or all, and checks them against their
+// sums, as all other methods do with what they read: for those who read the files by other means.
+func (p *Plan) Check(ctx context.Context, names ...string) error {
+	for _, name := range names {
+		if !slices.ContainsFunc(p.h.Files, func(f File) bool { return f.Name == name }) {
+			return invalid(filepath.Join(p.dir, name), "the plan has no such file", nil)
+		}
+	}
 	for i := range p.h.Files {
+		if len(names) > 0 && !slices.Contains(names, p.h.Files[i].Name) {
+			continue
+		}
 		name := filepath.Join(p.dir, p.h.Files[i].Name)
 		f, err := os.Open(name)
 		if err != nil {

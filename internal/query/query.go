@@ -17,7 +17,9 @@ type Engine interface {
 	// Query runs one statement that reads; args fill its parameters ($1, $2 or
 	// ?). Anything that is not one SELECT, WITH, FROM, VALUES, DESCRIBE,
 	// SUMMARIZE or SHOW, or calls a function that may do more than read and
-	// compute, is refused with KindRefused, a mistake in it is KindUsage. Memory does not depend on the number of rows.
+	// compute, is refused with KindRefused, a mistake in it is KindUsage. Memory does not
+	// depend on the number of rows. Files of ours that the statement reads as tables are checked
+	// before anything is answered: a damaged one is KindInvalid or KindCorrupt, and is named.
 	Query(ctx context.Context, sql string, args ...any) (Rows, error)
 	// Close ends all queries.
 	Close() error
@@ -64,4 +66,7 @@ type Catalog struct {
 	// Runs are the sorted sequences of rows, the oldest first, each as the paths
 	// of its files. Where several have a row for one version, the newest counts.
 	Runs [][]string
+	// Verify checks the files before they are read; nil if there is nothing to check
+	// them by.
+	Verify func(context.Context) error
 }

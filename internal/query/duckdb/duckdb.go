@@ -32,7 +32,10 @@ type Options struct {
 	TempDir string
 }
 
-type engine struct{ db *sql.DB }
+type engine struct {
+	db    *sql.DB
+	guard guard
+}
 
 // Open starts an engine.
 func Open(opt Options) (query.Engine, error) {
@@ -83,7 +86,7 @@ func (e *engine) Query(ctx context.Context, text string, args ...any) (query.Row
 	if err != nil {
 		return nil, failed(ctx, err)
 	}
-	r := &rows{ctx: ctx, conn: conn}
+	r := &rows{ctx: ctx, conn: conn, guard: &e.guard}
 	if err := r.start(text, args); err != nil {
 		return nil, errors.Join(err, r.Close())
 	}

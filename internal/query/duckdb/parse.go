@@ -13,11 +13,12 @@ import (
 
 // parse lets DuckDB's own parser say whether text is one statement that reads,
 // and calls nothing but what the lists name, without running any of it. describes tells of a
-// DESCRIBE, SUMMARIZE or SHOW. It must have args parameters.
-func parse(ctx context.Context, conn *sql.Conn, text string, args int) (describes bool, err error) {
-	var tree string
-	if err := conn.QueryRowContext(ctx, "SELECT CAST(json_serialize_sql(CAST(? AS VARCHAR)) AS VARCHAR)", text).Scan(&tree); err != nil {
-		return false, failed(ctx, err)
+// DESCRIBE, SUMMARIZE or SHOW; tree is the query as the parser has it. It must have args
+// parameters.
+func parse(ctx context.Context, conn *sql.Conn, text string, args int) (describes bool, tree any, err error) {
+	var answer string
+	if err := conn.QueryRowContext(ctx, "SELECT CAST(json_serialize_sql(CAST(? AS VARCHAR)) AS VARCHAR)", text).Scan(&answer); err != nil {
+		return false, nil, failed(ctx, err)
 	}
 	var parsed struct {
 		Error      bool   `json:"error"`
@@ -32,27 +33,26 @@ func parse(ctx context.Context, conn *sql.Conn, text string, args int) (describe
 			} `json:"node"`
 		} `json:"statements"`
 	}
-	var whole any
-	for _, to := range []any{&parsed, &whole} {
-		if err := json.Unmarshal([]byte(tree), to); err != nil {
-			return false, failed(ctx, err)
+	for _, to := range []any{&parsed, &tree} {
+		if err := json.Unmarshal([]byte(answer), to); err != nil {
+			return false, nil, failed(ctx, err)
 		}
 	}
 	switch {
 	case parsed.Error && parsed.Type == "parser":
-		return false, &cooper.Error{Kind: cooper.KindUsage, Message: "the SQL has a mistake: " + parsed.Message, Remedy: sqlRemedy}
+		return false, nil, &cooper.Error{Kind: cooper.KindUsage, Message: "the SQL has a mistake: " + parsed.Message, Remedy: sqlRemedy}
 	case parsed.Error:
-		return false, refused("only queries that read are allowed")
+		return false, nil, refused("only queries that read are allowed")
 	case len(parsed.Statements) == 0:
-		return false, &cooper.Error{Kind: cooper.KindUsage, Message: "there is no SQL", Remedy: sqlRemedy}
+		return false, nil, &cooper.Error{Kind: cooper.KindUsage, Message: "there is no SQL", Remedy: sqlRemedy}
 	case len(parsed.Statements) > 1:
-		return false, refused(fmt.Sprintf("only one query at a time is allowed, not %d", len(parsed.Statements)))
+		return false, nil, refused(fmt.Sprintf("only one query at a time is allowed, not %d", len(parsed.Statements)))
 	}
 	s := &parsed.Statements[0]
 	if len(s.Params) != args {
-		return false, &cooper.Error{Kind: cooper.KindUsage, Message: fmt.Sprintf("the SQL has %d parameters, and %d values are given for them", len(s.Params), args)}
+		return false, nil, &cooper.Error{Kind: cooper.KindUsage, Message: fmt.Sprintf("the SQL has %d parameters, and %d values are given for them", len(s.Params), args)}
 	}
-	return s.Node.From.Type == "SHOW_REF", check(whole)
+	return s.Node.From.Type == "SHOW_REF", tree, check(tree)
 }
 
 // classes are the kinds of expressions that a parsed query consists of.

@@ -29,6 +29,7 @@ const (
 type rows struct {
 	ctx     context.Context
 	conn    *sql.Conn
+	guard   *guard
 	columns []query.Column
 	made    bool      // the table is there
 	page    *sql.Rows // nil before the first and between pages
@@ -39,12 +40,15 @@ type rows struct {
 
 // start runs text into the table result.
 func (r *rows) start(text string, args []any) error {
-	describes, err := parse(r.ctx, r.conn, text, len(args))
+	describes, tree, err := parse(r.ctx, r.conn, text, len(args))
 	if err != nil {
 		return err
 	}
 	if describes { // not allowed there as it is
 		text = "FROM (" + text + "\n)"
+	}
+	if err := r.guard.check(r.ctx, r.conn, tree, text, args); err != nil {
+		return err
 	}
 	if _, err := r.conn.ExecContext(r.ctx, "CREATE OR REPLACE TEMP TABLE cooper_result AS "+text, args...); err != nil {
 		return failed(r.ctx, err)

@@ -10,6 +10,15 @@ import (
 	"cooper/internal/query"
 )
 
+// The tables that are not the ledger's.
+const (
+	versionName  = "version"
+	actionName   = "action"
+	snapshotName = "snapshot"
+	planName     = "plan"
+	catalogName  = "catalog"
+)
+
 // The names of whole snapshots and plans; what is being built has a longer one.
 const anID = "-????????T??????Z-????/"
 
@@ -17,6 +26,8 @@ const anID = "-????????T??????Z-????/"
 // files' columns, its name and its type, which an empty table has, too.
 type view struct {
 	name, files string // files is a pattern in the workspace
+	// many: files are large, and a query may be of few of them, by their name.
+	many bool
 	json        string // for JSON files: their columns; else they are Parquet
 	columns     [][3]string
 }
@@ -65,15 +76,15 @@ func views(snapshot string) []view {
 			[3]string{"trials", "trials", "STRUCT(codec VARCHAR, stored_size BIGINT, nanos BIGINT)[]"})},
 		{name: ledger.Run, files: "ledger/run/*.parquet", columns: plainColumns(`run VARCHAR, plan VARCHAR, mission VARCHAR, target VARCHAR, began TIMESTAMPTZ, ended TIMESTAMPTZ,
 			status VARCHAR, counts VARCHAR, bytes BIGINT, requests BIGINT, message VARCHAR`)},
-		{name: "version", files: "snapshot/" + snapshots + "versions-*.parquet", columns: versionColumns},
-		{name: "action", files: "plan/p" + anID + "actions-*.parquet", columns: actionColumns},
-		{name: "snapshot", files: "snapshot/s" + anID + "meta.json",
+		{name: versionName, many: true, files: "snapshot/" + snapshots + "versions-*.parquet", columns: versionColumns},
+		{name: actionName, many: true, files: "plan/p" + anID + "actions-*.parquet", columns: actionColumns},
+		{name: snapshotName, files: "snapshot/s" + anID + "meta.json",
 			json: `id: 'VARCHAR', source: 'VARCHAR', bucket: 'VARCHAR', taken_at: 'TIMESTAMPTZ', created: 'TIMESTAMPTZ', complete: 'BOOLEAN', versions: 'BIGINT',
 				delete_markers: 'BIGINT', bytes: 'BIGINT', latest: 'BIGINT', latest_bytes: 'BIGINT', rejected: 'BIGINT', ambiguous: 'BIGINT', scope: 'STRUCT(prefix VARCHAR, current_only BOOLEAN)'`,
 			columns: append(plainColumns(`id VARCHAR, source VARCHAR, bucket VARCHAR, taken_at TIMESTAMPTZ, created TIMESTAMPTZ, complete BOOLEAN, versions BIGINT,
 				delete_markers BIGINT, bytes BIGINT, latest BIGINT, latest_bytes BIGINT, rejected BIGINT, ambiguous BIGINT`),
 				[3]string{"scope.prefix", "prefix", "VARCHAR"}, [3]string{"scope.current_only", "current_only", "BOOLEAN"})},
-		{name: "plan", files: "plan/p" + anID + "plan.json",
+		{name: planName, files: "plan/p" + anID + "plan.json",
 			json: `id: 'VARCHAR', mission: 'VARCHAR', created: 'TIMESTAMPTZ', source: 'VARCHAR', target: 'STRUCT(kind VARCHAR, path VARCHAR)', snapshot: 'STRUCT(id VARCHAR)',
 				partial: 'BOOLEAN', digest: 'VARCHAR'`,
 			columns: append(plainColumns("id VARCHAR, mission VARCHAR, created TIMESTAMPTZ, source VARCHAR"),
@@ -91,12 +102,29 @@ func (e *engine) Views(ctx context.Context, s query.Sources) error {
 			if err := e.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM glob(?)", v.pattern(s.Workspace)).Scan(&there); err != nil {
 				return failed(ctx, err)
 			}
-			if _, err := e.db.ExecContext(ctx, v.sql(s.Workspace, there)); err != nil {
-				return failed(ctx, err)
+			if err := e.view(ctx, v.name, v.sql(s.Workspace, there), v.sql(s.Workspace, false)); err != nil {
+				return err
 			}
 		}
 	}
-	if _, err := e.db.ExecContext(ctx, catalogSQL(s.Catalogs)); err != nil {
+	e.guard.set(s)
+	return e.view(ctx, catalogName, catalogSQL(s.Catalogs), catalogSQL(nil))
+}
+
+// view makes a table by sql. To do so, the engine looks into the first of its files. If that
+// fails, the table is made by empty: whoever asks for it hears which file is damaged, or else
+// the failure, and whoever asks for others gets an answer.
+func (e *engine) view(ctx context.Context, name, sql, empty string) error {
+	_, err := e.db.ExecContext(ctx, sql)
+	if err == nil {
+		e.guard.fails(name, nil)
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	e.guard.fails(name, failed(ctx, err))
+	if _, err := e.db.ExecContext(ctx, empty); err != nil {
 		return failed(ctx, err)
 	}
 	return nil
@@ -123,6 +151,9 @@ func (v view) sql(workspace string, there bool) string {
 		b.WriteString(" WHERE false")
 	case v.json != "":
 		fmt.Fprintf(&b, " FROM read_json(%s, format = 'unstructured', maximum_object_size = 67108864, columns = {%s})", quote(v.pattern(workspace)), v.json)
+	case v.many:
+		// The same function under the name by which the guard knows it in a plan.
+		fmt.Fprintf(&b, " FROM parquet_scan(%s, filename = true)", quote(v.pattern(workspace)))
 	default:
 		fmt.Fprintf(&b, " FROM read_parquet(%s, filename = true)", quote(v.pattern(workspace)))
 	}

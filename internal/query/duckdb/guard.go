@@ -1,0 +1,326 @@
+package duckdb
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"cooper"
+	"cooper/internal/inventory"
+	"cooper/internal/ledger"
+	"cooper/internal/plan"
+	"cooper/internal/query"
+)
+
+// guard checks the files that a query reads before it reads them: the engine itself
+// compares no checksum, and takes what a flipped bit says for what was written.
+type guard struct {
+	mu     sync.Mutex
+	src    query.Sources
+	sound  map[string]stamp // files that were checked
+	failed map[string]error // why a table could not be made
+}
+
+// stamp tells whether a file is the one that was checked. It is trusted for the short life
+// of an engine alone.
+type stamp struct {
+	size int64
+	time time.Time
+}
+
+func (g *guard) set(s query.Sources) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.src = s
+}
+
+func (g *guard) fails(table string, err error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.failed == nil {
+		g.failed = map[string]error{}
+	}
+	g.failed[table] = err
+}
+
+// check checks the files of the tables that a statement uses: all of them, but of snapshots
+// and plans those alone which the engine's own plan reads.
+func (g *guard) check(ctx context.Context, conn *sql.Conn, tree any, text string, args []any) error {
+	g.mu.Lock()
+	src := g.src
+	g.mu.Unlock()
+	many := map[string][]string{}
+	for _, table := range tablesOf(tree) {
+		var err error
+		switch {
+		case table == catalogName:
+			err = g.catalogs(ctx, src.Catalogs)
+		case src.Workspace == "":
+		case table == versionName || table == actionName:
+			if many[table], err = filesOf(src, table); err == nil && len(many[table]) > 0 {
+				// The engine plans by what it finds in the first.
+				err = g.files(ctx, many[table][:1])
+			}
+		case table == snapshotName || table == planName:
+			err = descriptions(src.Workspace, table)
+		default:
+			err = g.facts(ctx, src.Workspace, table)
+		}
+		if err != nil {
+			return err
+		}
+		g.mu.Lock()
+		err = g.failed[table]
+		g.mu.Unlock()
+		if err != nil {
+			return err
+		}
+	}
+	if len(many) == 0 {
+		return nil
+	}
+	names, err := scanned(ctx, conn, text, args, many)
+	if err != nil {
+		return err
+	}
+	return g.files(ctx, names)
+}
+
+// tablesOf names our tables that a parsed query refers to.
+func tablesOf(tree any) []string {
+	used := map[string]bool{}
+	var walk func(any)
+	walk = func(node any) {
+		switch node := node.(type) {
+		case []any:
+			for _, n := range node {
+				walk(n)
+			}
+		case map[string]any:
+			if name, ok := node["table_name"].(string); ok {
+				used[strings.ToLower(strings.Trim(name, `"`))] = true
+			}
+			for _, n := range node {
+				walk(n)
+			}
+		}
+	}
+	walk(tree)
+	all := []string{catalogName, versionName, actionName, snapshotName, planName, ledger.Outcome, ledger.Content, ledger.Run}
+	return slices.DeleteFunc(all, func(t string) bool { return !used[t] })
+}
+
+func (g *guard) catalogs(ctx context.Context, catalogs []query.Catalog) error {
+	for _, c := range catalogs {
+		if c.Verify == nil {
+			continue
+		}
+		if err := c.Verify(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// facts checks the files of a table of the ledger.
+func (g *guard) facts(ctx context.Context, workspace, table string) error {
+	names, err := ledger.Open(filepath.Join(workspace, "ledger")).Files(table)
+	if err != nil {
+		return err
+	}
+	return g.once(names, func(names []string) error { return ledger.Verify(ctx, names) })
+}
+
+// files checks files of snapshots and plans.
+func (g *guard) files(ctx context.Context, names []string) error {
+	return g.once(names, func(names []string) error {
+		dirs := map[string][]string{}
+		for _, n := range names {
+			dirs[filepath.Dir(n)] = append(dirs[filepath.Dir(n)], filepath.Base(n))
+		}
+		for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+			if err := checkFiles(ctx, dir, dirs[dir]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func checkFiles(ctx context.Context, dir string, names []string) error {
+	if filepath.Base(filepath.Dir(dir)) == planName {
+		p, err := plan.Open(dir)
+		if err != nil {
+			return err
+		}
+		return p.Check(ctx, names...)
+	}
+	s, err := inventory.Open(dir)
+	if err != nil {
+		return err
+	}
+	return s.Verify(ctx, names...)
+}
+
+// once calls f with those of the files that were not found sound before.
+func (g *guard) once(names []string, f func([]string) error) error {
+	stamps := map[string]stamp{}
+	g.mu.Lock()
+	sound := maps.Clone(g.sound)
+	g.mu.Unlock()
+	for _, n := range names {
+		info, err := os.Stat(n)
+		if errors.Is(err, fs.ErrNotExist) { // folded into another, which is seen by whoever looks again
+			continue
+		} else if err != nil {
+			return &cooper.Error{Kind: cooper.KindInternal, Where: n, Err: err}
+		}
+		if s := (stamp{info.Size(), info.ModTime()}); sound[n] != s {
+			stamps[n] = s
+		}
+	}
+	if len(stamps) == 0 {
+		return nil
+	}
+	if err := f(slices.Sorted(maps.Keys(stamps))); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.sound == nil {
+		g.sound = map[string]stamp{}
+	}
+	maps.Copy(g.sound, stamps)
+	return nil
+}
+
+// descriptions checks those of all snapshots or plans.
+func descriptions(workspace, table string) error {
+	dirs, err := filepath.Glob(escape(workspace) + "/" + table + "/" + table[:1] + strings.TrimSuffix(anID, "/"))
+	if err != nil {
+		return &cooper.Error{Kind: cooper.KindInternal, Where: workspace, Err: err}
+	}
+	for _, dir := range dirs {
+		if table == planName {
+			_, err = plan.Open(dir)
+		} else {
+			_, err = inventory.Open(dir)
+		}
+		if k := cooper.KindOf(err); err != nil && k != cooper.KindMissing && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+// filesOf are the files of the tables version or action.
+func filesOf(src query.Sources, table string) ([]string, error) {
+	for _, v := range views(src.Snapshot) {
+		if v.name != table {
+			continue
+		}
+		pattern := v.files
+		if src.Snapshot != "" && table == versionName {
+			pattern = "snapshot/" + escape(src.Snapshot) + "/versions-*.parquet"
+		}
+		names, err := filepath.Glob(escape(src.Workspace) + "/" + pattern)
+		if err != nil {
+			return nil, &cooper.Error{Kind: cooper.KindInternal, Where: src.Workspace, Err: err}
+		}
+		return names, nil
+	}
+	return nil, nil
+}
+
+// escape makes a path stand for itself in a pattern of package filepath.
+func escape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// scanned are those of the files that a query reads. The engine passes over files by conditions
+// on their names, and its plan tells the condition and how many are left; it counts only if
+// it leaves as many of ours. Whatever is not understood reads everything.
+func scanned(ctx context.Context, conn *sql.Conn, text string, args []any, many map[string][]string) ([]string, error) {
+	var kind, tree string
+	if err := conn.QueryRowContext(ctx, "EXPLAIN (FORMAT json) "+text, args...).Scan(&kind, &tree); err != nil {
+		return nil, failed(ctx, err)
+	}
+	var nodes []node
+	if err := json.Unmarshal([]byte(tree), &nodes); err != nil {
+		return nil, failed(ctx, err)
+	}
+	names := map[string]bool{}
+	for len(nodes) > 0 {
+		n := nodes[len(nodes)-1]
+		nodes = append(nodes[:len(nodes)-1], n.Children...)
+		if len(n.Children) > 0 || readsNothing[n.Name] || n.Info.Function == "READ_PARQUET" || n.Info.Function == "READ_JSON" {
+			continue
+		}
+		for _, files := range many {
+			left, ok := n.left(ctx, conn, files)
+			if !ok {
+				left = files
+			}
+			for _, f := range left {
+				names[f] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(names)), nil
+}
+
+// node is one of the engine's plan.
+type node struct {
+	Name     string `json:"name"`
+	Children []node `json:"children"`
+	Info     struct {
+		Function string `json:"Function"`
+		Filter   any    `json:"File Filters"`
+		Files    string `json:"Scanning Files"` // 2/12
+	} `json:"extra_info"`
+}
+
+// readsNothing are ends of a plan that are no files. The tables of the ledger and of catalogs,
+// and files that the query names itself, are read by other functions than ours.
+var readsNothing = map[string]bool{
+	"EMPTY_RESULT": true, "DUMMY_SCAN": true, "COLUMN_DATA_SCAN": true, "CTE_SCAN": true, "REC_CTE_SCAN": true,
+	"DELIM_SCAN": true, "CHUNK_SCAN": true, "EXPRESSION_SCAN": true,
+}
+
+// left are those of files that the node's condition leaves; ok tells that these may be the node's
+// files, and that there is a condition.
+func (n *node) left(ctx context.Context, conn *sql.Conn, files []string) (left []string, ok bool) {
+	filter, _ := n.Info.Filter.(string)
+	some, all, _ := strings.Cut(n.Info.Files, "/")
+	k, err := strconv.Atoi(some)
+	if filter == "" || err != nil || all != strconv.Itoa(len(files)) {
+		return nil, false
+	}
+	quoted := make([]string, len(files))
+	for i, f := range files {
+		quoted[i] = "(" + quote(f) + ")"
+	}
+	rows, err := conn.QueryContext(ctx, "SELECT filename FROM (VALUES "+strings.Join(quoted, ", ")+") AS t(filename) WHERE "+filter)
+	if err != nil {
+		return nil, false // it is said in words that are no SQL
+	}
+	for rows.Next() {
+		var name string
+		if rows.Scan(&name) != nil {
+			break
+		}
+		left = append(left, name)
+	}
+	err = errors.Join(rows.Err(), rows.Close())
+	return left, err == nil && len(left) == k
+}
