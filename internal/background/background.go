@@ -11,6 +11,7 @@
 package background
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,10 +21,14 @@ import (
 	"time"
 
 	"cooper"
+	"cooper/internal/seal"
 )
 
-// Format is the version of the files of a run.
-const Format = 1
+// Format is the version of the files of a run; from sealed on they have a seal.
+const (
+	Format = 2
+	sealed = 2
+)
 
 // The files of a run.
 const (
@@ -105,7 +110,6 @@ type Run struct {
 // Create makes the directory of a run at path, whole, before anything of it is
 // started.
 func Create(path string, s State) error {
-	s.Format = Format
 	tmp := path + ".tmp-new"
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
 		return local(tmp, err)
@@ -126,16 +130,37 @@ func Open(path string) (*Run, error) {
 	if err != nil {
 		return nil, local(path, err)
 	}
-	if err := json.Unmarshal(b, &r.State); err != nil || r.Format < 1 || r.Format > Format {
+	if err := seal.Decode(b, sealed, Format, &r.State); err != nil {
 		return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: filepath.Join(path, stateName), Message: "the state of the run is damaged, or of a newer cooper", Err: err,
 			Remedy: "Remove the directory if the run is of no interest; its plan and its facts are kept elsewhere."}
 	}
-	// Progress is of use only if it can be read.
-	var p Progress
-	if b, err := os.ReadFile(filepath.Join(path, progressName)); err == nil && json.Unmarshal(b, &p) == nil {
-		r.Progress = &p
+	if b, err := os.ReadFile(filepath.Join(path, progressName)); err == nil {
+		r.Progress = progressOf(b)
 	}
 	return r, r.judge()
+}
+
+// noted is Progress as it is kept.
+type noted struct {
+	Format int `json:"format"`
+	Progress
+}
+
+// progressOf reads how far a run was: nothing if that is damaged, as it is of use only if it
+// can be believed. In format 1 there was neither number nor seal.
+func progressOf(b []byte) *Progress {
+	var n noted
+	if seal.Decode(b, sealed, Format, &n) == nil {
+		return &n.Progress
+	}
+	if _, err := seal.Open(b); errors.Is(err, seal.ErrNone) {
+		d := json.NewDecoder(bytes.NewReader(b))
+		d.DisallowUnknownFields()
+		if n.Progress = (Progress{}); d.Decode(&n.Progress) == nil {
+			return &n.Progress
+		}
+	}
+	return nil
 }
 
 // judge finds out how the run is.
@@ -248,11 +273,15 @@ func (r *Run) Again(now []string) error {
 
 // writeState replaces the state in one step, durably.
 func writeState(dir string, s *State) error {
+	s.Format = Format
 	b, err := json.MarshalIndent(s, "", " ")
+	if err == nil {
+		b, err = seal.Document(b)
+	}
 	if err != nil {
 		return err
 	}
-	return writeFile(filepath.Join(dir, stateName), append(b, '\n'))
+	return writeFile(filepath.Join(dir, stateName), b)
 }
 
 // writeFile lets a file appear whole, and stay. Arguments may hold what is not for

@@ -15,6 +15,7 @@ import (
 
 	"cooper"
 	"cooper/internal/progress"
+	"cooper/internal/seal"
 )
 
 // Env names the directory of the run to the process that is to be it.
@@ -159,13 +160,16 @@ func (s *Session) Watch(snapshot func() progress.Snapshot) (stop func()) {
 // note writes progress beside the state. It is not synced: after a power cut nobody
 // asks for it.
 func (s *Session) note(p progress.Snapshot) {
-	b, err := json.Marshal(Progress{
+	b, err := json.Marshal(noted{Format, Progress{
 		At: cooper.InstantOf(s.clock()), Phase: p.Phase, Objects: p.Objects, TotalObjects: p.TotalObjects, Bytes: p.Bytes, TotalBytes: p.TotalBytes,
 		Failed: p.Failures(), ETA: p.ETA.Seconds(), Until: cooper.InstantOf(p.Until),
-	})
+	}})
+	if err == nil {
+		b, err = seal.Document(b)
+	}
 	name := filepath.Join(s.path, progressName)
 	if err == nil {
-		err = os.WriteFile(name+".tmp", append(b, '\n'), 0o600)
+		err = os.WriteFile(name+".tmp", b, 0o600)
 	}
 	if err == nil {
 		err = os.Rename(name+".tmp", name)

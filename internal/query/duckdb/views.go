@@ -27,9 +27,9 @@ const anID = "-????????T??????Z-????/"
 type view struct {
 	name, files string // files is a pattern in the workspace
 	// many: files are large, and a query may be of few of them, by their name.
-	many bool
-	json        string // for JSON files: their columns; else they are Parquet
-	columns     [][3]string
+	many    bool
+	json    string // for JSON files: their columns; else they are Parquet
+	columns [][3]string
 }
 
 // The expressions that give a version id and an ETag as text; see
