@@ -230,20 +230,22 @@ func everyStep(t *testing.T, run func(t *testing.T, w *world, k int) bool) {
 }
 
 func TestALostLockStopsACommit(t *testing.T) {
-	lost := &cooper.Error{Kind: cooper.KindLocked, Message: "the lock was taken away"}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	w := newWorld(t, 2)
-	w.step = func(in context.Context, e string) error {
-		if e == "commit 0" {
-			cancel(lost)
-			<-in.Done()
-			return context.Cause(in)
+	synctest.Test(t, func(t *testing.T) { // a commit that is not stopped is seen to wait
+		lost := &cooper.Error{Kind: cooper.KindLocked, Message: "the lock was taken away"}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		w := newWorld(t, 2)
+		w.step = func(in context.Context, e string) error {
+			if e == "commit 0" {
+				cancel(lost)
+				<-in.Done()
+				return context.Cause(in)
+			}
+			return nil
 		}
-		return nil
-	}
-	if _, err := Run(ctx, w.job()); !errors.Is(err, lost) || len(w.visible) > 0 {
-		t.Errorf("%v, %v", err, w.visible)
-	}
+		if _, err := Run(ctx, w.job()); !errors.Is(err, lost) || len(w.visible) > 0 {
+			t.Errorf("%v, %v", err, w.visible)
+		}
+	})
 }
 
 func TestAPlainStopDoesNotCutACommitOff(t *testing.T) {

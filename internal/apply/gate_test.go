@@ -91,20 +91,23 @@ func TestGateHoldsActions(t *testing.T) {
 
 // TestStopAtTheGate: a stop does not wait until the gate opens.
 func TestStopAtTheGate(t *testing.T) {
-	w := newWorld(t, 2)
-	job := w.job()
-	ctx, cancel := context.WithCancel(t.Context())
-	job.Gate = func(ctx context.Context) error {
-		cancel()
-		<-ctx.Done()
-		return ctx.Err()
-	}
-	if _, err := Run(ctx, job); cooper.KindOf(err) != cooper.KindInterrupted {
-		t.Error(err)
-	}
-	// A gate that is broken ends the run as well.
-	w = newWorld(t, 2)
-	job = w.job()
+	synctest.Test(t, func(t *testing.T) {
+		job := newWorld(t, 2).job()
+		ctx, cancel := context.WithCancel(t.Context())
+		job.Gate = func(ctx context.Context) error {
+			cancel()
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		if _, err := Run(ctx, job); cooper.KindOf(err) != cooper.KindInterrupted {
+			t.Error(err)
+		}
+	})
+}
+
+// TestBrokenGate: a gate that is broken ends the run as well.
+func TestBrokenGate(t *testing.T) {
+	job := newWorld(t, 2).job()
 	broken := errors.New("broken")
 	job.Gate = func(context.Context) error { return broken }
 	if _, err := Run(t.Context(), job); !errors.Is(err, broken) {

@@ -28,6 +28,9 @@ func TestMain(m *testing.M) {
 func behave(path, how string) int {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
+	// Who waits for its end shall not wait for ever where the signal fails to come.
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
 	s, err := Enter(path, time.Now)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

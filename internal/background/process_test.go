@@ -18,7 +18,7 @@ func TestReusedNumber(t *testing.T) {
 	if alive, err := me.Alive(); err != nil || !alive {
 		t.Errorf("I am not alive: %v", err)
 	}
-	cmd := exec.CommandContext(t.Context(), "sleep", "600")
+	cmd := exec.CommandContext(t.Context(), "sleep", "60") // longer than the test, but not for ever
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}

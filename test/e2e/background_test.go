@@ -97,7 +97,7 @@ func TestBackgroundOutlivesItsTerminal(t *testing.T) {
 	if err != nil || !strings.Contains(line, `"working":true`) {
 		t.Fatalf("%v %s", err, line)
 	}
-	<-g.reached
+	g.reachedBy(t, ws)
 	for _, sig := range []syscall.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGKILL} {
 		if err := syscall.Kill(-shell.Process.Pid, sig); err != nil {
 			t.Fatal(err)
@@ -125,7 +125,7 @@ func TestBackgroundIsKilledAndGoesOn(t *testing.T) {
 	dir, ws := pair(t)
 	g := newGate(t, w, 20)
 	b := startRun(t, g.url, ws, "backup", "run", "s3://lab", dir, "--list", "--jobs", "4", "--ignore", "denied,missing")
-	<-g.reached
+	g.reachedBy(t, ws)
 	if err := syscall.Kill(b.Process.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +169,7 @@ func TestBackgroundIsStopped(t *testing.T) {
 	g := newGateFor(t, w, "DeleteObjects", 12)
 	list := filepath.Join(t.TempDir(), "deleted.jsonl")
 	startRun(t, g.url, ws, "purge", "run", "s3://lab/scratch/", "--list", "--share-stop", "100%", "--yes", "--deleted", list)
-	<-g.reached
+	g.reachedBy(t, ws)
 	p := start(t, g.url, ws, "stop", "latest")
 	// What is under way is finished first: so the gate opens once the wish is known.
 	for lastRun(t, g.url, ws).Status == "running" {
@@ -239,7 +239,7 @@ func TestBackgroundCompresses(t *testing.T) {
 	_, ws := pair(t)
 	g := newGateFor(t, w, "PutObject", 90)
 	b := startRun(t, g.url, ws, "compress", "run", "s3://lab/csv/", "--list", "--yes")
-	<-g.reached
+	g.reachedBy(t, ws)
 	if err := syscall.Kill(b.Process.PID, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}

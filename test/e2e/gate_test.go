@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -89,8 +90,19 @@ type process struct {
 
 func start(t *testing.T, url, ws string, args ...string) *process {
 	t.Helper()
+	return startWith(t, nil, url, ws, args...)
+}
+
+// startWith gives the process, and whatever it starts, a file that it keeps open
+// until it ends; nil is none. The test's own is closed.
+func startWith(t *testing.T, kept *os.File, url, ws string, args ...string) *process {
+	t.Helper()
 	p := &process{cmd: command(t.Context(), url, ws, args...), ended: make(chan struct{})}
 	p.cmd.Stdout, p.cmd.Stderr = &p.output.out, &p.output.err
+	if kept != nil {
+		defer kept.Close()
+		p.cmd.ExtraFiles = []*os.File{kept}
+	}
 	if err := p.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -109,6 +121,15 @@ func (p *process) at(t *testing.T, g *gate) {
 	case <-p.ended:
 		t.Fatalf("it ended before the gate: %v", p.result())
 	}
+}
+
+// reachedBy waits until the newest run in the background has come to the gate.
+func (g *gate) reachedBy(t *testing.T, ws string) {
+	t.Helper()
+	log := start(t, g.url, ws, "logs", "-f", "latest") // ends with the run
+	log.at(t, g)
+	_ = log.cmd.Process.Kill() // it may have ended
+	log.wait()
 }
 
 func (p *process) wait() result {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -17,17 +18,15 @@ type sentry struct {
 	dsn  string
 	mu   sync.Mutex
 	body bytes.Buffer
-	news chan struct{}
 }
 
 func newSentry(t *testing.T) *sentry {
 	t.Helper()
-	s := &sentry{news: make(chan struct{}, 100)}
+	s := &sentry{}
 	h := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		s.mu.Lock()
 		_, _ = io.Copy(&s.body, r.Body)
 		s.mu.Unlock()
-		s.news <- struct{}{}
 	}))
 	t.Cleanup(h.Close)
 	s.dsn = strings.Replace(h.URL, "://", "://public@", 1) + "/42"
@@ -88,7 +87,14 @@ func TestSentryIsToldOfACrash(t *testing.T) {
 	dir, ws := pair(t)
 	g := newGate(t, w, 2)
 	s := newSentry(t)
-	p := start(t, g.url, ws, "backup", "run", "s3://lab", dir, "--list", "--sentry-dsn", s.dsn)
+	// The process that tells of the crash outlives the one that crashes; both have
+	// an end of this pipe.
+	ours, theirs, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	p := startWith(t, theirs, g.url, ws, "backup", "run", "s3://lab", dir, "--list", "--sentry-dsn", s.dsn)
 	p.at(t, g)
 	if err := p.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
@@ -96,7 +102,9 @@ func TestSentryIsToldOfACrash(t *testing.T) {
 	if r := p.wait(); !strings.Contains(r.stderr, "SIGQUIT") {
 		t.Errorf("%v", r)
 	}
-	<-s.news
+	if _, err := io.Copy(io.Discard, ours); err != nil { // until both have ended
+		t.Fatal(err)
+	}
 	if !strings.Contains(s.told(), `"SIGQUIT: quit"`) || strings.Contains(s.told(), "zarr") {
 		t.Errorf("told: %s", s.told())
 	}
@@ -111,7 +119,7 @@ func TestMetrics(t *testing.T) {
 	g := newGate(t, w, 8)
 	killAtEnd(t, g.url, ws)
 	startRun(t, g.url, ws, "backup", "run", "s3://lab", dir, "--list", "--jobs", "4", "--metrics", ":0")
-	<-g.reached
+	g.reachedBy(t, ws)
 	log := must(t, g.url, ws, "logs", "latest").stdout
 	m := regexp.MustCompile(`metrics at (http://(?:127\.0\.0\.1|\[::1\]):\d+/metrics)`).FindStringSubmatch(log)
 	if m == nil {

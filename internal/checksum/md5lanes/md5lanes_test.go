@@ -81,8 +81,13 @@ func TestLanes(t *testing.T) {
 				if w.sum() != want[i] {
 					t.Errorf("path %d, lane %d of %d", p, i, count)
 				}
-				if <-w.turn {
-					t.Error("a work that is done was told to lead")
+				select {
+				case lead := <-w.turn:
+					if lead {
+						t.Error("a work that is done was told to lead")
+					}
+				default:
+					t.Error("a work that is done was not told")
 				}
 			}
 		}
