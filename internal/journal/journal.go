@@ -39,6 +39,7 @@ import (
 	"hash/crc32"
 	"io/fs"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -47,8 +48,11 @@ import (
 	"cooper/internal/tree/safefs"
 )
 
-// Format is the version of the journal's files.
-const Format = 2
+// Format is the version of the journal's files. Lines have checksums since 3.
+const (
+	Format   = 3
+	unsummed = 2 // the last without
+)
 
 // The files in a plan's directory.
 const (
@@ -102,8 +106,15 @@ func (d Dir) local(err error) error {
 }
 
 func (d Dir) damaged(name string, err error) error {
-	return &cooper.Error{Kind: cooper.KindInvalid, Where: filepath.Join(d.path, filepath.FromSlash(name)), Message: "the file is damaged", Err: err,
+	e := &cooper.Error{Kind: cooper.KindInvalid, Where: filepath.Join(d.path, filepath.FromSlash(name)), Message: "the file is damaged", Err: err,
 		Remedy: "Move it away to go on: what it says is lost to the ledger, no object is."}
+	switch filepath.Base(e.Where) {
+	case doneName:
+		e.Remedy = "Make a new plan; or move it away to go on with this one: what was done is looked at again, changes nothing, and is in the ledger twice."
+	case uploadsName:
+		e.Remedy = "Move it away to go on; cooper report uploads shows what is unfinished in the bucket, and a lifecycle rule can abort it."
+	}
+	return e
 }
 
 // Plan is the journal of one plan. It is safe for concurrent use.
@@ -139,6 +150,10 @@ func (d Dir) Open(id, target string) (*Plan, error) {
 				p.done[n] = true
 			}
 		}
+		valid := func(line []byte) bool { _, ok := p.doneLine(string(line)); return ok }
+		if err := undamaged(b, valid, written.Match); err != nil {
+			return d.damaged(name, err)
+		}
 		return nil
 	})
 }
@@ -149,6 +164,9 @@ func (p *Plan) doneLine(line string) (n int, ok bool) {
 	n, err := strconv.Atoi(number)
 	return n, err == nil && line == doneText(p.id, n)
 }
+
+// written tells whether a line has the form of one of done.
+var written = regexp.MustCompile(`^[0-9]+ [0-9a-f]{8}\n$`)
 
 func doneText(id string, n int) string {
 	sum := crc32.Checksum(fmt.Appendf(nil, "%s %d", id, n), crc32.MakeTable(crc32.Castagnoli))
@@ -203,7 +221,9 @@ func appendLine(fsys safefs.FS, dir, name, line string) error {
 		}
 	}
 	if err == nil {
-		_, err = f.Write([]byte(line))
+		if _, err = f.Write([]byte(line)); err != nil { // half a line is in nobody's way
+			err = errors.Join(err, f.Truncate(info.Size))
+		}
 	}
 	if err == nil {
 		err = f.Sync()

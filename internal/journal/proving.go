@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io/fs"
 	"strconv"
 	"strings"
@@ -74,10 +73,7 @@ func (p *Plan) noteFile(shard int) (safefs.File, error) {
 
 // noteText is a line: the checksum of plan, shard and outcome, and the outcome.
 func (p *Plan) noteText(shard int, outcome []byte) []byte {
-	sum := crc32.New(crc32.MakeTable(crc32.Castagnoli))
-	fmt.Fprintf(sum, "%s %d ", p.id, shard)
-	sum.Write(outcome)
-	return fmt.Appendf(make([]byte, 0, len(outcome)+10), "%08x %s\n", sum.Sum32(), outcome)
+	return lineText(fmt.Sprintf("%s %d ", p.id, shard), outcome)
 }
 
 // endNotes closes the file of a shard of which nothing more will be noted.

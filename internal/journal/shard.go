@@ -22,7 +22,8 @@ type Shard struct {
 	Outcomes  []cooper.Outcome
 }
 
-// head is the first line of a shard's file; the outcomes follow, one a line.
+// head is what the first line of a shard's file says; the outcomes follow, one a
+// line.
 type head struct {
 	Format int    `json:"format"`
 	Run    string `json:"run"`
@@ -51,11 +52,10 @@ func (p *Plan) Write(run string, shard int, outs []cooper.Outcome) error {
 func (p *Plan) write(prefix, run string, shard int, outs []cooper.Outcome) error {
 	return p.with(func(fsys safefs.FS) error {
 		err := replaceFile(fsys, p.id, shardName(prefix, shard), func(w io.Writer) error {
-			enc := json.NewEncoder(w)
-			err := enc.Encode(head{Format: Format, Run: run, Plan: p.id, Shard: shard, Path: p.target, Count: len(outs)})
+			err := p.writeLine(w, shardName(prefix, shard), 0, head{Format: Format, Run: run, Plan: p.id, Shard: shard, Path: p.target, Count: len(outs)})
 			for i := range outs {
 				if err == nil {
-					err = enc.Encode(&outs[i])
+					err = p.writeLine(w, shardName(prefix, shard), i+1, &outs[i])
 				}
 			}
 			return err
@@ -65,6 +65,17 @@ func (p *Plan) write(prefix, run string, shard int, outs []cooper.Outcome) error
 		}
 		return nil
 	})
+}
+
+// inShard is the place of line n of a shard's file, for its checksum.
+func inShard(id, name string, n int) string { return fmt.Sprintf("%s %s %d ", id, name, n) }
+
+func (p *Plan) writeLine(w io.Writer, name string, n int, v any) error {
+	b, err := json.Marshal(v)
+	if err == nil {
+		_, err = w.Write(lineText(inShard(p.id, name, n), b))
+	}
+	return err
 }
 
 // replaceFile lets a file of the directory dir appear whole, durably.
@@ -175,6 +186,7 @@ func (d Dir) shards(fsys safefs.FS, id, prefix string) (found []Shard, err error
 	return found, nil
 }
 
+// readShard believes nothing of a file that is not as it was written.
 func (d Dir) readShard(fsys safefs.FS, id, prefix, name string) (s Shard, err error) {
 	path := id + "/" + name
 	f, err := fsys.Open(path)
@@ -182,32 +194,47 @@ func (d Dir) readShard(fsys safefs.FS, id, prefix, name string) (s Shard, err er
 		return s, d.local(err)
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	dec := json.NewDecoder(bufio.NewReader(f))
 	var h head
-	if err := dec.Decode(&h); err != nil {
-		return s, d.unreadable(path, err)
-	}
-	if h.Format < 1 || h.Format > Format {
-		return s, d.damaged(path, fmt.Errorf("it has format %d; this program knows %d", h.Format, Format))
-	}
-	if h.Run == "" || h.Plan != id || name != shardName(prefix, h.Shard) {
-		return s, d.damaged(path, errors.New("it belongs to another shard"))
-	}
-	s = Shard{Run: h.Run, Plan: h.Plan, N: h.Shard, Target: h.Path}
-	for {
-		var o cooper.Outcome
-		err := dec.Decode(&o)
-		if errors.Is(err, io.EOF) {
-			break
+	n, old := 0, false
+	err = eachLine(f, func(line []byte) error {
+		text, ok := lineOf(inShard(id, name, n), line)
+		if n == 0 {
+			old = line[0] == '{'
 		}
-		if err != nil {
-			return s, d.unreadable(path, err)
+		n++
+		switch {
+		case old: // formats 1 and 2 have no checksums
+			text = line
+		case !ok:
+			return errLine
+		}
+		if n == 1 {
+			if err := strictly(text, &h); err != nil {
+				return err
+			}
+			if !old && h.Format != Format || old && (h.Format < 1 || h.Format > unsummed) {
+				return fmt.Errorf("it has format %d; this program knows 1 to %d", h.Format, Format)
+			}
+			return nil
+		}
+		var o cooper.Outcome
+		if err := strictly(text, &o); err != nil {
+			return err
 		}
 		s.Outcomes = append(s.Outcomes, o)
-	}
-	if len(s.Outcomes) != h.Count {
+		return nil
+	})
+	switch {
+	case err != nil:
+		return s, d.unreadable(path, err)
+	case n == 0:
+		return s, d.damaged(path, io.ErrUnexpectedEOF)
+	case h.Run == "" || h.Plan != id || name != shardName(prefix, h.Shard):
+		return s, d.damaged(path, errors.New("it belongs to another shard"))
+	case len(s.Outcomes) != h.Count:
 		return s, d.damaged(path, fmt.Errorf("it has %d outcomes instead of %d", len(s.Outcomes), h.Count))
 	}
+	s.Run, s.Plan, s.N, s.Target = h.Run, h.Plan, h.Shard, h.Path
 	return s, nil
 }
 

@@ -1,11 +1,12 @@
 package journal
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"maps"
+	"regexp"
 	"slices"
-	"strings"
 	"sync"
 
 	"cooper/internal/tree/safefs"
@@ -23,9 +24,31 @@ type openUploads struct {
 	keys map[string]string
 }
 
+// inUploads is the place of a line, for its checksum.
+func inUploads(id string) string { return id + " " + uploadsName + " " }
+
+func uploadText(id string, u Upload) (string, error) {
+	b, err := json.Marshal(u)
+	return string(lineText(inUploads(id), b)), err
+}
+
+// uploadOf reads a line; not ok if it is none, as those that a crash has cut off or
+// garbled: they are of uploads that got no part. In format 2 lines had no checksums.
+func uploadOf(id string, line []byte) (u Upload, ok bool) {
+	text, ok := lineOf(inUploads(id), line)
+	if !ok {
+		text = line
+	}
+	ok = (ok || line[0] == '{') && strictly(text, &u) == nil && u.Key != "" && u.UploadID != ""
+	return u, ok
+}
+
+// notedUpload tells whether a line has the form of one of uploads.
+var notedUpload = regexp.MustCompile(`^[0-9a-f]{8} \{.*\}\n$`)
+
 // NoteUpload remembers an upload, durably, before it has any part.
 func (p *Plan) NoteUpload(u Upload) error {
-	line, err := json.Marshal(u)
+	line, err := uploadText(p.id, u)
 	if err != nil {
 		return p.local(err)
 	}
@@ -33,7 +56,7 @@ func (p *Plan) NoteUpload(u Upload) error {
 	defer p.uploads.mu.Unlock()
 	p.uploads.keys[u.UploadID] = u.Key
 	return p.with(func(fsys safefs.FS) error {
-		if err := appendLine(fsys, p.id, uploadsName, string(line)+"\n"); err != nil {
+		if err := appendLine(fsys, p.id, uploadsName, line); err != nil {
 			return p.local(err)
 		}
 		return nil
@@ -52,9 +75,12 @@ func (p *Plan) UploadsOver(over func(key string) bool) error {
 	}
 	return p.with(func(fsys safefs.FS) error {
 		err := replaceFile(fsys, p.id, uploadsName, func(w io.Writer) error {
-			enc := json.NewEncoder(w)
 			for _, id := range slices.Sorted(maps.Keys(p.uploads.keys)) {
-				if err := enc.Encode(Upload{Key: p.uploads.keys[id], UploadID: id}); err != nil {
+				line, err := uploadText(p.id, Upload{Key: p.uploads.keys[id], UploadID: id})
+				if err == nil {
+					_, err = io.WriteString(w, line)
+				}
+				if err != nil {
 					return err
 				}
 			}
@@ -81,15 +107,15 @@ func (d Dir) LeftUploads(discard func(Upload) error) error {
 			if len(b) == 0 {
 				return nil
 			}
-			for line := range strings.Lines(string(b)) {
-				var u Upload
-				// A line that a crash has cut off or garbled is of an upload that
-				// got no part.
-				if json.Unmarshal([]byte(line), &u) != nil || u.Key == "" || u.UploadID == "" {
-					continue
-				}
-				if err := discard(u); err != nil {
-					return err
+			valid := func(line []byte) bool { _, ok := uploadOf(id, line); return ok }
+			if err := undamaged(b, valid, notedUpload.Match); err != nil {
+				return d.damaged(name, err)
+			}
+			for line := range bytes.Lines(b) {
+				if u, ok := uploadOf(id, line); ok {
+					if err := discard(u); err != nil {
+						return err
+					}
 				}
 			}
 			if err := fsys.Remove(name); err != nil {
