@@ -148,17 +148,12 @@ func oddDeletes(c *call) error {
 }
 
 func oddSettings(c *call) error {
-	switch c.op {
-	case "GetBucketOwnershipControls":
-		if c.has(OwnershipFails) {
+	if c.op == "GetBucketOwnershipControls" {
+		switch {
+		case c.has(OwnershipFails):
 			return fail(http.StatusInternalServerError, "InternalError", "unexpected status code 500")
-		}
-		if c.has(GrantWithoutID) {
+		case c.has(GrantWithoutID):
 			return errUnknownFunction
-		}
-	case "GetObjectLockConfiguration":
-		if c.has(LockInvalid) {
-			return fail(http.StatusBadRequest, "InvalidRequest", "Bucket is missing Object Lock Configuration")
 		}
 	}
 	switch c.op {

@@ -127,7 +127,11 @@ func (s *Server) getBucketEncryption(c *call) error {
 
 func (s *Server) getObjectLockConfiguration(c *call) error {
 	return s.bucketDocument(c, func(b *bucket, x *xmlWriter) error {
-		if !b.lock {
+		switch {
+		case b.lock:
+		case c.has(LockInvalid):
+			return fail(http.StatusBadRequest, "InvalidRequest", "Bucket is missing Object Lock Configuration")
+		default:
 			return fail(http.StatusNotFound, "ObjectLockConfigurationNotFoundError", "Object Lock configuration does not exist for this bucket").with("BucketName", c.bucket)
 		}
 		x.root("ObjectLockConfiguration")

@@ -38,7 +38,9 @@ func wantVersions(t *testing.T, e Env, want ...store.Removal) {
 }
 
 func removeVersions(t *testing.T, e Env) {
-	e.Seed.SetVersioning(t, "Enabled")
+	e.need(t, Versions)
+	e.need(t, Removals)
+	e.enable(t)
 	v := func(key string, n byte) store.Removal {
 		return store.Removal{Key: key, VersionID: e.Seed.Put(t, key, bodyOf(10, n))}
 	}
@@ -56,9 +58,10 @@ func removeVersions(t *testing.T, e Env) {
 }
 
 func removeManyVersions(t *testing.T, e Env) {
-	e.Seed.SetVersioning(t, "Enabled")
+	e.need(t, Versions)
+	e.enable(t)
 	n := 12
-	if !testing.Short() {
+	if !testing.Short() && !e.lacks(Large) {
 		n = store.MaxRemovals + 7
 	}
 	var rs []store.Removal
@@ -71,12 +74,15 @@ func removeManyVersions(t *testing.T, e Env) {
 }
 
 func removeNull(t *testing.T, e Env) {
+	e.need(t, Versions)
+	e.need(t, Removals)
+	e.need(t, NullRemovals)
 	e.Seed.Put(t, "never", bodyOf(10, 1))
 	null := func(key string) store.Removal { return store.Removal{Key: key, VersionID: cooper.NullVersion} }
 	removeAll(t, e, null("never"))
 	wantVersions(t, e)
 	e.Seed.Put(t, "k", bodyOf(10, 1))
-	e.Seed.SetVersioning(t, "Enabled")
+	e.enable(t)
 	later := store.Removal{Key: "k", VersionID: e.Seed.Put(t, "k", bodyOf(10, 2))}
 	removeAll(t, e, null("k"))
 	wantVersions(t, e, later)
@@ -88,7 +94,8 @@ func removeNull(t *testing.T, e Env) {
 }
 
 func removeOddKeys(t *testing.T, e Env) {
-	e.Seed.SetVersioning(t, "Enabled")
+	e.need(t, Versions)
+	e.enable(t)
 	keys := pathKeys
 	if _, lacks := e.Lacks[OddKeys]; !lacks {
 		keys = append(keys[:len(keys):len(keys)], otherKeys...)
@@ -104,7 +111,8 @@ func removeOddKeys(t *testing.T, e Env) {
 
 // removeRefused: what must never be sent is not.
 func removeRefused(t *testing.T, e Env) {
-	e.Seed.SetVersioning(t, "Enabled")
+	e.need(t, Versions)
+	e.enable(t)
 	v := store.Removal{Key: "k", VersionID: e.Seed.Put(t, "k", nil)}
 	wantKind(t, "remove without a permit", e.Remover.Remove(within(t), permit.Permit{}, []store.Removal{v})[0], cooper.KindInternal)
 	for _, r := range []store.Removal{{Key: "k"}, {VersionID: v.VersionID}} {
@@ -117,6 +125,9 @@ func removeRefused(t *testing.T, e Env) {
 
 func removeIfMatch(t *testing.T, e Env) {
 	e.need(t, ConditionalRemoval)
+	e.need(t, Versions)
+	e.need(t, MD5ETags)
+	e.need(t, NullRemovals)
 	body, other := bodyOf(10, 1), bodyOf(10, 2)
 	e.Seed.Put(t, "k", body)
 	r := store.Removal{Key: "k", VersionID: cooper.NullVersion, IfMatch: etagOf(other)}

@@ -34,6 +34,28 @@ const (
 	// ConditionalRemoval is an If-Match on removals that is heeded.
 	ConditionalRemoval Feature = "If-Match on removals"
 
+	// Matching is an If-Match on PUT that is heeded, and no other refused.
+	Matching Feature = "If-Match on writes"
+	// PartConditions are conditions at the end of uploads in parts.
+	PartConditions Feature = "conditions on uploads in parts"
+
+	VersionIDs  Feature = "version ids"
+	Versions    Feature = "listings of versions"
+	State       Feature = "an answer to what versioning is"
+	Paging      Feature = "pages that go on after a marker"
+	ListedETags Feature = "ETags in listings"
+	ListedTimes Feature = "times in listings that are those of reads"
+	// ReadConditions are ETags in reads: heeded by the server, or told by it.
+	ReadConditions Feature = "conditions on reads"
+	ReadETags      Feature = "ETags in answers to reads"
+	MD5ETags       Feature = "ETags that are MD5s"
+	TagCounts      Feature = "counts of tags"
+	NullHeads      Feature = "HEAD of null versions"
+	Removals       Feature = "removal of one version alone"
+	NullRemovals   Feature = "removal of null versions"
+	// Large are objects of several MiB: it is time that is lacking.
+	Large Feature = "large objects"
+
 	Redirects  Feature = "redirects of websites"
 	Encryption Feature = "a choice of encryption"
 	Locks      Feature = "object lock"
@@ -79,6 +101,19 @@ func (e Env) need(t *testing.T, f Feature) {
 	}
 }
 
+// lacks tells whether the server lacks a feature.
+func (e Env) lacks(f Feature) bool {
+	_, lacks := e.Lacks[f]
+	return lacks
+}
+
+// enable switches versioning on.
+func (e Env) enable(t *testing.T) {
+	t.Helper()
+	e.need(t, VersionIDs)
+	e.Seed.SetVersioning(t, "Enabled")
+}
+
 // Run tests the store that env makes; it is called once for each test.
 func Run(t *testing.T, env func(t *testing.T) Env) {
 	t.Helper()
@@ -90,6 +125,7 @@ func Run(t *testing.T, env func(t *testing.T) Env) {
 		{"get says what it is", getDescribes},
 		{"get an empty object", getEmpty},
 		{"get ranges", getRanges},
+		{"get what is encoded", getEncoded},
 		{"get many at once", getManyAtOnce},
 		{"get after a body was left", getAfterLeftBody},
 		{"cancelled get", getCancelled},
@@ -115,6 +151,7 @@ func Run(t *testing.T, env func(t *testing.T) Env) {
 		{"stream under conditions", streamConditions},
 		{"stream given up", streamGivenUp},
 		{"tags", tags},
+		{"tags of a store without tags", noTags},
 		{"grants", grants},
 		{"settings", settings},
 		{"odd keys", oddKeys},
@@ -126,6 +163,8 @@ func Run(t *testing.T, env func(t *testing.T) Env) {
 		{"list many versions of one key", listOneKey},
 		{"list with a delimiter", listDelimiter},
 		{"list agrees with head", listAgrees},
+		{"list without versions", listVersionless},
+		{"list in circles", listInCircles},
 		{"unfinished uploads", unfinishedUploads},
 		{"unfinished uploads in pages", uploadsInPages},
 		{"parts of an upload in pages", partsInPages},

@@ -44,7 +44,8 @@ func wantNoUploads(t *testing.T, e Env) {
 }
 
 func streamParts(t *testing.T, e Env) {
-	e.Seed.SetVersioning(t, "Enabled")
+	e.need(t, Large)
+	e.enable(t)
 	p := described("dir/k", nil)
 	parts := begin(t, e, p, 1<<30)
 	body := bodyOf(parts.PartSize()+1000, 1)
@@ -97,7 +98,8 @@ func streamLittle(t *testing.T, e Env) {
 }
 
 func streamConditions(t *testing.T, e Env) {
-	e.need(t, Conditional)
+	e.need(t, PartConditions)
+	e.need(t, MD5ETags)
 	first, second := bodyOf(10, 1), bodyOf(20, 2)
 	e.Seed.Put(t, "k", first)
 	for _, c := range []struct {

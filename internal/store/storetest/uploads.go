@@ -49,6 +49,7 @@ func wantUploads(t *testing.T, what string, got []store.Upload, want ...store.Up
 }
 
 func unfinishedUploads(t *testing.T, e Env) {
+	e.need(t, Large)
 	us, _ := unfinished(t, e, "")
 	wantUploads(t, "an empty bucket", us)
 	begin := func(key string, parts ...[]byte) store.Upload {

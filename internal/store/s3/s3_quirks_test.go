@@ -1,0 +1,136 @@
+package s3
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"testing"
+
+	"cooper/internal/permit"
+	"cooper/internal/store/mem"
+	"cooper/internal/store/storetest"
+)
+
+// without says what a store with a quirk cannot do, whatever a client does.
+// Everything else of the suite must hold under it.
+var without = map[mem.Quirk][]storetest.Feature{
+	mem.MarkerIgnored:     {storetest.Paging},
+	mem.ListNotEncoded:    {storetest.OddKeys},
+	mem.ListNoETag:        {storetest.ListedETags},
+	mem.ListOtherTime:     {storetest.ListedTimes},
+	mem.RemovesAll:        {storetest.Removals},
+	mem.NullStays:         {storetest.NullRemovals},
+	mem.NoVersionsAPI:     {storetest.VersionIDs, storetest.Versions, storetest.State},
+	mem.VersioningUnknown: {storetest.State},
+	mem.VersionsUnknown:   {storetest.Versions},
+	mem.VersionsOtherRoot: {storetest.Versions},
+
+	mem.ReadNoETag:      {storetest.ReadETags},
+	mem.ETagNoMD5:       {storetest.MD5ETags},
+	mem.HeadNullMissing: {storetest.NullHeads},
+	mem.HeadNullRefused: {storetest.NullHeads},
+	mem.TagCountNever:   {storetest.TagCounts},
+	mem.TagsAreContent:  {storetest.Tags},
+	mem.TagsUnknown:     {storetest.Tags},
+
+	mem.ChecksumsRefused:    {storetest.Checksums},
+	mem.ChecksumsIgnored:    {storetest.Checksums},
+	mem.PutMatchFails:       {storetest.Matching},
+	mem.PutMatchIgnored:     {storetest.Matching},
+	mem.PutMatchUnknown:     {storetest.Matching, storetest.PartConditions},
+	mem.PutNoneIgnored:      {storetest.Conditional},
+	mem.CompleteUnguarded:   {storetest.PartConditions},
+	mem.CompleteNoneIgnored: {storetest.PartConditions},
+
+	mem.NoDeleteObjects:      {storetest.ConditionalRemoval},
+	mem.DeleteObjectsInvalid: {storetest.ConditionalRemoval},
+	mem.RowETagIgnored:       {storetest.ConditionalRemoval},
+
+	mem.GrantWithoutID:  {storetest.ACLs},
+	mem.SettingsUnknown: {storetest.ACLs, storetest.Locks},
+}
+
+// unmended are quirks that the client does not bear yet.
+var unmended = []mem.Quirk{
+	mem.RawNextMarker, mem.NoNextMarker, mem.NoVersionsAPI, mem.VersioningUnknown, mem.VersionsUnknown, mem.VersionsOtherRoot,
+	mem.Gunzips, mem.Gzips, mem.AcceptEncodingChanged, mem.ReadMatchFails, mem.TagsAreContent,
+	mem.ChecksumsRefused, mem.ChecksumsUnknown, mem.NoDeleteObjects, mem.DeleteObjectsInvalid, mem.RowsWithoutIDs, mem.UnknownIDRefused,
+	mem.OwnershipFails, mem.LockInvalid,
+}
+
+// borne are all others.
+func borne() []mem.Quirk {
+	var all []mem.Quirk
+	for _, q := range mem.Quirks {
+		if !slices.Contains(unmended, q.Name) {
+			all = append(all, q.Name)
+		}
+	}
+	return all
+}
+
+// quirked is an empty bucket of a server that has the quirks.
+func quirked(t *testing.T, change []func(*Config), quirks ...mem.Quirk) storetest.Env {
+	srv := mem.New(mem.Options{AccessKey: "access", SecretKey: "secret", PageSize: 7})
+	srv.CreateBucket(testBucket, "")
+	srv.SetQuirks(quirks...)
+	plain := httptest.NewServer(srv.Plain())
+	t.Cleanup(plain.Close)
+	b := openTest(t, serve(t, srv), change...)
+	b.partSize, b.streamPart = 5<<20, 5<<20
+	lacks := map[storetest.Feature]string{storetest.Large: "many quirks, little time"}
+	for _, q := range quirks {
+		for _, f := range without[q] {
+			lacks[f] = fmt.Sprintf("the quirk %q", q)
+		}
+	}
+	if slices.Contains(quirks, mem.ReadMatchIgnored) && slices.Contains(quirks, mem.ReadNoETag) {
+		lacks[storetest.ReadConditions] = "neither is a condition heeded nor told what was read"
+	}
+	return storetest.Env{
+		Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Streamer: b, Describer: b, Remover: b, Permit: permit.Issue("r-test"), PageSize: 7,
+		Seed:            storetest.NewClient(plain.URL, "access", "secret", testBucket),
+		CompleteRestore: func(key, version string) { srv.CompleteRestore(testBucket, key, version) },
+		EnableLock:      func() { srv.EnableLock(testBucket) },
+		EnableACLs:      func() { srv.SetACLs(testBucket, true) },
+		Lacks:           lacks,
+	}
+}
+
+func TestConformanceUnderEachQuirk(t *testing.T) {
+	for _, q := range borne() {
+		t.Run(string(q), func(t *testing.T) {
+			for name, change := range clients {
+				t.Run(name, func(t *testing.T) {
+					storetest.Run(t, func(t *testing.T) storetest.Env { return quirked(t, change, q) })
+				})
+			}
+		})
+	}
+}
+
+// somePairs is how many pairs of quirks a run tries that is no soak.
+const somePairs = 24
+
+func TestConformanceUnderPairsOfQuirks(t *testing.T) {
+	var pairs [][2]mem.Quirk
+	for i, a := range borne() {
+		for _, b := range borne()[:i] {
+			pairs = append(pairs, [2]mem.Quirk{b, a})
+		}
+	}
+	if os.Getenv("COOPER_SOAK") == "" {
+		seed := rand.Uint64()
+		t.Logf("%d of %d pairs, drawn with %d", somePairs, len(pairs), seed)
+		dice := rand.New(rand.NewPCG(seed, 0))
+		dice.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
+		pairs = pairs[:somePairs]
+	}
+	for _, p := range pairs {
+		t.Run(fmt.Sprintf("%s and %s", p[0], p[1]), func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) storetest.Env { return quirked(t, nil, p[0], p[1]) })
+		})
+	}
+}
