@@ -43,6 +43,44 @@ func Keys(ctx context.Context, l store.Lister, prefix string, keys []string, fou
 	return requests, nil
 }
 
+// Eyes is how a bucket can be looked at: l itself where it lists versions; where
+// it cannot, and the bucket never had any but current ones, a listing of those.
+// near is a key that the look begins at. It takes one request, or two, and is
+// made before anything is written: a run that can write and not look would leave
+// everything half done.
+func Eyes(ctx context.Context, l store.Lister, prefix, near, versioning string) (store.Lister, error) {
+	nothing := func(int, *cooper.Version) {}
+	_, err := Keys(ctx, l, prefix, []string{near}, nothing)
+	if err == nil {
+		return l, nil
+	}
+	switch cooper.KindOf(err) {
+	case cooper.KindInterrupted, cooper.KindUsage, cooper.KindTimeout:
+		return nil, err
+	}
+	if versioning == "" {
+		all := current{l}
+		if _, second := Keys(ctx, all, prefix, []string{near}, nothing); second == nil {
+			return all, nil
+		}
+	}
+	return nil, err
+}
+
+// current lists the current versions alone, which are all that a bucket has
+// whose versioning never was enabled.
+type current struct{ store.Lister }
+
+func (c current) List(ctx context.Context, q store.ListQuery, page func([]cooper.Version, []string) error) error {
+	q.Current = true
+	return c.Lister.List(ctx, q, func(vs []cooper.Version, prefixes []string) error {
+		for i := range vs {
+			vs[i].Latest = true
+		}
+		return page(vs, prefixes)
+	})
+}
+
 // blind is the error of a look that failed.
 func blind(err error) error {
 	var ce *cooper.Error
@@ -85,18 +123,42 @@ func (w *walk) page(vs []cooper.Version, _ []string) error {
 	}
 	// What is to come is further on: a listing from there reaches further than
 	// the next page would. One that brought nothing new would be made for ever.
-	if w.next > w.first && w.keys[w.next] > vs[len(vs)-1].Key {
+	if len(vs) > 0 && w.next > w.first && w.keys[w.next] > vs[len(vs)-1].Key {
 		return errEnough
 	}
 	return nil
 }
 
-// Same tells whether a version now is the one that was planned. Listings and
-// inventories differ in what they tell below a second.
-func Same(planned, now *cooper.Version) bool {
-	return planned.DeleteMarker == now.DeleteMarker && planned.Size == now.Size &&
-		(planned.ETag == now.ETag || planned.DeleteMarker) && planned.LastModified/1000 == now.LastModified/1000
+// Own tells whether a version has an id that the store gave to it alone.
+func Own(id string) bool { return id != "" && id != cooper.NullVersion }
+
+// Is tells what a listed version is of the planned one whose id it bears. An id
+// of its own names one version for ever, whatever the store says of its time
+// later. A null version is another as soon as anything differs; and yet, where
+// size and ETag do not, it may be the one that was planned: some stores date a
+// version anew when a newer one supersedes it. An absent ETag contradicts nothing.
+func Is(planned, now *cooper.Version) Likeness {
+	content := planned.DeleteMarker == now.DeleteMarker && planned.Size == now.Size &&
+		(planned.DeleteMarker || planned.ETag == "" || now.ETag == "" || strings.EqualFold(planned.ETag, now.ETag))
+	switch {
+	case !content:
+		return Another
+	// Listings and inventories differ in what they tell below a second.
+	case Own(now.VersionID), planned.LastModified/1000 == now.LastModified/1000:
+		return Itself
+	}
+	return Redated
 }
+
+// Likeness is how like a listed version is to a planned one of the same id.
+type Likeness int
+
+// The likenesses.
+const (
+	Another Likeness = iota // another content, or a delete marker
+	Redated                 // the same content under another time
+	Itself
+)
 
 // longestMarker is how long a key may be at the beginning of a listing, in
 // bytes: no key is longer.

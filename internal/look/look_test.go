@@ -127,24 +127,77 @@ func TestBlind(t *testing.T) {
 	}
 }
 
-func TestSame(t *testing.T) {
-	planned := cooper.Version{Identity: cooper.Identity{ETag: "e", Size: 1, LastModified: 5500}}
+func TestIs(t *testing.T) {
+	planned := cooper.Version{Identity: cooper.Identity{VersionID: cooper.NullVersion, ETag: "e", Size: 1, LastModified: 5500}}
 	for name, c := range map[string]struct {
-		change func(v *cooper.Version)
-		want   bool
+		change    func(v *cooper.Version)
+		null, own Likeness
 	}{
-		"itself":           {func(*cooper.Version) {}, true},
-		"to the second":    {func(v *cooper.Version) { v.LastModified = 5000 }, true},
-		"another second":   {func(v *cooper.Version) { v.LastModified = 6000 }, false},
-		"another size":     {func(v *cooper.Version) { v.Size = 2 }, false},
-		"another ETag":     {func(v *cooper.Version) { v.ETag = "f" }, false},
-		"a delete marker":  {func(v *cooper.Version) { v.DeleteMarker = true }, false},
-		"its id is not it": {func(v *cooper.Version) { v.VersionID = "other" }, true},
+		"itself":          {func(*cooper.Version) {}, Itself, Itself},
+		"to the second":   {func(v *cooper.Version) { v.LastModified = 5000 }, Itself, Itself},
+		"no ETag told":    {func(v *cooper.Version) { v.ETag = "" }, Itself, Itself},
+		"other letters":   {func(v *cooper.Version) { v.ETag = "E" }, Itself, Itself},
+		"another second":  {func(v *cooper.Version) { v.LastModified = 6000 }, Redated, Itself},
+		"another size":    {func(v *cooper.Version) { v.Size = 2 }, Another, Another},
+		"another ETag":    {func(v *cooper.Version) { v.ETag = "f" }, Another, Another},
+		"a delete marker": {func(v *cooper.Version) { v.DeleteMarker = true }, Another, Another},
 	} {
 		now := planned
 		c.change(&now)
-		if Same(&planned, &now) != c.want {
-			t.Error(name)
+		if got := Is(&planned, &now); got != c.null {
+			t.Errorf("%s, null: %v", name, got)
+		}
+		now.VersionID = "id"
+		if got := Is(&planned, &now); got != c.own {
+			t.Errorf("%s, with an id: %v", name, got)
+		}
+	}
+}
+
+// reluctant is a shelf that lists current objects alone, as stores without versions.
+type reluctant struct {
+	shelf
+	current, versions error
+}
+
+func (r *reluctant) List(ctx context.Context, q store.ListQuery, page func([]cooper.Version, []string) error) error {
+	if r.err = r.versions; q.Current {
+		r.err = r.current
+	}
+	return r.shelf.List(ctx, q, page)
+}
+
+// TestEyes: a bucket that has no versions is looked at by what is current, if it
+// cannot be otherwise; no other is.
+func TestEyes(t *testing.T) {
+	no := &cooper.Error{Kind: cooper.KindStore, Message: "501 NotImplemented"}
+	for _, c := range []struct {
+		versions, current error
+		versioning        string
+		want              string // the kind of the error
+		latest            bool   // what is found is said to be the latest
+	}{
+		{nil, no, "", "", false},
+		{no, nil, "", "", true},
+		{no, no, "", "store", false},
+		{no, nil, "Suspended", "store", false},
+		{no, nil, "Enabled", "store", false},
+		{&cooper.Error{Kind: cooper.KindInterrupted}, nil, "", "interrupted", false},
+	} {
+		r := &reluctant{shelf: shelf{page: 10, rows: []cooper.Version{{Identity: cooper.Identity{Key: "p/k"}}}}, versions: c.versions, current: c.current}
+		eyes, err := Eyes(t.Context(), r, "p/", "p/x", c.versioning)
+		if got := string(cooper.KindOf(err)); got != c.want {
+			t.Errorf("%+v: %v", c, err)
+		}
+		if err != nil {
+			continue
+		}
+		if _, err := Keys(t.Context(), eyes, "p/", []string{"p/k"}, func(_ int, v *cooper.Version) {
+			if v.Latest != c.latest {
+				t.Errorf("%+v: latest is %v", c, v.Latest)
+			}
+		}); err != nil {
+			t.Error(err)
 		}
 	}
 }

@@ -20,8 +20,9 @@ type item struct {
 	*cooper.Action
 	args bucketop.Args
 	out  *cooper.Outcome
-	// present: the look has found it, as the plan has it. settled: out is final.
-	present, settled bool
+	// present: the look has found it. unlike: it may be another of the same bytes.
+	// settled: out is final.
+	present, unlike, settled bool
 }
 
 // part is some keys of a shard, with all their versions in it.
@@ -172,13 +173,20 @@ func (k *keyed) found(v *cooper.Version) {
 		if !v.Latest {
 			k.unknown++
 		}
-	case id == cooper.NullVersion && !look.Same(&it.Version, v):
-		it.fail(cooper.KindChanged, "was overwritten since the snapshot")
+	case look.Own(id): // whatever the listing says of it now
+		it.present = true
+	default:
+		like := look.Is(&it.Version, v)
+		it.present, it.unlike = like == look.Itself, like == look.Redated
+		if it.present {
+			return
+		}
+		if it.fail(cooper.KindChanged, "was overwritten since the snapshot"); it.unlike {
+			it.fail(cooper.KindChanged, fmt.Sprintf("is dated %s, and was %s in the snapshot: an upload of the same bytes, or dated anew by the store; it stays", v.LastModified, it.Version.LastModified))
+		}
 		if !v.Latest {
 			k.unknown++
 		}
-	default:
-		it.present = true
 	}
 }
 

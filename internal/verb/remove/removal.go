@@ -95,7 +95,7 @@ func (p *part) again(ctx context.Context, unsure []doubt, attempt int) (once []*
 	fresh := &part{Target: p.Target}
 	for _, d := range unsure {
 		now := *d.item
-		now.present, now.out = false, new(cooper.Outcome)
+		now.present, now.unlike, now.out = false, false, new(cooper.Outcome)
 		fresh.keys = append(fresh.keys, &keyed{key: d.Version.Key, items: []*item{&now}, byID: map[string]*item{d.Version.VersionID: &now}})
 	}
 	if err := fresh.look(ctx); err != nil {
@@ -111,7 +111,7 @@ func (p *part) again(ctx context.Context, unsure []doubt, attempt int) (once []*
 			now.fail(cooper.KindConflict, why)
 		}
 		switch {
-		case !present:
+		case !present && !now.unlike:
 			d.done("")
 		case now.settled:
 			d.fail(now.out.Kind, now.out.Message)

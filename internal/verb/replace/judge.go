@@ -2,6 +2,7 @@ package replace
 
 import (
 	"fmt"
+	"strings"
 
 	"cooper"
 	"cooper/internal/bucketop"
@@ -10,12 +11,13 @@ import (
 
 // seen is what a look has found of an object.
 type seen struct {
-	replacement bool // is current, as it was proven
-	original    bool // is there, as the plan has it
-	latest      bool // and is the current version
-	other       bool // another version is current under the original's key
-	older       int  // further versions there that a reader could get to see
-	between     bool // something came after the original and before the replacement, under one key
+	replacement bool   // is current, as it was proven
+	original    bool   // is there, by its id
+	latest      bool   // and is the current version
+	unlike      string // how it differs from the one that was read; empty if it does not
+	other       bool   // another version is current under the original's key
+	older       int    // further versions there that a reader could get to see
+	between     bool   // something came after the original and before the replacement, under one key
 }
 
 // found takes in a version that is there now.
@@ -28,10 +30,10 @@ func (it *item) found(v *cooper.Version) {
 	if v.Key != it.Version.Key {
 		return
 	}
-	switch {
-	case v.VersionID == it.Version.VersionID && look.Same(&it.Version, v):
-		it.seen.original, it.seen.latest = true, v.Latest
+	if v.VersionID == it.Version.VersionID && it.foundOriginal(v) {
 		return
+	}
+	switch {
 	case v.DeleteMarker:
 	case v.Latest:
 		it.seen.other = true
@@ -42,12 +44,36 @@ func (it *item) found(v *cooper.Version) {
 	it.seen.between = it.seen.between || it.stored.Key == v.Key && it.seen.replacement && !it.seen.original
 }
 
+// foundOriginal takes in what has the original's id. That is the original, gone
+// only once its id is not listed any more; but for a null version, whose id
+// others get, too: beside the original with other content it is another.
+func (it *item) foundOriginal(v *cooper.Version) bool {
+	unlike := ""
+	switch look.Is(&it.Version, v) {
+	case look.Itself:
+	case look.Redated:
+		unlike = fmt.Sprintf("is dated %s, and was %s when it was read", v.LastModified, it.Version.LastModified)
+	default:
+		if !look.Own(v.VersionID) && it.stored.Key != v.Key {
+			return false
+		}
+		unlike = "has another content than was read, by its size and ETag"
+	}
+	it.seen.original, it.seen.latest, it.seen.unlike = true, v.Latest, unlike
+	return true
+}
+
 // isReplacement tells whether v is what was proven. A store that did not say
 // when it was written says so in the listing.
 func (it *item) isReplacement(v *cooper.Version) bool {
 	s := it.stored
-	return !v.DeleteMarker && v.VersionID == s.VersionID && v.ETag == s.ETag && v.Size == s.Size &&
-		(s.LastModified == 0 || s.LastModified/1000 == v.LastModified/1000)
+	switch {
+	case v.DeleteMarker || v.VersionID != s.VersionID || v.Size != s.Size:
+		return false
+	case look.Own(v.VersionID): // and that is the one that was written
+		return v.ETag == "" || strings.EqualFold(v.ETag, s.ETag)
+	}
+	return strings.EqualFold(v.ETag, s.ETag) && (s.LastModified == 0 || s.LastModified/1000 == v.LastModified/1000)
 }
 
 // judge decides after a look what becomes of an object: whether its original is
@@ -69,7 +95,7 @@ func (t *Target) judge(it *item, again bool) (remove bool) {
 		it.fail(cooper.KindConflict, "was uploaded or deleted by somebody between being read and being compressed, and the store did not mind: all versions stay; make the right one the current one")
 	case inPlace && s.original, !inPlace && s.original && s.latest:
 		return t.mayGo(it, inPlace, again)
-	case inPlace, it.sent && !s.original: // it is gone
+	case inPlace, it.sent && !s.original: // it is gone: its id is not listed
 	case s.original:
 		it.fail(cooper.KindChanged, "was overwritten or deleted since it was read: it stays as an older version, beside "+name)
 	case s.other:
@@ -83,6 +109,9 @@ func (t *Target) judge(it *item, again bool) (remove bool) {
 func (t *Target) mayGo(it *item, inPlace, again bool) bool {
 	switch {
 	case t.opt.Rewriting.Originals == bucketop.KeepOriginals:
+	case it.seen.unlike != "":
+		it.fail(cooper.KindChanged, "the original stayed: it is there under its id, but "+it.seen.unlike)
+		it.out.Remedy = "It may be an upload of the same bytes, or the store may date versions anew that are superseded. Look at it; cooper purge removes versions by what a listing shows of them now."
 	case !inPlace && it.seen.older > 0:
 		it.fail(cooper.KindConflict, fmt.Sprintf("has older versions, %d of them, of which one would become the current one: it stays, beside %s", it.seen.older, cooper.Quote(it.stored.Key)))
 	case it.doubt != nil && cooper.KindOf(it.doubt) == cooper.KindMissing:
