@@ -156,7 +156,7 @@ func (p *part) look(ctx context.Context) error {
 	for i, k := range p.keys {
 		keys[i] = k.key
 	}
-	requests, err := look.Keys(ctx, p.bucket, p.opt.Prefix, keys, func(i int, v *cooper.Version) { p.keys[i].found(v) })
+	requests, err := look.Keys(ctx, p.eyes, p.opt.Prefix, keys, func(i int, v *cooper.Version) { p.keys[i].found(v) })
 	p.keys[0].items[0].out.Requests += requests
 	return err
 }

@@ -58,6 +58,8 @@ type Options struct {
 	Prefix string
 	// Versioning is the bucket's now, Planned what it was when the plan was made.
 	Versioning, Planned string
+	// Lock: object lock is enabled in the bucket.
+	Lock bool
 	// Endpoint is the store's URL, empty for Amazon S3; PlannedEndpoint that of
 	// the store that the plan was made for.
 	Endpoint, PlannedEndpoint string
@@ -75,6 +77,7 @@ type Target struct {
 	opt    Options
 	run    string
 	probes look.Probes
+	eyes   store.Lister // what the bucket is looked at with
 
 	absent atomic.Int64 // versions that a look did not find
 }
@@ -88,7 +91,7 @@ func New(b Bucket, opt Options) *Target {
 	}
 	return &Target{
 		Keeping: journal.Keeping{Dir: opt.Journal, Path: opt.Path, NoUndo: "what was removed cannot be taken back"},
-		bucket:  b, opt: opt, probes: look.Probes{Bucket: b, Path: opt.Path, Prefix: opt.Prefix},
+		bucket:  b, opt: opt, eyes: b, probes: look.Probes{Bucket: b, Path: opt.Path, Prefix: opt.Prefix},
 	}
 }
 
@@ -100,14 +103,20 @@ func (t *Target) Check(h plan.Header) error {
 		bucketop.Place{Endpoint: t.opt.Endpoint, Versioning: t.opt.Versioning}, bucketop.Place{Endpoint: t.opt.PlannedEndpoint, Versioning: t.opt.Planned})
 }
 
-// Begin opens the journal of the plan. A plan that trusts the store to compare
-// ETags is refused unless a probe sees it do so.
+// Begin opens the journal of the plan, and looks whether the bucket can be looked
+// at. A plan is refused unless a probe sees the store remove what it is told to,
+// and compare ETags where the plan trusts in that.
 func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err error) {
 	t.run = p.Run()
 	if t.Plan, err = t.opt.Journal.Open(h.ID, h.Target.Path); err != nil || t.Plan.Complete(h) {
 		return err
 	}
-	return t.probes.See(ctx, p, look.Conditions{Removal: bucketop.Probes(h.Estimate)})
+	if t.eyes, err = t.probes.Open(ctx, p, t.opt.Versioning); err != nil {
+		return err
+	}
+	// Amazon's removals by id are documented; and what object lock keeps, a probe
+	// would leave behind.
+	return t.probes.See(ctx, p, look.Conditions{Removal: bucketop.Probes(h.Estimate), Exact: t.opt.Endpoint != "" && !t.opt.Lock})
 }
 
 // Absent is how many versions were not there any more when they were to be

@@ -157,7 +157,7 @@ func (p *part) look(ctx context.Context, items []*item) error {
 	for i := range watch {
 		keys[i] = watch[i].key
 	}
-	requests, err := look.Keys(ctx, p.bucket, p.opt.Prefix, keys, func(i int, v *cooper.Version) { watch[i].it.found(v) })
+	requests, err := look.Keys(ctx, p.eyes, p.opt.Prefix, keys, func(i int, v *cooper.Version) { watch[i].it.found(v) })
 	items[0].out.Requests += requests
 	return err
 }

@@ -91,6 +91,7 @@ type Target struct {
 	opt    Options
 	permit permit.Permit // of the run, from Begin on
 	probes look.Probes
+	eyes   store.Lister             // what the bucket is looked at with
 	proven map[int64]cooper.Outcome // by earlier attempts, by action
 }
 
@@ -103,7 +104,7 @@ func New(b Bucket, opt Options) *Target {
 	}
 	return &Target{
 		Keeping: journal.Keeping{Dir: opt.Journal, Path: opt.Path, NoUndo: "what was removed cannot be taken back"},
-		bucket:  b, opt: opt, probes: look.Probes{Bucket: b, Path: opt.Path, Prefix: opt.Prefix},
+		bucket:  b, opt: opt, eyes: b, probes: look.Probes{Bucket: b, Path: opt.Path, Prefix: opt.Prefix},
 	}
 }
 
@@ -132,8 +133,8 @@ func (t *Target) Check(h plan.Header) error {
 }
 
 // Begin opens the journal of the plan, with what was proven before; discards
-// uploads in parts that earlier runs left; and lets probes see whether the store
-// keeps the conditions that the plan trusts in.
+// uploads in parts that earlier runs left; looks whether the bucket can be looked
+// at; and lets probes see whether the store does what the plan trusts in.
 func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err error) {
 	t.permit = p
 	if t.Plan, err = t.opt.Journal.Open(h.ID, h.Target.Path); err != nil {
@@ -146,6 +147,9 @@ func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err
 		return nil
 	}
 	if err := t.opt.Journal.LeftUploads(func(u journal.Upload) error { return t.discard(ctx, u) }); err != nil {
+		return err
+	}
+	if t.eyes, err = t.probes.Open(ctx, p, t.opt.Versioning); err != nil {
 		return err
 	}
 	return t.probes.See(ctx, p, t.conditions())
@@ -161,14 +165,18 @@ func (t *Target) discard(ctx context.Context, u journal.Upload) error {
 }
 
 // conditions are those that the plan trusts in. Where the bucket keeps what is
-// overwritten, and the write is to take the place of an older version anyway,
-// there is nothing to be trusted.
+// overwritten, and the write is to take the place of an older version anyway, all
+// that counts is that a right condition is taken. Amazon's removals by id are
+// documented; and what object lock keeps, a probe would leave behind.
 func (t *Target) conditions() look.Conditions {
-	suffix, keeps := t.opt.Rewriting.Mode == bucketop.Suffix, t.opt.Versioning == enabled
+	rw, keeps := &t.opt.Rewriting, t.opt.Versioning == enabled
+	suffix := rw.Mode == bucketop.Suffix
 	return look.Conditions{
 		New:         suffix,
 		Overwriting: !suffix && !keeps,
+		Taking:      !suffix,
 		Removal:     t.compares(),
+		Exact:       t.opt.Endpoint != "" && !t.opt.Settings.Lock && rw.Originals == bucketop.RemoveOriginals && (suffix || keeps),
 	}
 }
 
