@@ -21,7 +21,7 @@ type compressFlags struct {
 	verify, cipher, prices      string
 	protect                     []string
 	unguarded, again            bool
-	withoutTags                 bool
+	withoutTags, ranged         bool
 	secret                      secretFlags
 	planOnly, yes               bool
 	sample                      int
@@ -166,6 +166,7 @@ func (f *compressFlags) register(cmd *cobra.Command) {
 	fl.BoolVar(&f.unguarded, "unguarded", false, "also remove originals that the store cannot keep apart from an upload in the instant of their removal")
 	fl.BoolVar(&f.again, "again", false, "also what an earlier run has left as not worth it")
 	fl.BoolVar(&f.withoutTags, "without-tags", false, "go on without the right to read tags: what has some loses them")
+	fl.BoolVar(&f.ranged, "ranged", false, "also files that programs read by ranges (Parquet, ORC, HDF5, TIFF, zip, tar, …): these open again only once decompressed")
 	fl.StringVar(&f.cipher, "cipher", "", "the encryption that the application puts around its contents: aes256-cfb8")
 	fl.StringVar(&f.prices, "prices", "", "table of prices (JSON; see docs/formats/prices.md)")
 	f.secret.register(cmd)
@@ -221,7 +222,7 @@ func (f *compressFlags) checked(arg string) (p compress.Policy, err error) {
 		Prefix: f.prefix, Match: f.match, MinSize: size, Protect: protect, Expect: f.secret.expect, Again: f.again, WithoutTags: f.withoutTags,
 		Rewriting: bucketop.Rewriting{
 			Codec: chain, Mode: bucketop.Mode(f.mode), Originals: bucketop.Originals(f.originals), SSE: f.sse, Proof: bucketop.Proof(f.verify),
-			MinSaving: minSaving, Unguarded: f.unguarded,
+			MinSaving: minSaving, Unguarded: f.unguarded, Ranged: f.ranged,
 		},
 	}
 	// What the bucket is like shows later, and must not matter yet.

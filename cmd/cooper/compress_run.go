@@ -135,6 +135,11 @@ func (a *app) describeBucket(ctx context.Context, f *compressFlags, p *compress.
 	if err != nil {
 		return errors.Join(err, b.Close())
 	}
+	if p.Sampling == nil {
+		if err := canLook(ctx, b, f.prefix, p.Rewriting.Versioning); err != nil {
+			return errors.Join(err, b.Close())
+		}
+	}
 	s, err := b.Settings(ctx)
 	in.Bucket = compress.Bucket{Lock: s.Lock, Grants: s.Grants, KMS: strings.HasPrefix(s.Encryption.Method, "aws:kms"), BucketKey: s.Encryption.BucketKey}
 	return errors.Join(err, b.Close())
@@ -177,7 +182,7 @@ func (a *app) compressKnown(ctx context.Context, ws *workspace.Workspace, f *com
 	if in.Share, err = compress.Expected(ctx, db, f.bucket, f.prefix, in.Policy.Rewriting.Codec); err != nil {
 		return closed, err
 	}
-	if in.Known, err = compress.FromLedger(ctx, db, f.bucket, f.prefix, in.Policy.Rewriting.Codec.Encrypt); err != nil {
+	if in.Known, err = compress.FromLedger(ctx, db, f.bucket, f.prefix, in.Policy.Rewriting.Codec.Encrypt, in.Policy.Rewriting.Ranged); err != nil {
 		return closed, err
 	}
 	return func() error { return errors.Join(in.Known.Close(), closed()) }, nil
@@ -308,7 +313,7 @@ func (a *app) equip(ctx context.Context, job *apply.Job, c *compressing, count *
 	endpoint := c.bucket.Endpoint()
 	secure := endpoint == "" || strings.HasPrefix(endpoint, "https://")
 	measuring := measure.New(c.bucket, measure.Options{
-		Cipher: r.Codec.Encrypt, Keys: c.keys, Secure: secure, Sample: compress.MeasuredMost, Memory: memory / 4, Moved: count.Moved, Clock: a.clock,
+		Cipher: r.Codec.Encrypt, Ranged: r.Ranged, Keys: c.keys, Secure: secure, Sample: compress.MeasuredMost, Memory: memory / 4, Moved: count.Moved, Clock: a.clock,
 	})
 	if c.policy.Sampling != nil {
 		job.Verbs = map[string]apply.Verb{bucketop.Measure: measuring}
@@ -328,7 +333,7 @@ func (a *app) equip(ctx context.Context, job *apply.Job, c *compressing, count *
 		Endpoint: endpoint, PlannedEndpoint: c.policy.Endpoint, Jobs: min(c.jobs, purgeJobs), Clock: a.clock,
 	})
 	rewriting := rewrite.New(c.bucket, rewrite.Options{
-		Rewriting: r, Settings: settings, Keys: c.keys, Secure: secure, Memory: memory / 2, Moved: count.Moved, Clock: a.clock, Uploads: target.NoteUpload, Parts: target.SeeParts,
+		Rewriting: r, Settings: settings, WithoutTags: c.policy.WithoutTags, Keys: c.keys, Secure: secure, Memory: memory / 2, Moved: count.Moved, Clock: a.clock, Uploads: target.NoteUpload, Parts: target.SeeParts,
 	})
 	job.Verbs = map[string]apply.Verb{bucketop.Rewrite: rewriting, bucketop.Measure: measuring}
 	job.Target = target

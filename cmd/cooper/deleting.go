@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"cooper"
+	"cooper/internal/look"
 	"cooper/internal/plan"
 	"cooper/internal/term"
 )
@@ -33,6 +34,13 @@ func (a *app) offer(h plan.Header, all plan.Tally, planOnly bool) (ended bool, e
 	}
 	a.say("Nothing is to be deleted.")
 	return true, nil
+}
+
+// canLook finds out before anything is planned whether the bucket can be looked
+// at as its versions are removed.
+func canLook(ctx context.Context, b look.Bucket, prefix, versioning string) error {
+	_, err := look.Eyes(ctx, b, prefix, prefix+look.ProbeName, versioning)
+	return err
 }
 
 // mayDelete asks whether the versions of a plan may be deleted.

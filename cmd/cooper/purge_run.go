@@ -52,7 +52,9 @@ func (a *app) purge(ctx context.Context, arg string, f *purgeFlags) (err error) 
 		return err
 	}
 	policy.Endpoint = b.Endpoint()
-	policy.Versioning, err = b.Versioning(ctx)
+	if policy.Versioning, err = b.Versioning(ctx); err == nil {
+		err = canLook(ctx, b, f.prefix, policy.Versioning)
+	}
 	if err = errors.Join(err, b.Close()); err != nil {
 		return err
 	}
@@ -137,6 +139,14 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 	if err != nil {
 		return err
 	}
+	lock := false
+	if b.Endpoint() != "" { // what a store cannot tell keeps nothing from being removed
+		settings, err := b.Settings(ctx)
+		if cooper.KindOf(err) == cooper.KindInterrupted {
+			return err
+		}
+		lock = settings.Lock
+	}
 	p, err := plan.Open(ws.PlanDir(h.ID))
 	if err != nil {
 		return err
@@ -144,7 +154,7 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 	facts := ledger.Open(ws.LedgerDir())
 	count := a.countersFor(trafficOf(b))
 	target := remove.New(b, remove.Options{
-		Journal: journal.At(ws.TargetDir(bucket)), Path: h.Target.Path, Prefix: prefix, Versioning: versioning, Planned: policy.Versioning,
+		Journal: journal.At(ws.TargetDir(bucket)), Path: h.Target.Path, Prefix: prefix, Versioning: versioning, Planned: policy.Versioning, Lock: lock,
 		Endpoint: b.Endpoint(), PlannedEndpoint: policy.Endpoint, Jobs: f.jobs, Clock: a.clock,
 	})
 	job := apply.Job{

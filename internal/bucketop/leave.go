@@ -10,10 +10,17 @@ const (
 	ReasonLongKey = "its key has no room for a suffix" // of 1,024 bytes
 )
 
+// ReasonRanged begins the reason to leave what is read by ranges: it names the
+// format.
+const ReasonRanged = "read by ranges: "
+
 // Leave says why a content that looks like f is not worth compressing; nothing
-// if it is, or may be.
-func Leave(f sniff.Format) string {
+// if it is, or may be. What is read by ranges no program opens afterwards: it is
+// left unless ranged is set.
+func Leave(f sniff.Format, ranged bool) string {
 	switch {
+	case f.Ranged() && !ranged:
+		return ReasonRanged + f.Name
 	case f.Shrinks != sniff.Unlikely:
 		return ""
 	case f == sniff.Empty:

@@ -63,6 +63,9 @@ type Rewriting struct {
 	// MinSaving is the share of a stored object that must be saved, 0 to 1;
 	// otherwise it is left.
 	MinSaving float64 `json:"min_saving"`
+	// Ranged: also files of formats that are read by ranges, which nothing opens
+	// until they are decompressed.
+	Ranged bool `json:"ranged,omitempty"`
 	// Unguarded removes originals also where the store cannot keep them apart
 	// from an upload in the instant of their removal.
 	Unguarded bool `json:"unguarded,omitempty"`

@@ -119,7 +119,7 @@ func TestWhatAPlanSays(t *testing.T) {
 	}
 	h := r.header
 	want := map[string]int64{
-		price.Get:    4 + 3,           // an ACL for each that is written
+		price.Get:    4 + 3 + 3,       // an ACL and tags for each that is written
 		price.Put:    3 + (2 + 3) + 2, // parts of b, and the probes
 		price.List:   1 + 3,           // a look at all, and one before each write while versioning is suspended
 		price.Delete: 1 + 1,
@@ -136,7 +136,7 @@ func TestWhatAPlanSays(t *testing.T) {
 	if err != nil || expected.header.Estimate.Bytes-h.Estimate.Bytes != (2000+40<<20)/2 || strings.Contains(strings.Join(expected.header.Warnings, ""), "not known beforehand") {
 		t.Errorf("with a share expected: %+v, %v", expected.header, err)
 	}
-	for _, want := range []string{"not known beforehand", "1 objects (1000 bytes) in the class STANDARD_IA are charged for 30 days", "are charged as 131072 bytes each", "a probe must see"} {
+	for _, want := range []string{"read KEY.zst by its name", "not known beforehand", "1 objects (1000 bytes) in the class STANDARD_IA are charged for 30 days", "are charged as 131072 bytes each", "a probe must see"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no warning of %q:\n%s", want, all)
 		}
@@ -185,7 +185,7 @@ func TestKMS(t *testing.T) {
 		}
 	}
 	r, err := planned(t, snapOf(rows...), usual(func(p *Policy) { p.Rewriting.Proof = bucketop.ReadBack }))
-	if err != nil || r.header.Estimate.Requests[price.KMS] != 3 || r.header.Estimate.Requests[price.Get] != 4 {
+	if err != nil || r.header.Estimate.Requests[price.KMS] != 3 || r.header.Estimate.Requests[price.Get] != 6 {
 		t.Errorf("read back: %v, %v", r.header.Estimate.Requests, err)
 	}
 }

@@ -70,7 +70,7 @@ func TestWhatTheLedgerKnows(t *testing.T) {
 		outcome(current("p/g", "1"), bucketop.Rewrite, &cooper.Content{State: cooper.Left, Reason: bucketop.ReasonSaving, PlainSize: -1, StoredSize: 1000, Codec: string(codec.AES256CFB8)}),
 		outcome(locked, bucketop.Rewrite, &cooper.Content{State: cooper.Left, Reason: bucketop.ReasonLocked, PlainSize: -1, StoredSize: 1000, Stored: locked.Identity}),
 	)
-	k, err := FromLedger(context.Background(), e, "lab", "p/", codec.Clear)
+	k, err := FromLedger(context.Background(), e, "lab", "p/", codec.Clear, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +89,7 @@ func TestWhatTheLedgerKnows(t *testing.T) {
 	if err := k.Close(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, want %+v (%v)", got, want, err)
 	}
-	if k, err = FromLedger(context.Background(), e, "la", "", codec.Clear); err == nil {
+	if k, err = FromLedger(context.Background(), e, "la", "", codec.Clear, false); err == nil {
 		_, err = k.Next()
 	}
 	if !errors.Is(err, io.EOF) {

@@ -43,7 +43,7 @@ type Known interface {
 const knownSQL = `
 SELECT key, version_id, etag, size, told FROM (
   SELECT key, version_id, etag, size, CASE state WHEN 'left' THEN 'left' ELSE 'replaced' END AS told, target
-  FROM content WHERE status = 'done' AND (state = 'left' AND coalesce(reason, '') NOT IN ($3, $4, $5) AND coalesce(codec, 'none') = $6 OR state = 'rewritten' AND stored_key <> key)
+  FROM content WHERE status = 'done' AND (state = 'left' AND coalesce(reason, '') NOT IN ($3, $4, $5) AND NOT ($7 AND starts_with(coalesce(reason, ''), $8)) AND coalesce(codec, 'none') = $6 OR state = 'rewritten' AND stored_key <> key)
   UNION ALL
   SELECT stored_key, stored_version_id, stored_etag, stored_size, 'held', target
   FROM content WHERE status = 'done' AND state IN ('rewritten', 'found'))
@@ -51,9 +51,10 @@ WHERE starts_with(target, $1) AND starts_with(key, $2)
 ORDER BY key, told`
 
 // FromLedger asks the ledger what is known of the contents of a bucket below a
-// prefix, where the application encrypts with cipher. Close it when done.
-func FromLedger(ctx context.Context, e query.Engine, bucket, prefix string, cipher codec.Cipher) (Known, error) {
-	rows, err := e.Query(ctx, knownSQL, "s3://"+bucket+"/", prefix, bucketop.ReasonLocked, bucketop.ReasonNoRoom, bucketop.ReasonLongKey, codec.Chain{Encrypt: cipher}.String())
+// prefix, where the application encrypts with cipher. ranged says that what was
+// left as it is read by ranges is not to stay. Close it when done.
+func FromLedger(ctx context.Context, e query.Engine, bucket, prefix string, cipher codec.Cipher, ranged bool) (Known, error) {
+	rows, err := e.Query(ctx, knownSQL, "s3://"+bucket+"/", prefix, bucketop.ReasonLocked, bucketop.ReasonNoRoom, bucketop.ReasonLongKey, codec.Chain{Encrypt: cipher}.String(), ranged, bucketop.ReasonRanged)
 	if err != nil {
 		return nil, err
 	}

@@ -143,6 +143,9 @@ func Sample(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
 	}
 	d.into(&h)
 	h.Reasons = nil // those are of everything
+	if len(chosen) > 0 {
+		h.Warnings = []string{readers(in.Policy.Rewriting.Mode)}
+	}
 	h.Estimate = sampleEstimate(&in, int64(len(chosen)), read, kms)
 	return w.Finish(h)
 }

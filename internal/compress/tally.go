@@ -136,6 +136,9 @@ func (t *tally) estimate() plan.Estimate {
 	if t.in.Bucket.Grants {
 		add(price.Get, n)
 	}
+	if !t.in.Policy.WithoutTags { // they are asked for where an answer does not tell how many there are
+		add(price.Get, n)
+	}
 	if r.Versioning == "Suspended" { // a look at each key, before it is written
 		add(price.List, n)
 	}
@@ -155,6 +158,14 @@ func (t *tally) estimate() plan.Estimate {
 	return e
 }
 
+// readers says who reads afterwards what is compressed (docs/readers.md).
+func readers(m bucketop.Mode) string {
+	if m == bucketop.InPlace {
+		return "no S3 SDK or tool decodes Content-Encoding: zstd, data frames go by the name KEY.zst, and tools that mirror by size would write plain objects over compressed ones: docs/readers.md"
+	}
+	return "data frames read KEY.zst by its name; other programs have to decode it: docs/readers.md"
+}
+
 // warnings are what a person ought to know before saying yes.
 func (t *tally) warnings() (ws []string) {
 	say := func(format string, args ...any) { ws = append(ws, fmt.Sprintf(format, args...)) }
@@ -164,6 +175,9 @@ func (t *tally) warnings() (ws []string) {
 	}
 	for _, class := range slices.Sorted(maps.Keys(t.least)) {
 		say("%d objects in the class %s are charged as %d bytes each, which they do not fill: compressing them saves nothing", t.least[class].Count, class, t.in.Prices.Rules[class].MinimumBytes)
+	}
+	if t.reasons[ReasonPlain].Count > 0 {
+		say("%s", readers(r.Mode))
 	}
 	if t.in.Share == 0 && t.reasons[ReasonPlain].Count > 0 {
 		say("how much is written is not known beforehand: cooper compress estimate measures it")

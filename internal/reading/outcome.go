@@ -61,7 +61,8 @@ func archived() error {
 
 // Described tells the same of what the store says: the class of a copy that was
 // restored for a while, whether the content is encoded in another way than keys
-// and magics tell, and whether all is told that would have to be kept.
+// and magics tell, whether its owner asks that it stay as it is, and whether all
+// is told that would have to be kept.
 func Described(o *store.Object) (reason string, err error) {
 	class := cooper.Version{StorageClass: o.StorageClass}
 	encoding := o.Headers.ContentEncoding
@@ -70,8 +71,20 @@ func Described(o *store.Object) (reason string, err error) {
 		return "", archived()
 	case encoding != "" && !strings.EqualFold(encoding, "identity"):
 		return "has a Content-Encoding: " + encoding, nil
+	case noTransform(o.Headers.CacheControl):
+		return "Cache-Control: no-transform", nil
 	case o.HiddenMetadata > 0:
 		return "has metadata that the store cannot tell", nil
 	}
 	return "", nil
+}
+
+// noTransform tells whether a Cache-Control asks that the content stay as it is.
+func noTransform(cacheControl string) bool {
+	for one := range strings.SplitSeq(cacheControl, ",") {
+		if strings.EqualFold(strings.TrimSpace(one), "no-transform") {
+			return true
+		}
+	}
+	return false
 }

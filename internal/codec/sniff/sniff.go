@@ -49,6 +49,15 @@ func (f Format) Compressed() bool {
 	return slices.Contains([]string{"gzip", "zstd", "bzip2", "xz", "lz4", "lzma", "compress", "snappy"}, f.Name)
 }
 
+// Ranged tells whether a format is read by ranges: what it holds is found by an
+// index at a place of the file, so that of a compressed one nothing is.
+func (f Format) Ranged() bool { return ranged[f.Name] }
+
+var ranged = map[string]bool{
+	"parquet": true, "orc": true, "avro": true, "arrow": true, "hdf5": true, "netcdf": true, "tiff": true, "sqlite": true, "duckdb": true,
+	"zip": true, "tar": true, "pmtiles": true, "flatgeobuf": true, "mcap": true,
+}
+
 // magic is bytes at a place.
 type magic struct {
 	format Format
@@ -87,15 +96,26 @@ var magics = []magic{
 	{Format{"pdf", Unlikely}, 0, "%PDF-"},
 	{Format{"wav", Likely}, 8, "WAVE"},
 	{Format{"hdf5", Maybe}, 0, "\x89HDF\r\n\x1a\n"},
+	{Format{"hdf5", Maybe}, 0, "MATLAB 7.3 MAT-file"}, // of which the first 512 bytes are text
+	{Format{"netcdf", Maybe}, 0, "CDF\x01"},
+	{Format{"netcdf", Maybe}, 0, "CDF\x02"},
+	{Format{"netcdf", Maybe}, 0, "CDF\x05"},
 	{Format{"parquet", Maybe}, 0, "PAR1"},
+	{Format{"parquet", Maybe}, 0, "PARE"}, // with an encrypted footer
 	{Format{"orc", Maybe}, 0, "ORC"},
 	{Format{"avro", Maybe}, 0, "Obj\x01"},
 	{Format{"arrow", Maybe}, 0, "ARROW1"},
+	{Format{"arrow", Maybe}, 0, "FEA1"}, // Feather, version 1
 	{Format{"mcap", Maybe}, 0, "\x89MCAP0\r\n"},
 	{Format{"tiff", Maybe}, 0, "II*\x00"},
 	{Format{"tiff", Maybe}, 0, "MM\x00*"},
+	{Format{"tiff", Maybe}, 0, "II+\x00"}, // BigTIFF
+	{Format{"tiff", Maybe}, 0, "MM\x00+"},
+	{Format{"pmtiles", Maybe}, 0, "PMTiles"},
+	{Format{"flatgeobuf", Maybe}, 0, "fgb\x03fgb"},
 	{Format{"dicom", Maybe}, 128, "DICM"},
 	{Format{"sqlite", Likely}, 0, "SQLite format 3\x00"},
+	{Format{"duckdb", Likely}, 8, "DUCK"},
 	{Format{"numpy", Likely}, 0, "\x93NUMPY"},
 	{Format{"tar", Likely}, 257, "ustar"},
 	{Format{"nifti", Likely}, 344, "n+1\x00"},
@@ -137,7 +157,7 @@ func plausible(name string, head []byte) bool {
 		return bytes.HasPrefix(head, []byte("RIFF"))
 	case "mp4":
 		return head[0] == 0 && head[1] == 0 // the length of the first box
-	case "orc", "mp3", "parquet", "gif", "arrow":
+	case "orc", "mp3", "parquet", "gif", "arrow", "pmtiles", "duckdb":
 		return !isText(head)
 	}
 	return true

@@ -66,7 +66,7 @@ func TestSniff(t *testing.T) {
 	pad := func(n int, s string) string { return strings.Repeat("\x00", n) + s + strings.Repeat("\x00", 200) }
 	cases := map[string][]string{
 		"empty":    {""},
-		"text":     {"a,b\n1,2\n", "{\"a\": 1}", "\ufeffx", "é", "é"[:1], "日本"[:4], "PAR1S is a city", "ORCHIDS,n\n", "GIF8 is a word", "ID3,x\n", "abcdftyp text"},
+		"text":     {"a,b\n1,2\n", "{\"a\": 1}", "\ufeffx", "é", "é"[:1], "日本"[:4], "PAR1S is a city", "ORCHIDS,n\n", "PAREidolia", "FEA1,b\n", "CDF 1\n", "PMTiles are maps", "GIF8 is a word", "ID3,x\n", "abcdftyp text"},
 		"noise":    {string(codectest.Noise(1, 4096)), string(codectest.Noise(2, 512))},
 		"unknown":  {"\x00\x01", "a\x00b", "\xff\xfe", "\xc3(", string(codectest.Noise(1, 100))},
 		"zstd":     {"\x28\xb5\x2f\xfd\x04", "\x50\x2a\x4d\x18\x00\x00\x00\x00", "\x5f\x2a\x4d\x18"},
@@ -76,13 +76,20 @@ func TestSniff(t *testing.T) {
 		"webp":     {"RIFF\x10\x00\x00\x00WEBPVP8 "},
 		"wav":      {"RIFF\x10\x00\x00\x00WAVEfmt "},
 		"pdf":      {"%PDF-1.7\n%\xe2\xe3"},
-		"hdf5":     {"\x89HDF\r\n\x1a\n\x00"},
-		"parquet":  {"PAR1\x15\x04\x15"},
+		"hdf5":     {"\x89HDF\r\n\x1a\n\x00", "MATLAB 7.3 MAT-file, Platform: GLNXA64"},
+		"parquet":  {"PAR1\x15\x04\x15", "PARE\x15\x04\x15"},
 		"dicom":    {pad(128, "DICM")},
 		"nifti":    {pad(344, "n+1\x00")},
 		"sqlite":   {"SQLite format 3\x00\x10\x00"},
 		"openssl":  {"Salted__\x01\x02"},
 		"compress": {"\x1f\x9d\x90"},
+		"netcdf":   {"CDF\x01\x00", "CDF\x02\x00", "CDF\x05\x00"},
+		"tiff":     {"II*\x00\x08", "MM\x00*\x00", "II+\x00\x08", "MM\x00+\x00"},
+		"arrow":    {"ARROW1\x00\x00", "FEA1\x00\x00"},
+		"orc":      {"ORC\x0a\x00"},
+		"avro":     {"Obj\x01\x04"},
+		"duckdb":   {pad(8, "DUCK")},
+		"pmtiles":  {"PMTiles\x03\x7f"},
 	}
 	for want, heads := range cases {
 		for _, head := range heads {

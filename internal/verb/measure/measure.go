@@ -33,6 +33,8 @@ type Options struct {
 	// Cipher is how originals are encrypted by their application.
 	Cipher codec.Cipher
 	Keys   codec.Keys
+	// Ranged: files that are read by ranges would be rewritten, too.
+	Ranged bool
 	// Secure: what arrives cannot have been changed on the way, as over TLS.
 	Secure bool
 	// Sample is how many first bytes of an object are tried out, at most; 4 MiB
@@ -181,7 +183,7 @@ func (j *job) sample(ctx context.Context) (*cooper.Content, checksum.Result, err
 	if !whole {
 		sums.PlainSize = -1
 	}
-	if reason := bucketop.Leave(sums.Looks); reason != "" {
+	if reason := bucketop.Leave(sums.Looks, j.opt.Ranged || j.opt.Cipher != codec.Clear); reason != "" {
 		return j.left(reason, &sums), res, nil
 	}
 	c := reading.Content(cooper.Sampled, &sums, j.v.Identity, j.stored())

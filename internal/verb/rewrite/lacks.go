@@ -11,13 +11,14 @@ import (
 
 // lacks names what would be lost with the original, as what is there does not
 // have it: p is how the replacement would have been written. Empty says that it
-// has everything: what we wrote for this version does. Content type and storage
+// has everything. What we wrote for this version has what was sent with it, but
+// for tags and ACL that an earlier version of this program was not told of. Content type and storage
 // class are passed over, since programs guess and default them.
 func (j *job) lacks(ctx context.Context, t *there, p *store.Put) (string, error) {
-	if j.inPlace() || j.opt.Rewriting.Originals != bucketop.RemoveOriginals || t.origin != nil {
+	if j.inPlace() || j.opt.Rewriting.Originals != bucketop.RemoveOriginals {
 		return "", nil
 	}
-	if what := lacksHeaders(&t.object, p); what != "" {
+	if what := lacksHeaders(&t.object, p); t.origin == nil && what != "" {
 		return what, nil
 	}
 	if len(p.Tags) > 0 {
@@ -47,8 +48,11 @@ func (j *job) lacks(ctx context.Context, t *there, p *store.Put) (string, error)
 
 // lacksHeaders looks at what a HEAD tells.
 func lacksHeaders(is *store.Object, p *store.Put) string {
-	for name, value := range p.Metadata {
-		there, ok := is.Metadata[name]
+	// Sums of the bytes are as various as the bytes.
+	ours, _ := ofBytes(p.Metadata, nil)
+	theirs, _ := ofBytes(is.Metadata, nil)
+	for name, value := range ours {
+		there, ok := theirs[name]
 		if name != OriginName && (!ok || strings.TrimSpace(there) != strings.TrimSpace(value)) {
 			return "metadata"
 		}

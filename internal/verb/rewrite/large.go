@@ -41,7 +41,7 @@ func (j *job) large(ctx context.Context) (*cooper.Content, checksum.Result, erro
 	case err != nil || reason != "":
 		return j.leftOr(reason, err), none, err
 	}
-	p, reason, err := j.prepare(ctx, o, j.origin(&codec.Sums{PlainSize: j.plainSize()}, false))
+	p, reason, err := j.prepare(ctx, o, j.origin(&codec.Sums{PlainSize: j.plainSize()}, false), nil)
 	if err != nil || reason != "" {
 		return j.leftOr(reason, err), none, err
 	}
@@ -89,7 +89,7 @@ func (j *job) sample(ctx context.Context) (*store.Object, string, error) {
 		return nil, "", err
 	}
 	defer release()
-	if reason := bucketop.Leave(sums.Looks); reason != "" {
+	if reason := j.leaves(sums.Looks); reason != "" {
 		return nil, reason, nil
 	}
 	out := take(j.opt.Rewriting.Codec.Bound(len(plain)))
@@ -188,7 +188,9 @@ func (j *job) stream(ctx context.Context, o *store.Object, p store.Put) (_ *coop
 		return nil, res, err
 	}
 	if s.parts == nil {
-		p.Metadata, _ = j.withOrigin(o.Metadata, j.origin(&sums, true))
+		if m, reason := j.withOrigin(o.Metadata, j.origin(&sums, true), last); reason == "" {
+			p.Metadata = m
+		}
 		content, err := j.whole(ctx, p, last, &sums, s.sha)
 		return content, res, err
 	}

@@ -62,10 +62,10 @@ func TestLarge(t *testing.T) {
 		size       int
 		ops        string
 	}{
-		{"one part", "Enabled", zstd3, bucketop.Suffix, onePart, "GetObject HeadObject GetObject PutObject"},
-		{"two parts", "Enabled", zstd3, bucketop.Suffix, twoParts, "GetObject HeadObject GetObject CreateMultipartUpload UploadPart UploadPart CompleteMultipartUpload"},
-		{"encrypted", "", both, bucketop.Suffix, twoParts, "GetObject HeadObject GetObject CreateMultipartUpload UploadPart UploadPart CompleteMultipartUpload"},
-		{"in-place", "", zstd3, bucketop.InPlace, twoParts, "GetObject GetObject CreateMultipartUpload UploadPart UploadPart CompleteMultipartUpload"},
+		{"one part", "Enabled", zstd3, bucketop.Suffix, onePart, "GetObject GetObjectTagging HeadObject GetObject PutObject"},
+		{"two parts", "Enabled", zstd3, bucketop.Suffix, twoParts, "GetObject GetObjectTagging HeadObject GetObject CreateMultipartUpload UploadPart UploadPart CompleteMultipartUpload"},
+		{"encrypted", "", both, bucketop.Suffix, twoParts, "GetObject GetObjectTagging HeadObject GetObject CreateMultipartUpload UploadPart UploadPart CompleteMultipartUpload"},
+		{"in-place", "", zstd3, bucketop.InPlace, twoParts, "GetObject GetObjectTagging GetObject CreateMultipartUpload UploadPart UploadPart CompleteMultipartUpload"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if testing.Short() && c.name != "encrypted" {
@@ -114,7 +114,7 @@ func TestLargeLeft(t *testing.T) {
 		body              []byte
 	}{
 		{"noise", "looks like noise: encrypted, or compressed", "GetObject", codectest.Noise(2, wholeMost+1)},
-		{"its beginning shrinks", "does not shrink", "GetObject HeadObject GetObject CreateMultipartUpload UploadPart AbortMultipartUpload", half},
+		{"its beginning shrinks", "does not shrink", "GetObject GetObjectTagging HeadObject GetObject CreateMultipartUpload UploadPart AbortMultipartUpload", half},
 	} {
 		w := newWorld(t, "Enabled")
 		v := w.put("a/b", c.body)

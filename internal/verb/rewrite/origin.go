@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,9 +30,16 @@ type Origin struct {
 	// where it was stored in parts.
 	PlainSize    int64
 	SHA256, SHA1 []byte
+	// Was are user metadata of the original that were sums of its bytes, by name
+	// (ofBytes).
+	Was map[string]string
 }
 
-const originFormat = "1"
+const (
+	originFormat = "1"
+	// wasPrefix begins the names of fields that hold what user metadata were.
+	wasPrefix = "was."
+)
 
 // String is what ParseOrigin reads.
 func (o Origin) String() string {
@@ -50,6 +58,9 @@ func (o Origin) String() string {
 	add("size", strconv.FormatInt(o.Version.Size, 10))
 	add("modified", o.Version.LastModified.String())
 	add("codec", o.Codec.String())
+	for _, name := range slices.Sorted(maps.Keys(o.Was)) {
+		add(wasPrefix+name, o.Was[name])
+	}
 	return b.String()
 }
 
@@ -75,6 +86,13 @@ func ParseOrigin(s string) (Origin, error) {
 }
 
 func (o *Origin) set(name, value string) (err error) {
+	if of, ok := strings.CutPrefix(name, wasPrefix); ok && (of == rcloneMD5 || of == s3cmdAttrs) {
+		if o.Was == nil {
+			o.Was = map[string]string{}
+		}
+		o.Was[of] = value
+		return nil
+	}
 	switch name {
 	case "plain":
 		o.PlainSize, err = strconv.ParseInt(value, 10, 64)
@@ -129,24 +147,26 @@ const (
 	metadataPrefix = "x-amz-meta-"
 )
 
-// withOrigin adds the origin to the user metadata of the original. Where there
-// is no room it is left out, unless it is needed: the reason says so.
-func (j *job) withOrigin(metadata map[string]string, origin Origin) (_ map[string]string, reason string) {
-	m := maps.Clone(metadata)
-	if m == nil {
-		m = map[string]string{}
-	}
-	m[OriginName] = origin.String()
-	size := 0
-	for name, value := range m {
-		size += len(metadataPrefix) + len(name) + len(value)
-	}
-	if size <= metadataMost {
-		return m, ""
+// withOrigin adds the origin to the user metadata of the original, as they are of
+// body (ofBytes). Where there is no room it is left out, the sums of the original's
+// bytes first, unless it is needed: the reason says so.
+func (j *job) withOrigin(metadata map[string]string, origin Origin, body []byte) (_ map[string]string, reason string) {
+	m, was := ofBytes(metadata, body)
+	for _, origin.Was = range []map[string]string{was, nil} {
+		if m[OriginName] = origin.String(); metadataSize(m) <= metadataMost {
+			return m, ""
+		}
 	}
 	delete(m, OriginName)
 	if j.inPlace() && j.opt.Rewriting.Versioning != versioned {
 		return m, bucketop.ReasonNoRoom
 	}
 	return m, ""
+}
+
+func metadataSize(m map[string]string) (size int) {
+	for name, value := range m {
+		size += len(metadataPrefix) + len(name) + len(value)
+	}
+	return size
 }

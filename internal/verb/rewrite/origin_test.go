@@ -14,10 +14,11 @@ func FuzzParseOrigin(f *testing.F) {
 	full := Origin{
 		Version: cooper.Identity{ETag: "d41d8cd98f00b204e9800998ecf8427e-3", VersionID: "a;b=c %+é\n", Size: 5 << 40, LastModified: 1_700_000_000_123},
 		Codec:   both, PlainSize: 5<<40 - 16, SHA256: bytes.Repeat([]byte{0xab}, 32), SHA1: bytes.Repeat([]byte{1}, 20),
+		Was: map[string]string{rcloneMD5: "1B2M2Y8AsgTpgAmY7PhCfg==", s3cmdAttrs: "d41d8cd98f00b204e9800998ecf8427e"},
 	}
 	f.Add(full.String())
 	f.Add(Origin{Codec: zstd3}.String())
-	for _, s := range []string{"", "1", "1;", "2;plain=1", "1;plain=x", "1;sha256=zz", "1;codec=lzma", "1;modified=noon", "1;etag=%zz", "1;later=yes"} {
+	for _, s := range []string{"", "1", "1;", "2;plain=1", "1;plain=x", "1;sha256=zz", "1;codec=lzma", "1;modified=noon", "1;etag=%zz", "1;later=yes", "1;was.md5chksum=%3D", "1;was.\n=1"} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
@@ -45,7 +46,7 @@ func TestOrigin(t *testing.T) {
 	null := v
 	null.VersionID = cooper.NullVersion
 	for _, id := range []cooper.Identity{v, null} {
-		o := Origin{Version: id, Codec: zstd3, PlainSize: 3}
+		o := Origin{Version: id, Codec: zstd3, PlainSize: 3, Was: map[string]string{s3cmdAttrs: "5;=%"}}
 		id.Key = ""
 		got, err := ParseOrigin(o.String())
 		o.Version.Key = ""

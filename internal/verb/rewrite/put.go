@@ -16,7 +16,7 @@ import (
 
 // store stores the proven form of the content that sums describe.
 func (j *job) store(ctx context.Context, o *store.Object, stored []byte, sums *codec.Sums) (*cooper.Content, error) {
-	p, reason, err := j.prepare(ctx, o, j.origin(sums, true))
+	p, reason, err := j.prepare(ctx, o, j.origin(sums, true), stored)
 	if err != nil || reason != "" {
 		return j.leftOr(reason, err), err
 	}
@@ -25,13 +25,19 @@ func (j *job) store(ctx context.Context, o *store.Object, stored []byte, sums *c
 
 // whole stores the new form with one request.
 func (j *job) whole(ctx context.Context, p store.Put, stored []byte, sums *codec.Sums, sent func() []byte) (*cooper.Content, error) {
-	p.Body, p.Size = bytes.NewReader(stored), int64(len(stored))
-	j.tally.Requests++
-	made, err := j.bucket.Put(ctx, p)
-	if err == nil {
-		j.sent += p.Size
+	for again := false; ; again = true {
+		p.Body, p.Size = bytes.NewReader(stored), int64(len(stored))
+		j.tally.Requests++
+		made, err := j.bucket.Put(ctx, p)
+		if err == nil {
+			j.sent += p.Size
+		}
+		content, err := j.written(ctx, &p, made, sums, sent, err)
+		// It may have been hidden for an instant: it is said of no store unseen twice.
+		if again || !errors.Is(err, errRight) {
+			return content, err
+		}
 	}
-	return j.written(ctx, &p, made, sums, sent, err)
 }
 
 // written tells what came of the write of a replacement. What stood in the way
@@ -57,8 +63,9 @@ func (j *job) written(ctx context.Context, p *store.Put, made store.Object, sums
 }
 
 // prepare gives the replacement without its body: as the original is, but for
-// its form. The reason is why the original has to be left.
-func (j *job) prepare(ctx context.Context, o *store.Object, origin Origin) (p store.Put, reason string, err error) {
+// its form. The body is nil where it is not known yet. The reason is why the
+// original has to be left.
+func (j *job) prepare(ctx context.Context, o *store.Object, origin Origin, body []byte) (p store.Put, reason string, err error) {
 	if err := j.nothingBehind(ctx); err != nil {
 		return p, "", err
 	}
@@ -66,15 +73,18 @@ func (j *job) prepare(ctx context.Context, o *store.Object, origin Origin) (p st
 		Key: j.target(), ContentType: o.ContentType, Headers: o.Headers, StorageClass: o.StorageClass,
 		Encryption: j.encryption(o), Lock: j.lock(o),
 	}
-	if p.Metadata, reason = j.withOrigin(o.Metadata, origin); reason != "" {
+	if p.Metadata, reason = j.withOrigin(o.Metadata, origin, body); reason != "" {
 		return p, reason, nil
 	}
 	if j.inPlace() {
 		p.Headers.ContentEncoding, p.IfMatch = string(j.opt.Rewriting.Codec.Compress.Method), j.v.ETag
 	} else {
 		p.IfNoneMatch = true
+		if strings.EqualFold(p.Headers.ContentEncoding, "identity") { // which says nothing, and of KEY.zst the wrong thing
+			p.Headers.ContentEncoding = ""
+		}
 	}
-	if o.Tags > 0 {
+	if o.Tags > 0 || o.Tags == store.Untold && !j.opt.WithoutTags {
 		if p.Tags, err = j.tags(ctx, &j.v.Identity); err != nil {
 			return p, "", err
 		}

@@ -43,6 +43,7 @@ import (
 	"cooper/internal/checksum"
 	"cooper/internal/codec"
 	"cooper/internal/codec/cfb8"
+	"cooper/internal/codec/sniff"
 	"cooper/internal/reading"
 	"cooper/internal/store"
 )
@@ -64,6 +65,9 @@ type Options struct {
 	Settings store.Settings
 	// Keys are asked where Rewriting.Codec encrypts.
 	Keys codec.Keys
+	// WithoutTags: tags of which the store does not tell that there are any are not
+	// asked for, and are lost if there are.
+	WithoutTags bool
 	// Secure: what arrives cannot have been changed on the way, as over TLS.
 	// Otherwise originals that nothing vouches for are read twice.
 	Secure bool
@@ -122,8 +126,9 @@ func New(b Bucket, opt Options) *Verb {
 // else is a failure, of the kinds of the store's errors, and: corrupt, of the
 // original; invalid, of a wrong or missing key, and what is not encrypted as
 // was said; conflict, where something else has the key of the replacement;
-// changed, where a newer upload came first. No failure removes or overwrites
-// anything.
+// changed, where a newer upload came first; refused, which ends a run, where
+// the store does not write over the very version that it is told to. No failure
+// removes or overwrites anything.
 func (v *Verb) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
 	j := &job{Verb: v, v: &a.Version}
 	content, res, err := j.run(ctx, a.Args)
@@ -228,6 +233,12 @@ func (j *job) unread(err error) error {
 		j.gone = true
 	}
 	return err
+}
+
+// leaves tells why a content that looks like f is not stored anew; nothing if it
+// is. What the application encrypts nobody reads by ranges.
+func (j *job) leaves(f sniff.Format) string {
+	return bucketop.Leave(f, j.opt.Rewriting.Ranged || j.from.Encrypt != codec.Clear)
 }
 
 // left says that the version stays as it is; sums may be nil.

@@ -62,7 +62,7 @@ func (j *job) small(ctx context.Context) (*cooper.Content, checksum.Result, erro
 	}
 	defer release()
 	sums.StoredSize = j.v.Size
-	if reason := bucketop.Leave(sums.Looks); reason != "" {
+	if reason := j.leaves(sums.Looks); reason != "" {
 		return j.left(reason, &sums), res, nil
 	}
 	content, err := j.encode(ctx, &body.Object, plain, sums)
@@ -105,7 +105,7 @@ func (j *job) readWhole(body *reading.Body, b []byte) (reason string, err error)
 		return "", err
 	}
 	release()
-	if reason := bucketop.Leave(sums.Looks); reason != "" {
+	if reason := j.leaves(sums.Looks); reason != "" {
 		return reason, nil
 	}
 	_, err = io.ReadFull(body, b[head:])

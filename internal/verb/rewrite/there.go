@@ -10,6 +10,7 @@ import (
 
 	"cooper"
 	"cooper/internal/codec"
+	"cooper/internal/look"
 	"cooper/internal/reading"
 	"cooper/internal/store"
 )
@@ -61,6 +62,18 @@ func (t *there) encoded(j *job) bool {
 	return !j.inPlace() || strings.EqualFold(t.object.Headers.ContentEncoding, string(j.opt.Rewriting.Codec.Compress.Method))
 }
 
+// errRight is that of a write that was refused although its condition held.
+var errRight = errors.New("412 to a right If-Match")
+
+// is tells whether what is there is the very version v.
+func (t *there) is(v *cooper.Version) bool {
+	now := t.version.Identity
+	if look.Own(v.VersionID) && now.VersionID != "" {
+		return now.VersionID == v.VersionID
+	}
+	return !look.Own(now.VersionID) && strings.EqualFold(now.ETag, v.ETag) && now.Size == v.Size && reading.SameSecond(now.LastModified, v.LastModified)
+}
+
 // occupied is where a write was refused. What is there is the replacement if it
 // decodes to the content that sums describe: written by an earlier run, by an
 // attempt whose answer was lost, or, beside the original, by whatever other
@@ -73,6 +86,11 @@ func (j *job) occupied(ctx context.Context, p *store.Put, sums *codec.Sums, sent
 		return nil, j.inTheWay("was there, and is gone", err)
 	} else if err != nil {
 		return nil, err
+	}
+	if j.inPlace() && t.is(j.v) {
+		return nil, &cooper.Error{Kind: cooper.KindRefused, Where: cooper.Quote(j.target()), Err: errRight,
+			Message: fmt.Sprintf("the store refuses to write over it, twice, although version %s with the ETag %s, which it is told to write over, is what is there", cooper.Quote(t.version.VersionID), t.version.ETag),
+			Remedy:  "This is the store's doing, and none of the object's: in place nothing can be compressed there. Nothing was changed."}
 	}
 	if !t.encoded(j) {
 		return nil, j.inTheWay("a newer upload came first", nil)
