@@ -153,9 +153,10 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 	}
 	facts := ledger.Open(ws.LedgerDir())
 	count := a.countersFor(trafficOf(b))
+	warn := func(m string) { a.note("warning: %s", m) }
 	target := remove.New(b, remove.Options{
 		Journal: journal.At(ws.TargetDir(bucket)), Path: h.Target.Path, Prefix: prefix, Versioning: versioning, Planned: policy.Versioning, Lock: lock,
-		Endpoint: b.Endpoint(), PlannedEndpoint: policy.Endpoint, Jobs: f.jobs, Clock: a.clock,
+		Endpoint: b.Endpoint(), PlannedEndpoint: policy.Endpoint, Jobs: f.jobs, Clock: a.clock, Warn: warn,
 	})
 	job := apply.Job{
 		Run: run, Plan: p, Facts: facts,
@@ -163,7 +164,7 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 		Verbs:   map[string]apply.Verb{bucketop.Remove: nil},
 		Target:  target,
 		Workers: 1, ShardsInFlight: 2, Ignore: kinds, Confirm: f.confirm, MaxAge: f.maxAge(), Undo: f.undo, Clock: a.clock, Progress: count,
-		Warn: func(m string) { a.note("warning: %s", m) },
+		Warn: warn,
 	}
 	a.limits(&job)
 	stop := a.follow(count)

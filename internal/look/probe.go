@@ -2,6 +2,7 @@ package look
 
 import (
 	"context"
+	"errors"
 	"sync"
 
 	"cooper"
@@ -78,6 +79,10 @@ func (b seeing) List(ctx context.Context, q store.ListQuery, page func([]cooper.
 	return b.eyes.List(ctx, q, page)
 }
 
+// ErrUntried is that of a probe of Exact alone that may not write: who removes
+// versions need not have the right to write any.
+var ErrUntried = errors.New("it may not be tried out whether removals by id are exact")
+
 // See finds out whether the store does what c names. It does so on an object
 // of its own, under a key that bears the run's id, and removes by id whatever it
 // wrote: nothing else can be hit, whatever the store makes of the conditions. A
@@ -107,6 +112,9 @@ func (s *Probes) on(ctx context.Context, p permit.Permit, name string, c Conditi
 	x := &probe{bucket: s.Bucket, permit: p, path: s.Path, key: s.Prefix + name, versioning: s.versioning}
 	defer func() { err = both(err, x.clean(ctx)) }()
 	if err := x.first(ctx, c.New); err != nil {
+		if cooper.KindOf(errors.Unwrap(err)) == cooper.KindDenied && c == (Conditions{Exact: true}) {
+			return ErrUntried
+		}
 		return err
 	}
 	if c.New {

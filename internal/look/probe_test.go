@@ -175,6 +175,11 @@ func TestProbes(t *testing.T) {
 
 // TestLookBeforeWriting: where no look is possible nothing is written at all.
 func TestLookBeforeWriting(t *testing.T) {
+	// Who may remove need not be allowed to write.
+	denied := Probes{Bucket: &shop{faults: "may not write"}, Path: "s3://lab/p/", Prefix: "p/"}
+	if err := denied.See(t.Context(), permit.Issue("r-1"), Conditions{Exact: true}); !errors.Is(err, ErrUntried) {
+		t.Error(err)
+	}
 	for versioning, want := range map[string]cooper.Kind{"": "", "Enabled": cooper.KindStore} {
 		s := &shop{faults: "no versions listed"}
 		probes := Probes{Bucket: s, Path: "s3://lab/p/", Prefix: "p/"}

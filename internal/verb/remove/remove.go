@@ -25,6 +25,7 @@ package remove
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -66,6 +67,8 @@ type Options struct {
 	// Jobs is how many requests are under way at once; 16 if 0.
 	Jobs  int
 	Clock func() time.Time
+	// Warn gets what a person ought to read; may be nil.
+	Warn func(message string)
 }
 
 const defaultJobs = 16
@@ -88,6 +91,9 @@ var _ apply.Target = (*Target)(nil)
 func New(b Bucket, opt Options) *Target {
 	if opt.Jobs <= 0 {
 		opt.Jobs = defaultJobs
+	}
+	if opt.Warn == nil {
+		opt.Warn = func(string) {}
 	}
 	return &Target{
 		Keeping: journal.Keeping{Dir: opt.Journal, Path: opt.Path, NoUndo: "what was removed cannot be taken back"},
@@ -116,7 +122,12 @@ func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err
 	}
 	// Amazon's removals by id are documented; and what object lock keeps, a probe
 	// would leave behind.
-	return t.probes.See(ctx, p, look.Conditions{Removal: bucketop.Probes(h.Estimate), Exact: t.opt.Endpoint != "" && !t.opt.Lock})
+	err = t.probes.See(ctx, p, look.Conditions{Removal: bucketop.Probes(h.Estimate), Exact: t.opt.Endpoint != "" && !t.opt.Lock})
+	if errors.Is(err, look.ErrUntried) {
+		t.opt.Warn("nothing may be written below " + t.opt.Path + ": that the store removes the very versions it is told to could not be tried out")
+		return nil
+	}
+	return err
 }
 
 // Absent is how many versions were not there any more when they were to be
