@@ -28,6 +28,15 @@ func NewReader(f io.ReaderAt, size int64, sums Sums) (*Reader, error) {
 	return &Reader{f: f, size: size, sums: sums, good: make([]atomic.Bool, sums.blocks())}, nil
 }
 
+// On reads the same file through another handle of it: what was checked through r
+// is not checked again.
+func (r *Reader) On(f io.ReaderAt) *Reader {
+	return &Reader{f: f, size: r.size, sums: r.sums, good: r.good}
+}
+
+// Sums are those it reads by.
+func (r *Reader) Sums() Sums { return r.sums }
+
 // ReadAt is io.ReaderAt's. A file that is shorter than it was is ErrDamaged as well.
 func (r *Reader) ReadAt(b []byte, off int64) (int, error) {
 	if off < 0 {

@@ -11,12 +11,15 @@ import (
 	"syscall"
 
 	"cooper"
+	"cooper/internal/seal"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/tree/keypath"
 	"cooper/internal/tree/safefs"
 )
 
-const treeFormat = 1
+// treeFormat is that of trees that are made, and of all once a run has worked on
+// them. Those of format 1 had no checksums.
+const treeFormat = 2
 
 // lostFound is what file systems put into their root.
 const lostFound = "lost+found"
@@ -82,17 +85,35 @@ func (t *Tree) readVersion() error {
 	if err != nil {
 		return err
 	}
-	var v versionFile
-	if err := json.Unmarshal(b, &v); err != nil {
-		return &cooper.Error{Kind: cooper.KindCorrupt, Where: t.dir + "/" + versionPath, Message: "this makes no sense", Err: err,
-			Remedy: fmt.Sprintf(`the file should hold {"format":%d,"layout":%q}, or %q for a tree without mirror and history`, treeFormat, keypath.Sidecar, keypath.Inline)}
+	v, err := parseVersion(b)
+	if err != nil {
+		return &cooper.Error{Kind: cooper.KindCorrupt, Where: t.dir + "/" + versionPath, Message: "this is damaged", Err: err,
+			Remedy: fmt.Sprintf(`write {"format":1,"layout":%q} to the file, or %q for a tree without mirror and history; the next run seals it`, keypath.Sidecar, keypath.Inline)}
 	}
-	if v.Format != treeFormat || !v.Layout.Known() {
+	if v.Format < 1 || v.Format > treeFormat || !v.Layout.Known() {
 		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir, Remedy: "use the program that made the tree, or a newer one",
 			Message: fmt.Sprintf("the tree has format %d and layout %q; this program knows %d, and %q and %q", v.Format, v.Layout, treeFormat, keypath.Sidecar, keypath.Inline)}
 	}
-	t.layout = layout{v.Layout}
+	t.layout, t.format = layout{v.Layout}, v.Format
 	return nil
+}
+
+// parseVersion reads a version file. One of format 1, or written by hand, has no
+// seal.
+func parseVersion(b []byte) (v versionFile, err error) {
+	body, err := seal.Open(b)
+	if errors.Is(err, seal.ErrNone) {
+		body = b
+	} else if err != nil {
+		return v, err
+	}
+	if uerr := json.Unmarshal(body, &v); uerr != nil {
+		return v, uerr
+	}
+	if v.Format > 1 && v.Format <= treeFormat && err != nil {
+		return v, err
+	}
+	return v, nil
 }
 
 // checkRoots refuses a tree that links or mounts spread over several places:
@@ -276,7 +297,10 @@ func (t *Tree) createLocked(want keypath.Layout, makeCatalog func() error) error
 
 func encodeVersion(l keypath.Layout) ([]byte, error) {
 	b, err := json.Marshal(versionFile{Format: treeFormat, Layout: l})
-	return append(b, '\n'), err
+	if err != nil {
+		return nil, err
+	}
+	return seal.Document(b)
 }
 
 // writeVersion makes a tree of the directory, once all else is on disk.
@@ -303,7 +327,7 @@ func (t *Tree) writeVersion(l keypath.Layout) error {
 	if err := t.fs.Replace(tmp, versionPath); err != nil {
 		return err
 	}
-	t.layout = layout{l}
+	t.layout, t.format = layout{l}, treeFormat
 	return t.fs.SyncAll()
 }
 

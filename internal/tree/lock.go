@@ -1,7 +1,9 @@
 package tree
 
 import (
+	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,6 +27,9 @@ type holderFile struct {
 	PID   int            `json:"pid"`
 	Host  string         `json:"host"`
 	Since cooper.Instant `json:"since"`
+	// Token is chosen at random: where locks do not reach from host to host, as on some
+	// network file systems, it tells whose the lock is.
+	Token string `json:"token"`
 }
 
 // lockState is the lock of this process, if it has it.
@@ -32,30 +37,58 @@ type lockState struct {
 	mu   sync.Mutex
 	file safefs.File // nil: not locked
 	info safefs.Info
+	line []byte // what it holds
 }
 
-func (l *lockState) set(f safefs.File, info safefs.Info) {
+func (l *lockState) set(f safefs.File, info safefs.Info, line []byte) {
 	l.mu.Lock()
-	l.file, l.info = f, info
+	l.file, l.info, l.line = f, info, line
 	l.mu.Unlock()
 }
 
 // check is an error unless the lock is held, and the file that is locked still
-// is the one others would lock.
+// is the one others would lock, and nobody else has written to it.
 func (l *lockState) check(fsys safefs.FS) error {
 	l.mu.Lock()
-	file, held := l.file, l.info
+	file, held, line := l.file, l.info, l.line
 	l.mu.Unlock()
 	if file == nil {
 		return internal("the tree was to be changed without its lock")
 	}
+	what := "its file was replaced or removed"
 	now, err := fsys.Lstat(lockPath)
 	if err == nil && now.Inode == held.Inode && now.Dev == held.Dev {
-		return nil
+		// Opened anew each time: so network file systems ask the server.
+		var b []byte
+		if b, err = readLock(fsys); err == nil && bytes.Equal(b, line) {
+			return nil
+		}
+		what = "somebody else has taken it" + takenBy(b)
 	}
 	return &cooper.Error{Kind: cooper.KindLocked, Where: lockPath, Err: err,
-		Message: "the tree's lock was lost: its file was replaced or removed",
+		Message: "the tree's lock was lost: " + what,
 		Remedy:  "make sure no other run works on the tree, then run again; never remove the lock file of a run"}
+}
+
+func readLock(fsys safefs.FS) ([]byte, error) {
+	f, err := fsys.Open(lockPath)
+	if err != nil {
+		return nil, err
+	}
+	b, err := io.ReadAll(io.LimitReader(f, maxLock))
+	return b, errors.Join(err, f.Close())
+}
+
+// maxLock bounds what is read of a lock's file.
+const maxLock = 4096
+
+// takenBy names who a lock's file says has it, if it does.
+func takenBy(b []byte) string {
+	var h holderFile
+	if json.Unmarshal(b, &h) != nil || h.PID == 0 {
+		return ""
+	}
+	return fmt.Sprintf(": %s (run %s), process %d on %s since %s", h.Command, h.Run, h.PID, h.Host, h.Since)
 }
 
 func tryLock(f safefs.File) (bool, error) {
@@ -78,12 +111,13 @@ func (t *Tree) Lock(ctx context.Context, h Holder) (context.Context, func() erro
 	if err != nil {
 		host = "unknown"
 	}
-	b, err := json.Marshal(holderFile{Holder: h, PID: os.Getpid(), Host: host, Since: t.now()})
+	line, err := json.Marshal(holderFile{Holder: h, PID: os.Getpid(), Host: host, Since: t.now(), Token: rand.Text()})
+	line = append(line, '\n')
 	if err == nil {
 		err = f.Truncate(0)
 	}
 	if err == nil {
-		_, err = f.Write(append(b, '\n'))
+		_, err = f.Write(line)
 	}
 	if err != nil {
 		return nil, nil, errors.Join(err, f.Close())
@@ -92,7 +126,7 @@ func (t *Tree) Lock(ctx context.Context, h Holder) (context.Context, func() erro
 	if err := t.catalog.Refresh(); err != nil {
 		return nil, nil, errors.Join(err, f.Close())
 	}
-	t.locked.set(f, info)
+	t.locked.set(f, info, line)
 	lctx, cancel := context.WithCancelCause(ctx)
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go t.watchLock(cancel, stop, stopped)
@@ -106,8 +140,12 @@ func (t *Tree) Lock(ctx context.Context, h Holder) (context.Context, func() erro
 			t.mu.Lock()
 			t.recovered = false
 			t.mu.Unlock()
-			t.locked.set(nil, safefs.Info{})
-			err = errors.Join(f.Truncate(0), f.Close())
+			mine := t.locked.check(t.fs) == nil
+			t.locked.set(nil, safefs.Info{}, nil)
+			if mine { // else it is somebody else's line by now
+				err = f.Truncate(0)
+			}
+			err = errors.Join(err, f.Close())
 		})
 		return err
 	}
@@ -162,10 +200,8 @@ func (t *Tree) takeLock() (safefs.File, safefs.Info, error) {
 func (t *Tree) lockedBy(f safefs.File) error {
 	e := &cooper.Error{Kind: cooper.KindLocked, Where: t.dir, Message: "another run works on this tree",
 		Remedy: "wait until it has ended, or stop it"}
-	b, err := io.ReadAll(io.LimitReader(f, 4096))
-	var h holderFile
-	if err == nil && json.Unmarshal(b, &h) == nil && h.PID != 0 {
-		e.Message = fmt.Sprintf("another run works on this tree: %s (run %s), process %d on %s since %s", h.Command, h.Run, h.PID, h.Host, h.Since)
+	if b, err := io.ReadAll(io.LimitReader(f, maxLock)); err == nil {
+		e.Message += takenBy(b)
 	}
 	return e
 }

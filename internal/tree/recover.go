@@ -44,6 +44,20 @@ func (t *Tree) Recover(ctx context.Context, p permit.Permit, undo bool) ([]Recov
 	if err := t.catalog.Refresh(); err != nil {
 		return nil, err
 	}
+	// Nothing is completed or undone by a pointer that may be an old one.
+	if err := t.catalog.Present(); err != nil {
+		return nil, err
+	}
+	if err := t.catalog.Heal(p); err != nil {
+		return nil, err
+	}
+	// Before a pointer of the present format: programs that know the former alone go
+	// by this file.
+	if t.format < treeFormat {
+		if err := t.writeVersion(t.layout.Layout); err != nil {
+			return nil, err
+		}
+	}
 	entries, err := t.readJournals()
 	if err != nil {
 		return nil, err
@@ -65,8 +79,25 @@ func (t *Tree) Recover(ctx context.Context, p permit.Permit, undo bool) ([]Recov
 	if err := t.catalog.Clean(p); err != nil {
 		return nil, err
 	}
+	if err := t.upgrade(ctx, p); err != nil {
+		return nil, err
+	}
 	t.recovered = true
 	return out, nil
+}
+
+// upgrade brings a catalog of format 1 to the present one. Where there is no room it
+// stays as it is, for it can be read.
+func (t *Tree) upgrade(ctx context.Context, p permit.Permit) error {
+	done, err := t.catalog.Upgrade(ctx, p)
+	switch {
+	case cooper.KindOf(err) == cooper.KindFull:
+		t.tell("there is no room to bring the tree's catalog to the present format, with checksums: it stays in the former one")
+		return nil
+	case err == nil && done:
+		t.tell("the tree's catalog was brought to the present format, with checksums; programs before that refuse the tree now")
+	}
+	return err
 }
 
 // readJournals reads all entries, the oldest first, and removes those that were
@@ -128,7 +159,12 @@ func (t *Tree) readJournal(path string) (*journal.Entry, error) {
 func (t *Tree) recoverEntry(ctx context.Context, p permit.Permit, entry *journal.Entry, undo bool) (Recovered, error) {
 	state := t.State()
 	r := Recovered{Run: entry.Run, Plan: entry.Plan, Shard: entry.Shard}
+	run := state.Run
 	switch {
+	case entry.Generation < state.Generation && run != nil && run.Plan == entry.Plan && !run.Done.Has(entry.Shard):
+		return r, &cooper.Error{Kind: cooper.KindCorrupt, Where: t.dir + "/" + journalPath(entry.Plan, entry.Shard),
+			Message: fmt.Sprintf("the journal is of generation %d, the catalog of %d, and yet the shard is not done there", entry.Generation, state.Generation),
+			Remedy:  "the catalog's pointer seems to be damaged, or an old copy: bring back the newest one"}
 	case entry.Generation < state.Generation: // done, but perhaps for what was held back
 		if err := t.release(entry); err != nil {
 			return r, err

@@ -72,9 +72,14 @@ func (t *Tree) mayBeTakenOver() error {
 	} else if err != nil {
 		return err // no attempt leaves half a catalog
 	}
-	if c.State().Generation > catalog.FirstGeneration {
+	_, pointer, err := lstat(t.fs, catalog.Dir+"/"+catalog.Pointer)
+	if err != nil {
+		return err
+	}
+	// An attempt leaves the first pointer whole, or none.
+	if c.State().Generation > catalog.FirstGeneration || pointer && len(c.Doubts()) > 0 {
 		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir, Message: "there is the catalog of a tree here, whose " + versionPath + " is gone",
-			Remedy: `write {"format":1,"layout":"inline"} to that file, if mirror and history are not directories of their own here`}
+			Remedy: `write {"format":1,"layout":"inline"} to that file, if mirror and history are not directories of their own here; the next run seals it`}
 	}
 	return nil
 }

@@ -48,6 +48,9 @@ type Options struct {
 	// FS is the tree's root, the caller's to close; nil opens the directory
 	// itself.
 	FS safefs.FS
+	// Tell is called with what a person should know, though nothing fails over it; nil
+	// is nobody.
+	Tell func(message string)
 	// Clock tells the time; nil is time.Now.
 	Clock func() time.Time
 	// Tick gives a channel that says when to check that the lock is still
@@ -63,8 +66,10 @@ type Tree struct {
 	ownsFS  bool
 	clock   func() time.Time
 	tick    func() (<-chan time.Time, func())
+	tell    func(message string)
 	catalog *catalog.Catalog
 	layout  layout
+	format  int // of the version file
 
 	locked lockState
 
@@ -100,9 +105,12 @@ func unmade(dir string, opt Options) (*Tree, error) {
 	if err != nil {
 		return nil, &cooper.Error{Kind: cooper.KindUsage, Where: dir, Message: "this is no path", Err: err}
 	}
-	t := &Tree{dir: abs, fs: opt.FS, clock: opt.Clock, tick: opt.Tick, unsettled: map[string]bool{}}
+	t := &Tree{dir: abs, fs: opt.FS, clock: opt.Clock, tick: opt.Tick, tell: opt.Tell, unsettled: map[string]bool{}}
 	if t.clock == nil {
 		t.clock = time.Now
+	}
+	if t.tell == nil {
+		t.tell = func(string) {}
 	}
 	if t.tick == nil {
 		t.tick = func() (<-chan time.Time, func()) {
@@ -142,6 +150,10 @@ func (t *Tree) open(opt Options) error {
 	if err != nil {
 		return err
 	}
+	for _, doubt := range c.Doubts() {
+		t.tell(doubt)
+	}
+	c.Guard(func() error { return t.locked.check(t.fs) })
 	t.catalog = c
 	return nil
 }

@@ -54,7 +54,7 @@ func TestOpen(t *testing.T) {
 	if _, err := Open(other, Options{Create: true}); cooper.KindOf(err) != cooper.KindRefused {
 		t.Errorf("something of somebody else's in .cooper: %v", err)
 	}
-	check(t, os.WriteFile(filepath.Join(dir, versionPath), []byte(`{"format":2,"layout":"sidecar"}`), 0o600))
+	check(t, os.WriteFile(filepath.Join(dir, versionPath), []byte(`{"format":3,"layout":"sidecar"}`), 0o600))
 	if _, err := Open(dir, Options{Create: true}); cooper.KindOf(err) != cooper.KindRefused {
 		t.Errorf("a newer format: %v", err)
 	}

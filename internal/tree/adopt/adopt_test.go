@@ -245,8 +245,14 @@ func TestWhatIsNoBackupOfTheirs(t *testing.T) {
 	current := filepath.Join(dir, ".cooper/catalog/CURRENT.json")
 	b, err := os.ReadFile(current)
 	check(t, err)
-	check(t, os.WriteFile(current, []byte(strings.Replace(string(b), `"generation": 1`, `"generation": 7`, 1)), 0o600))
+	second := filepath.Join(dir, ".cooper/catalog/CURRENT.second.json")
 	check(t, os.Remove(filepath.Join(dir, ".cooper/VERSION")))
+	check(t, os.WriteFile(current, []byte(strings.Replace(string(b), `"generation": 1`, `"generation": 7`, 1)), 0o600))
+	if _, _, err := run(t, dir, false); cooper.KindOf(err) != cooper.KindRefused {
+		t.Errorf("a damaged pointer: %v", err)
+	}
+	check(t, os.Remove(second))
+	check(t, os.WriteFile(current, []byte(`{"format":1,"generation":7,"runs":[],"observed":[]}`), 0o600))
 	if _, _, err := run(t, dir, false); cooper.KindOf(err) != cooper.KindRefused {
 		t.Errorf("%v", err)
 	}

@@ -38,7 +38,7 @@ func zarrRow(i int) Row {
 func BenchmarkCatalog(b *testing.B) {
 	n := benchRows(b)
 	c := newCatalog(b)
-	w := newWriter(c.fs, "base", true)
+	w := newWriter(c.fs, dir, "base", true)
 	var writing time.Duration
 	for i := range n {
 		r := zarrRow(i)

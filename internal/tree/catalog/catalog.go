@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"cooper"
+	"cooper/internal/seal"
 	"cooper/internal/tree/safefs"
 )
 
@@ -19,6 +20,13 @@ type Catalog struct {
 
 	mu    sync.Mutex
 	state State
+	raw   []byte // the pointer's text that state was read from
+	// doubts are what a person should know of the pointer.
+	doubts []string
+	// checked remembers, for looking up single keys, which blocks of files were
+	// checked before, by name.
+	checked map[string]*seal.Reader
+	guard   func() error
 }
 
 // Open opens the catalog of the tree at tree for reading.
@@ -38,11 +46,23 @@ func Open(tree string) (*Catalog, error) {
 // OpenFS opens the catalog of the tree whose root is fsys, which stays the
 // caller's to close.
 func OpenFS(fsys safefs.FS) (*Catalog, error) {
-	s, err := readState(fsys)
+	l, err := load(fsys)
 	if err != nil {
 		return nil, err
 	}
-	return &Catalog{fs: fsys, state: s}, nil
+	return &Catalog{fs: fsys, state: l.state, raw: l.raw, doubts: l.doubts}, nil
+}
+
+// Guard gives what is asked before each change of the pointer; an error of it is
+// that of the change. Set it while nothing is under way.
+func (c *Catalog) Guard(may func() error) { c.guard = may }
+
+// Doubts are what a person should be told of the pointer, as last read: that one of
+// its copies is damaged, or old.
+func (c *Catalog) Doubts() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.doubts
 }
 
 // Close lets go of the directory. Iterators must be closed before.
@@ -62,17 +82,17 @@ func (c *Catalog) State() State {
 
 // Refresh reads the pointer again.
 func (c *Catalog) Refresh() error {
-	s, err := readState(c.fs)
+	l, err := load(c.fs)
 	if err != nil {
 		return err
 	}
-	c.set(s)
+	c.set(l.state, l.raw, l.doubts)
 	return nil
 }
 
-func (c *Catalog) set(s State) {
+func (c *Catalog) set(s State, raw []byte, doubts []string) {
 	c.mu.Lock()
-	c.state = s
+	c.state, c.raw, c.doubts = s, raw, doubts
 	c.mu.Unlock()
 }
 
@@ -93,7 +113,7 @@ func (c *Catalog) Rows(ctx context.Context, prefix string) Iterator {
 func (c *Catalog) open(ctx context.Context, sp span) (*merged, error) {
 	const attempts = 5
 	for i := 1; ; i++ {
-		m, err := openMerged(ctx, c.fs, c.State().Runs, sp, false)
+		m, err := c.merged(ctx, c.State().Runs, sp, false)
 		if err == nil || cooper.KindOf(err) != cooper.KindMissing || i == attempts {
 			return m, err
 		}

@@ -27,6 +27,9 @@ type column struct {
 	times []int64
 }
 
+// empty is a column without a value in the row group, whose pages nobody needs.
+func (c *column) empty() bool { return c.pages == nil }
+
 // next reads the following page and gives its number of rows.
 func (c *column) next() (int, error) {
 	c.release()
@@ -155,7 +158,10 @@ func decode(columns []column, rows []Row) error {
 	columns[colCheck].strings(n, func(i int, s string) { rows[i].Check = cooper.Check(s) })
 	columns[colMethod].strings(n, func(i int, s string) { rows[i].Method = s })
 	columns[colDropped].bools(n, func(i int) { rows[i].Dropped = true })
-	decodeHashes(&columns[colHash], rows)
+	decodeHashes(&columns[colHash], rows, func(r *Row) *[]byte { return &r.Hash })
+	if len(columns) > colTold {
+		decodeTold(columns, rows)
+	}
 	if err := decodeShown(&columns[colShown], rows); err != nil {
 		return err
 	}
@@ -219,7 +225,35 @@ func decodeETags(columns []column, rows []Row) {
 	})
 }
 
-func decodeHashes(c *column, rows []Row) {
+func decodeTold(columns []column, rows []Row) {
+	told := func(i int) *Told {
+		if rows[i].Told == nil {
+			rows[i].Told = &Told{}
+		}
+		return rows[i].Told
+	}
+	for n := range toldTexts {
+		columns[colTold+n].strings(len(rows), func(i int, s string) { *told(i).texts()[n] = &s })
+	}
+	decodeHashes(&columns[colChecksum], rows, func(r *Row) *[]byte {
+		if r.Told == nil {
+			r.Told = &Told{}
+		}
+		return &r.Told.Checksum
+	})
+}
+
+// tells tells whether a page has anything of what a store told.
+func tells(columns []column) bool {
+	for i := colTold; i < len(columns); i++ {
+		if !columns[i].none {
+			return true
+		}
+	}
+	return false
+}
+
+func decodeHashes(c *column, rows []Row, of func(r *Row) *[]byte) {
 	if c.none {
 		return
 	}
@@ -227,7 +261,7 @@ func decodeHashes(c *column, rows []Row) {
 	all := append([]byte(nil), data...)
 	c.each(len(rows), func(i, value int) {
 		from, to := offsets[value], offsets[value+1]
-		rows[i].Hash = all[from:to:to]
+		*of(&rows[i]) = all[from:to:to]
 	})
 }
 

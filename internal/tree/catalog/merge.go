@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"cooper"
-	"cooper/internal/tree/safefs"
 )
 
 // What is read at once for each column: a run that is read ahead, another one.
@@ -37,9 +36,9 @@ type head struct {
 	age    int // greater is newer
 }
 
-// openMerged opens all sequences at once, so that a later compaction does not
+// merged opens all sequences at once, so that a later compaction does not
 // matter.
-func openMerged(ctx context.Context, fsys safefs.FS, runs []Sorted, sp span, keepDropped bool) (*merged, error) {
+func (c *Catalog) merged(ctx context.Context, runs []Sorted, sp span, keepDropped bool) (*merged, error) {
 	m := &merged{keepDropped: keepDropped}
 	var scans []*scan
 	biggest := int64(0)
@@ -52,7 +51,7 @@ func openMerged(ctx context.Context, fsys safefs.FS, runs []Sorted, sp span, kee
 		if ahead {
 			buffer = bigBuffer
 		}
-		sc, err := openScan(fsys, &runs[i], sp, buffer)
+		sc, err := c.openScan(&runs[i], sp, buffer)
 		if err != nil {
 			for _, sc := range scans {
 				err = errors.Join(err, sc.close())
@@ -153,6 +152,9 @@ func (m *merged) next() (*Row, error) {
 	}
 	for len(m.heap) > 0 {
 		top := m.heap[0].row
+		if len(m.heap) > 1 && !top.Dropped {
+			m.inherit(top, 0)
+		}
 		if (m.keepDropped || !top.Dropped) && (m.filter == nil || m.filter(top.Key)) {
 			return top, nil
 		}
@@ -161,6 +163,20 @@ func (m *merged) next() (*Row, error) {
 		}
 	}
 	return nil, io.EOF
+}
+
+// inherit adds to row what older rows of its identity say that a store told. They
+// are all in the heap, below one another: at is the place of one of them.
+func (m *merged) inherit(row *Row, at int) {
+	for _, child := range [2]int{2*at + 1, 2*at + 2} {
+		if child >= len(m.heap) || m.heap[child].row.Identity != row.Identity {
+			continue
+		}
+		if m.heap[child].reader.told {
+			row.Told = row.Told.over(m.heap[child].row.Told)
+		}
+		m.inherit(row, child)
+	}
 }
 
 // skipCurrent leaves the row on top behind, and older ones of its identity.

@@ -8,8 +8,9 @@ import (
 
 // rowsReader gives the rows of a scan one by one.
 type rowsReader struct {
-	fill func() ([]Row, error) // the next rows; the slice before is free again
+	fill func() (filled, error) // the next rows; the slice before is free again
 	stop func() error
+	told bool // a row so far has what a store told
 
 	rows []Row
 	at   int
@@ -26,11 +27,12 @@ func newRowsReader(ctx context.Context, sc *scan, ahead bool) *rowsReader {
 			most = max(most, min(f.meta.Rows, pageRows))
 		}
 		buf := make([]Row, 0, most)
-		r.fill = func() ([]Row, error) {
+		r.fill = func() (filled, error) {
 			if err := ctx.Err(); err != nil {
-				return nil, context.Cause(ctx)
+				return filled{}, context.Cause(ctx)
 			}
-			return sc.next(buf[:0])
+			rows, err := sc.next(buf[:0])
+			return filled{rows: rows, told: sc.told}, err
 		}
 		r.stop = sc.close
 		return r
@@ -55,14 +57,14 @@ func (r *rowsReader) next() (*Row, error) {
 			}
 			return row, nil
 		}
-		rows, err := r.fill()
+		f, err := r.fill()
 		if errors.Is(err, io.EOF) {
 			return nil, nil
 		}
 		if err != nil {
 			return nil, err
 		}
-		r.rows, r.at = rows, 0
+		r.rows, r.at, r.told = f.rows, 0, r.told || f.told
 	}
 }
 
@@ -78,6 +80,7 @@ type ahead struct {
 
 type filled struct {
 	rows []Row
+	told bool
 	err  error
 }
 
@@ -100,7 +103,7 @@ func startAhead(ctx context.Context, sc *scan) *ahead {
 				return
 			}
 			rows, err := sc.next(buf[:0])
-			a.full <- filled{rows, err}
+			a.full <- filled{rows, sc.told, err}
 			if err != nil {
 				return
 			}
@@ -109,7 +112,7 @@ func startAhead(ctx context.Context, sc *scan) *ahead {
 	return a
 }
 
-func (a *ahead) fill() ([]Row, error) {
+func (a *ahead) fill() (filled, error) {
 	if a.using != nil {
 		a.free <- a.using
 		a.using = nil
@@ -117,10 +120,10 @@ func (a *ahead) fill() ([]Row, error) {
 	f := <-a.full
 	if f.err != nil {
 		a.full <- f // for whoever asks again
-		return nil, f.err
+		return filled{}, f.err
 	}
 	a.using = f.rows
-	return f.rows, nil
+	return f, nil
 }
 
 func (a *ahead) stop() error {

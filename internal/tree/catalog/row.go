@@ -63,10 +63,54 @@ type Row struct {
 	Check  cooper.Check
 	Method string
 	Hash   []byte
+	// Told is what the store told of the version beside all this, nil if nobody asked.
+	// What a newer row of the same identity leaves out, an older one still says.
+	Told *Told
 	// Dropped removes the row: in deltas only (a pruned version that is gone from
 	// the bucket, too; or an identity that was replaced by the same version with
 	// its version id known).
 	Dropped bool
+}
+
+// Told is what a store says of a version beside its identity. Nil is not known,
+// which is something else than known to be empty.
+type Told struct {
+	ContentType, ContentEncoding, ContentDisposition, ContentLanguage, CacheControl *string
+	// Metadata and Tags are JSON objects of strings: the user's metadata, without
+	// x-amz-meta-, and the tags.
+	Metadata, Tags *string
+	// ChecksumMethod is that of S3 (SHA256, CRC64NVME, …), with "-" and the number of
+	// parts if it is one of the checksums of parts; Checksum are its bytes.
+	ChecksumMethod *string
+	Checksum       []byte
+}
+
+// texts are the fields that are text, in the order of their columns.
+func (t *Told) texts() [toldTexts]**string {
+	return [toldTexts]**string{&t.ContentType, &t.ContentEncoding, &t.ContentDisposition, &t.ContentLanguage, &t.CacheControl, &t.Metadata, &t.Tags, &t.ChecksumMethod}
+}
+
+const toldTexts = 8
+
+// over is what t says, and older where t leaves something out. Neither is changed.
+func (t *Told) over(older *Told) *Told {
+	if t == nil || older == nil || t == older {
+		if t == nil {
+			return older
+		}
+		return t
+	}
+	sum, was := *t, *older
+	mine, theirs := sum.texts(), was.texts()
+	for i := range mine {
+		if *mine[i] == nil {
+			*mine[i] = *theirs[i]
+		}
+	}
+	if sum.Checksum == nil && t.ChecksumMethod == nil {
+		sum.Checksum = older.Checksum
+	}
+	return &sum
 }
 
 // Iterator walks rows in identity order. The row is good until the next call,

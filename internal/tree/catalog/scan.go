@@ -9,6 +9,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"cooper"
+	"cooper/internal/seal"
 	"cooper/internal/tree/safefs"
 )
 
@@ -41,6 +42,8 @@ type scan struct {
 	rows    int64         // read from files[0]
 	left    int64         // not read yet of the row group
 	columns []column      // of the row group before it; nil between groups
+	told    bool          // a page had something that a store told
+	last    string        // key that was read
 }
 
 // openFile is a file whose handle was taken before a compaction could remove
@@ -48,23 +51,67 @@ type scan struct {
 type openFile struct {
 	meta File
 	f    safefs.File
+	r    io.ReaderAt // of f, checked
 }
 
 // openScan opens the files of s that can have rows in the span.
-func openScan(fsys safefs.FS, s *Sorted, sp span, buffer int) (*scan, error) {
+func (c *Catalog) openScan(s *Sorted, sp span, buffer int) (*scan, error) {
 	sc := &scan{span: sp, buffer: buffer}
 	for i := range s.Files {
 		if !sp.overlaps(&s.Files[i]) {
 			continue
 		}
-		f, err := fsys.Open(dir + "/" + s.Files[i].Name)
+		f, err := c.openFile(&s.Files[i], sp.only)
 		if err != nil {
 			return nil, errors.Join(err, sc.close())
 		}
-		sc.files = append(sc.files, openFile{s.Files[i], f})
+		sc.files = append(sc.files, f)
 	}
 	return sc, nil
 }
+
+// openFile opens a file of the catalog. Every byte of it is checked before it is
+// believed; where single keys are looked up, again and again, a block is checked
+// the first time.
+func (c *Catalog) openFile(meta *File, again bool) (openFile, error) {
+	f, err := c.fs.Open(dir + "/" + meta.Name)
+	if err != nil {
+		return openFile{}, err
+	}
+	o := openFile{*meta, f, f}
+	if meta.Sums.IsZero() {
+		return o, nil // of format 1
+	}
+	r, err := c.checkedBefore(meta, f, again)
+	if err != nil {
+		return openFile{}, errors.Join(corruptFile(meta.Name, err), f.Close())
+	}
+	o.r = r
+	return o, nil
+}
+
+func (c *Catalog) checkedBefore(meta *File, f io.ReaderAt, again bool) (*seal.Reader, error) {
+	if !again {
+		return seal.NewReader(f, meta.Bytes, meta.Sums)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.checked[meta.Name]; r != nil && r.Sums().Equal(meta.Sums) {
+		return r.On(f), nil
+	}
+	r, err := seal.NewReader(f, meta.Bytes, meta.Sums)
+	if err != nil {
+		return nil, err
+	}
+	if c.checked == nil || len(c.checked) >= maxChecked {
+		c.checked = map[string]*seal.Reader{}
+	}
+	c.checked[meta.Name] = r
+	return r, nil
+}
+
+// maxChecked bounds what is remembered of files that were looked into.
+const maxChecked = 4096
 
 func (s *scan) close() error {
 	err := s.endGroup()
@@ -79,7 +126,9 @@ func (s *scan) endGroup() error {
 	var err error
 	for i := range s.columns {
 		s.columns[i].release()
-		err = errors.Join(err, s.columns[i].pages.Close())
+		if !s.columns[i].empty() {
+			err = errors.Join(err, s.columns[i].pages.Close())
+		}
 	}
 	s.columns = nil
 	return err
@@ -119,28 +168,63 @@ func (s *scan) next(rows []Row) (_ []Row, err error) {
 		if err := decode(s.columns, rows); err != nil {
 			return nil, s.corrupt(err)
 		}
+		if err := s.inOrder(rows); err != nil {
+			return nil, s.corrupt(err)
+		}
+		s.told = s.told || tells(s.columns)
 		s.rows += int64(n)
 		s.left -= int64(n)
 		return rows, nil
 	}
 }
 
+// inOrder compares the keys at both ends of a page with what the pointer and the
+// page before say.
+func (s *scan) inOrder(rows []Row) error {
+	if len(rows) == 0 {
+		return errShape
+	}
+	first, last, meta := rows[0].Key, rows[len(rows)-1].Key, &s.files[0].meta
+	if first < s.last || first > last || first < meta.FirstKey || last > meta.LastKey || s.whole() && s.rows == 0 && first != meta.FirstKey {
+		return fmt.Errorf("keys from %q to %q, which do not belong there", first, last)
+	}
+	s.last = last
+	return nil
+}
+
+// whole tells whether all rows are wanted.
+func (s *scan) whole() bool { return s.span.prefix == "" && !s.span.only }
+
+// indexed tells whether the index of pages may be used: that of files of format 1
+// is covered by no checksum.
+func (s *scan) indexed() bool { return !s.files[0].meta.Sums.IsZero() }
+
 func (s *scan) corrupt(err error) error {
+	name := ""
+	if len(s.files) > 0 {
+		name = s.files[0].meta.Name
+	}
+	return corruptFile(name, err)
+}
+
+func corruptFile(name string, err error) error {
 	if errors.Is(err, io.EOF) {
 		err = io.ErrUnexpectedEOF // nobody may take this for the end of the rows
 	}
-	where := "the catalog"
-	if len(s.files) > 0 {
-		where = dir + "/" + s.files[0].meta.Name
+	where := dir
+	if name != "" {
+		where += "/" + name
 	}
-	return &cooper.Error{Kind: cooper.KindCorrupt, Where: where, Message: "the catalog file cannot be read", Err: err,
-		Remedy: "look after the disk; bring the file back from a copy of the tree's .cooper/catalog"}
+	return &cooper.Error{Kind: cooper.KindCorrupt, Where: where, Message: "the catalog file cannot be read", Err: err, Remedy: remedy}
 }
 
 // nextPage moves every column on by one page, of the same rows.
 func (s *scan) nextPage() (int, error) {
 	rows := -1
 	for i := range s.columns {
+		if s.columns[i].empty() {
+			continue
+		}
 		n, err := s.columns[i].next()
 		if errors.Is(err, io.EOF) && i > 0 && rows >= 0 {
 			return 0, errShape
@@ -176,13 +260,21 @@ func (s *scan) openGroup() error {
 				continue
 			}
 			s.left = g.NumRows() - first
-			s.columns = make([]column, columnCount)
-			for i, chunk := range g.ColumnChunks() {
+			chunks := g.ColumnChunks()
+			s.columns = make([]column, len(chunks))
+			for i, chunk := range chunks {
+				if i >= colTold && s.nothing(s.group-1, i) {
+					s.columns[i].none = true
+					continue
+				}
 				s.columns[i].pages = chunk.Pages()
 			}
 			for i := range s.columns {
 				if first == 0 {
 					break
+				}
+				if s.columns[i].empty() {
+					continue
 				}
 				if err := s.columns[i].pages.SeekToRow(first); err != nil {
 					return s.corrupt(err)
@@ -190,8 +282,8 @@ func (s *scan) openGroup() error {
 			}
 			return nil
 		}
-		if whole := s.span.prefix == "" && !s.span.only; whole && s.rows != s.files[0].meta.Rows {
-			return s.corrupt(fmt.Errorf("it has %d rows and should have %d", s.rows, s.files[0].meta.Rows))
+		if meta := &s.files[0].meta; s.whole() && (s.rows != meta.Rows || s.last != meta.LastKey) {
+			return s.corrupt(fmt.Errorf("it has %d rows up to key %q, and should have %d up to %q", s.rows, s.last, meta.Rows, meta.LastKey))
 		}
 		if err := s.files[0].f.Close(); err != nil {
 			return err
@@ -201,23 +293,38 @@ func (s *scan) openGroup() error {
 	return io.EOF
 }
 
+// nothing tells whether a column of what stores tell has no value in a row group.
+func (s *scan) nothing(group, column int) bool {
+	m := &s.parquet.Metadata().RowGroups[group]
+	return m.Columns[column].MetaData.Statistics.NullCount == m.NumRows
+}
+
 func (s *scan) openParquet() error {
 	f := s.files[0]
-	p, err := parquet.OpenFile(f.f, f.meta.Bytes, parquet.SkipBloomFilters(true),
-		parquet.SkipPageIndex(s.span.prefix == ""), parquet.ReadBufferSize(s.buffer))
+	if info, err := f.f.Stat(); err != nil {
+		return err
+	} else if info.Size != f.meta.Bytes {
+		return fmt.Errorf("it has %d bytes and should have %d", info.Size, f.meta.Bytes)
+	}
+	p, err := parquet.OpenFile(f.r, f.meta.Bytes, parquet.SkipBloomFilters(true),
+		parquet.SkipPageIndex(s.span.prefix == "" || !s.indexed()), parquet.ReadBufferSize(s.buffer))
 	if err != nil {
 		return err
 	}
-	if !parquet.EqualNodes(p.Schema(), fileSchema) {
+	want := fileSchema
+	if f.meta.Sums.IsZero() {
+		want = schema1
+	}
+	if !parquet.EqualNodes(p.Schema(), want) {
 		return errors.New("it has other columns than a catalog")
 	}
-	s.parquet, s.group, s.rows = p, 0, 0
+	s.parquet, s.group, s.rows, s.last = p, 0, 0, ""
 	return nil
 }
 
 // firstRow is the first row of the first page that reaches the span.
 func (s *scan) firstRow(g parquet.RowGroup) (row int64, ok bool, err error) {
-	if s.span.prefix == "" {
+	if s.span.prefix == "" || !s.indexed() {
 		return 0, true, nil
 	}
 	keys := g.ColumnChunks()[colKey]

@@ -43,6 +43,20 @@ type fileRow struct {
 	Dropped      bool                      `parquet:"dropped,zstd"`
 }
 
+// toldRow are the columns that format 2 adds. They are of few values, or NULL.
+type toldRow struct {
+	fileRow
+	ContentType        string `parquet:"content_type,optional,dict,zstd"`
+	ContentEncoding    string `parquet:"content_encoding,optional,dict,zstd"`
+	ContentDisposition string `parquet:"content_disposition,optional,dict,zstd"`
+	ContentLanguage    string `parquet:"content_language,optional,dict,zstd"`
+	CacheControl       string `parquet:"cache_control,optional,dict,zstd"`
+	Metadata           string `parquet:"metadata,optional,dict,zstd,json"`
+	Tags               string `parquet:"tags,optional,dict,zstd,json"`
+	ChecksumMethod     string `parquet:"checksum_method,optional,dict,zstd"`
+	Checksum           []byte `parquet:"checksum,optional,uncompressed"`
+}
+
 // The columns of fileRow by number.
 const (
 	colKey = iota
@@ -64,10 +78,16 @@ const (
 	colMethod
 	colHash
 	colDropped
-	columnCount
+	columnCount1 // of format 1
+	colTold      = columnCount1
+	colChecksum  = colTold + toldTexts
+	columnCount  = colChecksum + 1
 )
 
-var fileSchema = parquet.SchemaOf(fileRow{})
+var (
+	schema1    = parquet.SchemaOf(fileRow{})
+	fileSchema = parquet.SchemaOf(toldRow{})
+)
 
 // placeNames are the values of the column place, by Place.
 var placeNames = [...]string{Nowhere: "nowhere", Mirror: "mirror", History: "history"}
@@ -99,5 +119,6 @@ func writerOptions() []parquet.WriterOption {
 		}),
 		parquet.SkipPageBounds("version_id"), parquet.SkipPageBounds("version_text"),
 		parquet.SkipPageBounds("etag"), parquet.SkipPageBounds("etag_text"), parquet.SkipPageBounds("hash"),
+		parquet.SkipPageBounds("metadata"), parquet.SkipPageBounds("tags"), parquet.SkipPageBounds("checksum"),
 	}
 }

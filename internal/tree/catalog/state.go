@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"cooper"
+	"cooper/internal/seal"
 )
 
 // State is what the generation pointer says: which files make the catalog, how
@@ -56,6 +57,8 @@ type File struct {
 	Bytes    int64  `json:"bytes"`
 	FirstKey string `json:"first_key"`
 	LastKey  string `json:"last_key"`
+	// Sums vouch for every byte of it; zero for a file of format 1.
+	Sums seal.Sums `json:"sums,omitzero"`
 }
 
 // Progress is how far an unfinished run has come.

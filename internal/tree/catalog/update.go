@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (c *Catalog) Append(p permit.Permit, rows []Row) (*Sorted, error) {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return rows[a].Compare(rows[b].Identity) })
-	w := newWriter(c.fs, fmt.Sprintf("delta-%010d", c.State().Generation+1), false)
+	w := newWriter(c.fs, dir, fmt.Sprintf("delta-%010d", c.State().Generation+1), false)
 	for i, at := range order {
 		if i+1 < len(order) && rows[order[i+1]].Identity == rows[at].Identity {
 			continue
@@ -60,7 +61,9 @@ func (c *Catalog) Append(p permit.Permit, rows []Row) (*Sorted, error) {
 }
 
 // Publish makes next the state, with the next generation. Its files must be on
-// disk. After an error either state may be the one on disk: Refresh tells.
+// disk. It looks again at the pointer that it replaces: KindLocked if that is not the
+// one this catalog was read from. After an error either state may be the one on disk:
+// Refresh tells.
 func (c *Catalog) Publish(p permit.Permit, next State) error {
 	if !p.Valid() {
 		return errPermit
@@ -70,11 +73,39 @@ func (c *Catalog) Publish(p permit.Permit, next State) error {
 	if err := next.check(); err != nil {
 		return &cooper.Error{Kind: cooper.KindInternal, Where: currentPath, Message: "a state that makes no sense was to be written", Err: err}
 	}
-	if err := writeState(c.fs, &next); err != nil {
+	raw, err := encodeState(&next)
+	if err != nil {
 		return err
 	}
-	c.set(next)
+	if c.guard != nil {
+		if err := c.guard(); err != nil {
+			return err
+		}
+	}
+	if err := c.unchanged(); err != nil {
+		return err
+	}
+	if err := writePointers(c.fs, raw); err != nil {
+		return err
+	}
+	c.set(next, raw, nil)
 	return nil
+}
+
+// unchanged tells whether the pointer on the disk still is the one that was read.
+func (c *Catalog) unchanged() error {
+	now, err := load(c.fs)
+	if err != nil {
+		return err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if bytes.Equal(now.raw, c.raw) {
+		return nil
+	}
+	return &cooper.Error{Kind: cooper.KindLocked, Where: currentPath,
+		Message: fmt.Sprintf("somebody else changed the catalog meanwhile: it is of generation %d, and was of %d", now.state.Generation, c.state.Generation),
+		Remedy:  "make sure that no other run works on the tree, on this host or another, then run again"}
 }
 
 // Merge merges deltas where there are many. It is to be called now and then
@@ -113,9 +144,24 @@ func (c *Catalog) Compact(ctx context.Context, p permit.Permit, now bool) error 
 	return c.rewrite(ctx, p, 0, BaseLevel)
 }
 
+// Upgrade brings a catalog of format 1 to the present one: all its rows are
+// read, checked, and written anew, as a compaction does. It tells whether there was
+// anything to do.
+func (c *Catalog) Upgrade(ctx context.Context, p permit.Permit) (bool, error) {
+	state := c.State()
+	switch {
+	case !state.sealed():
+		return true, c.rewrite(ctx, p, 0, BaseLevel)
+	case state.Format < format:
+		return true, c.Publish(p, state)
+	}
+	return false, nil
+}
+
 // rewrite replaces the sequences from the given one on by a single one: write,
-// sync, publish, and only then remove. A crash before the publishing leaves
-// files nobody knows, one after it files nobody needs: Clean removes both.
+// sync, read again, publish, and only then set the old ones aside. A crash before the
+// publishing leaves files nobody knows, one after it files nobody needs: Clean sets
+// aside both.
 func (c *Catalog) rewrite(ctx context.Context, p permit.Permit, from, level int) error {
 	if !p.Valid() {
 		return errPermit
@@ -133,39 +179,39 @@ func (c *Catalog) rewrite(ctx context.Context, p permit.Permit, from, level int)
 	if err := c.fs.SyncDir(dir); err != nil {
 		return err
 	}
+	if err := c.verify(ctx, files); err != nil {
+		return err
+	}
 	next := state
 	next.Runs = slices.Clone(state.Runs[:from])
 	if len(files) > 0 {
 		next.Runs = append(next.Runs, Sorted{Level: level, Files: files})
 	}
+	c.mu.Lock()
+	before := c.raw
+	c.mu.Unlock()
 	if err := c.Publish(p, next); err != nil {
 		return err
 	}
-	for _, run := range old {
-		for _, f := range run.Files {
-			if err := c.fs.Remove(dir + "/" + f.Name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return c.retire(old, before, level == BaseLevel)
 }
 
 // mergeInto writes what old says into new files. Rows that drop others are
 // kept as long as there is something older they may speak of.
 func (c *Catalog) mergeInto(ctx context.Context, old []Sorted, keepDropped bool, prefix string) (files []File, err error) {
-	m, err := openMerged(ctx, c.fs, old, span{}, keepDropped)
+	m, err := c.merged(ctx, old, span{}, keepDropped)
 	if err != nil {
 		return nil, err
 	}
-	w := newWriter(c.fs, prefix, true)
+	w := newWriter(c.fs, dir, prefix, true)
 	defer func() {
 		err = errors.Join(err, m.Close())
 		if err != nil {
 			err = errors.Join(err, w.abandon())
 		}
 	}()
-	for {
+	var last cooper.Identity
+	for n := 0; ; n++ {
 		row, err := m.Next()
 		if errors.Is(err, io.EOF) {
 			return w.finish()
@@ -173,35 +219,12 @@ func (c *Catalog) mergeInto(ctx context.Context, old []Sorted, keepDropped bool,
 		if err != nil {
 			return nil, err
 		}
+		if n > 0 && row.Compare(last) <= 0 {
+			return nil, corruptFile("", fmt.Errorf("the rows of %q are not in order", row.Key))
+		}
+		last = row.Identity
 		if err := w.add(row); err != nil {
 			return nil, err
 		}
 	}
-}
-
-// Clean removes files that are not part of the catalog: leftovers of a crash.
-// Nobody may be appending meanwhile.
-func (c *Catalog) Clean(p permit.Permit) error {
-	if !p.Valid() {
-		return errPermit
-	}
-	known := map[string]bool{currentName: true}
-	for _, run := range c.State().Runs {
-		for _, f := range run.Files {
-			known[f.Name] = true
-		}
-	}
-	infos, err := c.fs.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, i := range infos {
-		if known[i.Name] || !i.IsFile() {
-			continue
-		}
-		if err := c.fs.Remove(dir + "/" + i.Name); err != nil {
-			return err
-		}
-	}
-	return nil
 }

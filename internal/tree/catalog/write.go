@@ -4,13 +4,16 @@ import (
 	"bufio"
 	"errors"
 	"io/fs"
+	"slices"
 	"strconv"
+	"sync"
 	"unsafe"
 
 	"github.com/parquet-go/parquet-go"
 
 	"cooper"
 	"cooper/internal/inventory/ident"
+	"cooper/internal/seal"
 	"cooper/internal/tree/safefs"
 )
 
@@ -20,6 +23,7 @@ const dir = ".cooper/catalog"
 // writer writes sorted rows into one file or, if they are many, several.
 type writer struct {
 	fs     safefs.FS
+	dir    string
 	prefix string // of file names
 	limit  int64  // rows after which a file may end
 	sync   bool   // sync each file
@@ -35,20 +39,20 @@ type writer struct {
 
 // newWriter makes a writer whose first file is prefix-0.parquet. Such files
 // must not be part of the catalog; leftovers of that name are replaced.
-func newWriter(fsys safefs.FS, prefix string, sync bool) *writer {
-	return &writer{fs: fsys, prefix: prefix, limit: fileRows, sync: sync}
+func newWriter(fsys safefs.FS, in, prefix string, sync bool) *writer {
+	return &writer{fs: fsys, dir: in, prefix: prefix, limit: fileRows, sync: sync}
 }
 
-// countingWriter counts bytes, and keeps the first error as it was.
+// countingWriter counts and sums bytes, and keeps the first error as it was.
 type countingWriter struct {
 	f   safefs.File
-	n   int64
+	sum seal.Summer
 	err error
 }
 
 func (c *countingWriter) Write(b []byte) (int, error) {
 	n, err := c.f.Write(b)
-	c.n += int64(n)
+	_, _ = c.sum.Write(b[:n]) // never fails
 	if c.err == nil {
 		c.err = err
 	}
@@ -85,12 +89,12 @@ func (w *writer) add(r *Row) error {
 
 func (w *writer) beginFile(key string) error {
 	name := w.prefix + "-" + strconv.Itoa(len(w.files)) + ".parquet"
-	f, err := w.fs.Create(dir + "/" + name)
+	f, err := w.fs.Create(w.dir + "/" + name)
 	if errors.Is(err, fs.ErrExist) { // a leftover
-		if err := w.fs.Remove(dir + "/" + name); err != nil {
+		if err := w.fs.Remove(w.dir + "/" + name); err != nil {
 			return err
 		}
-		f, err = w.fs.Create(dir + "/" + name)
+		f, err = w.fs.Create(w.dir + "/" + name)
 	}
 	if err != nil {
 		return err
@@ -139,7 +143,8 @@ func (w *writer) endFile() error {
 	}
 	err = errors.Join(err, w.f.Close())
 	w.f = nil
-	w.files[len(w.files)-1].Bytes = w.count.n
+	last := &w.files[len(w.files)-1]
+	last.Bytes, last.Sums = w.count.sum.Size(), w.count.sum.Sums()
 	return err
 }
 
@@ -160,7 +165,7 @@ func (w *writer) abandon() error {
 		w.f = nil
 	}
 	for _, f := range w.files {
-		err = errors.Join(err, w.fs.Remove(dir+"/"+f.Name))
+		err = errors.Join(err, w.fs.Remove(w.dir+"/"+f.Name))
 	}
 	return err
 }
@@ -168,6 +173,7 @@ func (w *writer) abandon() error {
 // page collects the values of one page of each column.
 type page struct {
 	values [columnCount][]parquet.Value
+	told   bool // some row has what a store told
 	rows   int
 	bytes  int
 	// digests is room for binary ids; it never grows within a page, for values
@@ -206,9 +212,51 @@ func (p *page) add(r *Row) {
 		p.null(colHash)
 	}
 	p.put(colDropped, parquet.BooleanValue(r.Dropped))
+	p.addTold(r.Told)
 	p.rows++
 	p.bytes += len(r.Key) + len(r.VersionID) + len(r.ETag) + len(r.Method) + 8*len(r.Shown)
 }
+
+// addTold adds what a store told. As long as no row of the page has any, nothing is
+// kept: the page's NULLs are all the same.
+func (p *page) addTold(t *Told) {
+	if t == nil && !p.told {
+		return
+	}
+	if !p.told {
+		p.told = true
+		for i := colTold; i < columnCount; i++ {
+			p.values[i] = append(p.values[i], nullPage(i)[:p.rows]...)
+		}
+	}
+	if t == nil {
+		t = &Told{}
+	}
+	for i, s := range t.texts() {
+		if *s == nil {
+			p.null(colTold + i)
+			continue
+		}
+		p.put(colTold+i, text(**s).Level(0, 1, colTold+i))
+		p.bytes += len(**s)
+	}
+	if t.Checksum == nil {
+		p.null(colChecksum)
+	} else {
+		p.put(colChecksum, parquet.ByteArrayValue(t.Checksum).Level(0, 1, colChecksum))
+		p.bytes += len(t.Checksum)
+	}
+}
+
+// nullPages are a page of NULLs for each column of what stores tell.
+var nullPages = sync.OnceValue(func() (ps [columnCount - colTold][]parquet.Value) {
+	for i := range ps {
+		ps[i] = slices.Repeat([]parquet.Value{parquet.NullValue().Level(0, 0, colTold+i)}, pageRows)
+	}
+	return ps
+})
+
+func nullPage(column int) []parquet.Value { return nullPages()[column-colTold] }
 
 func (p *page) addIDs(r *Row) {
 	var version [ident.VersionIDSize]byte
@@ -270,7 +318,11 @@ func text(s string) parquet.Value {
 // page.
 func (p *page) write(columns []*parquet.ColumnWriter) error {
 	for i, c := range columns {
-		if _, err := c.WriteRowValues(p.values[i]); err != nil {
+		values := p.values[i]
+		if i >= colTold && !p.told {
+			values = nullPage(i)[:p.rows]
+		}
+		if _, err := c.WriteRowValues(values); err != nil {
 			return err
 		}
 		if err := c.Flush(); err != nil {
@@ -279,6 +331,6 @@ func (p *page) write(columns []*parquet.ColumnWriter) error {
 		clear(p.values[i]) // they point to the caller's strings
 		p.values[i] = p.values[i][:0]
 	}
-	p.rows, p.bytes, p.digests = 0, 0, p.digests[:0]
+	p.rows, p.bytes, p.digests, p.told = 0, 0, p.digests[:0], false
 	return nil
 }

@@ -1,0 +1,234 @@
+package catalog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"cooper"
+	"cooper/internal/permit"
+	"cooper/internal/seal"
+)
+
+// formerDir holds what a catalog was before: the pointer and the files of the state
+// that the last compaction replaced, and what the last merge did. The merge
+// after that, or the next compaction, removes them. Nothing reads them but a person.
+const formerDir = ".cooper/former"
+
+// asideDir is where damaged pointers go.
+const asideDir = ".cooper/aside/catalog"
+
+// verify reads files to the end, and compares them with their sums.
+func (c *Catalog) verify(ctx context.Context, files []File) error {
+	for i := range files {
+		o, err := c.openFile(&files[i], false)
+		if err != nil {
+			return err
+		}
+		if r, ok := o.r.(*seal.Reader); ok {
+			err = r.Verify(ctx)
+		}
+		if errors.Is(err, seal.ErrDamaged) {
+			err = corruptFile(files[i].Name, err)
+		}
+		if err = errors.Join(err, o.f.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Verify reads the whole catalog, and checks every byte and the order of its rows.
+func (c *Catalog) Verify(ctx context.Context) (err error) {
+	state := c.State()
+	if err := c.Present(); err != nil {
+		return err
+	}
+	for i := range state.Runs {
+		if err := c.verify(ctx, state.Runs[i].Files); err != nil {
+			return err
+		}
+	}
+	it := c.Rows(ctx, "")
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for {
+		if _, err := it.Next(); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
+}
+
+// Present tells whether every file that the pointer names is there with its
+// size, and none of a later state.
+func (c *Catalog) Present() error {
+	state := c.State()
+	for _, run := range state.Runs {
+		for i := range run.Files {
+			f := &run.Files[i]
+			info, err := c.fs.Lstat(dir + "/" + f.Name)
+			if err == nil && info.IsFile() && info.Size == f.Bytes {
+				continue
+			}
+			if err == nil {
+				err = fmt.Errorf("it has %d bytes and should have %d", info.Size, f.Bytes)
+			}
+			if kind := cooper.KindOf(err); kind == cooper.KindDenied {
+				return err
+			}
+			return &cooper.Error{Kind: cooper.KindCorrupt, Where: dir + "/" + f.Name, Message: "a file of the catalog is missing or damaged", Err: err, Remedy: remedy}
+		}
+	}
+	infos, err := c.fs.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, i := range infos {
+		if g := generationOf(i.Name); g > state.Generation+1 {
+			return &cooper.Error{Kind: cooper.KindRefused, Where: currentPath,
+				Message: fmt.Sprintf("this is of generation %d, and %s of generation %d lies beside it: an old copy of the pointer was put back", state.Generation, i.Name, g),
+				Remedy:  "bring back the newest " + currentName + " and " + secondName + " of the tree; or, without them, see `cooper backup rebuild`"}
+		}
+	}
+	return nil
+}
+
+// retire sets aside the files of sequences that are no longer part of the
+// catalog. What was set aside before goes for good; but between two compactions
+// what the former pointer names stays. before is the pointer that is replaced.
+func (c *Catalog) retire(old []Sorted, before []byte, compacted bool) error {
+	if err := c.Present(); err != nil {
+		return err // nothing goes as long as that is not settled
+	}
+	if err := c.fs.MkdirAll(formerDir); err != nil {
+		return err
+	}
+	const path = formerDir + "/" + currentName
+	keep := map[string]bool{}
+	if !compacted {
+		if p := readPointer(c.fs, path); p.err == nil {
+			keep[currentName] = true
+			for name := range p.state.names() {
+				keep[name] = true
+			}
+		}
+	} else if err := writeWhole(c.fs, path, before); err != nil {
+		return err
+	} else {
+		keep[currentName] = true
+		for _, run := range old { // of an attempt that was interrupted
+			for _, f := range run.Files {
+				keep[f.Name] = true
+			}
+		}
+	}
+	infos, err := c.fs.ReadDir(formerDir)
+	if err != nil {
+		return err
+	}
+	for _, i := range infos {
+		if keep[i.Name] || !Owns(i.Name) || !i.IsFile() {
+			continue
+		}
+		if err := c.fs.Remove(formerDir + "/" + i.Name); err != nil {
+			return err
+		}
+	}
+	for _, run := range old {
+		for _, f := range run.Files {
+			if err := c.fs.Replace(dir+"/"+f.Name, formerDir+"/"+f.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// names are those of all files of a state.
+func (s *State) names() map[string]bool {
+	names := map[string]bool{}
+	for _, run := range s.Runs {
+		for _, f := range run.Files {
+			names[f.Name] = true
+		}
+	}
+	return names
+}
+
+// Clean sets aside files that are not part of the catalog: leftovers of a crash.
+// Nothing is moved unless every file that is part of it is there; and nothing
+// whose name no catalog gives. Nobody may be appending meanwhile.
+func (c *Catalog) Clean(p permit.Permit) error {
+	if !p.Valid() {
+		return errPermit
+	}
+	if err := c.Present(); err != nil {
+		return err
+	}
+	state := c.State()
+	known := state.names()
+	known[currentName], known[secondName] = true, true
+	infos, err := c.fs.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, i := range infos {
+		switch {
+		case known[i.Name] || !i.IsFile() || !Owns(i.Name):
+		case generationOf(i.Name) == 0: // a pointer that was never finished
+			if err := c.fs.Remove(dir + "/" + i.Name); err != nil {
+				return err
+			}
+		default:
+			if err := c.fs.MkdirAll(formerDir); err != nil {
+				return err
+			}
+			if err := c.fs.Replace(dir+"/"+i.Name, formerDir+"/"+i.Name); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Heal makes both copies of the pointer what the one that counts is. A damaged or old
+// one is set aside first.
+func (c *Catalog) Heal(p permit.Permit) error {
+	if !p.Valid() {
+		return errPermit
+	}
+	l, err := load(c.fs)
+	if err != nil || l.equal || l.state.Format < format {
+		return err
+	}
+	for _, path := range l.bad {
+		if err := c.setAside(path); err != nil {
+			return err
+		}
+	}
+	return writePointers(c.fs, l.raw)
+}
+
+// setAside moves a file of the catalog's directory out of the way, to a name that is
+// free.
+func (c *Catalog) setAside(path string) error {
+	if err := c.fs.MkdirAll(asideDir); err != nil {
+		return err
+	}
+	name := path[len(dir)+1:]
+	for i := 1; ; i++ {
+		dst := asideDir + "/" + name
+		if i > 1 {
+			dst = fmt.Sprintf("%s/%d-%s", asideDir, i, name)
+		}
+		err := c.fs.Move(path, dst)
+		if err == nil {
+			return nil
+		}
+		if _, lerr := c.fs.Lstat(dst); lerr != nil || i > 1<<16 {
+			return err
+		}
+	}
+}
