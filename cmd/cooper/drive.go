@@ -81,7 +81,7 @@ func (a *app) openTreeAs(dir string, create bool, layout keypath.Layout) (*tree.
 	if err != nil {
 		return nil, err
 	}
-	return tree.Open(abs, tree.Options{Create: create, Layout: layout, Clock: a.clock})
+	return tree.Open(abs, tree.Options{Create: create, Layout: layout, Clock: a.clock, Tell: func(message string) { a.note("%s", term.Clean(message)) }})
 }
 
 // apart refuses a tree in the directory of the workspace: each has a .cooper of

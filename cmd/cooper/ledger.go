@@ -18,6 +18,7 @@ import (
 	"cooper/internal/query"
 	"cooper/internal/query/duckdb"
 	"cooper/internal/term"
+	"cooper/internal/tree/catalog"
 )
 
 func (a *app) ledgerCmd() *cobra.Command {
@@ -102,7 +103,16 @@ func (a *app) catalogFiles(dir string) (query.Catalog, error) {
 		return query.Catalog{}, err
 	}
 	c := query.Catalog{Tree: t.Dir()}
-	for _, run := range t.State().Runs {
+	runs := t.State().Runs
+	c.Verify = func(ctx context.Context) (err error) {
+		cat, err := catalog.Open(c.Tree)
+		if err != nil {
+			return err
+		}
+		defer finally(&err, cat.Close)
+		return cat.VerifyFiles(ctx, runs)
+	}
+	for _, run := range runs {
 		var names []string
 		for _, f := range run.Files {
 			names = append(names, filepath.Join(t.Dir(), ".cooper", "catalog", f.Name))

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math/bits"
-	"slices"
 	"strconv"
 	"strings"
 )
@@ -39,9 +38,6 @@ func (s Sums) crc(i int64) uint32 {
 
 // IsZero tells that there are none, as of files of old formats.
 func (s Sums) IsZero() bool { return s.block == 0 }
-
-// Equal tells whether they are the same.
-func (s Sums) Equal(o Sums) bool { return s.block == o.block && slices.Equal(s.crcs, o.crcs) }
 
 // fits tells whether these may be the sums of size bytes.
 func (s Sums) fits(size int64) bool {

@@ -99,21 +99,13 @@ func (t *Tree) readVersion() error {
 }
 
 // parseVersion reads a version file. One of format 1, or written by hand, has no
-// seal.
+// seal. Of a newer format nothing but that is told.
 func parseVersion(b []byte) (v versionFile, err error) {
-	body, err := seal.Open(b)
-	if errors.Is(err, seal.ErrNone) {
-		body = b
-	} else if err != nil {
-		return v, err
+	err = seal.Decode(b, 2, treeFormat, &v)
+	if newer := (*seal.Newer)(nil); errors.As(err, &newer) {
+		return versionFile{Format: newer.Format}, nil
 	}
-	if uerr := json.Unmarshal(body, &v); uerr != nil {
-		return v, uerr
-	}
-	if v.Format > 1 && v.Format <= treeFormat && err != nil {
-		return v, err
-	}
-	return v, nil
+	return v, err
 }
 
 // checkRoots refuses a tree that links or mounts spread over several places:

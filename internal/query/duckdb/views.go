@@ -201,8 +201,8 @@ func treeSQL(c query.Catalog, columns [][3]string) string {
 		}
 		all = fmt.Sprintf(`(WITH newer AS MATERIALIZED (
 				SELECT * EXCLUDE (age) FROM (%s) QUALIFY row_number() OVER (PARTITION BY %s ORDER BY age DESC) = 1)
-			FROM newer UNION ALL SELECT o.* FROM %s o ANTI JOIN newer n ON %s)`,
-			strings.Join(newer, " UNION ALL "), strings.Join(identity, ", "), filesSQL(c.Runs[0]), strings.Join(same, " AND "))
+			FROM newer UNION ALL BY NAME SELECT o.* FROM %s o ANTI JOIN newer n ON %s)`,
+			strings.Join(newer, " UNION ALL BY NAME "), strings.Join(identity, ", "), filesSQL(c.Runs[0]), strings.Join(same, " AND "))
 	}
 	var shown []string
 	for _, col := range columns {

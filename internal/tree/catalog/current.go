@@ -156,36 +156,14 @@ func readPointer(fsys safefs.FS, path string) pointer {
 // parseState reads the text of a pointer: sealed, and strictly; of format 1 what
 // it has instead of a seal is that no field may be unknown.
 func parseState(b []byte) (State, error) {
-	body, err := seal.Open(b)
-	sealed := err == nil
-	if errors.Is(err, seal.ErrDamaged) {
-		return State{}, err
-	}
-	if !sealed {
-		body = b
-	}
-	var form struct {
-		Format int `json:"format"`
-	}
-	if err := json.Unmarshal(body, &form); err != nil {
-		return State{}, err
-	}
-	switch {
-	case form.Format > format:
-		return State{}, &cooper.Error{Kind: cooper.KindRefused, Where: currentPath,
-			Message: fmt.Sprintf("the catalog has format %d, this program knows %d", form.Format, format),
-			Remedy:  "use a newer version of this program"}
-	case sealed != (form.Format > 1):
-		return State{}, fmt.Errorf("format %d: %w", form.Format, seal.ErrNone)
-	}
 	var s State
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&s); err != nil {
+	err := seal.Decode(b, 2, format, &s)
+	if newer := (*seal.Newer)(nil); errors.As(err, &newer) {
+		return State{}, &cooper.Error{Kind: cooper.KindRefused, Where: currentPath,
+			Message: fmt.Sprintf("the catalog has format %d, this program knows %d", newer.Format, format),
+			Remedy:  "use a newer version of this program"}
+	} else if err != nil {
 		return State{}, err
-	}
-	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return State{}, errors.New("something follows its end")
 	}
 	return s, s.check()
 }

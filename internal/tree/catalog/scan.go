@@ -96,7 +96,7 @@ func (c *Catalog) checkedBefore(meta *File, f io.ReaderAt, again bool) (*seal.Re
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r := c.checked[meta.Name]; r != nil && r.Sums().Equal(meta.Sums) {
+	if r := c.checked[meta.Name]; r != nil && r.Sums() == meta.Sums {
 		return r.On(f), nil
 	}
 	r, err := seal.NewReader(f, meta.Bytes, meta.Sums)
