@@ -272,12 +272,17 @@ func leftOut(entry *journal.Entry) map[int]bool {
 
 // makeMoves makes the moves that are not made yet: first out of the mirror,
 // then into it. What cannot be made after all, because something came in
-// between, is added to the journal as an amendment before the catalog learns
-// of the rest, so that the facts and the catalog agree after a crash too.
+// between, or the file system refuses it, is added to the journal as an amendment before
+// the catalog learns of the rest, so that the facts and the catalog agree after a crash too.
 func (t *Tree) makeMoves(ctx context.Context, entry *journal.Entry) error {
 	m := t.newMover(ctx, entry.Changes)
 	left := leftOut(entry)
+	stuck := map[string]*problem{} // keys whose version could not leave the mirror
 	var amendments []journal.Amendment
+	leave := func(i int, p *problem) {
+		left[i] = true
+		amendments = append(amendments, journal.Amendment{Change: i, Kind: p.kind, Message: p.message})
+	}
 	for _, retirements := range []bool{true, false} {
 		emptied := map[string]bool{} // directories that may be empty now
 		for i := range entry.Changes {
@@ -285,9 +290,12 @@ func (t *Tree) makeMoves(ctx context.Context, entry *journal.Entry) error {
 			if left[i] || !m.moves(c) || (m.from(c).in == inMirror) != retirements {
 				continue
 			}
-			p, err := m.make(c)
-			if err != nil {
-				return err
+			p := stuck[c.New.Key]
+			if p == nil || !arrives(c) {
+				var err error
+				if p, err = excused(m.make(c)); err != nil {
+					return err
+				}
 			}
 			if m.from(c).in != inStaging {
 				emptied[parentOf(m.from(c).path())] = true
@@ -295,9 +303,17 @@ func (t *Tree) makeMoves(ctx context.Context, entry *journal.Entry) error {
 			if mendsInto(c) {
 				emptied[parentOf(m.damaged(c).path())] = true
 			}
-			if p != nil {
-				amendments = append(amendments, journal.Amendment{Change: i, Kind: p.kind, Message: p.message})
-				emptied[parentOf(m.to(c).path())] = true
+			if p == nil {
+				continue
+			}
+			leave(i, p)
+			emptied[parentOf(m.to(c).path())] = true
+			if retirements && refusal(p) {
+				stuck[c.Old.Key] = &problem{p.kind, "what it replaces cannot be moved away: " + p.message}
+			} else if arrives(c) && refusal(p) {
+				if err := m.giveBack(entry, c.New.Key, left, leave, emptied); err != nil {
+					return err
+				}
 			}
 		}
 		// Between the two, so that a file can take the place of a directory.
@@ -310,6 +326,29 @@ func (t *Tree) makeMoves(ctx context.Context, entry *journal.Entry) error {
 	}
 	entry.Amendments = append(entry.Amendments, amendments...)
 	return t.amendJournal(entry, amendments)
+}
+
+// refusal tells whether it is the file system that does not let a file be moved.
+func refusal(p *problem) bool { return p.kind == cooper.KindDenied || p.kind == cooper.KindInvalid }
+
+// giveBack lets the version of a key return to the mirror if the one that was to take
+// its place is refused there: the mirror must not lose a name over that.
+func (m *mover) giveBack(entry *journal.Entry, key string, left map[int]bool, leave func(int, *problem), emptied map[string]bool) error {
+	for i := range entry.Changes {
+		c := &entry.Changes[i]
+		if c.Op != Retire || left[i] || c.Old.Key != key {
+			continue
+		}
+		p, err := excused(m.unmake(c))
+		if err != nil {
+			return err
+		}
+		if p == nil {
+			leave(i, &problem{kindKept, "kept in the mirror, because what was to replace it could not be placed"})
+			emptied[parentOf(m.to(c).path())] = true
+		}
+	}
+	return nil
 }
 
 // make moves the file of a change unless that was done before.

@@ -29,7 +29,7 @@ func (t *Tree) release(entry *journal.Entry) error {
 		switch {
 		case c.Op == Prune && !left[i]:
 			pruned = true
-			if err := t.removeIfThere(heldPath(&c.Old.Identity)); err != nil {
+			if err := t.keepIfRefused(t.removeIfThere(heldPath(&c.Old.Identity))); err != nil {
 				return err
 			}
 		case c.Op == Mend: // also one that was left out after its file was held
@@ -42,14 +42,14 @@ func (t *Tree) release(entry *journal.Entry) error {
 				continue
 			}
 			if left[i] {
-				if p, err := m.move(held, info, t.layout.damaged(c)); p == nil || err != nil {
+				if p, err := excused(m.move(held, info, t.layout.damaged(c))); p == nil || err != nil {
 					if err != nil {
 						return err
 					}
 					continue
 				}
 			}
-			if _, err := setAside(t.fs, held, t.layout.damaged(c).path()); err != nil {
+			if _, err := setAside(t.fs, held, t.layout.damaged(c).path()); t.keepIfRefused(err) != nil {
 				return err
 			}
 		}
@@ -61,6 +61,16 @@ func (t *Tree) release(entry *journal.Entry) error {
 		return t.syncHeld()
 	}
 	return nil
+}
+
+// keepIfRefused passes over a file that stays held back, as the file system refuses to
+// let it go: no row speaks of it, and the next run tries again.
+func (t *Tree) keepIfRefused(err error) error {
+	p, err := refused(err)
+	if p != nil {
+		t.tell("left in " + heldDir + ": " + p.message)
+	}
+	return err
 }
 
 func (t *Tree) syncHeld() error {
@@ -82,7 +92,7 @@ func (t *Tree) setAsideHeld() error {
 		return err
 	}
 	for _, f := range files {
-		if _, err := setAside(t.fs, heldDir+"/"+f.Name, "held/"+f.Name); err != nil {
+		if _, err := setAside(t.fs, heldDir+"/"+f.Name, "held/"+f.Name); t.keepIfRefused(err) != nil {
 			return err
 		}
 	}

@@ -30,7 +30,7 @@ func (m *mover) precheck(changes []Change) ([]*problem, error) {
 			if !m.moves(c) || (m.from(c).in == inMirror) != retirements {
 				continue
 			}
-			p, err := m.precheckOne(c, targets)
+			p, err := excused(m.precheckOne(c, targets))
 			if err != nil {
 				return nil, err
 			}

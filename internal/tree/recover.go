@@ -198,7 +198,7 @@ func (t *Tree) undo(ctx context.Context, entry *journal.Entry) error {
 			if left[i] || !m.moves(c) || (m.from(c).in == inMirror) != retirements {
 				continue
 			}
-			p, err := m.unmake(c)
+			p, err := excused(m.unmake(c))
 			if err != nil {
 				return err
 			}

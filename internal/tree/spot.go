@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"syscall"
 
 	"cooper"
 	"cooper/internal/tree/catalog"
@@ -117,6 +118,49 @@ type problem struct {
 
 func conflict(path, what string) *problem {
 	return &problem{cooper.KindConflict, cooper.Quote(path) + ": " + what + "; move it away (`cooper backup verify --repair` does)"}
+}
+
+// refused turns the error of an operation on one name into what is wrong with its
+// change: an immutable file, a directory without the right to it, a busy mount,
+// a name that is too long here. Others, such as no room, a failing disk or a read-only file
+// system, are about all names, and stay errors.
+func refused(err error) (*problem, error) {
+	if err == nil || errors.Is(err, syscall.EROFS) {
+		return nil, err
+	}
+	kind := cooper.KindDenied
+	switch {
+	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EBUSY), errors.Is(err, syscall.ETXTBSY), errors.Is(err, syscall.EMLINK):
+	case errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.EINVAL), errors.Is(err, syscall.EILSEQ), errors.Is(err, syscall.EOVERFLOW):
+		kind = cooper.KindInvalid
+	default:
+		return nil, err
+	}
+	return &problem{kind, err.Error() + remedyOfName(err)}, nil
+}
+
+func remedyOfName(err error) string {
+	if errors.Is(err, fs.ErrPermission) {
+		return "; is the file or a directory above it immutable (lsattr), or somebody else's?"
+	}
+	return ""
+}
+
+// excused is what came of an operation, with what was refused as a problem.
+func excused(p *problem, err error) (*problem, error) {
+	if p != nil && err == nil {
+		return p, nil
+	}
+	return refused(err)
+}
+
+// harmless passes over that a name stays as it was, where that loses nothing: an
+// empty directory, or a file that keeps its displaced name.
+func harmless(err error) error {
+	if p, err := refused(err); p == nil {
+		return err
+	}
+	return nil
 }
 
 // mover moves the files of one batch about.
@@ -354,7 +398,9 @@ func (m *mover) prune(dir string) error {
 			}
 			return nil
 		}
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if p, err := refused(err); p != nil {
+			return nil
+		} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 		if back, err := m.stepBack(dir); back || err != nil {
@@ -380,8 +426,8 @@ func (m *mover) stepBack(path string) (bool, error) {
 		return false, err
 	}
 	err = m.fs.Move(m.Displaced(key), path)
-	if cooper.KindOf(err) == cooper.KindConflict {
-		return false, nil // somebody was faster
+	if p, rerr := refused(err); p != nil || cooper.KindOf(rerr) == cooper.KindConflict {
+		return false, nil // it keeps that name, or somebody was faster
 	}
 	if err == nil {
 		err = m.leave(m.Displaced(key))

@@ -129,7 +129,7 @@ func (s *Staging) clear() error {
 		if !f.IsFile() || !isHash(strings.TrimSuffix(f.Name, formerPart)) {
 			continue
 		}
-		if err := s.fs.Remove(stagingDir + "/" + f.Name); err != nil {
+		if err := harmless(s.fs.Remove(stagingDir + "/" + f.Name)); err != nil {
 			return err
 		}
 	}

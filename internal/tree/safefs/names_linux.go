@@ -143,7 +143,10 @@ func (d *dirFS) Move(from, to string) error {
 			if err := unix.Linkat(fromDir, fromBase, toDir, toBase, 0); err != nil {
 				return err
 			}
-			return unix.Unlinkat(fromDir, fromBase, 0)
+			if err := unix.Unlinkat(fromDir, fromBase, 0); err != nil {
+				return firstErrno(errors.Join(err, unix.Unlinkat(toDir, toBase, 0)))
+			}
+			return nil
 		}
 		return err
 	})
