@@ -53,8 +53,8 @@ peers: build ## measure beside s3invsync and rclone, installing them (half an ho
 
 PEERS := peers-first,peers-few,peers-100k,peers-dir,peers-million
 
-soak: build $(BUILD)/s3server ## thousands of kills, all pairs of quirks (an hour or more)
-	COOPER_SOAK=20 go test -count=1 -timeout 12h -run 'TestKill|TestFault|Crash|Quirks' -v ./test/e2e ./internal/tree ./internal/store/s3
+soak: build $(BUILD)/s3server ## thousands of kills, all pairs of quirks, all flips of bits (hours)
+	COOPER_SOAK=20 go test -count=1 -timeout 12h -run 'TestKill|TestFault|Crash|Quirks|Flipped' -v ./test/e2e ./test/flips ./internal/tree ./internal/store/s3
 
 fuzz: ## every fuzz test for a minute
 	@scripts/fuzz 60s

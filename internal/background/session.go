@@ -157,24 +157,30 @@ func (s *Session) Watch(snapshot func() progress.Snapshot) (stop func()) {
 	return sync.OnceFunc(func() { close(quit); <-done })
 }
 
-// note writes progress beside the state. It is not synced: after a power cut nobody
-// asks for it.
+// note writes progress beside the state.
 func (s *Session) note(p progress.Snapshot) {
-	b, err := json.Marshal(noted{Format, Progress{
+	err := Note(s.path, Progress{
 		At: cooper.InstantOf(s.clock()), Phase: p.Phase, Objects: p.Objects, TotalObjects: p.TotalObjects, Bytes: p.Bytes, TotalBytes: p.TotalBytes,
 		Failed: p.Failures(), ETA: p.ETA.Seconds(), Until: cooper.InstantOf(p.Until),
-	}})
+	})
+	if err = errors.Join(err, s.log.Check()); err != nil {
+		s.line("the progress of the run cannot be written: %v", err)
+	}
+}
+
+// Note writes how far the run at path is, in one step. It is not synced: after a power cut
+// nobody asks for it.
+func Note(path string, p Progress) error {
+	b, err := json.Marshal(noted{Format, p})
 	if err == nil {
 		b, err = seal.Document(b)
 	}
-	name := filepath.Join(s.path, progressName)
+	name := filepath.Join(path, progressName)
 	if err == nil {
 		err = os.WriteFile(name+".tmp", b, 0o600)
 	}
 	if err == nil {
 		err = os.Rename(name+".tmp", name)
 	}
-	if err = errors.Join(err, s.log.Check()); err != nil {
-		s.line("the progress of the run cannot be written: %v", err)
-	}
+	return err
 }
