@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"cooper"
+	"cooper/internal/bucketop"
 	"cooper/internal/plan"
 	"cooper/internal/query"
 	"cooper/internal/query/duckdb"
@@ -20,8 +21,16 @@ import (
 // compressedTo is what came of all runs of a plan that compresses.
 type compressedTo struct {
 	// Before are the originals whose content is stored anew, and After its bytes.
+	// They are gone, seen by a look or removed after one, unless Kept: then they
+	// were to stay.
 	Before plan.Tally `json:"before"`
 	After  int64      `json:"after"`
+	Kept   bool       `json:"kept,omitempty"`
+	// Stayed are originals whose content is stored anew and that are there all the
+	// same, or of which it is not known; they count among the failures. StayedAs is
+	// what the new forms take beside them.
+	Stayed   plan.Tally `json:"stayed"`
+	StayedAs int64      `json:"stayed_as,omitempty"`
 	// Left were read and left as they are, by why.
 	Left map[string]plan.Tally `json:"left,omitempty"`
 	// Found were compressed already, by their names, and hold Plain bytes.
@@ -30,7 +39,7 @@ type compressedTo struct {
 }
 
 // became asks the ledger.
-func became(ctx context.Context, ws *workspace.Workspace, id string) (_ *compressedTo, err error) {
+func became(ctx context.Context, ws *workspace.Workspace, id string, r *bucketop.Rewriting) (_ *compressedTo, err error) {
 	db, err := duckdb.Open(duckdb.Options{Memory: 256 << 20})
 	if err != nil {
 		return nil, err
@@ -39,13 +48,13 @@ func became(ctx context.Context, ws *workspace.Workspace, id string) (_ *compres
 	if err := db.Views(ctx, query.Sources{Workspace: ws.Dir()}); err != nil {
 		return nil, err
 	}
-	rows, err := db.Query(ctx, `SELECT state, coalesce(reason, ''), count(*), CAST(sum(size) AS BIGINT), CAST(sum(stored_size) AS BIGINT), CAST(coalesce(sum(plain_size), 0) AS BIGINT)
-		FROM content WHERE plan = ? AND status = 'done' GROUP BY ALL`, id)
+	rows, err := db.Query(ctx, `SELECT state, coalesce(reason, ''), status, count(*), CAST(sum(size) AS BIGINT), CAST(sum(stored_size) AS BIGINT), CAST(coalesce(sum(plain_size), 0) AS BIGINT)
+		FROM content WHERE plan = ? AND (status = 'done' OR state = 'rewritten') GROUP BY ALL`, id)
 	if err != nil {
 		return nil, err
 	}
 	defer finally(&err, rows.Close)
-	c := &compressedTo{Left: map[string]plan.Tally{}}
+	c := &compressedTo{Left: map[string]plan.Tally{}, Kept: r.Originals == bucketop.KeepOriginals}
 	for {
 		row, err := rows.Next()
 		if errors.Is(err, io.EOF) {
@@ -54,26 +63,28 @@ func became(ctx context.Context, ws *workspace.Workspace, id string) (_ *compres
 		if err != nil {
 			return nil, err
 		}
-		var text [2]string
+		var text [3]string
 		var n [4]int64
 		for i, v := range row {
 			var ok bool
-			if i < 2 {
+			if i < len(text) {
 				text[i], ok = v.(string)
 			} else {
-				n[i-2], ok = v.(int64)
+				n[i-len(text)], ok = v.(int64)
 			}
 			if !ok {
 				return nil, errors.New(fmt.Sprint("the ledger answers with a value that makes no sense: ", v))
 			}
 		}
 		of := plan.Tally{Count: n[0], Bytes: n[1]}
-		switch cooper.ContentState(text[0]) {
-		case cooper.Rewritten:
+		switch state := cooper.ContentState(text[0]); {
+		case state == cooper.Rewritten && text[2] != string(cooper.Done):
+			c.Stayed, c.StayedAs = plan.Tally{Count: c.Stayed.Count + of.Count, Bytes: c.Stayed.Bytes + of.Bytes}, c.StayedAs+n[2]
+		case state == cooper.Rewritten:
 			c.Before, c.After = of, n[2]
-		case cooper.Found:
+		case state == cooper.Found:
 			c.Found, c.Plain = of, n[3]
-		case cooper.Left:
+		case state == cooper.Left:
 			c.Left[text[1]] = of
 		}
 	}
@@ -85,7 +96,14 @@ func (a *app) showBecame(c *compressedTo) {
 		return
 	}
 	if c.Before.Count > 0 {
-		a.say("  %s in %s became %s%s", term.Bytes(c.Before.Bytes), term.Plural(c.Before.Count, "object"), a.stdout.Style(term.Bold, term.Bytes(c.After)), times(c.Before.Bytes, c.After))
+		kept := ""
+		if c.Kept {
+			kept = "; the originals are kept"
+		}
+		a.say("  %s in %s became %s%s%s", term.Bytes(c.Before.Bytes), term.Plural(c.Before.Count, "object"), a.stdout.Style(term.Bold, term.Bytes(c.After)), times(c.Before.Bytes, c.After), kept)
+	}
+	if c.Stayed.Count > 0 {
+		a.say("  %s", a.stdout.Wrap(fmt.Sprintf("%s (%s) did not go: the new forms, %s, are beside what is there, and saved nothing", term.Plural(c.Stayed.Count, "original"), term.Bytes(c.Stayed.Bytes), term.Bytes(c.StayedAs)), 2))
 	}
 	if c.Found.Count > 0 {
 		a.say("  %s compressed already: %s hold %s%s", term.Plural(c.Found.Count, "object"), term.Bytes(c.Found.Bytes), term.Bytes(c.Plain), times(c.Plain, c.Found.Bytes))

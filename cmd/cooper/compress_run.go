@@ -279,7 +279,7 @@ func (a *app) applyCompress(ctx context.Context, ws *workspace.Workspace, h plan
 		done.Estimate, err = a.evaluate(ctx, ws, p)
 	case sum.Committed+sum.Earlier > 0:
 		var failed error
-		done.Became, failed = became(context.WithoutCancel(ctx), ws, h.ID)
+		done.Became, failed = became(context.WithoutCancel(ctx), ws, h.ID, &policy.Rewriting)
 		err = errors.Join(err, failed)
 	}
 	err = a.finished(done, err)

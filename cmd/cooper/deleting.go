@@ -39,7 +39,7 @@ func (a *app) offer(h plan.Header, all plan.Tally, planOnly bool) (ended bool, e
 // canLook finds out before anything is planned whether the bucket can be looked
 // at as its versions are removed.
 func canLook(ctx context.Context, b look.Bucket, prefix, versioning string) error {
-	_, err := look.Eyes(ctx, b, prefix, prefix+look.ProbeName, versioning)
+	_, err := look.Eyes(ctx, b, prefix, versioning)
 	return err
 }
 

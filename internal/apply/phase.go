@@ -167,7 +167,7 @@ func (p *phase) do(ctx context.Context, t task) {
 		p.stop(err)
 	}
 	if o.Status == cooper.Failed && endsRun(o.Kind) {
-		e := &cooper.Error{Kind: o.Kind, Where: "plan " + p.header.ID, Message: "stopped: " + o.Message}
+		e := &cooper.Error{Kind: o.Kind, Where: "plan " + p.header.ID, Message: "stopped: " + o.Message, Remedy: o.Remedy}
 		if o.Kind == cooper.KindFull {
 			e.Remedy = "Make room, bytes or inodes, and run the same command again: it goes on where it stopped."
 		}

@@ -12,6 +12,7 @@ package look
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -28,11 +29,18 @@ var errEnough = errors.New("enough")
 // beyond the pages on which they are. It gives how many requests that took, and
 // an error that ends a run: without a look nothing is to be removed.
 func Keys(ctx context.Context, l store.Lister, prefix string, keys []string, found func(i int, v *cooper.Version)) (requests int64, err error) {
+	_, each := l.(unmarked)
 	for next := 0; next < len(keys); {
 		w := &walk{keys: keys, first: next, next: next, found: found}
-		err := l.List(ctx, store.ListQuery{Prefix: prefix, After: justBefore(keys[next], prefix)}, w.page)
+		q := store.ListQuery{Prefix: prefix, After: justBefore(keys[next], prefix)}
+		if each {
+			w.keys, q = keys[:next+1], store.ListQuery{Prefix: keys[next]}
+		}
+		err := l.List(ctx, q, w.page)
 		requests += max(w.pages, 1)
 		switch {
+		case err == nil && each:
+			w.next = next + 1
 		case err == nil:
 			return requests, nil // the bucket has no more
 		case !errors.Is(err, errEnough):
@@ -45,27 +53,76 @@ func Keys(ctx context.Context, l store.Lister, prefix string, keys []string, fou
 
 // Eyes is how a bucket can be looked at: l itself where it lists versions; where
 // it cannot, and the bucket never had any but current ones, a listing of those.
-// near is a key that the look begins at. It takes one request, or two, and is
-// made before anything is written: a run that can write and not look would leave
-// everything half done.
-func Eyes(ctx context.Context, l store.Lister, prefix, near, versioning string) (store.Lister, error) {
-	nothing := func(int, *cooper.Version) {}
-	_, err := Keys(ctx, l, prefix, []string{near}, nothing)
-	if err == nil {
-		return l, nil
-	}
-	switch cooper.KindOf(err) {
-	case cooper.KindInterrupted, cooper.KindUsage, cooper.KindTimeout:
-		return nil, err
-	}
-	if versioning == "" {
-		all := current{l}
-		if _, second := Keys(ctx, all, prefix, []string{near}, nothing); second == nil {
-			return all, nil
+// It takes two requests, or three, and is made before anything is written: a run
+// that can write and not look would leave everything half done.
+func Eyes(ctx context.Context, l store.Lister, prefix, versioning string) (store.Lister, error) {
+	rows, err := page(ctx, l, prefix, "")
+	if err != nil && answered(err) && versioning == "" {
+		l = current{l}
+		if instead, failed := page(ctx, l, prefix, ""); failed == nil {
+			rows, err = instead, nil
 		}
 	}
-	return nil, err
+	if err != nil {
+		return nil, blind(err)
+	}
+	for range 3 { // what is written meanwhile looks like it, once
+		sound, err := marked(ctx, l, prefix, rows)
+		if err != nil {
+			return nil, blind(err)
+		}
+		if sound {
+			return l, nil
+		}
+		if rows, err = page(ctx, l, prefix, ""); err != nil {
+			return nil, blind(err)
+		}
+	}
+	return unmarked{l}, nil
 }
+
+// marked tells whether a listing that is told to begin within rows, which are the
+// first ones, does. There are stores that pass over the first row behind a marker,
+// which would be the latest version of the key that is looked for (moto does).
+func marked(ctx context.Context, l store.Lister, prefix string, rows []cooper.Version) (bool, error) {
+	at := slices.IndexFunc(rows, func(v cooper.Version) bool { return justBefore(v.Key, prefix) != "" })
+	if at < 0 {
+		return true, nil
+	}
+	after := justBefore(rows[at].Key, prefix)
+	behind, err := page(ctx, l, prefix, after)
+	want := slices.IndexFunc(rows, func(v cooper.Version) bool { return v.Key > after })
+	return len(behind) > 0 && behind[0].Key == rows[want].Key && behind[0].VersionID == rows[want].VersionID, err
+}
+
+// page is the first one of a listing, and those behind it that are needed for a
+// key that a listing can begin with.
+func page(ctx context.Context, l store.Lister, prefix, after string) (rows []cooper.Version, err error) {
+	err = l.List(ctx, store.ListQuery{Prefix: prefix, After: after}, func(vs []cooper.Version, _ []string) error {
+		rows = append(rows, vs...)
+		if slices.ContainsFunc(vs, func(v cooper.Version) bool { return justBefore(v.Key, prefix) != "" }) {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	return rows, err
+}
+
+// answered tells whether an error is the store's word, and not the lack of one.
+func answered(err error) bool {
+	switch cooper.KindOf(err) {
+	case cooper.KindInterrupted, cooper.KindTimeout, cooper.KindUsage:
+		return false
+	}
+	return true
+}
+
+// unmarked is a store whose listings cannot be trusted to begin where they are
+// told to: keys are asked about one by one.
+type unmarked struct{ store.Lister }
 
 // current lists the current versions alone, which are all that a bucket has
 // whose versioning never was enabled.

@@ -20,6 +20,7 @@ type shelf struct {
 	page  int
 	lists int
 	err   error
+	skips bool // the first row behind a marker
 }
 
 func (s *shelf) Versioning(context.Context) (string, error) { return "", nil }
@@ -34,6 +35,9 @@ func (s *shelf) List(_ context.Context, q store.ListQuery, page func([]cooper.Ve
 		if strings.HasPrefix(v.Key, q.Prefix) && v.Key > q.After {
 			rows = append(rows, v)
 		}
+	}
+	if s.skips && q.After != "" && len(rows) > 0 {
+		rows = rows[1:]
 	}
 	for some := range slices.Chunk(rows, s.page) {
 		if err := page(slices.Clone(some), nil); err != nil {
@@ -80,7 +84,12 @@ func TestKeys(t *testing.T) {
 			}
 		}
 		prefix := []string{"", "p", "p/"}[r.IntN(3)]
-		requests, err := Keys(context.Background(), s, prefix, keys, func(i int, v *cooper.Version) {
+		s.skips = seed%3 == 0
+		eyes, err := Eyes(t.Context(), s, prefix, "Enabled")
+		if _, each := eyes.(unmarked); err != nil || each != (s.skips && len(s.rows) > 0) {
+			t.Fatalf("seed %d: %T, %v", seed, eyes, err)
+		}
+		requests, err := Keys(context.Background(), eyes, prefix, keys, func(i int, v *cooper.Version) {
 			if keys[i] != v.Key {
 				t.Errorf("%q is said to be %q", v.Key, keys[i])
 			}
@@ -185,7 +194,7 @@ func TestEyes(t *testing.T) {
 		{&cooper.Error{Kind: cooper.KindInterrupted}, nil, "", "interrupted", false},
 	} {
 		r := &reluctant{shelf: shelf{page: 10, rows: []cooper.Version{{Identity: cooper.Identity{Key: "p/k"}}}}, versions: c.versions, current: c.current}
-		eyes, err := Eyes(t.Context(), r, "p/", "p/x", c.versioning)
+		eyes, err := Eyes(t.Context(), r, "p/", c.versioning)
 		if got := string(cooper.KindOf(err)); got != c.want {
 			t.Errorf("%+v: %v", c, err)
 		}

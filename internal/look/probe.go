@@ -60,8 +60,8 @@ type Probes struct {
 
 // Open looks whether the bucket, whose versioning is as given, can be looked at,
 // and gives what with (Eyes). It comes before any probe.
-func (s *Probes) Open(ctx context.Context, p permit.Permit, versioning string) (store.Lister, error) {
-	eyes, err := Eyes(ctx, s.Bucket, s.Prefix, s.Prefix+ProbeName+p.Run(), versioning)
+func (s *Probes) Open(ctx context.Context, versioning string) (store.Lister, error) {
+	eyes, err := Eyes(ctx, s.Bucket, s.Prefix, versioning)
 	if err != nil {
 		return nil, err
 	}

@@ -148,7 +148,7 @@ func TestProbes(t *testing.T) {
 			s := &shop{versioned: c.versioning == "Enabled", faults: c.faults, rows: []row{{"p/.cooper-probe-r-", "null", "e", 1}, {"p/k", "null", "e", 1}}}
 			p := permit.Issue("r-1")
 			probes := Probes{Bucket: s, Path: "s3://lab/p/", Prefix: "p/"}
-			if _, err := probes.Open(t.Context(), p, c.versioning); err != nil {
+			if _, err := probes.Open(t.Context(), c.versioning); err != nil {
 				t.Fatal(err)
 			}
 			err := probes.See(t.Context(), p, c.c)
@@ -184,7 +184,7 @@ func TestLookBeforeWriting(t *testing.T) {
 		s := &shop{faults: "no versions listed"}
 		probes := Probes{Bucket: s, Path: "s3://lab/p/", Prefix: "p/"}
 		p := permit.Issue("r-1")
-		_, err := probes.Open(t.Context(), p, versioning)
+		_, err := probes.Open(t.Context(), versioning)
 		if cooper.KindOf(err) != want || s.written > 0 {
 			t.Errorf("%q: %v, %d written", versioning, err, s.written)
 		}

@@ -190,15 +190,6 @@ func (x *probe) exact(ctx context.Context) error {
 	return nil
 }
 
-// answered tells whether an error is the store's word, and not the lack of one.
-func answered(err error) bool {
-	switch cooper.KindOf(err) {
-	case cooper.KindInterrupted, cooper.KindTimeout, cooper.KindUsage:
-		return false
-	}
-	return true
-}
-
 func (x *probe) removal(ctx context.Context) error {
 	const (
 		risk   = "an upload of the same key in the instant of its removal could be lost"

@@ -117,7 +117,7 @@ func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err
 	if t.Plan, err = t.opt.Journal.Open(h.ID, h.Target.Path); err != nil || t.Plan.Complete(h) {
 		return err
 	}
-	if t.eyes, err = t.probes.Open(ctx, p, t.opt.Versioning); err != nil {
+	if t.eyes, err = t.probes.Open(ctx, t.opt.Versioning); err != nil {
 		return err
 	}
 	// Amazon's removals by id are documented; and what object lock keeps, a probe

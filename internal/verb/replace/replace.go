@@ -149,7 +149,7 @@ func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err
 	if err := t.opt.Journal.LeftUploads(func(u journal.Upload) error { return t.discard(ctx, u) }); err != nil {
 		return err
 	}
-	if t.eyes, err = t.probes.Open(ctx, p, t.opt.Versioning); err != nil {
+	if t.eyes, err = t.probes.Open(ctx, t.opt.Versioning); err != nil {
 		return err
 	}
 	return t.probes.See(ctx, p, t.conditions())
