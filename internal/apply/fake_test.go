@@ -44,6 +44,7 @@ type world struct {
 	ended   int
 
 	outcome  func(a *cooper.Action) cooper.Outcome // nil: done
+	commits  func(outs []cooper.Outcome)           // what Commit makes of them; nil: nothing
 	conflict int64                                 // an action that Commit fails, if not 0
 	refuse   error                                 // of Check
 	damaged  error                                 // of Verify
@@ -166,6 +167,9 @@ func (w *world) Commit(ctx context.Context, p permit.Permit, s Shard, actions []
 		return nil, err
 	}
 	outs = slices.Clone(outs)
+	if w.commits != nil {
+		w.commits(outs)
+	}
 	for i, a := range actions {
 		if outs[i].Action != a.ID || outs[i].Verb != a.Verb || outs[i].Identity != a.Version.Identity || outs[i].At == 0 {
 			w.t.Errorf("outcome %+v is not labelled with its action", outs[i])

@@ -221,6 +221,7 @@ func (r *run) commit(ctx context.Context, ph plan.Phase, s *shard) error {
 	ctx, done := patiently(ctx)
 	defer done()
 	ignore(r.job.Ignore, s.outs)
+	anew := began(s.outs)
 	outs, err := r.job.Target.Commit(ctx, r.permit, Shard{Plan: r.header.ID, N: s.n, Phase: ph.Name}, s.actions, s.outs)
 	if err != nil {
 		return err
@@ -238,6 +239,11 @@ func (r *run) commit(ctx context.Context, ph plan.Phase, s *shard) error {
 		return err
 	}
 	for i := range outs {
+		if anew[i] {
+			if err := r.sawLate(&outs[i]); err != nil {
+				return err
+			}
+		}
 		if r.job.Verbs[outs[i].Verb] != nil {
 			continue // seen when it was done
 		}

@@ -22,6 +22,7 @@ type run struct {
 	sum    Summary
 	silent atomic.Int64 // actions in a row for which the store did not answer
 	alike  alike
+	late   late
 }
 
 func newRun(job *Job) *run {
