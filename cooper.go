@@ -274,3 +274,21 @@ func Quote(s string) string {
 	}
 	return q
 }
+
+// QuoteURL is Quote for what is, or was meant to be, a URL, without what nobody
+// should see of one: who asks, perhaps with a password, and what stands behind ? and
+// #.
+func QuoteURL(s string) string {
+	// Up to the last @: a password may hold one, and anything else.
+	if i := strings.LastIndexByte(s, '@'); i >= 0 && strings.Contains(s[:i], ":") {
+		scheme, _, ok := strings.Cut(s[:i], "//")
+		if !ok {
+			return Quote("…" + s[i:])
+		}
+		s = scheme + "//…" + s[i:]
+	}
+	if i := strings.IndexAny(s, "?#"); i >= 0 && strings.Contains(s[:i], "//") {
+		s = s[:i+1] + "…"
+	}
+	return Quote(s)
+}

@@ -46,3 +46,24 @@ func TestStoresTogether(t *testing.T) {
 		t.Errorf("%q", err.Error())
 	}
 }
+
+func TestQuoteURL(t *testing.T) {
+	for in, want := range map[string]string{
+		"https://store.example:9000":      "https://store.example:9000",
+		"https://me:secret@store.example": "https://…@store.example",
+		"https://me:se/c@r?e#t@store/x":   "https://…@store/x",
+		"https://me@store.example":        "https://…@store.example",
+		"https://store/?token=secret":     "https://store/?…",
+		"https://store/#secret":           "https://store/#…",
+		"https:me:secret@store":           "…@store",
+		"me:secret@store":                 "…@store",
+		"bucket/a@b":                      "bucket/a@b",
+		"bucket/what?":                    "bucket/what?",
+		"a b\n":                           `"a b\n"`,
+		"":                                `""`,
+	} {
+		if got := QuoteURL(in); got != want {
+			t.Errorf("%q: %s, want %s", in, got, want)
+		}
+	}
+}

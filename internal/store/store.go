@@ -12,6 +12,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"cooper"
@@ -211,6 +212,14 @@ type Lister interface {
 	List(ctx context.Context, q ListQuery, page func(vs []cooper.Version, prefixes []string) error) error
 	// Versioning is "Enabled", "Suspended" or "" for never.
 	Versioning(ctx context.Context) (string, error)
+}
+
+// Clock tells the time of a store.
+type Clock interface {
+	// Date is what the store's clock said in one of its last answers, to the
+	// second, and by how much this machine's clock was ahead of it then (behind, if
+	// less than 0); ok is false as long as no answer told.
+	Date() (at time.Time, ahead time.Duration, ok bool)
 }
 
 // Archiver brings back what lies in an archive class.

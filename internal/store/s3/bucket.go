@@ -38,6 +38,7 @@ type Bucket struct {
 	partSize     int64 // of multipart uploads, and from what size on
 	streamPart   int64 // the least size of parts that come one after the other
 	owner        atomic.Pointer[owner]
+	whose        atomic.Pointer[cooper.Store]
 	open         atomic.Int64 // bodies that neither have ended nor are closed
 	// vouches: the store has answered a PUT with the SHA-256 of what it got.
 	vouches atomic.Bool

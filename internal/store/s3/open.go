@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -82,10 +81,8 @@ func (o *opening) configure(ctx context.Context) error {
 		c.Endpoint = aws.ToString(sdk.NewFromConfig(o.cfg).Options().BaseEndpoint)
 	}
 	if c.Endpoint != "" {
-		u, err := url.Parse(c.Endpoint)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return &cooper.Error{Kind: cooper.KindUsage, Where: cooper.Quote(c.Endpoint), Message: "not the URL of a store",
-				Remedy: "write the endpoint as https://HOST or http://HOST:PORT"}
+		if err := CheckEndpoint(c.Endpoint); err != nil {
+			return err
 		}
 	}
 	endpoint := strings.ToLower(strings.TrimSuffix(c.Endpoint, "/"))

@@ -100,4 +100,5 @@ var (
 	_ store.Streamer = (*Bucket)(nil)
 
 	_ store.Describer = (*Bucket)(nil)
+	_ store.Clock     = (*Bucket)(nil)
 )

@@ -97,6 +97,7 @@ func (c *idleConn) push() error {
 type wire struct {
 	http.RoundTripper
 	bucketPath string // the path of the bucket itself
+	clock      storeClock
 
 	get, head, put, list, restore, remove, retries, throttled, in, out atomic.Int64
 }
@@ -111,6 +112,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		w.out.Add(max(0, r.ContentLength))
 	}
 	if err == nil {
+		w.clock.see(res.Header, time.Now())
 		res.Body = &countedBody{res.Body, &w.in}
 		if res.StatusCode >= 300 {
 			// The SDK would read an error to its end, however far that is.
