@@ -6,7 +6,7 @@
 // overlap and leave no gap, so every key is delivered once, however they were
 // divided. A bucket that changes meanwhile is seen as the store's answers showed
 // it, some keys earlier than others; the moment a listing speaks of is its
-// beginning.
+// beginning, by the store's clock where this machine's differs.
 //
 // Sorting and keeping the rows is left to package inventory.
 package listing
@@ -14,6 +14,7 @@ package listing
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -38,6 +39,8 @@ type Options struct {
 	Clock func() time.Time
 	// Current lists current objects only, without version ids.
 	Current bool
+	// Store is the one that has the bucket; nil if nobody knows.
+	Store *cooper.Store
 	// Progress, if any, is told how many versions were listed so far, after
 	// each page of answers, from one goroutine at a time.
 	Progress func(versions int64)
@@ -49,13 +52,23 @@ type Listing struct {
 	bucket string
 	opt    Options
 	taken  cooper.Instant
+	ahead  time.Duration // this machine's clock, where that matters
 }
+
+const (
+	// skewed is from which difference on the store's clock counts: less is within
+	// what networks and whole seconds make of equal ones.
+	skewed = time.Minute
+	// absurd is from which difference on neither clock can be believed.
+	absurd = 24 * time.Hour
+)
 
 // errEnough ends a listing of which no more is wanted.
 var errEnough = errors.New("enough was listed")
 
 // New begins a listing, and asks for one page, so that a wrong bucket or a
-// missing right shows before anything else is done. Errors are the store's.
+// missing right shows before anything else is done. Errors are the store's; and
+// KindRefused where its clock and this machine's differ by more than a day.
 func New(ctx context.Context, l store.Lister, bucket string, opt Options) (*Listing, error) {
 	if opt.Workers <= 0 {
 		opt.Workers = DefaultWorkers
@@ -69,6 +82,9 @@ func New(ctx context.Context, l store.Lister, bucket string, opt Options) (*List
 	listing := &Listing{lister: l, bucket: bucket, opt: opt, taken: cooper.InstantOf(opt.Clock())}
 	err := l.List(ctx, store.ListQuery{Prefix: opt.Prefix, Current: opt.Current}, func([]cooper.Version, []string) error { return errEnough })
 	if err == nil || errors.Is(err, errEnough) {
+		if err := listing.date(); err != nil {
+			return nil, err
+		}
 		return listing, nil
 	}
 	if cooper.KindOf(err) == cooper.KindDenied && !opt.Current {
@@ -80,9 +96,35 @@ func New(ctx context.Context, l store.Lister, bucket string, opt Options) (*List
 	return nil, err
 }
 
-// Meta gives Source, Bucket, TakenAt and Scope.
+// date goes by the store's clock where this machine's differs: a snapshot must not
+// come from the future, or the past, because a clock here is wrong. What the store
+// said before anything else was listed is not too late.
+func (l *Listing) date() error {
+	clock, ok := l.lister.(store.Clock)
+	if !ok {
+		return nil
+	}
+	at, ahead, ok := clock.Date()
+	switch {
+	case !ok || ahead.Abs() < skewed:
+		return nil
+	case ahead.Abs() > absurd:
+		return &cooper.Error{Kind: cooper.KindRefused, Where: "s3://" + l.bucket,
+			Message: fmt.Sprintf("the store's clock says %s, this machine's %s: when the listing was taken, nobody can tell", cooper.InstantOf(at), cooper.InstantOf(at.Add(ahead))),
+			Remedy:  "Set the clock that is wrong, and list again."}
+	}
+	l.taken, l.ahead = cooper.InstantOf(at), ahead
+	return nil
+}
+
+// Ahead is by how much this machine's clock is ahead of the store's (behind, if
+// less than 0); 0 where the two agree within a minute, or the store does not tell.
+func (l *Listing) Ahead() time.Duration { return l.ahead }
+
+// Meta gives Source, Bucket, Store, TakenAt and Scope.
 func (l *Listing) Meta() inventory.Meta {
 	return inventory.Meta{
+		Store:   l.opt.Store,
 		Source:  "listing of s3://" + l.bucket + "/" + l.opt.Prefix,
 		Bucket:  l.bucket,
 		TakenAt: l.taken,
