@@ -16,15 +16,14 @@ type Store struct {
 
 // String names the store for a message.
 func (s Store) String() string {
-	name := "Amazon S3"
-	if s.Endpoint != "" {
-		name = Quote(s.Endpoint)
+	if s.Endpoint == "" {
+		return "Amazon S3"
 	}
-	if s.Owner != "" {
-		name += " (owner " + Quote(s.Owner) + ")"
-	}
-	return name
+	return Quote(s.Endpoint)
 }
+
+// whose is String with the owner.
+func (s Store) whose() string { return s.String() + " that " + Quote(s.Owner) + " owns" }
 
 // Contradicts tells whether s and t cannot be the same store. What is not known,
 // a nil or an owner, contradicts nothing.
@@ -69,6 +68,9 @@ func placeOf(endpoint string) string {
 // refused, such as "the tree follows the bucket"; where names it, and remedy is
 // the next step.
 func AnotherStore(where, what string, known, now *Store, remedy string) *Error {
-	return &Error{Kind: KindRefused, Where: where, Remedy: remedy,
-		Message: what + " at " + known.String() + ", and this is " + now.String()}
+	was, is := known.String(), now.String()
+	if placeOf(known.Endpoint) == placeOf(now.Endpoint) {
+		was, is = known.whose(), now.whose()
+	}
+	return &Error{Kind: KindRefused, Where: where, Remedy: remedy, Message: what + " at " + was + ", and this is the one at " + is}
 }

@@ -41,9 +41,16 @@ func TestStoresTogether(t *testing.T) {
 			t.Errorf("%v with %v: %v", c.a, c.b, got)
 		}
 	}
-	err := AnotherStore("/tree", "the tree follows lab", whole, &Store{}, "")
-	if want := "/tree: the tree follows lab at http://a (owner x), and this is Amazon S3"; err.Error() != want || err.Kind != KindRefused {
-		t.Errorf("%q", err.Error())
+	for _, c := range []struct {
+		now  Store
+		want string
+	}{
+		{Store{}, "/tree: the tree follows lab at http://a, and this is the one at Amazon S3"},
+		{Store{Endpoint: "http://a", Owner: "y"}, "/tree: the tree follows lab at http://a that x owns, and this is the one at http://a that y owns"},
+	} {
+		if err := AnotherStore("/tree", "the tree follows lab", whole, &c.now, ""); err.Error() != c.want || err.Kind != KindRefused {
+			t.Errorf("%q", err.Error())
+		}
 	}
 }
 

@@ -36,6 +36,9 @@ type app struct {
 	s3        s3Flags
 	pace      pace
 	watch     watch
+	// ahead is by how much this machine's clock is ahead of the store's, where that
+	// matters.
+	ahead time.Duration
 
 	// session is this run, if it is one in the background.
 	session *background.Session

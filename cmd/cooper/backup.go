@@ -75,7 +75,7 @@ func (f *backupFlags) policy() (backup.Policy, error) {
 	default:
 		return p, usage("--preset "+cooper.Quote(f.preset)+" is not known", "It is careful or fast.")
 	}
-	p.Prefix, p.Match, p.Forward, p.Older = f.prefix, f.match, f.forward, f.older
+	p.Prefix, p.Match, p.Forward, p.Older, p.Moved = f.prefix, f.match, f.forward, f.older, f.apply.moved
 	if f.archived != "" {
 		p.Archived = f.archived
 	}
@@ -159,6 +159,7 @@ func (a *app) backupPlanCmd() *cobra.Command {
 		},
 	}
 	f.registerPlan(cmd)
+	f.apply.registerMoved(cmd)
 	return cmd
 }
 
@@ -183,6 +184,13 @@ type applyFlags struct {
 	anySpace bool
 	// layout is what the tree must have, or gets; empty is any.
 	layout keypath.Layout
+	// moved: the bucket may be in another store than the one that is remembered.
+	moved bool
+}
+
+// registerMoved adds the flag of commands that a store is remembered for.
+func (f *applyFlags) registerMoved(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.moved, "moved", false, "the bucket has moved: go on with this store, although another is remembered, and remember this one")
 }
 
 func (f *applyFlags) register(cmd *cobra.Command) {
@@ -190,6 +198,7 @@ func (f *applyFlags) register(cmd *cobra.Command) {
 	fl.StringSliceVar(&f.ignore, "ignore", nil, "kinds of failure to pass over: missing, denied, changed, archived, corrupt, conflict, invalid, timeout, store")
 	fl.IntVar(&f.jobs, "jobs", 64, "objects worked on at once")
 	fl.BoolVar(&f.anySpace, "no-space-check", false, "begin although the disk seems too small, as on one that compresses")
+	f.registerMoved(cmd)
 	fl.StringVar(&f.confirm, "confirm", "", "the plan's digest (or its first 8 characters or more): go on although the share stop says no")
 }
 

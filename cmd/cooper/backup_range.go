@@ -10,6 +10,7 @@ import (
 
 	"cooper"
 	"cooper/internal/backup"
+	"cooper/internal/inventory"
 	"cooper/internal/inventory/s3report"
 	"cooper/internal/store/s3"
 	"cooper/internal/term"
@@ -69,21 +70,27 @@ type passedOver struct {
 // snapshot, a plan and an apply of its own, under the one lock. What was followed
 // before is passed over, so that the same command goes on where it stopped.
 func (a *app) backupRange(ctx context.Context, d *drive, bucket string, f *backupFlags, policy backup.Policy) error {
-	loc, prefix, done, err := a.location(ctx, f.source.inventory)
+	at, err := a.location(ctx, f.source.inventory)
 	if err != nil {
 		return err
 	}
-	defer done()
-	dates, err := a.reportsIn(ctx, loc, prefix, f)
+	defer at.done()
+	dates, err := a.reportsIn(ctx, at.Location, at.prefix, f)
 	if err != nil {
 		return err
 	}
 	var followed, passed int
 	someFailed := false
+	var future error
 	for i, date := range dates {
-		why, err := a.needless(ctx, d, loc, date)
+		why, err := a.needless(ctx, d, at.Location, date)
 		if err != nil {
 			return stoppedAt(date, i+1, len(dates), err)
+		}
+		if why == "" {
+			if why, err = a.tooEarly(ctx, at.Location, date, &future); err != nil {
+				return stoppedAt(date, i+1, len(dates), err)
+			}
 		}
 		if why != "" {
 			passed++
@@ -108,6 +115,9 @@ func (a *app) backupRange(ctx context.Context, d *drive, bucket string, f *backu
 		}
 	}
 	a.note("followed %s, passed over %d", term.Plural(int64(followed), "report"), passed)
+	if future != nil {
+		return future
+	}
 	if someFailed {
 		return errSomeFailed
 	}
@@ -166,6 +176,24 @@ func (a *app) needless(ctx context.Context, d *drive, loc s3report.Location, dat
 		return "the tree follows it already", nil
 	}
 	return "", nil
+}
+
+// tooEarly passes over a report of a time that has not come, and notes the first in
+// refused: the others are followed, and the run does not end as if all were well.
+func (a *app) tooEarly(ctx context.Context, loc s3report.Location, date s3report.Date, refused *error) (why string, err error) {
+	taken, err := s3report.TakenAt(ctx, loc, date)
+	if err != nil {
+		return "", err
+	}
+	err = a.notFromTheFuture(inventory.Meta{Source: "report " + date.Name, TakenAt: taken})
+	var e *cooper.Error
+	if !errors.As(err, &e) {
+		return "", err
+	}
+	if *refused == nil {
+		*refused = err
+	}
+	return e.Message, nil
 }
 
 func (a *app) passOver(date s3report.Date, why string) error {

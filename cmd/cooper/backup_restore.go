@@ -122,13 +122,13 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 	}
 	// Restoring reads the tree; the lock keeps a run from moving files away.
 	return a.withTree(ctx, dir, "backup restore", readTree, &f.apply, func(ctx context.Context, d *drive) error {
-		if bucket != "" && !f.intoSource && isSource(d.tree.State(), bucket) {
-			return &cooper.Error{Kind: cooper.KindRefused, Where: dest, Message: "this is the bucket that the tree is a backup of",
-				Remedy: "Restore to another bucket or a directory; if the bucket itself is meant, give --into-source."}
+		store, err := d.restoresTo(ctx, bucket, dest, f)
+		if err != nil {
+			return err
 		}
 		h, err := a.writePlan(d.ws, func(id string, w *plan.Writer) (plan.Header, error) {
 			return backup.PlanRestore(ctx, backup.Restore{
-				Catalog: d.tree.Catalog(), Dir: d.tree.Dir(), Select: sel, Keys: f.keys, Policy: policy, Dest: dest, Replace: f.replace, Damaged: f.damaged,
+				Catalog: d.tree.Catalog(), Dir: d.tree.Dir(), Select: sel, Keys: f.keys, Policy: policy, Dest: dest, Replace: f.replace, Damaged: f.damaged, Store: store,
 				ID: id, Now: cooper.InstantOf(a.clock()),
 			}, w)
 		})
@@ -156,6 +156,33 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 		}
 		return nil
 	})
+}
+
+// restoresTo says which store the bucket is in that is restored to, nil for a
+// directory. The tree's own bucket is refused unless it is meant, and then one of its
+// name in another store.
+func (d *drive) restoresTo(ctx context.Context, bucket, dest string, f *restoreFlags) (*cooper.Store, error) {
+	if bucket == "" {
+		return nil, nil
+	}
+	state := d.tree.State()
+	source := isSource(state, bucket)
+	if source && !f.intoSource {
+		return nil, &cooper.Error{Kind: cooper.KindRefused, Where: dest, Message: "this is the bucket that the tree is a backup of",
+			Remedy: "Restore to another bucket or a directory; if the bucket itself is meant, give --into-source."}
+	}
+	b, store, err := d.open(ctx, bucket)
+	if err != nil {
+		return nil, err
+	}
+	if err := b.Close(); err != nil {
+		return nil, err
+	}
+	if source && !f.apply.moved && state.Store.Contradicts(store) {
+		return nil, cooper.AnotherStore(dest, "the tree follows the bucket", state.Store, store,
+			"Give the --endpoint-url and --profile of the tree's bucket; if it is the same bucket, which has moved, or the one that is to take its place, give --moved.")
+	}
+	return store, nil
 }
 
 // isSource tells whether the tree ever followed a snapshot of the bucket, or is

@@ -93,12 +93,12 @@ func (a *app) snapshotFirst(ctx context.Context, bucket string, f *backupFlags) 
 
 // reportsFirst looks for the reports of a range before there is a tree.
 func (a *app) reportsFirst(ctx context.Context, _ string, f *backupFlags) error {
-	loc, prefix, done, err := a.location(ctx, f.source.inventory)
+	at, err := a.location(ctx, f.source.inventory)
 	if err != nil {
 		return err
 	}
-	defer done()
-	_, err = a.reportsIn(ctx, loc, prefix, f)
+	defer at.done()
+	_, err = a.reportsIn(ctx, at.Location, at.prefix, f)
 	return err
 }
 
@@ -234,7 +234,7 @@ func (a *app) makePlan(ctx context.Context, ws *workspace.Workspace, known backu
 	h, err := a.writePlan(ws, func(id string, w *plan.Writer) (plan.Header, error) {
 		return backup.Plan(ctx, backup.Inputs{
 			Snapshot: backup.Of(snap), Catalog: known, Dir: dir, Layout: string(f.apply.layout), Policy: policy, Prices: prices, Free: free,
-			ID: id, Now: cooper.InstantOf(a.clock()),
+			ID: id, Now: cooper.InstantOf(a.clock()), Clock: a.storeNow(),
 		}, w)
 	})
 	return snap, h, err

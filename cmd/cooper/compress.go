@@ -169,6 +169,7 @@ func (f *compressFlags) register(cmd *cobra.Command) {
 	fl.BoolVar(&f.ranged, "ranged", false, "also files that programs read by ranges (Parquet, ORC, HDF5, TIFF, zip, tar, …): these open again only once decompressed")
 	fl.StringVar(&f.cipher, "cipher", "", "the encryption that the application puts around its contents: aes256-cfb8")
 	fl.StringVar(&f.prices, "prices", "", "table of prices (JSON; see docs/formats/prices.md)")
+	f.apply.registerMoved(cmd)
 	f.secret.register(cmd)
 	for name, values := range map[string][]string{"mode": compressModes, "originals": compressOriginals, "verify": compressProofs, "sse": compressSSE, "cipher": compressCiphers, "codec": {"zstd:1", "zstd:3", "zstd:9", "zstd:19"}} {
 		if err := cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {

@@ -20,7 +20,7 @@ import (
 	"cooper/internal/progress"
 	"cooper/internal/query"
 	"cooper/internal/query/duckdb"
-	"cooper/internal/store"
+	storage "cooper/internal/store"
 	"cooper/internal/store/s3"
 	"cooper/internal/term"
 	"cooper/internal/verb/measure"
@@ -130,7 +130,11 @@ func (a *app) describeBucket(ctx context.Context, f *compressFlags, p *compress.
 	if err != nil {
 		return err
 	}
-	p.Endpoint = b.Endpoint()
+	store, err := b.Store(ctx)
+	if err != nil {
+		return errors.Join(err, b.Close())
+	}
+	p.Endpoint, in.Store, in.Moved = store.Endpoint, &store, f.apply.moved
 	p.Rewriting.Versioning, err = b.Versioning(ctx)
 	if err != nil {
 		return errors.Join(err, b.Close())
@@ -248,7 +252,8 @@ func (a *app) applyCompress(ctx context.Context, ws *workspace.Workspace, h plan
 	}
 	facts := ledger.Open(ws.LedgerDir())
 	count := a.countersFor(trafficOf(b))
-	work := compressing{policy: &policy, bucket: b, keys: keys, journal: journal.At(ws.TargetDir(locked)), path: h.Target.Path, prefix: prefix, jobs: f.jobs}
+	work := compressing{policy: &policy, bucket: b, keys: keys, journal: journal.At(ws.TargetDir(locked)), path: h.Target.Path, prefix: prefix, jobs: f.jobs,
+		planned: bucketop.PlannedStore(&h, policy.Endpoint)}
 	job := apply.Job{
 		Run: run, Plan: p, Facts: facts, Workers: f.jobs,
 		Ignore: kinds, Confirm: f.confirm, MaxAge: f.maxAge(), Undo: f.undo, Clock: a.clock, Progress: count,
@@ -301,6 +306,7 @@ type compressing struct {
 	journal      journal.Dir
 	path, prefix string
 	jobs         int
+	planned      cooper.Store // that the plan was made for
 }
 
 // equip gives a job its verbs and its target.
@@ -310,27 +316,31 @@ func (a *app) equip(ctx context.Context, job *apply.Job, c *compressing, count *
 		return err
 	}
 	r := c.policy.Rewriting
-	endpoint := c.bucket.Endpoint()
+	store, err := c.bucket.Store(ctx)
+	if err != nil {
+		return err
+	}
+	endpoint := store.Endpoint
 	secure := endpoint == "" || strings.HasPrefix(endpoint, "https://")
 	measuring := measure.New(c.bucket, measure.Options{
 		Cipher: r.Codec.Encrypt, Ranged: r.Ranged, Keys: c.keys, Secure: secure, Sample: compress.MeasuredMost, Memory: memory / 4, Moved: count.Moved, Clock: a.clock,
 	})
 	if c.policy.Sampling != nil {
 		job.Verbs = map[string]apply.Verb{bucketop.Measure: measuring}
-		job.Target = replace.NewReadOnly(replace.ReadOnlyOptions{Journal: c.journal, Path: c.path, Endpoint: endpoint, PlannedEndpoint: c.policy.Endpoint})
+		job.Target = replace.NewReadOnly(replace.ReadOnlyOptions{Journal: c.journal, Path: c.path, Store: store, PlannedStore: c.planned})
 		return nil
 	}
 	versioning, err := c.bucket.Versioning(ctx)
 	if err != nil {
 		return err
 	}
-	var settings store.Settings
+	var settings storage.Settings
 	if settings, err = c.bucket.Settings(ctx); err != nil {
 		return err
 	}
 	target := replace.New(c.bucket, replace.Options{
 		Journal: c.journal, Path: c.path, Prefix: c.prefix, Rewriting: r, Settings: settings, Versioning: versioning,
-		Endpoint: endpoint, PlannedEndpoint: c.policy.Endpoint, Jobs: min(c.jobs, purgeJobs), Clock: a.clock,
+		Store: store, PlannedStore: c.planned, Jobs: min(c.jobs, purgeJobs), Clock: a.clock,
 	})
 	rewriting := rewrite.New(c.bucket, rewrite.Options{
 		Rewriting: r, Settings: settings, WithoutTags: c.policy.WithoutTags, Keys: c.keys, Secure: secure, Memory: memory / 2, Moved: count.Moved, Clock: a.clock, Uploads: target.NoteUpload, Parts: target.SeeParts,

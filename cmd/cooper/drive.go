@@ -224,18 +224,22 @@ func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err er
 		return sum, err
 	}
 	var src *s3.Bucket
+	var from *cooper.Store
 	if needsSource(h) {
 		bucket, err := bucketArg(h.Source)
 		if err != nil {
 			return sum, err
 		}
-		if src, err = d.app.openBucket(ctx, bucket, d.flags.jobs); err != nil {
+		if src, from, err = d.open(ctx, bucket); err != nil {
 			return sum, err
 		}
 		defer src.Close()
 	}
+	if err := backup.NotFromTheFuture(&h, d.app.storeNow()); err != nil {
+		return sum, err
+	}
 	count := d.app.countersFor(trafficOf(src))
-	verbs, target, done, err := d.parts(ctx, h, src, count)
+	verbs, target, done, err := d.parts(ctx, h, src, from, count)
 	if err != nil {
 		return sum, err
 	}
@@ -247,12 +251,39 @@ func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err er
 	}
 	d.app.limits(&job)
 	stop := d.app.follow(count)
+	before := d.tree.State()
 	sum, err = apply.Run(ctx, job)
 	stop()
+	d.tellStore(&before)
 	if err != nil {
 		return sum, err
 	}
 	return sum, d.facts().Compact(ctx)
+}
+
+// open opens a bucket, and asks whose it is.
+func (d *drive) open(ctx context.Context, bucket string) (*s3.Bucket, *cooper.Store, error) {
+	b, err := d.app.openBucket(ctx, bucket, d.flags.jobs)
+	if err != nil {
+		return nil, nil, err
+	}
+	d.app.setClock(b)
+	store, err := b.Store(ctx)
+	if err != nil {
+		return nil, nil, errors.Join(err, b.Close())
+	}
+	return b, &store, nil
+}
+
+// tellStore says what an old tree has learnt, and that one follows another store.
+func (d *drive) tellStore(before *catalog.State) {
+	switch now := d.tree.State().Store; {
+	case now == nil:
+	case before.Store == nil && len(before.Observed) > 0:
+		d.app.note("the tree remembers now that its bucket is at %s; another store is refused", now)
+	case before.Store.Contradicts(now):
+		d.app.note("the tree follows the bucket at %s from now on; it was at %s", now, before.Store)
+	}
 }
 
 // maxPlanAge is how old a plan may be when it is applied. What an old one
@@ -299,7 +330,7 @@ func trafficOf(b *s3.Bucket) func() progress.Traffic {
 }
 
 // parts gives the verbs and the target for a plan.
-func (d *drive) parts(ctx context.Context, h plan.Header, src *s3.Bucket, count *progress.Counters) (map[string]apply.Verb, apply.Target, func() error, error) {
+func (d *drive) parts(ctx context.Context, h plan.Header, src *s3.Bucket, from *cooper.Store, count *progress.Counters) (map[string]apply.Verb, apply.Target, func() error, error) {
 	if h.Mission == backup.MissionRestore {
 		return d.restoreParts(ctx, h, count)
 	}
@@ -309,7 +340,8 @@ func (d *drive) parts(ctx context.Context, h plan.Header, src *s3.Bucket, count 
 		verbs[treeop.Fetch] = fetch.New(src, fetch.Into(d.tree.Staging()), fetch.Options{Moved: count.Moved})
 		verbs[treeop.Unarchive] = fetch.NewUnarchive(src, fetch.Into(d.tree.Staging()), fetch.Options{Moved: count.Moved})
 	}
-	return verbs, shelve.New(d.tree), func() error { return nil }, nil
+	target := shelve.New(d.tree).From(from, d.flags.moved || backup.Moved(&h))
+	return verbs, target, func() error { return nil }, nil
 }
 
 // restoreParts copies out of the tree to where the plan says.
@@ -325,9 +357,13 @@ func (d *drive) restoreParts(ctx context.Context, h plan.Header, count *progress
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	b, err := d.app.openBucket(ctx, bucket, d.flags.jobs)
+	b, store, err := d.open(ctx, bucket)
 	if err != nil {
 		return nil, nil, nil, err
+	}
+	if h.Store.Contradicts(store) && !d.flags.moved {
+		err := cooper.AnotherStore("plan "+h.ID, "was made for the bucket", h.Store, store, "Give the --endpoint-url and --profile that it was made with, or make a new plan; if the bucket has moved, give --moved.")
+		return nil, nil, nil, errors.Join(err, b.Close())
 	}
 	t := copyout.ToBucket(d.tree, b, b, prefix)
 	return map[string]apply.Verb{treeop.CopyOut: t}, t, func() error { b.Close(); return nil }, nil

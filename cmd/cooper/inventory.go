@@ -65,7 +65,7 @@ func (a *app) writeInventory(ctx context.Context, bucket, dest string, opt inven
 		return err
 	}
 	defer b.Close()
-	src, err := listing.New(ctx, b, bucket, listing.Options{Prefix: opt.prefix, Current: opt.current, Clock: a.clock})
+	src, err := a.listing(ctx, b, listing.Options{Prefix: opt.prefix, Current: opt.current})
 	if err != nil {
 		return err
 	}

@@ -119,6 +119,7 @@ func (f *purgeFlags) registerPlan(cmd *cobra.Command) {
 	fl.StringArrayVar(&f.protect, "protect", nil, "never anything below this prefix, where * stands for any one folder (may be repeated)")
 	fl.StringVar(&f.share, "share-stop", "", "the share of the snapshot's versions, or of their bytes, that may go before the plan's digest is asked for (default 10%)")
 	fl.BoolVar(&f.unguarded, "unguarded", false, "also null versions that the store cannot keep apart from one written in the instant of their removal")
+	f.apply.registerMoved(cmd)
 	cmd.MarkFlagsMutuallyExclusive("keys", "sql")
 }
 

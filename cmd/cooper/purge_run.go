@@ -51,14 +51,18 @@ func (a *app) purge(ctx context.Context, arg string, f *purgeFlags) (err error) 
 	if err != nil {
 		return err
 	}
-	policy.Endpoint = b.Endpoint()
-	if policy.Versioning, err = b.Versioning(ctx); err == nil {
+	store, err := b.Store(ctx)
+	if err == nil {
+		policy.Versioning, err = b.Versioning(ctx)
+	}
+	if err == nil {
 		err = canLook(ctx, b, f.prefix, policy.Versioning)
 	}
 	if err = errors.Join(err, b.Close()); err != nil {
 		return err
 	}
-	h, err := a.purgePlan(ctx, ws, f, policy)
+	policy.Endpoint = store.Endpoint
+	h, err := a.purgePlan(ctx, ws, f, policy, &store)
 	if err != nil {
 		return err
 	}
@@ -80,7 +84,7 @@ func (a *app) purge(ctx context.Context, arg string, f *purgeFlags) (err error) 
 }
 
 // purgePlan makes the plan, or finds the one that the person has confirmed.
-func (a *app) purgePlan(ctx context.Context, ws *workspace.Workspace, f *purgeFlags, policy purge.Policy) (h plan.Header, err error) {
+func (a *app) purgePlan(ctx context.Context, ws *workspace.Workspace, f *purgeFlags, policy purge.Policy, store *cooper.Store) (h plan.Header, err error) {
 	if f.apply.confirm != "" {
 		target := "s3://" + f.bucket + "/" + f.prefix
 		return confirmedPlan(ws, f.apply.confirm, purge.Mission, "bucket", target, func(h *plan.Header) bool { return purge.SamePolicy(h, policy) })
@@ -106,7 +110,7 @@ func (a *app) purgePlan(ctx context.Context, ws *workspace.Workspace, f *purgeFl
 		return h, err
 	}
 	return a.writeLimited(ws, plan.Limits{Actions: purgeShard, Bytes: math.MaxInt64}, func(id string, w *plan.Writer) (plan.Header, error) {
-		return purge.Plan(ctx, purge.Inputs{Snapshot: inventory.ViewOf(snap), Policy: policy, Chosen: from, Prices: prices, ID: id, Now: cooper.InstantOf(a.clock())}, w)
+		return purge.Plan(ctx, purge.Inputs{Snapshot: inventory.ViewOf(snap), Policy: policy, Chosen: from, Prices: prices, Store: store, Moved: f.apply.moved, ID: id, Now: cooper.InstantOf(a.clock())}, w)
 	})
 }
 
@@ -147,6 +151,10 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 		}
 		lock = settings.Lock
 	}
+	store, err := b.Store(ctx)
+	if err != nil {
+		return err
+	}
 	p, err := plan.Open(ws.PlanDir(h.ID))
 	if err != nil {
 		return err
@@ -156,7 +164,7 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 	warn := func(m string) { a.note("warning: %s", m) }
 	target := remove.New(b, remove.Options{
 		Journal: journal.At(ws.TargetDir(bucket)), Path: h.Target.Path, Prefix: prefix, Versioning: versioning, Planned: policy.Versioning, Lock: lock,
-		Endpoint: b.Endpoint(), PlannedEndpoint: policy.Endpoint, Jobs: f.jobs, Clock: a.clock, Warn: warn,
+		Store: store, PlannedStore: bucketop.PlannedStore(&h, policy.Endpoint), Jobs: f.jobs, Clock: a.clock, Warn: warn,
 	})
 	job := apply.Job{
 		Run: run, Plan: p, Facts: facts,

@@ -87,12 +87,12 @@ func (a *app) listDates(ctx context.Context, src sourceFlags) error {
 	if path.Base(src.inventory) == "manifest.json" {
 		return usage(cooper.Quote(src.inventory)+" is one report", "Give the folder of its configuration, PREFIX/SRC/CONFIG/, to list the others.")
 	}
-	loc, prefix, done, err := a.location(ctx, src.inventory)
+	at, err := a.location(ctx, src.inventory)
 	if err != nil {
 		return err
 	}
-	defer done()
-	dates, err := s3report.Dates(ctx, loc, prefix)
+	defer at.done()
+	dates, err := s3report.Dates(ctx, at.Location, at.prefix)
 	if err != nil {
 		return err
 	}

@@ -73,29 +73,40 @@ func (a *app) openBucket(ctx context.Context, bucket string, concurrency int) (*
 	return b, err
 }
 
-// location finds the place of inventory reports: the location, and the prefix
-// within it.
-func (a *app) location(ctx context.Context, inventory string) (loc s3report.Location, prefix string, done func(), err error) {
+// reports is a place of inventory reports: the location, and the prefix within it.
+type reports struct {
+	s3report.Location
+
+	prefix string
+	// store has the reports, and so the bucket that they are of; nil if they lie in a
+	// directory. Who owns that bucket, the reports' does not tell.
+	store *cooper.Store
+	done  func()
+}
+
+// location finds the place of inventory reports.
+func (a *app) location(ctx context.Context, inventory string) (*reports, error) {
 	if !strings.HasPrefix(inventory, "s3://") {
-		if u, err := url.Parse(inventory); err == nil && len(u.Scheme) > 1 {
-			return nil, "", nil, usage(fmt.Sprintf("--inventory %s: not s3:// and not a directory", cooper.Quote(inventory)), "Give s3://DST/PREFIX/SRC/CONFIG/ or a path.")
+		if u, err := url.Parse(inventory); err != nil || len(u.Scheme) > 1 {
+			return nil, usage(fmt.Sprintf("--inventory %s: not s3:// and not a directory", cooper.QuoteURL(inventory)), "Give s3://DST/PREFIX/SRC/CONFIG/ or a path.")
 		}
 		abs, err := filepath.Abs(inventory)
 		if err != nil {
-			return nil, "", nil, err
+			return nil, err
 		}
-		return s3report.Dir(abs), "", func() {}, nil
+		return &reports{Location: s3report.Dir(abs), done: func() {}}, nil
 	}
 	bucket, prefix, err := s3.ParseURL(inventory)
 	if err != nil {
-		return nil, "", nil, err
+		return nil, err
 	}
 	// The bucket of the reports may live in another region than its source.
 	b, err := a.openBucket(ctx, bucket, 0)
 	if err != nil {
-		return nil, "", nil, err
+		return nil, err
 	}
-	return s3report.Bucket(b, b, "s3://"+bucket), prefix, func() { b.Close() }, nil
+	a.setClock(b)
+	return &reports{Location: s3report.Bucket(b, b, "s3://"+bucket), prefix: prefix, store: &cooper.Store{Endpoint: b.Endpoint()}, done: func() { b.Close() }}, nil
 }
 
 // takeSnapshot reads the source into a new snapshot, or finds the one that was
@@ -104,41 +115,74 @@ func (a *app) takeSnapshot(ctx context.Context, ws *workspace.Workspace, bucket 
 	if f.snapshot != "" {
 		return a.openSnapshot(ws, f.snapshot)
 	}
-	var src inventory.Source
 	count := progress.New(a.clock, nil)
 	if err := a.await(ctx, count); err != nil {
 		return nil, err
 	}
-	if f.list {
-		b, err := a.openBucket(ctx, bucket, 0)
-		if err != nil {
-			return nil, err
-		}
-		defer b.Close()
-		if src, err = listing.New(ctx, b, bucket, listing.Options{Prefix: prefix, Current: f.current, Clock: a.clock}); err != nil {
-			return nil, err
-		}
-	} else {
-		loc, where, done, err := a.location(ctx, f.inventory)
-		if err != nil {
-			return nil, err
-		}
-		defer done()
-		temp, err := ws.TempDir()
-		if err != nil {
-			return nil, err
-		}
-		defer removeAll(temp)
-		if src, err = s3report.Open(ctx, loc, where, s3report.Options{Date: f.date, Bucket: bucket, TempDir: temp}); err != nil {
-			return nil, err
-		}
+	src, done, err := a.source(ctx, ws, bucket, f, prefix)
+	if err != nil {
+		return nil, err
 	}
-	src = scoped{src, prefix}
+	defer done()
+	if err := a.notFromTheFuture(src.Meta()); err != nil {
+		return nil, err
+	}
 	if s := a.sameSnapshot(ws, src.Meta(), f.list); s != nil {
 		a.note("%s", a.stderr.Style(term.Faint, "snapshot "+s.Meta().ID+" was made of this report before"))
 		return s, nil
 	}
 	return a.build(ctx, ws, src, count)
+}
+
+// source opens what a snapshot is made of; done follows when it has been read.
+func (a *app) source(ctx context.Context, ws *workspace.Workspace, bucket string, f sourceFlags, prefix string) (src inventory.Source, done func(), err error) {
+	if f.list {
+		b, err := a.openBucket(ctx, bucket, 0)
+		if err != nil {
+			return nil, nil, err
+		}
+		done = func() { b.Close() }
+		l, err := a.listing(ctx, b, listing.Options{Prefix: prefix, Current: f.current})
+		if err != nil {
+			done()
+			return nil, nil, err
+		}
+		return scoped{l, prefix, nil}, done, nil
+	}
+	at, err := a.location(ctx, f.inventory)
+	if err != nil {
+		return nil, nil, err
+	}
+	temp, err := ws.TempDir()
+	if err != nil {
+		at.done()
+		return nil, nil, err
+	}
+	done = func() { removeAll(temp); at.done() }
+	r, err := s3report.Open(ctx, at.Location, at.prefix, s3report.Options{Date: f.date, Bucket: bucket, TempDir: temp})
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return scoped{r, prefix, at.store}, done, nil
+}
+
+// listing begins a live listing of a bucket.
+func (a *app) listing(ctx context.Context, b *s3.Bucket, opt listing.Options) (*listing.Listing, error) {
+	store, err := b.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	opt.Store, opt.Clock = &store, a.clock
+	l, err := listing.New(ctx, b, b.Name(), opt)
+	if err != nil {
+		return nil, err
+	}
+	a.setClock(b)
+	if ahead := l.Ahead(); ahead != 0 {
+		a.note("warning: this machine's clock is %s the store's; the listing is dated by the store's", aheadOf(ahead))
+	}
+	return l, nil
 }
 
 func (a *app) build(ctx context.Context, ws *workspace.Workspace, src inventory.Source, count *progress.Counters) (*inventory.Snapshot, error) {
@@ -168,10 +212,12 @@ func (a *app) build(ctx context.Context, ws *workspace.Workspace, src inventory.
 	return inventory.Open(ws.SnapshotDir(id))
 }
 
-// scoped narrows a source to a prefix.
+// scoped narrows a source to a prefix, and says which store its bucket is in where
+// the source does not.
 type scoped struct {
 	inventory.Source
 	prefix string
+	store  *cooper.Store
 }
 
 func (s scoped) Meta() inventory.Meta {
@@ -179,6 +225,7 @@ func (s scoped) Meta() inventory.Meta {
 	if s.prefix != "" {
 		m.Scope.Prefix = s.prefix
 	}
+	m.Store = m.Store.With(s.store)
 	return m
 }
 
@@ -198,7 +245,7 @@ func (a *app) sameSnapshot(ws *workspace.Workspace, want inventory.Meta, list bo
 			continue // damaged or of another format: not the one we look for
 		}
 		m := s.Meta()
-		if m.Complete && m.Source == want.Source && m.TakenAt == want.TakenAt && m.Bucket == want.Bucket && m.Scope == want.Scope {
+		if m.Complete && m.Source == want.Source && m.TakenAt == want.TakenAt && m.Bucket == want.Bucket && m.Scope == want.Scope && !m.Store.Contradicts(want.Store) {
 			return s
 		}
 	}

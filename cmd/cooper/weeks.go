@@ -17,6 +17,7 @@ import (
 	"cooper/internal/progress"
 	"cooper/internal/store/limit"
 	"cooper/internal/store/retry"
+	"cooper/internal/store/s3"
 	"cooper/internal/term"
 )
 
@@ -72,6 +73,11 @@ func (a *app) begin(cmd *cobra.Command) error {
 	}
 	if err := a.pace.check(cmd.Flags(), time.Local); err != nil {
 		return err
+	}
+	if cmd.Flags().Changed("endpoint-url") {
+		if err := s3.CheckEndpoint(a.s3.endpoint); err != nil {
+			return err
+		}
 	}
 	if err := a.beware(cmd); err != nil {
 		return err

@@ -12,6 +12,7 @@
 package backup
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -80,11 +81,13 @@ type Inputs struct {
 	Free     *Space // on the target, nil if unknown
 	ID       string // of the plan
 	Now      cooper.Instant
+	// Clock is the time by the store's clock; 0: Now.
+	Clock cooper.Instant
 }
 
 // Plan writes the plan that brings a tree to a snapshot. It refuses, with
-// KindRefused, a pinned tree, a snapshot of another bucket, and one older than
-// what the tree has followed already.
+// KindRefused, a pinned tree, a snapshot of another bucket or of another store,
+// one from the future, and one older than what the tree has followed already.
 func Plan(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
 	meta, state := in.Snapshot.Meta(), in.Catalog.State()
 	older, err := admit(&in, &meta, &state)
@@ -115,6 +118,10 @@ func Plan(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
 	}
 	h.Target = plan.Target{Kind: targetTree, Path: in.Dir, Generation: state.Generation, Layout: in.Layout}
 	h.Source = "s3://" + meta.Bucket
+	h.Store = meta.Store.With(state.Store)
+	if meta.Store.Contradicts(state.Store) { // it has moved
+		h.Store = meta.Store
+	}
 	h.Snapshot = withoutFiles(meta)
 	h.Partial = in.Policy.Match != "" || prefix != meta.Scope.Prefix
 	h.Estimate = out.estimate(in.Policy.Rates, in.Prices)
@@ -162,6 +169,13 @@ func admit(in *Inputs, meta *inventory.Meta, state *catalog.State) (older bool, 
 		return false, &cooper.Error{Kind: cooper.KindInvalid, Where: "snapshot " + meta.ID, Message: "it does not say when it was taken",
 			Remedy: "make it again from its source"}
 	}
+	now := cmp.Or(in.Clock, in.Now)
+	if now != 0 && meta.TakenAt.Time().After(now.Time().Add(clockSkew)) {
+		return false, fromTheFuture(meta, now)
+	}
+	if !in.Policy.Moved && state.Store.Contradicts(meta.Store) {
+		return false, cooper.AnotherStore(in.Dir, "the tree follows the bucket", state.Store, meta.Store, movedRemedy)
+	}
 	last := lastFollowed(state)
 	if last == nil {
 		return false, nil
@@ -184,6 +198,35 @@ func admit(in *Inputs, meta *inventory.Meta, state *catalog.State) (older bool, 
 		}
 	}
 	return true, nil
+}
+
+// movedRemedy is the next step where the store is another one than a tree's.
+const movedRemedy = "give the --endpoint-url and --profile of the tree's bucket; if it is the same bucket, which has moved, give --moved"
+
+// fromTheFuture refuses a snapshot of a time that has not come: every later one
+// would be older than what the tree follows.
+func fromTheFuture(meta *inventory.Meta, now cooper.Instant) error {
+	return &cooper.Error{
+		Kind: cooper.KindRefused, Where: "snapshot " + meta.ID,
+		Message: fmt.Sprintf("taken at %s, and it is %s: a tree that followed it would take every later one for older", meta.TakenAt, now),
+		Remedy:  "set this machine's clock if it is wrong; else what the snapshot was made of is: take another one",
+	}
+}
+
+// NotFromTheFuture refuses, as KindRefused, to carry out a backup's plan that leads
+// to a snapshot of a time that has not come by now.
+func NotFromTheFuture(h *plan.Header, now cooper.Instant) error {
+	if m := h.Snapshot; h.Mission == Mission && m != nil && m.TakenAt.Time().After(now.Time().Add(clockSkew)) {
+		return fromTheFuture(m, now)
+	}
+	return nil
+}
+
+// Moved tells whether a plan was made for a bucket that has moved to another store
+// than the tree's, as a person has said.
+func Moved(h *plan.Header) bool {
+	var p Policy
+	return h.Mission == Mission && json.Unmarshal(h.Policy, &p) == nil && p.Moved
 }
 
 // LastFollowed is the newest snapshot that a run followed, finished or not; nil if

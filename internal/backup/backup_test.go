@@ -23,7 +23,7 @@ import (
 func planned(t *testing.T, s *snap, tree *model) []cooper.Action {
 	t.Helper()
 	var rec recorder
-	h, err := Plan(context.Background(), Inputs{Snapshot: s, Catalog: tree, Dir: "/tree", Policy: Careful(), ID: "p-1", Now: 1}, &rec)
+	h, err := Plan(context.Background(), Inputs{Snapshot: s, Catalog: tree, Dir: "/tree", Policy: Careful(), ID: "p-1", Now: 1 << 40}, &rec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestPlanIsReadBackAsDecided(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := Inputs{Snapshot: s, Catalog: tree, Dir: "/tree", Policy: Careful(), Prices: prices, ID: "p-1", Now: 7}
+	in := Inputs{Snapshot: s, Catalog: tree, Dir: "/tree", Policy: Careful(), Prices: prices, ID: "p-1", Now: 1 << 40}
 	h, err := Plan(context.Background(), in, w)
 	if err != nil {
 		t.Fatal(err)

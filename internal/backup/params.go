@@ -29,6 +29,8 @@ type Policy struct {
 	// Older accepts a snapshot older than the last one the tree followed. With
 	// it nothing ever looks absent.
 	Older bool `json:"older,omitempty"`
+	// Moved accepts a snapshot of another store than the tree's.
+	Moved bool `json:"moved,omitempty"`
 	// Rates are what time is estimated from.
 	Rates Rates `json:"rates"`
 }

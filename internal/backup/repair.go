@@ -69,7 +69,7 @@ func (m *Mender) Finish() (plan.Header, error) {
 		return plan.Header{}, &cooper.Error{Kind: cooper.KindUsage, Where: m.in.Dir, Message: "the tree has never followed its bucket, so nobody knows where to fetch from",
 			Remedy: "run `cooper backup run s3://BUCKET DIR` once, then repair"}
 	}
-	h.Source = "s3://" + last.Bucket
+	h.Source, h.Store = "s3://"+last.Bucket, m.state.Store
 	h.Partial = true
 	h.Estimate = m.out.estimate(m.in.Policy.Rates, m.in.Prices)
 	m.out.into(&h)

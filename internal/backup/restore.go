@@ -29,10 +29,12 @@ type Restore struct {
 	Replace bool
 	// Damaged copies bytes that are not those of the version, too.
 	Damaged bool
-	Prices  Prices
-	Free    *Space // at a destination that is a directory, nil if unknown
-	ID      string // of the plan
-	Now     cooper.Instant
+	// Store has the bucket that Dest is in, nil if it is none.
+	Store  *cooper.Store
+	Prices Prices
+	Free   *Space // at a destination that is a directory, nil if unknown
+	ID     string // of the plan
+	Now    cooper.Instant
 }
 
 // Select chooses one version of each key; its zero value what the mirror shows.
@@ -52,6 +54,9 @@ type restorePolicy struct {
 }
 
 const phaseCopy = "copy"
+
+// OnlyBytes is what every plan that restores to a bucket warns of.
+const OnlyBytes = "the tree keeps the bytes alone: the objects come back without their Content-Type and other headers, user metadata, tags, ACLs and storage class"
 
 // PlanRestore writes the plan that copies versions out of a tree. Nothing to
 // copy is an empty plan with a warning, not an error.
@@ -81,7 +86,8 @@ func PlanRestore(ctx context.Context, in Restore, w Writer) (plan.Header, error)
 	}
 	h.Target = plan.Target{Kind: targetDirectory, Path: in.Dest}
 	if c.out.toBucket {
-		h.Target.Kind = targetBucket
+		h.Target.Kind, h.Store = targetBucket, in.Store
+		h.Warnings = append(h.Warnings, OnlyBytes)
 	}
 	h.Partial = in.Policy.Prefix != "" || in.Policy.Match != "" || len(in.Keys) > 0
 	h.Estimate = c.out.estimate(in.Policy.Rates, in.Prices)

@@ -75,7 +75,7 @@ func PlanRollback(ctx context.Context, in Rollback, w Writer) (plan.Header, erro
 	}
 	h.Target = plan.Target{Kind: targetTree, Path: in.Dir, Generation: state.Generation}
 	if b.out.requests[classGet] > 0 {
-		h.Source = "s3://" + to.Bucket
+		h.Source, h.Store = "s3://"+to.Bucket, state.Store
 	}
 	h.Snapshot = &inventory.Meta{ID: to.ID, Source: to.Source, Bucket: to.Bucket, TakenAt: to.TakenAt, Complete: to.Complete,
 		Scope: inventory.Scope{Prefix: to.Prefix, CurrentOnly: to.CurrentOnly}}

@@ -9,9 +9,8 @@ import (
 
 // Place is where a bucket is and what it keeps.
 type Place struct {
-	// Endpoint is the URL of the store that has it; empty for Amazon S3. A bucket
-	// of that name elsewhere is another one.
-	Endpoint string
+	// Store is the one that has it. A bucket of that name elsewhere is another one.
+	Store cooper.Store
 	// Versioning is Enabled, Suspended, or empty for never.
 	Versioning string
 }
@@ -23,9 +22,9 @@ func CheckTarget(h plan.Header, path string, now, planned Place) error {
 	switch {
 	case h.Target.Kind != TargetKind || h.Target.Path != path:
 		e.Message = fmt.Sprintf("was made for the %s %s, not for %s", h.Target.Kind, cooper.Quote(h.Target.Path), cooper.Quote(path))
-	case now.Endpoint != planned.Endpoint:
-		e.Message = fmt.Sprintf("was made for the bucket at %s, not for the one at %s", planned.store(), now.store())
-		e.Remedy = "Give the --endpoint-url that it was made with, or make a new plan."
+	case planned.Store.Contradicts(&now.Store):
+		return cooper.AnotherStore("plan "+h.ID, "was made for the bucket", &planned.Store, &now.Store,
+			"Give the --endpoint-url and --profile that it was made with, or make a new plan.")
 	case now.Versioning != planned.Versioning:
 		e.Message = fmt.Sprintf("was made while versioning of the bucket was %s; it is %s now", planned.versioning(), now.versioning())
 	default:
@@ -34,11 +33,13 @@ func CheckTarget(h plan.Header, path string, now, planned Place) error {
 	return e
 }
 
-func (p Place) store() string {
-	if p.Endpoint == "" {
-		return "Amazon S3"
+// PlannedStore is that of a plan; of plans that do not say so, endpoint, which their
+// policy told, is all that is known.
+func PlannedStore(h *plan.Header, endpoint string) cooper.Store {
+	if h.Store != nil {
+		return *h.Store
 	}
-	return cooper.Quote(p.Endpoint)
+	return cooper.Store{Endpoint: endpoint}
 }
 
 func (p Place) versioning() string {

@@ -129,6 +129,9 @@ type Inputs struct {
 	// Known is what the ledger knows of contents; nil for nothing. The plan
 	// reads it to its end and does not close it.
 	Known Known
+	// Store has the bucket; Moved: it may be another than the snapshot's.
+	Store *cooper.Store
+	Moved bool
 	// Covered tells whether there is a key for an object, and how a wrong one
 	// would be found out: KindMissing, KindInvalid. Needed where the codec
 	// encrypts.
@@ -194,7 +197,8 @@ func (in *Inputs) header(mission string) (plan.Header, error) {
 	meta := in.Snapshot.Meta()
 	meta.Files = nil
 	return plan.Header{
-		ID: in.ID, Mission: mission, Created: in.Now, Policy: policy, Partial: true, Snapshot: &meta,
+		Store: in.Store,
+		ID:    in.ID, Mission: mission, Created: in.Now, Policy: policy, Partial: true, Snapshot: &meta,
 		Target: plan.Target{Kind: bucketop.TargetKind, Path: "s3://" + meta.Bucket + "/" + in.Policy.Prefix},
 	}, nil
 }
@@ -287,6 +291,8 @@ func (in *Inputs) check() error {
 	case r.Mode == bucketop.InPlace && in.Bucket.Lock:
 		return &cooper.Error{Kind: cooper.KindRefused, Where: "s3://" + meta.Bucket, Message: "object lock is enabled: what is compressed in place would leave the original behind it, locked, and save nothing",
 			Remedy: "Use --mode suffix: it leaves locked originals alone."}
+	case !in.Moved:
+		return inventory.CheckStore(&meta, in.Store)
 	}
 	return nil
 }

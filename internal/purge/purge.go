@@ -95,8 +95,11 @@ type Inputs struct {
 	Policy   Policy
 	Chosen   Choices // nil: everything below the prefix
 	Prices   Prices  // nil: no cost
-	ID       string  // of the plan
-	Now      cooper.Instant
+	// Store has the bucket; Moved: it may be another than the snapshot's.
+	Store *cooper.Store
+	Moved bool
+	ID    string // of the plan
+	Now   cooper.Instant
 }
 
 // Prices tell what requests cost; price.Table does.
@@ -136,7 +139,7 @@ func Plan(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
 	}
 	meta.Files = nil
 	h := plan.Header{
-		ID: in.ID, Mission: Mission, Created: in.Now, Policy: policy, Partial: true, Snapshot: &meta,
+		ID: in.ID, Mission: Mission, Created: in.Now, Policy: policy, Partial: true, Snapshot: &meta, Store: in.Store,
 		Target: plan.Target{Kind: bucketop.TargetKind, Path: "s3://" + meta.Bucket + "/" + in.Policy.Prefix},
 	}
 	d.into(&h)
@@ -196,6 +199,8 @@ func (in *Inputs) admit(meta *inventory.Meta) error {
 		return refused("it lists current versions only: behind each there may be older ones, which would become current", "Use an inventory of all versions, or --list.")
 	case meta.TakenAt.Time().After(in.Now.Time().Add(clockSkew)):
 		return refused(fmt.Sprintf("the clock says %s, but the snapshot was taken at %s", in.Now, meta.TakenAt), "Set the clock: how old a version is cannot be told by a wrong one.")
+	case !in.Moved:
+		return inventory.CheckStore(meta, in.Store)
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ type Run struct {
 	// Snapshot is what the plan leads to; nil if to none. Finished and At are
 	// filled in by End.
 	Snapshot *catalog.Observed
+	// Store is what the tree is to remember; nil changes nothing.
+	Store *cooper.Store
 	// Pin pins the tree to the snapshot of the unfinished run that this one
 	// supersedes, if there is one.
 	Pin bool
@@ -39,7 +41,14 @@ func (t *Tree) Begin(ctx context.Context, p permit.Permit, r Run) error {
 		if old.Shards != r.Shards {
 			return internal(fmt.Sprintf("plan %s has %d shards now, and had %d", r.Plan, r.Shards, old.Shards))
 		}
-		return nil
+		if r.Store == nil || next.Store != nil && *next.Store == *r.Store {
+			return nil
+		}
+		next.Store = r.Store
+		return t.publish(p, next)
+	}
+	if r.Store != nil {
+		next.Store = r.Store
 	}
 	if old := next.Run; old != nil && old.Snapshot != nil && old.Done.Count() > 0 {
 		next.Observed = observe(next.Observed, *old.Snapshot, false, t.now())

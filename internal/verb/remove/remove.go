@@ -61,9 +61,8 @@ type Options struct {
 	Versioning, Planned string
 	// Lock: object lock is enabled in the bucket.
 	Lock bool
-	// Endpoint is the store's URL, empty for Amazon S3; PlannedEndpoint that of
-	// the store that the plan was made for.
-	Endpoint, PlannedEndpoint string
+	// Store has the bucket; PlannedStore is what the plan was made for.
+	Store, PlannedStore cooper.Store
 	// Jobs is how many requests are under way at once; 16 if 0.
 	Jobs  int
 	Clock func() time.Time
@@ -106,7 +105,7 @@ func New(b Bucket, opt Options) *Target {
 // remove nothing.
 func (t *Target) Check(h plan.Header) error {
 	return bucketop.CheckTarget(h, t.opt.Path,
-		bucketop.Place{Endpoint: t.opt.Endpoint, Versioning: t.opt.Versioning}, bucketop.Place{Endpoint: t.opt.PlannedEndpoint, Versioning: t.opt.Planned})
+		bucketop.Place{Store: t.opt.Store, Versioning: t.opt.Versioning}, bucketop.Place{Store: t.opt.PlannedStore, Versioning: t.opt.Planned})
 }
 
 // Begin opens the journal of the plan, and looks whether the bucket can be looked
@@ -122,7 +121,7 @@ func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err
 	}
 	// Amazon's removals by id are documented; and what object lock keeps, a probe
 	// would leave behind.
-	err = t.probes.See(ctx, p, look.Conditions{Removal: bucketop.Probes(h.Estimate), Exact: t.opt.Endpoint != "" && !t.opt.Lock})
+	err = t.probes.See(ctx, p, look.Conditions{Removal: bucketop.Probes(h.Estimate), Exact: t.opt.Store.Endpoint != "" && !t.opt.Lock})
 	if errors.Is(err, look.ErrUntried) {
 		t.opt.Warn("nothing may be written below " + t.opt.Path + ": that the store removes the very versions it is told to could not be tried out")
 		return nil

@@ -175,7 +175,7 @@ func TestRefusals(t *testing.T) {
 		t.Errorf("versioning has changed: %v", err)
 	}
 	for _, places := range [][2]string{{"", "http://other"}, {"http://other", ""}, {"http://one", "http://other"}} {
-		other := New(w.bucket, Options{Path: target, Versioning: "Enabled", Planned: "Enabled", Endpoint: places[0], PlannedEndpoint: places[1]})
+		other := New(w.bucket, Options{Path: target, Versioning: "Enabled", Planned: "Enabled", Store: cooper.Store{Endpoint: places[0]}, PlannedStore: cooper.Store{Endpoint: places[1]}})
 		if err := other.Check(h); cooper.KindOf(err) != cooper.KindRefused {
 			t.Errorf("another store: %v", err)
 		}

@@ -22,9 +22,9 @@ type ReadOnly struct {
 // ReadOnlyOptions are what a ReadOnly depends on: those of Options with the same
 // names.
 type ReadOnlyOptions struct {
-	Journal                   journal.Dir
-	Path                      string
-	Endpoint, PlannedEndpoint string
+	Journal             journal.Dir
+	Path                string
+	Store, PlannedStore cooper.Store
 }
 
 var _ apply.Target = (*ReadOnly)(nil)
@@ -36,7 +36,7 @@ func NewReadOnly(opt ReadOnlyOptions) *ReadOnly {
 
 // Check wants a plan for this bucket and prefix at this store.
 func (r *ReadOnly) Check(h plan.Header) error {
-	return bucketop.CheckTarget(h, r.opt.Path, bucketop.Place{Endpoint: r.opt.Endpoint}, bucketop.Place{Endpoint: r.opt.PlannedEndpoint})
+	return bucketop.CheckTarget(h, r.opt.Path, bucketop.Place{Store: r.opt.Store}, bucketop.Place{Store: r.opt.PlannedStore})
 }
 
 // Begin opens the journal of the plan.

@@ -105,7 +105,7 @@ func TestChecks(t *testing.T) {
 		"all is well":               {func(*Options, *plan.Header) {}, ""},
 		"another prefix":            {func(_ *Options, h *plan.Header) { h.Target.Path = "s3://lab/q/" }, cooper.KindRefused},
 		"a tree":                    {func(_ *Options, h *plan.Header) { h.Target.Kind = "tree" }, cooper.KindRefused},
-		"another store":             {func(o *Options, _ *plan.Header) { o.Endpoint = "http://other" }, cooper.KindRefused},
+		"another store":             {func(o *Options, _ *plan.Header) { o.Store.Endpoint = "http://other" }, cooper.KindRefused},
 		"versioning has changed":    {func(o *Options, _ *plan.Header) { o.Versioning = "Suspended" }, cooper.KindRefused},
 		"lock, suffix":              {func(o *Options, _ *plan.Header) { o.Settings.Lock = true }, ""},
 		"lock, in place":            {func(o *Options, _ *plan.Header) { o.Settings.Lock, o.Rewriting.Mode = true, bucketop.InPlace }, cooper.KindRefused},

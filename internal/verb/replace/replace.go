@@ -71,9 +71,8 @@ type Options struct {
 	// Settings and Versioning are the bucket's now.
 	Settings   store.Settings
 	Versioning string
-	// Endpoint is the store's URL, empty for Amazon S3; PlannedEndpoint that of
-	// the store that the plan was made for.
-	Endpoint, PlannedEndpoint string
+	// Store has the bucket; PlannedStore is what the plan was made for.
+	Store, PlannedStore cooper.Store
 	// Jobs is how many requests are under way at once; 16 if 0.
 	Jobs  int
 	Clock func() time.Time
@@ -112,7 +111,7 @@ func New(b Bucket, opt Options) *Target {
 // versioning was as it is now, and a mode that suits the bucket.
 func (t *Target) Check(h plan.Header) error {
 	rw := &t.opt.Rewriting
-	now, planned := bucketop.Place{Endpoint: t.opt.Endpoint, Versioning: t.opt.Versioning}, bucketop.Place{Endpoint: t.opt.PlannedEndpoint, Versioning: rw.Versioning}
+	now, planned := bucketop.Place{Store: t.opt.Store, Versioning: t.opt.Versioning}, bucketop.Place{Store: t.opt.PlannedStore, Versioning: rw.Versioning}
 	if err := bucketop.CheckTarget(h, t.opt.Path, now, planned); err != nil {
 		return err
 	}
@@ -176,7 +175,7 @@ func (t *Target) conditions() look.Conditions {
 		Overwriting: !suffix && !keeps,
 		Taking:      !suffix,
 		Removal:     t.compares(),
-		Exact:       t.opt.Endpoint != "" && !t.opt.Settings.Lock && rw.Originals == bucketop.RemoveOriginals && (suffix || keeps),
+		Exact:       t.opt.Store.Endpoint != "" && !t.opt.Settings.Lock && rw.Originals == bucketop.RemoveOriginals && (suffix || keeps),
 	}
 }
 

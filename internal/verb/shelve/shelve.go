@@ -47,11 +47,20 @@ type Target struct {
 	tree   Tree
 	header plan.Header
 	done   func(shard int) bool
+	store  *cooper.Store
+	moved  bool
 }
 
 // New makes a target of a tree, whose lock the caller holds.
 func New(t Tree) *Target {
 	return &Target{tree: t, done: func(int) bool { return false }}
+}
+
+// From says which store the bytes come from, nil if from none. moved: the tree
+// follows it from now on, although it remembers another.
+func (t *Target) From(store *cooper.Store, moved bool) *Target {
+	t.store, t.moved = store, moved
+	return t
 }
 
 var _ apply.Target = (*Target)(nil)
@@ -79,6 +88,9 @@ func (t *Target) Check(h plan.Header) error {
 			Remedy:  "Make a plan for this tree, or apply the plan where it belongs.",
 		}
 	}
+	if err := t.checkStore(&h); err != nil {
+		return err
+	}
 	state := t.tree.State()
 	if state.Run != nil && state.Run.Plan == h.ID || state.Generation == h.Target.Generation {
 		return nil
@@ -90,9 +102,40 @@ func (t *Target) Check(h plan.Header) error {
 	}
 }
 
+// checkStore refuses a plan that was made for another store than the bytes would
+// come from, and one for another than the tree remembers: a bucket there may have the
+// same name, and other bytes.
+func (t *Target) checkStore(h *plan.Header) error {
+	known := t.tree.State().Store
+	const remedy = "Give the --endpoint-url and --profile of the tree's bucket, or make a new plan; if it is the same bucket, which has moved, give --moved."
+	switch {
+	case t.moved:
+		return nil
+	case known.Contradicts(t.store):
+		return cooper.AnotherStore(t.tree.Dir(), "the tree follows the bucket", known, t.store, remedy)
+	case h.Store.Contradicts(t.store):
+		return cooper.AnotherStore("plan "+h.ID, "was made for the bucket", h.Store, t.store, remedy)
+	case known.Contradicts(h.Store):
+		return cooper.AnotherStore("plan "+h.ID, "the tree follows the bucket", known, h.Store, remedy)
+	}
+	return nil
+}
+
+// remembered is the store that the tree is to remember.
+func (t *Target) remembered(h *plan.Header) *cooper.Store {
+	known, now := t.tree.State().Store, t.store
+	if !h.Store.Contradicts(now) {
+		now = now.With(h.Store)
+	}
+	if known.Contradicts(now) {
+		return now
+	}
+	return known.With(now)
+}
+
 // Begin makes the plan the tree's unfinished run, or takes it up again.
 func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) error {
-	run := tree.Run{Plan: h.ID, Mission: h.Mission, Partial: h.Partial}
+	run := tree.Run{Plan: h.ID, Mission: h.Mission, Partial: h.Partial, Store: t.remembered(&h)}
 	for _, ph := range h.Phases {
 		run.Shards += ph.Shards
 	}

@@ -66,6 +66,8 @@ type world struct {
 	runs  int
 	scope inventory.Scope // of the snapshots that plans lead to
 	some  bool            // plans are partial
+	from  *cooper.Store   // that the bytes come from
+	moved bool
 }
 
 // facts is a ledger that may fail.
@@ -137,7 +139,7 @@ func (w *world) run(p *actions) (sum apply.Summary, err error) {
 	}
 	defer func() { err = errors.Join(err, unlock()) }()
 	return apply.Run(ctx, apply.Job{
-		Run: run, Plan: p, Target: New(tr), Facts: w.facts, Workers: 2, Clock: time.Now,
+		Run: run, Plan: p, Target: New(tr).From(w.from, w.moved), Facts: w.facts, Workers: 2, Clock: time.Now,
 		Verbs: map[string]apply.Verb{
 			treeop.Fetch: fetch.New(w.store, fetch.Into(tr.Staging()), fetch.Options{}), treeop.Defer: fetch.Deferred{},
 			treeop.Retire: nil, treeop.Promote: nil, treeop.Record: nil, treeop.Prune: nil,
