@@ -92,6 +92,10 @@ func (a *app) start(cmd *cobra.Command, args []string, nice bool) (err error) {
 	if err := alone(l); err != nil {
 		return err
 	}
+	// The command is kept in a file, so this is looked at before.
+	if err := l.app.endpointGiven(); err != nil {
+		return err
+	}
 	ws, err := l.app.openWorkspace()
 	if err != nil {
 		return err

@@ -74,10 +74,8 @@ func (a *app) begin(cmd *cobra.Command) error {
 	if err := a.pace.check(cmd.Flags(), time.Local); err != nil {
 		return err
 	}
-	if cmd.Flags().Changed("endpoint-url") {
-		if err := s3.CheckEndpoint(a.s3.endpoint); err != nil {
-			return err
-		}
+	if err := a.endpointGiven(); err != nil {
+		return err
 	}
 	if err := a.beware(cmd); err != nil {
 		return err
@@ -86,6 +84,15 @@ func (a *app) begin(cmd *cobra.Command) error {
 		return nil
 	}
 	return a.watchRun(cmd.Context(), cmd)
+}
+
+// endpointGiven refuses an endpoint of the command line that must not be used, before
+// anything is written down.
+func (a *app) endpointGiven() error {
+	if a.s3.endpoint == "" {
+		return nil
+	}
+	return s3.CheckEndpoint(a.s3.endpoint)
 }
 
 // beware warns of a password in the command line. A run in the background would also

@@ -69,7 +69,7 @@ func Open(ctx context.Context, bucket string, c Config) (*Bucket, error) {
 func ParseURL(s string) (bucket, key string, err error) {
 	rest, ok := strings.CutPrefix(s, "s3://")
 	if !ok {
-		return "", "", &cooper.Error{Kind: cooper.KindUsage, Where: cooper.Quote(s),
+		return "", "", &cooper.Error{Kind: cooper.KindUsage, Where: cooper.QuoteURL(s),
 			Message: "not an S3 address", Remedy: "write it as s3://BUCKET/KEY"}
 	}
 	if strings.HasPrefix(rest, "arn:") {
