@@ -22,23 +22,29 @@ import (
 // setup is what all parts share.
 type setup struct {
 	cooper string
-	dir    string
-	rounds int
-	peers  peerOptions
+	// against is the binary of another build, for the part cost, and versions how many its
+	// day is of.
+	against  string
+	versions int64
+	dir      string
+	rounds   int
+	peers    peerOptions
 	// compress is what the parts of compression are told.
 	compress compressOptions
 }
 
 func main() {
 	cooper := flag.String("cooper", "build/cooper", "the binary")
+	against := flag.String("against", "", "cost: the binary of the build to measure against")
+	versions := flag.Int64("versions", 20_000_000, "cost: versions of the unchanged day")
 	dir := flag.String("dir", filepath.Join(os.TempDir(), "cooper-bench"), "where trees and reports go; removed at the end")
-	parts := flag.String("parts", "first,million,scale,compress,compress-encrypted", "what to measure: first, million, scale, scale100m, compress, compress-encrypted; beside other programs: peers-first, peers-few, peers-100k, peers-wide, peers-dir, peers-million")
+	parts := flag.String("parts", "first,million,scale,compress,compress-encrypted", "what to measure: first, million, scale, scale100m, compress, compress-encrypted; beside another build: cost; beside other programs: peers-first, peers-few, peers-100k, peers-wide, peers-dir, peers-million")
 	rounds := flag.Int("rounds", 3, "how often each comparison is repeated")
 	serve := flag.Int("serve", 0, "serve so many objects (used by the program itself)")
 	size := flag.Int("size", 4096, "bytes of an object that is served")
 	perDir := flag.Int("per-dir", 40, "objects served in a directory")
 	var compress compressOptions
-	flag.IntVar(&compress.objects, "objects", 100_000, "compress: objects in the bucket")
+	flag.IntVar(&compress.objects, "objects", 100_000, "compress, cost: objects in the bucket")
 	flag.StringVar(&compress.programs, "programs", strings.Join(compressPrograms, ","), "compress: what is measured")
 	flag.StringVar(&compress.profile, "profile", "", "compress: a file for a CPU profile of the floor")
 	kind := flag.String("sensors", "", "serve or compress sensor files: plain or encrypted (used by the program itself)")
@@ -62,7 +68,7 @@ func main() {
 	case *serve > 0:
 		err = serveObjects(ctx, bed{*serve, *size, *perDir})
 	default:
-		err = run(ctx, &setup{cooper: *cooper, dir: *dir, rounds: *rounds, peers: peers, compress: compress}, *parts)
+		err = run(ctx, &setup{cooper: *cooper, against: *against, versions: *versions, dir: *dir, rounds: *rounds, peers: peers, compress: compress}, *parts)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -75,13 +81,18 @@ func run(ctx context.Context, s *setup, parts string) (err error) {
 	if s.cooper, err = filepath.Abs(s.cooper); err != nil {
 		return err
 	}
+	if s.against != "" {
+		if s.against, err = filepath.Abs(s.against); err != nil {
+			return err
+		}
+	}
 	if err := os.MkdirAll(s.dir, 0o755); err != nil {
 		return err
 	}
 	defer removeAll(s.dir)
 	fmt.Printf("%s, %d CPUs, %s\n", runtime.Version(), runtime.NumCPU(), cpuName())
 	known := map[string]func(context.Context) error{
-		"first": s.first, "million": s.million,
+		"first": s.first, "million": s.million, "cost": s.cost,
 		"scale":       func(ctx context.Context) error { return s.scale(ctx, 2_000_000, 20_000_000) },
 		"peers-first": s.peersFirst, "peers-few": s.peersFew, "peers-100k": s.peers100k, "peers-wide": s.peersWide, "peers-dir": s.peersDir, "peers-million": s.peersMillion,
 		"compress":           func(ctx context.Context) error { return s.compressPart(ctx, "compress", false) },

@@ -31,6 +31,10 @@ func bits(size int, file string) []int {
 	return all[:min(sample, len(all))]
 }
 
+// often is how often tables are made anew, which takes longer than to ask them: every so
+// many flips.
+const often = 8
+
 // count is what came of the flips in files of one kind.
 type count struct {
 	bits, asked, noticed, same, silent int
@@ -54,20 +58,24 @@ func TestEveryFlippedBitIsNoticed(t *testing.T) {
 	counts := map[string]*count{}
 	for _, file := range names(t, ws) {
 		kind := kindOf(file)
-		if counts[kind] == nil {
-			counts[kind] = &count{}
+		if counts[kind] != nil {
+			continue // one of each kind is enough
 		}
-		first := true
+		c := &count{}
+		counts[kind] = c
 		flip(t, ws, file, func(bit int) {
-			counts[kind].bits++
-			must(t, look(ws))
+			// The engine may have made its tables before the file was damaged, or after.
+			if c.bits%often == 0 {
+				must(t, look(ws))
+			}
 			for i, r := range rs {
-				if first || r.reads(file) {
-					judge(t, ws, &r, answers[i], file, bit, counts[kind])
+				if c.bits == 0 || r.reads(file) {
+					judge(t, ws, &r, answers[i], file, bit, c)
 				}
 			}
-			first = false
+			c.bits++
 		})
+		must(t, look(ws))
 	}
 	var table strings.Builder
 	fmt.Fprintf(&table, "\n%-34s %9s %9s %9s %9s %9s\n", "file", "bits", "answers", "noticed", "same", "silent")
