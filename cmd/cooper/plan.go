@@ -77,9 +77,10 @@ func (a *app) planLs() (err error) {
 	}
 	table := term.NewTable(a.stdout, "ID", "MISSION", "ACTIONS>", "BYTES>", "TARGET")
 	for _, id := range ids {
-		p, err := plan.Open(ws.PlanDir(id))
-		if err != nil {
-			return err
+		p, operr := plan.Open(ws.PlanDir(id))
+		if operr != nil { // the others are there all the same
+			err = errors.Join(err, operr)
+			continue
 		}
 		h := p.Header()
 		if a.json {
@@ -96,9 +97,9 @@ func (a *app) planLs() (err error) {
 	}
 	if a.json || table.Len() == 0 {
 		a.noneYet(table.Len(), "plans", "cooper backup plan --help")
-		return nil
+		return err
 	}
-	return table.Flush("")
+	return errors.Join(table.Flush(""), err)
 }
 
 // showPlan is a plan as a person wants to read it before saying yes.

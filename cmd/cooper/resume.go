@@ -57,10 +57,7 @@ func (a *app) resumeAll(ctx context.Context) (err error) {
 		return err
 	}
 	defer finally(&err, ws.Close)
-	runs, err := allRuns(ws)
-	if err != nil {
-		return err
-	}
+	runs, err := allRuns(ws) // one that is damaged keeps no other from going on
 	found := false
 	for _, r := range runs {
 		if r.Status != background.CutOff {
@@ -69,7 +66,7 @@ func (a *app) resumeAll(ctx context.Context) (err error) {
 		found = true
 		err = errors.Join(err, a.resume(ctx, ws, r))
 	}
-	if !found {
+	if !found && err == nil {
 		a.note("no run was cut off")
 	}
 	return err

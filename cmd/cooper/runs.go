@@ -46,10 +46,8 @@ func (a *app) runs(all bool) (err error) {
 		return err
 	}
 	defer finally(&err, ws.Close)
-	runs, err := allRuns(ws)
-	if err != nil {
-		return err
-	}
+	runs, damaged := allRuns(ws)
+	defer finally(&err, func() error { return damaged })
 	now, old := a.clock(), 0
 	var shown []*background.Run
 	for _, r := range runs {

@@ -177,9 +177,10 @@ func (a *app) snapshotLsCmd() *cobra.Command {
 			}
 			table := term.NewTable(a.stdout, "ID", "BUCKET", "TAKEN AT", "VERSIONS>", "BYTES>", "STATE")
 			for _, id := range ids {
-				s, err := inventory.Open(ws.SnapshotDir(id))
-				if err != nil {
-					return err
+				s, operr := inventory.Open(ws.SnapshotDir(id))
+				if operr != nil { // the others are there all the same
+					err = errors.Join(err, operr)
+					continue
 				}
 				m := s.Meta()
 				m.Files = nil
@@ -200,9 +201,9 @@ func (a *app) snapshotLsCmd() *cobra.Command {
 			}
 			if a.json || table.Len() == 0 {
 				a.noneYet(table.Len(), "snapshots", "cooper snapshot --help")
-				return nil
+				return err
 			}
-			return table.Flush("")
+			return errors.Join(table.Flush(""), err)
 		},
 	}
 }

@@ -208,10 +208,7 @@ func kindOf(code int) cooper.Kind {
 
 // dropRuns removes the oldest of many runs that have ended.
 func dropRuns(ws *workspace.Workspace) error {
-	runs, err := allRuns(ws)
-	if err != nil {
-		return err
-	}
+	runs, _ := allRuns(ws) // cooper runs tells of damaged ones; they keep no new run from starting
 	runs = slices.DeleteFunc(runs, func(r *background.Run) bool { return r.Status.Live() || r.Status == background.CutOff })
 	for _, r := range runs[:max(0, len(runs)-keepRuns)] {
 		if err := r.Drop(); err != nil {
@@ -221,7 +218,8 @@ func dropRuns(ws *workspace.Workspace) error {
 	return nil
 }
 
-// allRuns are the runs of a workspace, the oldest first.
+// allRuns are the runs of a workspace, the oldest first: those that can be read, also where
+// there is an error about others.
 func allRuns(ws *workspace.Workspace) ([]*background.Run, error) {
 	ids, err := ws.Backgrounds()
 	if err != nil {
@@ -229,13 +227,14 @@ func allRuns(ws *workspace.Workspace) ([]*background.Run, error) {
 	}
 	runs := make([]*background.Run, 0, len(ids))
 	for _, id := range ids {
-		r, err := background.Open(ws.BackgroundDir(id))
-		if err != nil {
-			return nil, err
+		r, operr := background.Open(ws.BackgroundDir(id))
+		if operr != nil {
+			err = errors.Join(err, operr)
+			continue
 		}
 		runs = append(runs, r)
 	}
-	return runs, nil
+	return runs, err
 }
 
 // withRun finds the run that a person names.

@@ -12,6 +12,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"cooper"
+	"cooper/internal/seal"
 )
 
 // ahead is how many batches are decoded before they are asked for.
@@ -238,7 +239,7 @@ func readError(path string, err error) error {
 // damaged is the error of a file that is not as it was written.
 func damaged(path string, err error) error {
 	return &cooper.Error{
-		Kind: cooper.KindCorrupt, Where: path, Message: "the snapshot is damaged", Err: err,
+		Kind: cooper.KindCorrupt, Where: path, Message: "the snapshot is damaged", Err: seal.Cause(err),
 		Remedy: "Remove it with `cooper snapshot rm` and take it again.",
 	}
 }

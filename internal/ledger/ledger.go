@@ -27,6 +27,7 @@ import (
 
 	"cooper"
 	"cooper/internal/parquetrows"
+	"cooper/internal/seal"
 )
 
 // Format is the version of the tables, kept in each file's metadata; files of format 1,
@@ -314,6 +315,6 @@ func local(where string, err error) error {
 
 // damaged is about a file that cannot be read.
 func damaged(name string, err error) error {
-	return &cooper.Error{Kind: cooper.KindInvalid, Where: name, Message: "the file is damaged", Err: err,
+	return &cooper.Error{Kind: cooper.KindInvalid, Where: name, Message: "the file is damaged", Err: seal.Cause(err),
 		Remedy: "Move it out of the ledger to go on without these facts."}
 }

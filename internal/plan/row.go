@@ -8,6 +8,7 @@ import (
 	"syscall"
 
 	"cooper"
+	"cooper/internal/seal"
 )
 
 // row is one action as the Parquet files hold it: plain text, for reading.
@@ -99,5 +100,5 @@ func local(where string, err error) error {
 
 // invalid is about a plan that makes no sense.
 func invalid(where, message string, err error) error {
-	return &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: message, Remedy: "Make the plan anew.", Err: err}
+	return &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: message, Remedy: "Make the plan anew; the directory of this one can be removed.", Err: seal.Cause(err)}
 }

@@ -68,6 +68,18 @@ func sum(b []byte) []byte {
 	return s[:]
 }
 
+// Cause is what was found damaged, without what others have wrapped around it; err itself if
+// that is not damage.
+func Cause(err error) error {
+	for {
+		inner := errors.Unwrap(err)
+		if inner == nil || inner == ErrDamaged || !errors.Is(inner, ErrDamaged) { //nolint:errorlint // the very one ends the chain
+			return err
+		}
+		err = inner
+	}
+}
+
 // Newer is the error of a document whose format is one that the program does not know yet.
 type Newer struct{ Format, Known int }
 
