@@ -7,7 +7,7 @@ GOLANGCI := $(TOOLS)/golangci-lint-$(GOLANGCI_VERSION)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 export CGO_ENABLED := 1
 
-.PHONY: help build test lint demo bench peers soak fuzz clean
+.PHONY: help build test lint demo bench peers soak stores fuzz clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -55,6 +55,9 @@ PEERS := peers-first,peers-few,peers-100k,peers-dir,peers-million
 
 soak: build $(BUILD)/s3server ## thousands of kills, all pairs of quirks, all flips of bits (hours)
 	COOPER_SOAK=20 go test -count=1 -timeout 12h -run 'TestKill|TestFault|Crash|Quirks|Flipped' -v ./test/e2e ./test/flips ./internal/tree ./internal/store/s3
+
+stores: build ## the jobs on S3 servers of others (an hour; STORES=moto for one)
+	scripts/stores/run $(STORES)
 
 fuzz: ## every fuzz test for a minute
 	@scripts/fuzz 60s
