@@ -25,7 +25,7 @@ type Object struct {
 	VersionID string // empty where the store names none
 	ETag      string // without quotes
 	// Size is that of the whole object in bytes, also in the answer to a
-	// request for a part or range of it.
+	// request for a part or range of it; Untold if only its end will tell.
 	Size         int64
 	LastModified cooper.Instant // S3 answers to the second here
 	StorageClass string
@@ -34,7 +34,8 @@ type Object struct {
 	// Parts is the number of parts of a multipart upload where the request
 	// asked for a part, else 0.
 	Parts int
-	// Length is the length in bytes of the body, or of the part a HEAD asked for.
+	// Length is the length in bytes of the body, or of the part a HEAD asked for;
+	// Untold as Size.
 	Length int64
 	// Checksums maps an algorithm (CRC32, CRC32C, CRC64NVME, SHA1, SHA256) to
 	// what the store vouches for, base64 as sent; ChecksumType is
@@ -61,8 +62,8 @@ type Object struct {
 	HiddenMetadata int
 }
 
-// Untold is a count that an answer did not give. It is not 0: whether there is
-// anything has to be asked for.
+// Untold is a number that an answer did not give. It is not 0: whether there are
+// tags has to be asked for, how many bytes there are to be counted.
 const Untold = -1
 
 // Headers are what S3 keeps for those who read an object and does not mind
@@ -107,6 +108,9 @@ type Ref struct {
 	// IfMatch makes the request fail with KindChanged unless the ETag is this
 	// one. Empty: no condition.
 	IfMatch string
+	// Size is how many bytes are expected, where that is known, else 0: an answer of
+	// another size is asked for again as it is stored, and only then believed.
+	Size int64
 }
 
 // Range is part of an object: From is the first byte, Length how many; Length 0
@@ -182,6 +186,18 @@ func Alone(key string) bool {
 	})
 }
 
+// Garbled tells whether a key may not be what the store calls the object: XML has no
+// word for some characters, and stores that do not encode their listings write
+// U+FFFD in their place.
+func Garbled(key string) bool { return strings.Contains(key, "\ufffd") }
+
+// Unnamed is the error of what is missing under a garbled key: it is there under
+// another.
+func Unnamed(where string, err error) error {
+	return &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "the store cannot tell this key's name: its listing has U+FFFD where XML has no word for a character, and nothing is there under that name",
+		Remedy: "Read or remove it by a tool that knows the true key, or rename it; an inventory report has it, too.", Err: err}
+}
+
 // Remover removes versions for good.
 type Remover interface {
 	// Remove removes each version, up to MaxRemovals with one request, in no
@@ -202,6 +218,11 @@ type ListQuery struct {
 	// Current lists current objects only, for stores or rights without
 	// versions.
 	Current bool
+	// Garbled is told of rows whose keys cannot be believed: their page was not
+	// encoded, and they have U+FFFD, which stores write for what XML has no word for.
+	// They stand anywhere in the order, and may come twice. nil: they come among the
+	// others of their page.
+	Garbled func(vs []cooper.Version) error
 }
 
 // Lister lists a bucket.

@@ -137,11 +137,9 @@ func withoutChunked(encoding string) string {
 }
 
 // describe reads the answer to a GET or HEAD and holds it against what was
-// asked for, because some stores ignore conditions and ranges.
+// asked for, because some stores ignore conditions and ranges. A negative length
+// is not told.
 func describe(status int, h http.Header, length int64, ref store.Ref, r store.Range) (store.Object, error) {
-	if length < 0 {
-		return store.Object{}, malformed("no Content-Length")
-	}
 	o, err := objectOf(ref.Key, h, length)
 	if err != nil {
 		return o, err
@@ -152,6 +150,10 @@ func describe(status int, h http.Header, length int64, ref store.Ref, r store.Ra
 		first, last, o.Size, err = contentRange(h.Get("Content-Range"))
 		if err != nil {
 			return o, err
+		}
+		if length < 0 {
+			length = last - first + 1
+			o.Length = length
 		}
 		if last-first+1 != length {
 			return o, malformed("Content-Range %q with %d bytes", clip(h.Get("Content-Range"), 100), length)
@@ -166,8 +168,8 @@ func describe(status int, h http.Header, length int64, ref store.Ref, r store.Ra
 			return o, malformed("bytes %d+%d of %d, asked for %d+%d", first, length, o.Size, r.From, r.Length)
 		}
 	}
-	if ref.IfMatch != "" && o.ETag != "" && o.ETag != ref.IfMatch {
-		return o, &failure{status: http.StatusPreconditionFailed, message: "another ETag: " + clip(o.ETag, 80)}
+	if otherTag(&o, ref) {
+		return o, another(&o)
 	}
 	if ref.VersionID != "" && ref.VersionID != cooper.NullVersion && o.VersionID != "" && o.VersionID != ref.VersionID {
 		return o, &failure{status: http.StatusPreconditionFailed, message: "another version: " + clip(o.VersionID, 80)}

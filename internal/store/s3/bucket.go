@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -40,6 +41,8 @@ type Bucket struct {
 	owner        atomic.Pointer[owner]
 	whose        atomic.Pointer[cooper.Store]
 	open         atomic.Int64 // bodies that neither have ended nor are closed
+	lacks        *lacks
+	blind        atomic.Bool // see unconditioned
 	// vouches: the store has answered a PUT with the SHA-256 of what it got.
 	vouches atomic.Bool
 }
@@ -142,15 +145,20 @@ func (b *Bucket) Get(ctx context.Context, ref store.Ref, r store.Range) (store.O
 		o  store.Object
 		rc io.ReadCloser
 	)
-	err := b.do(ctx, where, func(ctx context.Context) (err error) {
-		o, rc, err = b.client.get(ctx, ref, r)
-		return err
+	err := b.do(ctx, where, func(ctx context.Context) error {
+		return b.unconditioned(ctx, ref, func(asked store.Ref) (err error) {
+			if o, rc, err = b.client.get(ctx, asked, r); err == nil && otherTag(&o, ref) {
+				_ = rc.Close() // nothing was read that could be lost
+				err = another(&o)
+			}
+			return err
+		})
 	})
 	if err != nil {
 		return store.Object{}, nil, err
 	}
 	b.open.Add(1)
-	return o, &body{rc: rc, ctx: ctx, where: where, left: o.Length, ended: func() { b.open.Add(-1) }}, nil
+	return o, &body{rc: rc, ctx: ctx, where: where, left: o.Length, untold: o.Length < 0, ended: func() { b.open.Add(-1) }}, nil
 }
 
 // Head describes a version without its bytes.
@@ -160,10 +168,49 @@ func (b *Bucket) Head(ctx context.Context, ref store.Ref, part int) (o store.Obj
 		return o, err
 	}
 	err = b.do(ctx, where, func(ctx context.Context) (err error) {
-		o, err = b.client.head(ctx, ref, part)
-		return err
+		return b.unconditioned(ctx, ref, func(asked store.Ref) (err error) {
+			if o, err = b.client.head(ctx, asked, part); err == nil && otherTag(&o, ref) {
+				err = another(&o)
+			}
+			return err
+		})
 	})
 	return o, err
+}
+
+// unconditioned sends a request on a condition, and without it to a store that
+// says that it does not hold although it does, as a look at what is there shows.
+// What answers then is held against the condition here.
+func (b *Bucket) unconditioned(ctx context.Context, ref store.Ref, send func(store.Ref) error) error {
+	plain := ref
+	plain.IfMatch = ""
+	if ref.IfMatch != "" && b.blind.Load() {
+		return send(plain)
+	}
+	err := send(ref)
+	var f *failure
+	if ref.IfMatch == "" || !errors.As(err, &f) || f.asked == "" || f.status != http.StatusPreconditionFailed {
+		return err
+	}
+	if terr := b.limit.Turn(ctx); terr != nil {
+		return terr
+	}
+	there, herr := b.client.head(ctx, plain, 0)
+	if herr != nil || otherTag(&there, ref) {
+		return err
+	}
+	b.blind.Store(true)
+	return send(plain)
+}
+
+// otherTag tells whether an answer contradicts a condition. One without an ETag does
+// not.
+func otherTag(o *store.Object, ref store.Ref) bool {
+	return ref.IfMatch != "" && o.ETag != "" && !strings.EqualFold(o.ETag, ref.IfMatch)
+}
+
+func another(o *store.Object) error {
+	return &failure{status: http.StatusPreconditionFailed, message: "another ETag: " + clip(o.ETag, 80)}
 }
 
 // checkRef refuses what cannot be sent, so that it is not taken for a fault of
@@ -190,12 +237,13 @@ func printable(s string) bool {
 
 // body is what Get hands out: it ends with an error if bytes are missing.
 type body struct {
-	rc    io.ReadCloser
-	ctx   context.Context // of the Get; its end cuts the body
-	where string
-	left  int64
-	once  sync.Once
-	ended func()
+	rc     io.ReadCloser
+	ctx    context.Context // of the Get; its end cuts the body
+	where  string
+	left   int64
+	untold bool // how much is left
+	once   sync.Once
+	ended  func()
 }
 
 func (b *body) Read(p []byte) (int, error) {
@@ -206,7 +254,7 @@ func (b *body) Read(p []byte) (int, error) {
 	}
 	b.once.Do(b.ended)
 	if err == io.EOF {
-		if b.left == 0 {
+		if b.left == 0 || b.untold {
 			return n, io.EOF
 		}
 		err = io.ErrUnexpectedEOF

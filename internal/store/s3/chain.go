@@ -101,7 +101,7 @@ func (o *opening) options(region string) func(*sdk.Options) {
 		opts.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		opts.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 		opts.DisableLogOutputChecksumValidationSkipped = true
-		opts.APIOptions = append(opts.APIOptions, middleware.AddUserAgentKey(o.c.UserAgent))
+		opts.APIOptions = append(opts.APIOptions, middleware.AddUserAgentKey(o.c.UserAgent), unsignedEncoding)
 		if o.b.creds == nil {
 			opts.Credentials = aws.AnonymousCredentials{}
 		} else {

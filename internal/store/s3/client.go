@@ -27,6 +27,8 @@ type upload struct {
 	body io.ReadSeeker
 	size int64
 	sums sums
+	// named: the SHA-256 goes in a header of its own, so that the store keeps it.
+	named bool
 	// header is what else is said of an object; clients do not change it.
 	header http.Header
 	// Of a part.

@@ -37,6 +37,9 @@ type failure struct {
 	credentials bool
 	// malformed: the answer made no sense; another one may.
 	malformed bool
+	// foreign: the answer is to another question, as of a store that does not know
+	// the one it was asked.
+	foreign bool
 	// corrupt: the store has other bytes than were sent.
 	corrupt bool
 	// renewed: the token had expired, and the next attempt will have another.
@@ -49,7 +52,7 @@ func (f *failure) Error() string {
 		return "no usable credentials: " + f.err.Error()
 	case f.corrupt:
 		return "the bytes were damaged: " + f.err.Error()
-	case f.malformed:
+	case f.malformed, f.foreign:
 		return "the store's answer makes no sense: " + f.err.Error()
 	case f.err != nil:
 		return "no whole answer from the store: " + f.err.Error()
@@ -163,6 +166,8 @@ func judge(err error) (retry.Verdict, time.Duration) {
 		return retry.Network(f.err), 0
 	case f.malformed, f.corrupt, f.renewed:
 		return retry.Again, 0
+	case f.foreign:
+		return retry.Stop, 0
 	case f.err != nil:
 		return retry.Network(f.err), 0
 	}
@@ -203,7 +208,7 @@ func (f *failure) meaning() (cooper.Kind, string) {
 		return cooper.KindUsage, "log in again (for example: aws sso login), then run the same command"
 	case f.corrupt:
 		return cooper.KindCorrupt, ""
-	case f.malformed:
+	case f.malformed, f.foreign:
 		return cooper.KindInvalid, "check that the endpoint is an S3 store"
 	case errors.Is(f.err, os.ErrDeadlineExceeded), errors.Is(f.err, context.DeadlineExceeded):
 		return cooper.KindTimeout, ""

@@ -24,10 +24,17 @@ type lean struct {
 	creds     *aws.CredentialsCache
 	userAgent string
 	now       func() time.Time
+	lacks     *lacks
+	transfer  transfer
 }
 
 // send signs and sends one request. An answer other than 2xx is a failure.
 func (c *lean) send(ctx context.Context, method, key string, q params, h http.Header, body io.Reader, size int64, payload string) (*http.Response, error) {
+	return c.sendAs(ctx, method, key, q, h, body, size, payload, acceptAsIs)
+}
+
+// sendAs says in which encoding a body may come.
+func (c *lean) sendAs(ctx context.Context, method, key string, q params, h http.Header, body io.Reader, size int64, payload, accept string) (*http.Response, error) {
 	u := c.at.url(key, q)
 	r := (&http.Request{Method: method, URL: u, Host: u.Host, Header: h, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}).WithContext(ctx)
 	if c.creds != nil {
@@ -39,6 +46,9 @@ func (c *lean) send(ctx context.Context, method, key string, q params, h http.He
 	}
 	// What follows is not signed: proxies may change it.
 	h["User-Agent"] = []string{c.userAgent}
+	if method == http.MethodGet || method == http.MethodHead {
+		h["Accept-Encoding"] = []string{accept}
+	}
 	if body != nil {
 		r.ContentLength = size
 		r.Body = http.NoBody
@@ -71,47 +81,67 @@ func noAnswer(ctx context.Context, f *failure) error {
 	return f
 }
 
-func (c *lean) get(ctx context.Context, ref store.Ref, r store.Range) (store.Object, io.ReadCloser, error) {
-	h := make(http.Header, 8)
-	h["X-Amz-Checksum-Mode"] = []string{"ENABLED"}
-	if s := rangeHeader(r); s != "" {
-		h["Range"] = []string{s}
+func (c *lean) get(ctx context.Context, ref store.Ref, r store.Range) (o store.Object, body io.ReadCloser, err error) {
+	err = c.asStored(r, func(accept string, s strictness) (differs bool, err error) {
+		res, err := c.readSums(ctx, http.MethodGet, ref, nil, accept, rangeHeader(r))
+		if err != nil {
+			return false, err
+		}
+		o, err = describe(res.StatusCode, res.Header, res.ContentLength, ref, r)
+		if err != nil || !s.asIs(res, &o, ref) {
+			_ = res.Body.Close() // nothing was read that could be lost
+			return err == nil, err
+		}
+		body = res.Body
+		return false, nil
+	})
+	if err == nil && o.Length < 0 {
+		c.transfer.untold.Store(true)
 	}
-	res, err := c.read(ctx, http.MethodGet, ref, nil, h)
-	if err != nil {
-		return store.Object{}, nil, err
-	}
-	o, err := describe(res.StatusCode, res.Header, res.ContentLength, ref, r)
-	if err != nil {
-		_ = res.Body.Close() // nothing was read that could be lost
-		return o, nil, err
-	}
-	return o, res.Body, nil
+	return o, body, err
 }
 
-func (c *lean) head(ctx context.Context, ref store.Ref, part int) (store.Object, error) {
-	h := make(http.Header, 8)
-	h["X-Amz-Checksum-Mode"] = []string{"ENABLED"}
+func (c *lean) head(ctx context.Context, ref store.Ref, part int) (o store.Object, err error) {
 	var q params
 	if part > 0 {
 		q = params{{"partNumber", strconv.Itoa(part)}}
 	}
-	res, err := c.read(ctx, http.MethodHead, ref, q, h)
-	if err != nil {
-		return store.Object{}, err
-	}
-	_ = res.Body.Close() // a HEAD has no body
-	return describe(res.StatusCode, res.Header, res.ContentLength, ref, store.Range{})
+	err = c.asStored(store.Range{}, func(accept string, s strictness) (differs bool, err error) {
+		res, err := c.readSums(ctx, http.MethodHead, ref, q, accept, "")
+		if err != nil {
+			return false, err
+		}
+		_ = res.Body.Close() // a HEAD has no body
+		o, err = describe(res.StatusCode, res.Header, res.ContentLength, ref, store.Range{})
+		return err == nil && part == 0 && !s.asIs(res, &o, ref), err
+	})
+	return o, err
 }
 
-func (c *lean) read(ctx context.Context, method string, ref store.Ref, q params, h http.Header) (*http.Response, error) {
+// readSums asks for checksums, too, unless the store refuses that.
+func (c *lean) readSums(ctx context.Context, method string, ref store.Ref, q params, accept, span string) (res *http.Response, err error) {
+	err = c.lacks.trying(LacksSumMode, func(with bool) (err error) {
+		h := make(http.Header, 8)
+		if with {
+			h["X-Amz-Checksum-Mode"] = []string{"ENABLED"}
+		}
+		if span != "" {
+			h["Range"] = []string{span}
+		}
+		res, err = c.read(ctx, method, ref, q, h, accept)
+		return err
+	})
+	return res, err
+}
+
+func (c *lean) read(ctx context.Context, method string, ref store.Ref, q params, h http.Header, accept string) (*http.Response, error) {
 	if ref.VersionID != "" {
 		q = append(q, [2]string{"versionId", ref.VersionID})
 	}
 	if ref.IfMatch != "" {
 		h["If-Match"] = []string{`"` + ref.IfMatch + `"`}
 	}
-	return c.send(ctx, method, ref.Key, q, h, nil, 0, emptyHash)
+	return c.sendAs(ctx, method, ref.Key, q, h, nil, 0, emptyHash, accept)
 }
 
 // rangeHeader is empty for the whole object.
@@ -125,7 +155,7 @@ func rangeHeader(r store.Range) string {
 	return ""
 }
 
-func (c *lean) put(ctx context.Context, u upload) (store.Object, error) {
+func (c *lean) put(ctx context.Context, u upload) (o store.Object, err error) {
 	h := make(http.Header, 8+len(u.header))
 	if u.sums.md5 != nil {
 		h["Content-Md5"] = []string{base64.StdEncoding.EncodeToString(u.sums.md5)}
@@ -136,7 +166,9 @@ func (c *lean) put(ctx context.Context, u upload) (store.Object, error) {
 	} else {
 		// Parts go without: a multipart object whose parts have SHA-256 sums
 		// must be declared so beforehand.
-		h["X-Amz-Checksum-Sha256"] = []string{base64.StdEncoding.EncodeToString(u.sums.sha256)}
+		if u.named {
+			h["X-Amz-Checksum-Sha256"] = []string{base64.StdEncoding.EncodeToString(u.sums.sha256)}
+		}
 		maps.Copy(h, u.header)
 	}
 	res, err := c.send(ctx, http.MethodPut, u.key, q, h, u.body, u.size, u.sums.hexSHA256())
@@ -148,8 +180,7 @@ func (c *lean) put(ctx context.Context, u upload) (store.Object, error) {
 	if err != nil {
 		return store.Object{}, noAnswer(ctx, &failure{err: err})
 	}
-	o, err := objectOf(u.key, res.Header, u.size)
-	if err == nil {
+	if o, err = objectOf(u.key, res.Header, u.size); err == nil {
 		err = vouched(o, u.sums)
 	}
 	return o, err

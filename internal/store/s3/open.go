@@ -90,8 +90,18 @@ func (o *opening) configure(ctx context.Context) error {
 	if c.transport != nil {
 		c.transport(transport)
 	}
+	lacks := newLacks(c.Lacks, c.Learnt)
+	// The environment and the profile may say that checksums are for requests that
+	// need them: https://docs.aws.amazon.com/sdkref/latest/guide/feature-dataintegrity.html
+	if o.cfg.RequestChecksumCalculation == aws.RequestChecksumCalculationWhenRequired {
+		lacks.of(LacksSums).Store(lacking)
+	}
+	if o.cfg.ResponseChecksumValidation == aws.ResponseChecksumValidationWhenRequired {
+		lacks.of(LacksSumMode).Store(lacking)
+	}
 	b := &Bucket{
-		name: o.bucket, endpoint: endpoint, transport: transport, wire: &wire{RoundTripper: transport}, now: time.Now,
+		lacks: lacks,
+		name:  o.bucket, endpoint: endpoint, transport: transport, wire: &wire{RoundTripper: transport}, now: time.Now,
 		limit: limit.New(limit.Options{Max: c.Concurrency, Rate: c.Rate}), policy: c.policy,
 		partSize: defaultPartSize, streamPart: defaultStreamPart,
 	}
@@ -262,7 +272,7 @@ func (o *opening) settle(ctx context.Context, region string) error {
 func (o *opening) lean(t target, creds *aws.CredentialsCache) *lean {
 	return &lean{
 		rt: o.b.wire, at: t.at, signer: signer{region: t.region, service: t.service},
-		creds: creds, userAgent: o.c.UserAgent, now: o.b.now,
+		creds: creds, userAgent: o.c.UserAgent, now: o.b.now, lacks: o.b.lacks,
 	}
 }
 

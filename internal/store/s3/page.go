@@ -52,9 +52,10 @@ type page struct {
 	versions  []cooper.Version
 	prefixes  []string
 	truncated bool
-	nextKey   string
-	// nextVersion and token are the store's own words.
-	nextVersion, token string
+	// encoded: keys were written percent-encoded, so that all of them can be told.
+	encoded bool
+	// Where to go on, as it was written.
+	marker, nextVersion, token string
 }
 
 // parsePage reads a ListVersionsResult or ListBucketResult.
@@ -72,7 +73,11 @@ func parsePage(b []byte) (*page, error) {
 		f.read(b)
 		return nil, f
 	default:
-		return nil, malformed("no listing, but %q", clip(string(b[:min(len(b), 200)]), 80))
+		f := malformed("no listing, but %q", clip(string(b[:min(len(b), 200)]), 80))
+		if f.foreign = kind == tokenOpen && !strings.EqualFold(root, "html"); f.foreign {
+			f.malformed = false
+		}
+		return nil, f
 	}
 	p := &pageParser{page: &page{}, current: root == "ListBucketResult"}
 	for {
@@ -100,7 +105,6 @@ func parsePage(b []byte) (*page, error) {
 type pageParser struct {
 	*page
 	current bool
-	encoded bool
 	row     *cooper.Version // the one being read
 	prefix  bool            // inside CommonPrefixes
 	leaf    string          // the name of the innermost element
@@ -160,7 +164,7 @@ func (p *pageParser) scalar(name string) (err error) {
 		p.ends = true
 		p.truncated, err = boolean(p.text)
 	case "NextKeyMarker":
-		p.nextKey, err = unescapeXML(p.text)
+		p.marker, err = unescapeXML(p.text)
 	case "NextVersionIdMarker":
 		p.nextVersion, err = unescapeXML(p.text)
 	case "NextContinuationToken":
@@ -217,7 +221,7 @@ func complete(v *cooper.Version, current bool) error {
 }
 
 func (p *pageParser) finish() (*page, error) {
-	if !p.ends && (p.nextKey != "" || p.token != "") {
+	if !p.ends && (p.marker != "" || p.token != "") {
 		// Taken for the last page, all behind it would look deleted.
 		return nil, malformed("a listing that says how to go on, but not whether")
 	}
@@ -227,7 +231,8 @@ func (p *pageParser) finish() (*page, error) {
 	return p.page, p.decode()
 }
 
-// decode undoes encoding-type=url, which writes a space as "+".
+// decode undoes encoding-type=url, which writes a space as "+", but for the
+// marker: some stores leave it as it is.
 func (p *page) decode() (err error) {
 	un := func(s *string) {
 		if err != nil || !strings.ContainsAny(*s, "%+") {
@@ -246,7 +251,6 @@ func (p *page) decode() (err error) {
 	for i := range p.prefixes {
 		un(&p.prefixes[i])
 	}
-	un(&p.nextKey)
 	return err
 }
 

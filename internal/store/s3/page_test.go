@@ -26,7 +26,7 @@ func TestParsePage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(p.versions) != 2 || !p.truncated || p.nextKey != "z+ ü" || p.nextVersion != "m&1" || len(p.prefixes) != 1 || p.prefixes[0] != "p/" {
+	if len(p.versions) != 2 || !p.truncated || p.marker != "z%2B+%C3%BC" || p.nextVersion != "m&1" || len(p.prefixes) != 1 || p.prefixes[0] != "p/" {
 		t.Fatalf("%+v", p)
 	}
 	want := cooper.Version{Latest: true, StorageClass: "DEEP_ARCHIVE", Checksum: "CRC64NVME",

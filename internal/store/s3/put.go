@@ -105,15 +105,20 @@ func (b *Bucket) putWhole(ctx context.Context, p store.Put, src *source, where s
 	}
 	uncertain := false
 	err = b.do(ctx, where, func(ctx context.Context) (err error) {
-		if err := sum(!b.vouches.Load()); err != nil {
+		err = b.lacks.trying(LacksSums, func(named bool) error {
+			if err := sum(!named || !b.vouches.Load()); err != nil {
+				return err
+			}
+			var end func()
+			u.body, end = src.attempt(0, p.Size)
+			defer end()
+			u.named = named
+			var err error
+			if o, err = b.client.put(ctx, u); err == nil && named {
+				err = b.minds(o, u.sums)
+			}
 			return err
-		}
-		var end func()
-		u.body, end = src.attempt(0, p.Size)
-		defer end()
-		if o, err = b.client.put(ctx, u); err == nil {
-			err = b.minds(o, u.sums)
-		}
+		})
 		if uncertain && statusOf(err) == http.StatusPreconditionFailed {
 			there, herr := b.there(ctx, p.Key)
 			if herr == nil && there.Checksums["SHA256"] == "" {

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"cooper"
 	"cooper/internal/permit"
 	"cooper/internal/store"
@@ -92,6 +94,9 @@ func (b *Bucket) policyOf(r *store.Removal) retry.Policy {
 // removeOne removes a version with a request of its own.
 func (b *Bucket) removeOne(ctx context.Context, r store.Removal) error {
 	where := b.where(r.Key, r.VersionID)
+	if err := b.named(ctx, &r, where); err != nil {
+		return err
+	}
 	return b.doAs(ctx, b.policyOf(&r), where, func(ctx context.Context) error {
 		got, err := b.client.removeOne(ctx, r)
 		var f *failure
@@ -105,9 +110,31 @@ func (b *Bucket) removeOne(ctx context.Context, r store.Removal) error {
 	})
 }
 
+// named is an error where a key may not be what the store calls the object: one
+// with U+FFFD, which stores write for what XML has no word for. Removing it would
+// succeed, as it does of all that is not there, and the object would stay.
+func (b *Bucket) named(ctx context.Context, r *store.Removal, where string) error {
+	if !store.Garbled(r.Key) {
+		return nil
+	}
+	_, err := b.Head(ctx, store.Ref{Key: r.Key, VersionID: r.VersionID}, 0)
+	var f *failure
+	switch {
+	case errors.As(err, &f) && f.marker: // which HEAD does not describe
+		return nil
+	case cooper.KindOf(err) == cooper.KindMissing:
+		return store.Unnamed(where, err)
+	}
+	return err
+}
+
 // removeMany removes the versions of rs at some, and puts what came of them
 // into errs. All of them are to be sent once, or none.
 func (b *Bucket) removeMany(ctx context.Context, rs []store.Removal, some []int, errs []error) {
+	if b.lacks.lacks(LacksDeleteMany) {
+		b.removeEach(ctx, rs, some, errs)
+		return
+	}
 	left := slices.Clone(some)
 	err := b.doAs(ctx, b.policyOf(&rs[some[0]]), b.where("", ""), func(ctx context.Context) error {
 		batch := make([]store.Removal, len(left))
@@ -118,9 +145,16 @@ func (b *Bucket) removeMany(ctx context.Context, rs []store.Removal, some []int,
 		if err != nil {
 			return err
 		}
-		left, err = b.settle(rs, left, answer, errs)
+		b.lacks.found(LacksDeleteMany)
+		left, err = b.settle(ctx, rs, left, answer, errs)
 		return err
 	})
+	var f *failure
+	if errors.As(err, &f) && (f.unknown() || f.status == http.StatusMethodNotAllowed) && b.lacks.open(LacksDeleteMany) {
+		b.lacks.missing(LacksDeleteMany)
+		b.removeEach(ctx, rs, left, errs)
+		return
+	}
 	var ce *cooper.Error
 	for _, i := range left {
 		errs[i] = err
@@ -132,44 +166,20 @@ func (b *Bucket) removeMany(ctx context.Context, rs []store.Removal, some []int,
 	}
 }
 
-// settle takes in what a store answered about the versions of rs at left. It
-// gives those that are worth another attempt, with the reason.
-func (b *Bucket) settle(rs []store.Removal, left []int, answer []removed, errs []error) ([]int, error) {
-	open := make(map[[2]string]int, len(left))
-	keys := make(map[string]int, len(left)) // how many versions of a key were asked for
-	only := make(map[string]int, len(left)) // the one version of a key
-	for _, i := range left {
-		open[[2]string{rs[i].Key, rs[i].VersionID}] = i
-		keys[rs[i].Key]++
-		only[rs[i].Key] = i
+// removalsAtOnce is how many requests are under way where each version has its own.
+const removalsAtOnce = 16
+
+// removeEach removes versions with a request for each.
+func (b *Bucket) removeEach(ctx context.Context, rs []store.Removal, some []int, errs []error) {
+	var g errgroup.Group
+	g.SetLimit(removalsAtOnce)
+	for _, i := range some {
+		g.Go(func() error {
+			errs[i] = b.removeOne(ctx, rs[i])
+			return nil
+		})
 	}
-	settled := make(map[int]bool, len(left))
-	var again error
-	for n := range answer {
-		row := &answer[n]
-		i, asked := open[[2]string{row.key, row.version}]
-		if !asked && row.version == "" && keys[row.key] == 1 { // some stores do not repeat the id
-			i, asked = only[row.key], true
-		}
-		if !asked {
-			return left, malformed("word of removing %s, which nobody asked for", clip(row.key, 200))
-		}
-		passing, err := b.verdict(&rs[i], row)
-		switch {
-		case passing && !settled[i]:
-			if v, _ := judge(err); again == nil || v == retry.Slow {
-				again = err
-			}
-		case !passing:
-			errs[i] = errors.Join(errs[i], err)
-			settled[i] = true
-		}
-	}
-	left = slices.DeleteFunc(left, func(i int) bool { return settled[i] })
-	if len(left) > 0 && again == nil {
-		again = malformed("no word of %d of the versions to be removed", len(left))
-	}
-	return left, again
+	_ = g.Wait() // the errors are in errs
 }
 
 // verdict is what a store's word on one removal means; passing tells that

@@ -55,11 +55,17 @@ func (c *lean) remove(ctx context.Context, rs []store.Removal) ([]removed, error
 		return nil, err
 	}
 	md, sha := md5.Sum(doc), sha256.Sum256(doc)
-	h := make(http.Header, 8)
-	h["Content-Md5"] = []string{base64.StdEncoding.EncodeToString(md[:])}
-	h["X-Amz-Checksum-Sha256"] = []string{base64.StdEncoding.EncodeToString(sha[:])}
-	h["Content-Type"] = []string{"application/xml"}
-	res, err := c.send(ctx, http.MethodPost, "", params{{"delete", ""}}, h, bytes.NewReader(doc), int64(len(doc)), hex.EncodeToString(sha[:]))
+	var res *http.Response
+	err = c.lacks.trying(LacksSums, func(named bool) (err error) {
+		h := make(http.Header, 8)
+		h["Content-Md5"] = []string{base64.StdEncoding.EncodeToString(md[:])}
+		if named {
+			h["X-Amz-Checksum-Sha256"] = []string{base64.StdEncoding.EncodeToString(sha[:])}
+		}
+		h["Content-Type"] = []string{"application/xml"}
+		res, err = c.send(ctx, http.MethodPost, "", params{{"delete", ""}}, h, bytes.NewReader(doc), int64(len(doc)), hex.EncodeToString(sha[:]))
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -48,6 +48,11 @@ type Config struct {
 	Rate      *limit.Rate
 	Bandwidth *limit.Bandwidth
 
+	// Lacks are what the store is known not to have; Learnt is told of each that
+	// turns up, once, from any goroutine. Either may be nil.
+	Lacks  []Lack
+	Learnt func(Lack)
+
 	// viaSDK sends everything through the SDK.
 	viaSDK bool
 	// For tests: how to wait between attempts, and other connections.

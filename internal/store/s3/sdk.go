@@ -96,7 +96,9 @@ func (c *whole) put(ctx context.Context, u upload) (store.Object, error) {
 	} else {
 		in := &sdk.PutObjectInput{
 			Bucket: &c.bucket, Key: &u.key, Body: u.body, ContentLength: &u.size, ContentMD5: md5,
-			ChecksumSHA256: aws.String(base64.StdEncoding.EncodeToString(u.sums.sha256)),
+		}
+		if u.named {
+			in.ChecksumSHA256 = aws.String(base64.StdEncoding.EncodeToString(u.sums.sha256))
 		}
 		var out *sdk.PutObjectOutput
 		out, err = c.sdk.PutObject(ctx, in, withHeader(u.header))
@@ -139,7 +141,7 @@ func (c *whole) list(ctx context.Context, q listing) (*page, error) {
 	if err != nil {
 		return nil, sdkFailure(ctx, err, c.now())
 	}
-	p := &page{truncated: aws.ToBool(out.IsTruncated), nextKey: aws.ToString(out.NextKeyMarker), nextVersion: aws.ToString(out.NextVersionIdMarker)}
+	p := &page{truncated: aws.ToBool(out.IsTruncated), marker: aws.ToString(out.NextKeyMarker), nextVersion: aws.ToString(out.NextVersionIdMarker)}
 	for _, x := range out.Versions {
 		v := cooper.Version{Latest: aws.ToBool(x.IsLatest), StorageClass: string(x.StorageClass)}
 		v.Identity = cooper.Identity{Key: aws.ToString(x.Key), VersionID: aws.ToString(x.VersionId), ETag: etagOf(aws.ToString(x.ETag)),
@@ -193,7 +195,7 @@ func (p *page) fromSDK(prefixes []types.CommonPrefix, encoding types.EncodingTyp
 			return nil, err
 		}
 	}
-	if encoding == types.EncodingTypeUrl {
+	if p.encoded = encoding == types.EncodingTypeUrl; p.encoded {
 		if err := p.decode(); err != nil {
 			return nil, err
 		}

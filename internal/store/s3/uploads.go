@@ -50,10 +50,10 @@ func (b *Bucket) Uploads(ctx context.Context, prefix string, fn func([]store.Upl
 
 // uploadPage is one answer to a listing of uploads.
 type uploadPage struct {
-	uploads   []store.Upload
-	truncated bool
-	// Where the next page begins.
-	key, id string
+	uploads            []store.Upload
+	truncated, encoded bool
+	// Where to go on, as it was written.
+	marker, id string
 }
 
 // uploadPage asks for what follows an upload of a key.
@@ -66,7 +66,7 @@ func (b *Bucket) uploadPage(ctx context.Context, prefix, key, id string) (p uplo
 		return p, b.pageFailure(ctx, err)
 	}
 	decode := func(s *string) string { return aws.ToString(s) }
-	if out.EncodingType == types.EncodingTypeUrl {
+	if p.encoded = out.EncodingType == types.EncodingTypeUrl; p.encoded {
 		decode = func(s *string) string {
 			text, uerr := url.QueryUnescape(aws.ToString(s))
 			if uerr != nil {
@@ -76,7 +76,7 @@ func (b *Bucket) uploadPage(ctx context.Context, prefix, key, id string) (p uplo
 		}
 	}
 	p.truncated = aws.ToBool(out.IsTruncated)
-	p.key, p.id = decode(out.NextKeyMarker), aws.ToString(out.NextUploadIdMarker)
+	p.marker, p.id = aws.ToString(out.NextKeyMarker), aws.ToString(out.NextUploadIdMarker)
 	for _, x := range out.Uploads {
 		u := store.Upload{Key: decode(x.Key), UploadID: aws.ToString(x.UploadId),
 			Initiated: cooper.InstantOf(aws.ToTime(x.Initiated)), StorageClass: string(x.StorageClass)}
@@ -94,65 +94,98 @@ type uploadWalk struct {
 	prefix    string
 	unordered bool   // directory buckets list in no order
 	key, id   string // where the next page begins
-	// tail is the last key's uploads on the page before.
-	tail   []store.Upload
-	barren int
+	// tail is the last key's uploads on the page before, and those whose keys
+	// cannot be believed.
+	tail    []store.Upload
+	lastKey string
+	barren  int
 	// markers are the upload markers seen under one key, which have no order.
 	markers map[string]bool
+	raw     bool // see onward
 }
 
 // accept checks a page, takes out of it what came before, and moves on.
 func (w *uploadWalk) accept(p *uploadPage) error {
-	last := ""
-	if len(w.tail) > 0 {
-		last = w.tail[0].Key
-	}
-	rows := p.uploads[:0]
+	var last store.Upload
+	rows, apart, repeated := p.uploads[:0], []store.Upload(nil), false
 	for _, u := range p.uploads {
+		unsure := !p.encoded && store.Garbled(u.Key)
+		if !unsure && u.Key >= last.Key {
+			last = u
+		}
 		switch {
 		case !strings.HasPrefix(u.Key, w.prefix):
 			return malformed("key %s in a listing of %s", cooper.Quote(clip(u.Key, 200)), cooper.Quote(w.prefix))
-		case u.Key == last && slices.Contains(w.tail, u):
-		case u.Key < last && !w.unordered:
-			return malformed("a listing that goes backwards, from %s to %s", cooper.Quote(clip(last, 200)), cooper.Quote(clip(u.Key, 200)))
+		case (unsure || u.Key == w.lastKey) && slices.Contains(w.tail, u):
+			repeated = true
+		case unsure:
+			apart = append(apart, u)
+		case u.Key < w.lastKey && !w.unordered:
+			return backwards(w.lastKey, u.Key)
 		default:
 			rows = append(rows, u)
 		}
 	}
+	byKey := func(a, b store.Upload) int { return strings.Compare(a.Key, b.Key) }
 	if !w.unordered {
-		slices.SortStableFunc(rows, func(a, b store.Upload) int { return strings.Compare(a.Key, b.Key) })
+		slices.SortStableFunc(rows, byKey)
 	}
-	p.uploads = rows
-	if n := len(rows); n > 0 {
-		for n--; n > 0 && rows[n-1].Key == rows[n].Key; {
+	if n := len(rows) - 1; n >= 0 {
+		w.lastKey = rows[n].Key
+		for n > 0 && rows[n-1].Key == w.lastKey {
 			n--
 		}
-		w.tail, w.barren = slices.Clone(rows[n:]), 0
+		w.tail = slices.Clone(rows[n:])
+	}
+	w.tail = append(w.tail, apart...)
+	if p.uploads = append(rows, apart...); !w.unordered {
+		slices.SortStableFunc(p.uploads, byKey)
+	}
+	if len(p.uploads) > 0 {
+		w.barren = 0
 	} else if w.barren++; w.barren > maxBarren {
 		return malformed("a listing of %d empty pages", w.barren)
 	}
-	if !p.truncated {
+	switch {
+	case !p.truncated:
 		return nil
+	case repeated && len(p.uploads) == 0:
+		return malformed("a listing that brings again what came before, up to %s", cooper.Quote(clip(last.Key, 200)))
 	}
-	return w.follow(p)
+	return w.follow(p, last, len(apart) > 0)
 }
 
-// follow takes over where the next page begins.
-func (w *uploadWalk) follow(p *uploadPage) error {
-	switch {
-	case p.key == "":
+// follow takes over where the next page begins. last is the last upload of this
+// one, as it came.
+func (w *uploadWalk) follow(p *uploadPage, last store.Upload, apart bool) error {
+	if p.marker == "" && (last.Key == "" || w.unordered) || last.Key == "" && apart {
 		return malformed("a listing that does not say how to go on")
-	case p.key < w.key && !w.unordered:
-		return malformed("a listing that goes backwards, from %s to %s", cooper.Quote(clip(w.key, 200)), cooper.Quote(clip(p.key, 200)))
-	case p.key != w.key && !w.unordered:
+	}
+	if w.unordered {
+		last = store.Upload{} // no key is the last
+	}
+	key, own, err := onward(p.marker, p.encoded, w.key, last.Key, &w.raw)
+	id := p.id
+	switch {
+	case err != nil:
+		return err
+	case own && apart && store.Garbled(p.marker):
+		id = "" // the page went beyond all uploads of that key
+	case own:
+		id = last.UploadID
+	}
+	switch {
+	case key < w.key && !w.unordered:
+		return backwards(w.key, key)
+	case key != w.key && !w.unordered:
 		clear(w.markers)
 	}
-	mark := p.key + "\x00" + p.id
-	if w.markers[mark] || p.key == w.key && p.id == "" {
-		return malformed("a listing that goes round in circles at %s", cooper.Quote(clip(p.key, 200)))
+	mark := key + "\x00" + id
+	if w.markers[mark] || key == w.key && id == "" {
+		return malformed("a listing that goes round in circles at %s", cooper.Quote(clip(key, 200)))
 	}
 	w.markers[mark] = true
-	w.key, w.id = p.key, p.id
+	w.key, w.id = key, id
 	return nil
 }
 
