@@ -153,6 +153,9 @@ func (a *app) showSnapshot(m inventory.Meta) error {
 			a.say("  %s", a.stdout.Style(term.Yellow, term.Count(w.n)+" rows "+w.text))
 		}
 	}
+	if m.Unnamed > 0 {
+		a.say("  %s", a.stdout.Style(term.Yellow, "the store cannot tell the names of "+term.Count(m.Unnamed)+" keys: they stand here with U+FFFD"))
+	}
 	if !m.Complete {
 		a.say("  %s", a.stdout.Style(term.Red, "incomplete: nothing will be taken for deleted because it is not listed"))
 	}

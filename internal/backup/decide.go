@@ -14,6 +14,8 @@ type decider struct {
 	currentOnly bool
 	// absence: what is not listed counts as absent.
 	absence bool
+	// unnamed: the snapshot cannot tell some keys.
+	unnamed bool
 	restore bool // ask for copies of archived versions
 	// sightings are the snapshots that the tree has seen before.
 	sightings sightings
@@ -25,6 +27,7 @@ type decider struct {
 func newDecider(meta *inventory.Meta, policy *Policy, state *catalog.State, older bool, f filter, out *emitter) *decider {
 	return &decider{
 		at: meta.TakenAt, currentOnly: meta.Scope.CurrentOnly,
+		unnamed:   meta.Unnamed > 0,
 		absence:   meta.Complete && meta.Torn == 0 && !older,
 		restore:   policy.Archived == ArchivedRestore,
 		sightings: newSightings(state),
@@ -347,7 +350,7 @@ func (d *decider) unlisted(known []catalog.Row) error {
 		}
 		v := versionOf(r)
 		args := treeop.Args{At: d.at, Absent: d.absent(r)}
-		vanished := d.absence && (r.Gone != 0 || args.Absent == treeop.Gone)
+		vanished := d.mayBeAbsent(r.Key) && (r.Gone != 0 || args.Absent == treeop.Gone)
 		if vanished {
 			args.Show = d.show(r, false)
 		}
@@ -376,11 +379,17 @@ func (d *decider) note(v *cooper.Version, r *catalog.Row, args treeop.Args) erro
 	return d.out.add(treeop.Record, v, r, args)
 }
 
+// mayBeAbsent tells whether a key that is not listed counts as absent: not where it may
+// be one of those that are listed under other names.
+func (d *decider) mayBeAbsent(key string) bool {
+	return d.absence && !(d.unnamed && inventory.Untellable(key))
+}
+
 // absent says what the snapshot makes of r not being listed: reports are
 // eventually consistent, so only a second, later one confirms it.
 func (d *decider) absent(r *catalog.Row) treeop.Absence {
 	switch {
-	case !d.absence || r.Gone != 0 || d.at <= r.AbsentSince:
+	case !d.mayBeAbsent(r.Key) || r.Gone != 0 || d.at <= r.AbsentSince:
 		return ""
 	case r.AbsentSince == 0:
 		return treeop.Noted

@@ -56,6 +56,9 @@ func snapshotWarnings(meta *inventory.Meta, older bool) []string {
 	if meta.Torn > 0 {
 		ws = append(ws, fmt.Sprintf("rows whose keys cannot be read: %d; any key that the snapshot does not list could be one of them, so none is taken for deleted", meta.Torn))
 	}
+	if meta.Unnamed > 0 {
+		ws = append(ws, fmt.Sprintf("keys that the store's listing cannot tell, as XML has no word for a character of theirs: %d; what is there under other names fails as invalid", meta.Unnamed))
+	}
 	if older {
 		ws = append(ws, "the snapshot is older than one the tree has followed: what it does not list is not taken for deleted")
 	}

@@ -27,6 +27,8 @@ type Claim struct {
 	// Checksums and ChecksumType are as in store.Object.
 	Checksums    map[string]string
 	ChecksumType string
+	// Hashed: the SHA-256 is wanted in any case, as nobody will know the ETag later.
+	Hashed bool
 }
 
 // Result is what came of comparing. Hash is the SHA-256 of the bytes where the
@@ -35,6 +37,24 @@ type Result struct {
 	Check  cooper.Check
 	Method string
 	Hash   []byte
+	// Came is the SHA-256 of corrupt bytes that nothing is against but an ETag
+	// that looks like an MD5: see Alike.
+	Came []byte
+}
+
+// AlikeTimes is how often bytes must come alike before they are kept against the
+// word of their ETag.
+const AlikeTimes = 3
+
+// Alike is what is known of bytes that came alike AlikeTimes, each time with the
+// Result r: an ETag that looks like an MD5 need not be one (what AWS Backup
+// restores has others, and what gateways to file systems serve), while damage on
+// the way is never the same.
+func Alike(r Result) Result {
+	if r.Check != cooper.Corrupt || r.Came == nil {
+		return r
+	}
+	return Result{Check: cooper.Unverifiable, Method: "the ETag is no MD5 of the bytes, which came alike each time", Hash: r.Came}
 }
 
 // The forms of an ETag.

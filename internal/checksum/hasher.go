@@ -48,8 +48,10 @@ func New(c Claim) *Hasher {
 			h.first = h.byParts(sizes[0])
 		}
 	}
-	if h.form == opaque || h.keyed != "" {
+	if h.form == opaque || h.keyed != "" || c.Hashed {
 		h.sha = sha256.New()
+	}
+	if h.form == opaque || h.keyed != "" {
 		if h.store != nil && h.store.parts == 0 {
 			h.along = h.byStore()
 		}
@@ -103,7 +105,11 @@ func (h *Hasher) Result(ctx context.Context, e Evidence) (Result, error) {
 	case h.n != h.claim.Size:
 		return Result{Check: cooper.Corrupt, Method: fmt.Sprintf("%d bytes instead of %d", h.n, h.claim.Size)}, nil
 	case h.first != nil && h.first.matches():
-		return Result{Check: cooper.Verified, Method: h.first.method()}, nil
+		r := Result{Check: cooper.Verified, Method: h.first.method()}
+		if h.claim.Hashed {
+			r.Hash = h.sha.Sum(nil)
+		}
+		return r, nil
 	case h.along != nil:
 		if !h.along.matches() {
 			return h.corrupt(h.along.method()), nil
@@ -160,7 +166,9 @@ func (s *second) look() (Result, error) {
 	}
 	switch {
 	case h.form == plain && h.keyed == "" && h.store == nil:
-		return h.corrupt(methodMD5), nil
+		r := h.corrupt(methodMD5)
+		r.Came = s.hash
+		return r, nil
 	case parts == 1 && (h.keyed == "" || h.store != nil):
 		return h.corrupt("the checksum of its one part"), nil
 	case h.store != nil || h.form == multipart && h.keyed == "":
@@ -236,7 +244,7 @@ func (s *second) try(trials []trial) (Result, error) {
 			continue
 		}
 		found := Result{Check: cooper.Verified, Method: t.method()}
-		if !t.byETag() {
+		if !t.byETag() || s.h.claim.Hashed {
 			found.Hash = s.hash
 		}
 		return found, nil

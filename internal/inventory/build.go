@@ -150,7 +150,7 @@ func (b *build) run(ctx context.Context, parts []Part) (err error) {
 		return err
 	}
 	b.meta.Format, b.meta.ID = format, b.opt.ID
-	b.meta.Outside, b.meta.Rejected, b.meta.Torn = in.outside, in.rejected, in.torn
+	b.meta.Outside, b.meta.Rejected, b.meta.Torn, b.meta.Unnamed = in.outside, in.rejected, in.torn, in.unnamed
 	if err := b.assemble(ctx, versions, in.read); err != nil {
 		return err
 	}

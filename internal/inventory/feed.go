@@ -40,6 +40,7 @@ type intake struct {
 	outside  int64
 	rejected int64
 	torn     int64
+	unnamed  int64
 }
 
 // run reads the parts, several at once.
@@ -78,7 +79,7 @@ type sink struct {
 	number            uint64 // of class
 	numbered          bool
 	// What in has not been told yet.
-	read, outside, rejected, torn int64
+	read, outside, rejected, torn, unnamed int64
 }
 
 // take reads a part whole.
@@ -104,7 +105,8 @@ func (s *sink) tell() {
 	s.in.outside += s.outside
 	s.in.rejected += s.rejected
 	s.in.torn += s.torn
-	s.read, s.outside, s.rejected, s.torn = 0, 0, 0, 0
+	s.in.unnamed += s.unnamed
+	s.read, s.outside, s.rejected, s.torn, s.unnamed = 0, 0, 0, 0, 0
 	s.in.progress(s.in.read)
 }
 
@@ -163,6 +165,9 @@ func (s *sink) flaw(v *cooper.Version) string {
 	}
 	return ""
 }
+
+// Unnamed counts keys that are not told.
+func (s *sink) Unnamed(keys int64) { s.unnamed += keys }
 
 // Reject takes a row that its part could not make sense of.
 func (s *sink) Reject(r Rejected) error {

@@ -10,6 +10,8 @@ package inventory
 
 import (
 	"context"
+	"strings"
+	"unicode/utf8"
 
 	"cooper"
 	"cooper/internal/seal"
@@ -49,6 +51,11 @@ type Meta struct {
 	// Torn counts those of them whose key could not be read. While there are
 	// some, nothing may look absent: any of them could be the missing one.
 	Torn int64 `json:"torn"`
+	// Unnamed counts keys that a listing cannot tell, as XML has no word for a
+	// character of theirs: they stand in the snapshot with U+FFFD in its place, and
+	// are there under other names. While there are some, no key that has such a
+	// character may look absent: see Untellable.
+	Unnamed int64 `json:"unnamed,omitempty"`
 	// Duplicates counts rows that repeated another exactly; they were dropped.
 	Duplicates int64 `json:"duplicates"`
 	// Ambiguous counts keys with no latest version or with several; missions
@@ -98,6 +105,19 @@ type Rejected struct {
 type Sink interface {
 	Version(v *cooper.Version) error
 	Reject(r Rejected) error
+}
+
+// UnnamedSink is a Sink that counts keys that are not told: see Meta.Unnamed. Their
+// rows come as others do.
+type UnnamedSink interface{ Unnamed(keys int64) }
+
+// Untellable tells whether a key has a character that XML 1.0 has no word for, so that
+// a listing that is not encoded cannot tell the key.
+// https://www.w3.org/TR/xml/#charsets
+func Untellable(key string) bool {
+	return strings.ContainsFunc(key, func(r rune) bool {
+		return r < ' ' && r != '\t' && r != '\n' && r != '\r' || r == 0xfffe || r == 0xffff || r == utf8.RuneError
+	})
 }
 
 // Part is a piece of a source that can be read by itself, beside others.

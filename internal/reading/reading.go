@@ -15,7 +15,6 @@ import (
 	"hash"
 	"io"
 	"math/rand/v2"
-	"strings"
 	"time"
 
 	"cooper"
@@ -62,6 +61,7 @@ type Body struct {
 	v      *cooper.Version
 	opt    Options
 	rc     io.ReadCloser // nil: to be taken up again
+	etag   string        // as planned, or else as first answered
 	want   int64         // bytes in all
 	got    int64
 	left   int // resumes
@@ -83,7 +83,7 @@ func Open(ctx context.Context, from store.Reader, v *cooper.Version, opt Options
 	if opt.Tally == nil {
 		opt.Tally = new(Tally)
 	}
-	b := &Body{ctx: ctx, from: from, v: v, opt: opt, want: v.Size, left: resumes + int(v.Size>>23)}
+	b := &Body{ctx: ctx, from: from, v: v, opt: opt, etag: v.ETag, want: v.Size, left: resumes + int(v.Size>>23)}
 	if opt.Limit > 0 && opt.Limit < v.Size {
 		b.want = opt.Limit
 	}
@@ -100,7 +100,7 @@ func Open(ctx context.Context, from store.Reader, v *cooper.Version, opt Options
 }
 
 func (b *Body) claim() checksum.Claim {
-	c := checksum.Claim{ETag: b.v.ETag, Size: b.v.Size, Encryption: b.Object.Encryption, Checksums: b.Object.Checksums, ChecksumType: b.Object.ChecksumType}
+	c := checksum.Claim{ETag: b.etag, Size: b.v.Size, Encryption: b.Object.Encryption, Checksums: b.Object.Checksums, ChecksumType: b.Object.ChecksumType}
 	if c.Encryption == "" {
 		c.Encryption = b.v.Encryption
 	}
@@ -134,11 +134,16 @@ func (b *Body) open(version string) error {
 	ref := b.ref()
 	ref.VersionID = version
 	o, rc, err := b.from.Get(b.ctx, ref, r)
-	if err != nil {
+	switch {
+	case cooper.KindOf(err) == cooper.KindMissing && store.Garbled(b.v.Key):
+		return store.Unnamed(cooper.Quote(b.v.Key), err)
+	case err != nil:
 		return err
 	}
-	what := differs(b.v, &o)
-	if what == "" && o.Length != b.want-b.got {
+	v := *b.v
+	v.ETag = b.etag
+	what := store.Differs(&v, &o)
+	if what == "" && o.Length >= 0 && o.Length != b.want-b.got {
 		what = "length of the answer"
 	}
 	if what != "" {
@@ -149,38 +154,19 @@ func (b *Body) open(version string) error {
 	if b.got == 0 {
 		b.Object = o
 	}
+	if b.etag == "" {
+		b.etag = o.ETag // what is read on must be the same
+	}
 	b.rc = rc
 	return nil
 }
 
 func (b *Body) ref() store.Ref {
-	return store.Ref{Key: b.v.Key, VersionID: b.v.VersionID, IfMatch: b.v.ETag}
-}
-
-// differs names the first part of the identity that an answer contradicts.
-func differs(v *cooper.Version, o *store.Object) string {
-	switch {
-	case !strings.EqualFold(o.ETag, v.ETag):
-		return "ETag"
-	case o.Size != v.Size:
-		return "size"
-	case !ownID(v) && !SameSecond(o.LastModified, v.LastModified):
-		return "time of modification"
-	case o.VersionID != "" && v.VersionID != "" && o.VersionID != v.VersionID:
-		return "version id"
-	}
-	return ""
+	return store.Ref{Key: b.v.Key, VersionID: b.v.VersionID, IfMatch: b.etag, Size: b.v.Size}
 }
 
 // ownID tells whether v has an id that the store gave to it alone.
 func ownID(v *cooper.Version) bool { return v.VersionID != "" && v.VersionID != cooper.NullVersion }
-
-// SameSecond compares the time of an answer, which has whole seconds, with one
-// that may have milliseconds; stores cut or round. An unknown time is like any.
-func SameSecond(a, b cooper.Instant) bool {
-	d := a - b
-	return a == 0 || b == 0 || -1000 < d && d < 1000
-}
 
 // Read gives bytes. Its end is that of what was wanted.
 func (b *Body) Read(p []byte) (int, error) {

@@ -146,15 +146,15 @@ func (p *part) Read(ctx context.Context, to inventory.Sink) error {
 	r := newRun(ctx, p.Listing, cancel)
 	r.start(p.ranges())
 	var failed error
-	listed := int64(0)
+	listed, unnamed := int64(0), map[string]bool{}
 	for page := range r.pages {
 		if failed != nil {
 			continue // let the workers see that it is over
 		}
-		if failed = p.deliver(page, listed, to); failed != nil {
+		if failed = p.deliver(page, listed, unnamed, to); failed != nil {
 			cancel(failed)
 		}
-		listed += int64(len(page))
+		listed += int64(len(page.rows))
 		if p.opt.Progress != nil {
 			p.opt.Progress(listed)
 		}
@@ -176,10 +176,14 @@ func (l *Listing) ranges() []*span {
 	return []*span{{prefix: p, until: p, bounded: true}, {prefix: p + "/"}}
 }
 
+// maxUnnamed is how many keys that cannot be believed are remembered, so that each
+// is counted once.
+const maxUnnamed = 100_000
+
 // deliver hands a page over. before is how many versions were listed earlier.
-func (p *part) deliver(page []cooper.Version, before int64, to inventory.Sink) error {
-	for i := range page {
-		v := &page[i]
+func (p *part) deliver(page batch, before int64, unnamed map[string]bool, to inventory.Sink) error {
+	for i := range page.rows {
+		v := &page.rows[i]
 		if !cooper.HasPrefix(v.Key, p.opt.Prefix) {
 			continue
 		}
@@ -188,6 +192,12 @@ func (p *part) deliver(page []cooper.Version, before int64, to inventory.Sink) e
 				return err
 			}
 			continue
+		}
+		if s, ok := to.(inventory.UnnamedSink); ok && page.garbled && !unnamed[v.Key] {
+			s.Unnamed(1)
+			if len(unnamed) < maxUnnamed {
+				unnamed[v.Key] = true
+			}
 		}
 		if err := to.Version(v); err != nil {
 			return err

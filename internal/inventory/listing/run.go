@@ -35,12 +35,18 @@ func (s *span) holds(key string) bool {
 // its first page may be its last.
 const ripeAfter = 2
 
+// batch is rows to be handed over; garbled ones have keys that cannot be believed.
+type batch struct {
+	rows    []cooper.Version
+	garbled bool
+}
+
 // run is one reading of a listing.
 type run struct {
 	*Listing
 	ctx    context.Context
 	cancel context.CancelCauseFunc
-	pages  chan []cooper.Version
+	pages  chan batch
 
 	mu      sync.Mutex
 	changed sync.Cond // a page came, a span was made or finished, or it is over
@@ -50,7 +56,7 @@ type run struct {
 }
 
 func newRun(ctx context.Context, l *Listing, cancel context.CancelCauseFunc) *run {
-	r := &run{Listing: l, ctx: ctx, cancel: cancel, pages: make(chan []cooper.Version, l.opt.Workers)}
+	r := &run{Listing: l, ctx: ctx, cancel: cancel, pages: make(chan batch, l.opt.Workers)}
 	r.changed.L = &r.mu
 	return r
 }
@@ -157,17 +163,18 @@ func (r *run) finished(s *span, whole bool) {
 
 // list lists a span to its end, wherever that is moved meanwhile.
 func (r *run) list(s *span) error {
-	query := store.ListQuery{Prefix: s.prefix, After: s.after, Current: r.opt.Current}
+	query := store.ListQuery{Prefix: s.prefix, After: s.after, Current: r.opt.Current, Garbled: func(vs []cooper.Version) error {
+		// They lie anywhere, and have no part in how the bucket is divided.
+		return r.send(batch{vs, true})
+	}}
 	err := r.lister.List(r.ctx, query, func(vs []cooper.Version, _ []string) error {
 		mine, err := r.advance(s, vs)
 		if err != nil {
 			return err
 		}
 		if len(mine) > 0 {
-			select {
-			case r.pages <- mine:
-			case <-r.ctx.Done():
-				return context.Cause(r.ctx)
+			if err := r.send(batch{mine, false}); err != nil {
+				return err
 			}
 		}
 		if len(mine) < len(vs) {
@@ -179,6 +186,15 @@ func (r *run) list(s *span) error {
 		return nil
 	}
 	return err
+}
+
+func (r *run) send(b batch) error {
+	select {
+	case r.pages <- b:
+		return nil
+	case <-r.ctx.Done():
+		return context.Cause(r.ctx)
+	}
 }
 
 // advance gives what of a page belongs to the span, as its end is now.

@@ -183,7 +183,7 @@ func (b *Bucket) Head(ctx context.Context, ref store.Ref, part int) (o store.Obj
 // What answers then is held against the condition here.
 func (b *Bucket) unconditioned(ctx context.Context, ref store.Ref, send func(store.Ref) error) error {
 	plain := ref
-	plain.IfMatch = ""
+	plain.IfMatch, plain.Size = "", 0
 	if ref.IfMatch != "" && b.blind.Load() {
 		return send(plain)
 	}

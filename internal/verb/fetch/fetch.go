@@ -10,11 +10,11 @@
 package fetch
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"math/rand/v2"
-	"strings"
 	"syscall"
 	"time"
 
@@ -59,6 +59,9 @@ type Options struct {
 	Pause func(ctx context.Context, n int) error
 	// Moved is told of bytes as they arrive; may be nil.
 	Moved func(n int64)
+	// Redated is told of versions of which the store tells another time than was
+	// planned, though the content is the same; may be nil.
+	Redated func()
 }
 
 // Verb is the verb fetch. Its outcomes have the kinds of the store's errors;
@@ -80,6 +83,9 @@ func New(from store.Reader, to Staging, opt Options) *Verb {
 	if opt.Pause == nil {
 		opt.Pause = pause
 	}
+	if opt.Redated == nil {
+		opt.Redated = func() {}
+	}
 	if opt.Moved == nil {
 		opt.Moved = func(int64) {}
 	}
@@ -88,11 +94,13 @@ func New(from store.Reader, to Staging, opt Options) *Verb {
 
 // Do stages the bytes of a's version.
 func (f *Verb) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
-	t := transfer{Verb: f, v: &a.Version}
+	t := transfer{Verb: f, v: &a.Version, etag: a.Version.ETag}
 	res, err := t.run(ctx)
 	o := cooper.Outcome{Status: cooper.Done, Bytes: t.bytes, Requests: t.requests, Check: res.Check, Method: res.Method, Hash: res.Hash}
 	if err != nil {
 		fail(ctx, &o, err)
+	} else if t.redated {
+		f.opt.Redated()
 	}
 	return o
 }
@@ -114,6 +122,9 @@ type transfer struct {
 	*Verb
 	v               *cooper.Version
 	bytes, requests int64
+	etag            string // as planned, or else as first answered
+	unlike          bool   // the bytes came otherwise another time
+	redated         bool   // the store tells another time of the same content
 }
 
 func (t *transfer) run(ctx context.Context) (checksum.Result, error) {
@@ -121,9 +132,18 @@ func (t *transfer) run(ctx context.Context) (checksum.Result, error) {
 		return res, err
 	}
 	var res checksum.Result
-	for range 1 + t.opt.Again {
+	for n := range 1 + t.opt.Again {
 		var err error
-		if res, err = t.once(ctx); err != nil {
+		before := res
+		if res, err = t.once(ctx, func(r checksum.Result) checksum.Result {
+			if n > 0 && !bytes.Equal(r.Came, before.Came) {
+				t.unlike = true
+			}
+			if n+1 < checksum.AlikeTimes || t.unlike {
+				return r
+			}
+			return checksum.Alike(r)
+		}); err != nil {
 			return checksum.Result{}, err
 		}
 		if res.Check != cooper.Corrupt {
@@ -174,9 +194,9 @@ func (t *transfer) checkStaged(ctx context.Context) (checksum.Result, error) {
 	return h.Result(ctx, checksum.Evidence{Bytes: file, PartSize: t.partSize})
 }
 
-// once asks for the bytes, stages and checks them. What came corrupt is not
-// left behind.
-func (t *transfer) once(ctx context.Context) (checksum.Result, error) {
+// once asks for the bytes, stages and checks them; judge has the last word on what
+// that came to. What came corrupt is not left behind.
+func (t *transfer) once(ctx context.Context, judge func(checksum.Result) checksum.Result) (checksum.Result, error) {
 	object, body, err := t.open(ctx, 0)
 	if err != nil {
 		return checksum.Result{}, err
@@ -187,6 +207,7 @@ func (t *transfer) once(ctx context.Context) (checksum.Result, error) {
 		return checksum.Result{}, ours(err)
 	}
 	res, err := t.stage(ctx, object, body, staged)
+	res = judge(res)
 	if err == nil && res.Check != cooper.Corrupt {
 		err = ours(staged.Done(t.v.LastModified))
 		if err == nil {
@@ -201,8 +222,8 @@ func (t *transfer) once(ctx context.Context) (checksum.Result, error) {
 
 func (t *transfer) stage(ctx context.Context, object store.Object, body io.ReadCloser, to Staged) (checksum.Result, error) {
 	claim := checksum.Claim{
-		ETag: t.v.ETag, Size: t.v.Size, Encryption: object.Encryption,
-		Checksums: object.Checksums, ChecksumType: object.ChecksumType,
+		ETag: t.etag, Size: t.v.Size, Encryption: object.Encryption,
+		Checksums: object.Checksums, ChecksumType: object.ChecksumType, Hashed: t.v.ETag == "",
 	}
 	if claim.Encryption == "" {
 		claim.Encryption = t.v.Encryption
@@ -257,7 +278,7 @@ func (t *transfer) stream(ctx context.Context, body io.ReadCloser, to io.Writer)
 		if object, body, err = t.open(ctx, got); err != nil {
 			return err
 		}
-		if object.Length != t.v.Size-got {
+		if object.Length >= 0 && object.Length != t.v.Size-got {
 			body.Close()
 			return &cooper.Error{Kind: cooper.KindInvalid, Where: cooper.Quote(t.v.Key), Message: "the store does not answer a request for the rest of an object with the rest"}
 		}
@@ -268,11 +289,23 @@ func (t *transfer) stream(ctx context.Context, body io.ReadCloser, to io.Writer)
 // the version that was planned.
 func (t *transfer) open(ctx context.Context, from int64) (store.Object, io.ReadCloser, error) {
 	t.requests++
+	if from == 0 {
+		t.etag = t.v.ETag
+	}
 	object, body, err := t.from.Get(ctx, t.ref(), store.Range{From: from})
-	if err != nil {
+	switch {
+	case cooper.KindOf(err) == cooper.KindMissing && store.Garbled(t.v.Key):
+		return object, nil, store.Unnamed(cooper.Quote(t.v.Key), err)
+	case err != nil:
 		return object, nil, err
 	}
-	if what := t.differs(&object); what != "" {
+	v := *t.v
+	if from > 0 {
+		v.ETag = t.etag
+	}
+	what := store.Differs(&v, &object)
+	redated := what == store.OtherTime && v.ETag != "" && object.ETag != ""
+	if what != "" && !redated {
 		body.Close()
 		return object, nil, &cooper.Error{
 			Kind: cooper.KindChanged, Where: cooper.Quote(t.v.Key),
@@ -280,40 +313,15 @@ func (t *transfer) open(ctx context.Context, from int64) (store.Object, io.ReadC
 			Remedy:  "The next inventory will show what is there now.",
 		}
 	}
+	if v.ETag == "" {
+		t.etag = object.ETag // what is read on must be the same
+	}
+	t.redated = t.redated || redated
 	return object, body, nil
 }
 
 func (t *transfer) ref() store.Ref {
-	return store.Ref{Key: t.v.Key, VersionID: t.v.VersionID, IfMatch: t.v.ETag}
-}
-
-// differs names the first part of the identity that the answer contradicts.
-func (t *transfer) differs(o *store.Object) string {
-	switch {
-	case o.ETag != t.v.ETag && !strings.EqualFold(o.ETag, t.v.ETag):
-		return "ETag"
-	case o.Size != t.v.Size:
-		return "size"
-	case !t.ownID() && !sameSecond(o.LastModified, t.v.LastModified):
-		return "time of modification"
-	case o.VersionID != "" && t.v.VersionID != "" && o.VersionID != t.v.VersionID:
-		return "version id"
-	}
-	return ""
-}
-
-// ownID tells whether the version has an id that the store gave to it alone.
-// Then its time says nothing more, and some stores (versitygw) change it once the
-// version is superseded.
-func (t *transfer) ownID() bool {
-	return t.v.VersionID != "" && t.v.VersionID != cooper.NullVersion
-}
-
-// sameSecond compares the time of an answer, which has whole seconds, with one
-// that may have milliseconds; stores cut or round.
-func sameSecond(answer, planned cooper.Instant) bool {
-	d := answer - planned
-	return answer == 0 || planned == 0 || -1000 < d && d < 1000
+	return store.Ref{Key: t.v.Key, VersionID: t.v.VersionID, IfMatch: t.etag, Size: t.v.Size}
 }
 
 // partSize asks for the size of a part. A store that says no has nothing to

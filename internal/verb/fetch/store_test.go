@@ -3,6 +3,7 @@ package fetch_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"crypto/md5"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"strings"
 	"testing"
 	"time"
 
@@ -99,7 +101,8 @@ func TestWholeWay(t *testing.T) {
 		{key: "a/marked", body: big, change: func(v *cooper.Version) { server.Delete(bucket, v.Key) }, check: cooper.Verified, method: "md5"},
 		{key: "a/replaced", body: big, change: func(v *cooper.Version) { server.Put(bucket, v.Key, []byte("new"), mem.PutOptions{}) }, check: cooper.Verified, method: "md5"},
 		{key: "denied/x", body: big, change: func(*cooper.Version) { server.Deny(bucket, "denied/") }, status: cooper.Failed, kind: cooper.KindDenied},
-		{key: "a/rotten", body: big, change: func(v *cooper.Version) { server.Corrupt(bucket, v.Key, v.VersionID) }, status: cooper.Failed, kind: cooper.KindCorrupt},
+		{key: "a/rotten", body: big, put: mem.PutOptions{Checksum: "SHA256"}, change: func(v *cooper.Version) { server.Corrupt(bucket, v.Key, v.VersionID) }, status: cooper.Failed, kind: cooper.KindCorrupt},
+		{key: "a/rotten or not", body: big, change: func(v *cooper.Version) { server.Corrupt(bucket, v.Key, v.VersionID) }, check: cooper.Unverifiable, method: "the ETag is no MD5 of the bytes, which came alike each time"},
 	} {
 		id := server.Put(bucket, c.key, c.body, c.put)
 		v := find(t, server, c.key, id)
@@ -114,6 +117,12 @@ func TestWholeWay(t *testing.T) {
 			t.Errorf("%s: %+v", c.key, o)
 		}
 		got := staged(t, tr, v.Identity)
+		if strings.HasSuffix(c.key, "or not") {
+			if h := sha256.Sum256(got); len(got) != len(c.body) || bytes.Equal(got, c.body) || !bytes.Equal(h[:], o.Hash) || o.Requests != 3 {
+				t.Errorf("%s: %d bytes are staged, %+v", c.key, len(got), o)
+			}
+			continue
+		}
 		if o.Status == cooper.Done && !bytes.Equal(got, c.body) || o.Status != cooper.Done && got != nil {
 			t.Errorf("%s: %d bytes are staged, of %d", c.key, len(got), len(c.body))
 		}
@@ -144,13 +153,21 @@ func TestANullVersionThatWasOverwritten(t *testing.T) {
 		key   string
 		again []byte
 		at    time.Time
-	}{{"other bytes", []byte("two"), then}, {"the same bytes, later", []byte("one"), then.Add(time.Hour)}} {
+		kind  cooper.Kind
+		noted int
+	}{
+		{"other bytes", []byte("two"), then, cooper.KindChanged, 0},
+		{"other bytes, later", []byte("two"), then.Add(time.Hour), cooper.KindChanged, 0},
+		{"the same bytes, later", []byte("one"), then.Add(time.Hour), "", 1},
+		{"the same bytes", []byte("one"), then, "", 0},
+	} {
+		noted := 0
 		server.Put(bucket, c.key, []byte("one"), mem.PutOptions{LastModified: then})
 		v := find(t, server, c.key, cooper.NullVersion)
 		server.OverwriteNull(bucket, c.key, c.again, mem.PutOptions{LastModified: c.at})
-		o := fetch.New(b, fetch.Into(tr.Staging()), fetch.Options{}).Do(t.Context(), &cooper.Action{Version: v})
-		if o.Status != cooper.Failed || o.Kind != cooper.KindChanged {
-			t.Errorf("%s: %+v", c.key, o)
+		o := fetch.New(b, fetch.Into(tr.Staging()), fetch.Options{Redated: func() { noted++ }}).Do(t.Context(), &cooper.Action{Version: v})
+		if o.Kind != c.kind || noted != c.noted {
+			t.Errorf("%s: noted %d times, %+v", c.key, noted, o)
 		}
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"cooper"
-	"cooper/internal/reading"
 	"cooper/internal/store"
 )
 
@@ -51,6 +50,6 @@ func (j *job) beside(ctx context.Context, v *cooper.Identity, what string, ask f
 // isCurrent tells whether the current version of a key without versions is v.
 func (j *job) isCurrent(ctx context.Context, v *cooper.Identity) bool {
 	o, err := j.bucket.Head(ctx, store.Ref{Key: v.Key, IfMatch: v.ETag}, 0)
-	return err == nil && strings.EqualFold(o.ETag, v.ETag) && o.Size == v.Size && reading.SameSecond(o.LastModified, v.LastModified) &&
+	return err == nil && strings.EqualFold(o.ETag, v.ETag) && o.Size == v.Size && store.SameSecond(o.LastModified, v.LastModified) &&
 		(o.VersionID == "" || o.VersionID == cooper.NullVersion)
 }

@@ -13,7 +13,7 @@ import (
 	"cooper"
 	"cooper/internal/bucketop"
 	"cooper/internal/codec"
-	"cooper/internal/reading"
+	"cooper/internal/store"
 )
 
 // OriginName is the name of the user metadata that tells what a replacement
@@ -123,7 +123,7 @@ func (o Origin) Of(v cooper.Identity) bool {
 	if v.VersionID != "" && v.VersionID != cooper.NullVersion && w.VersionID == v.VersionID {
 		return true
 	}
-	return reading.SameSecond(w.LastModified, v.LastModified)
+	return store.SameSecond(w.LastModified, v.LastModified)
 }
 
 // describes tells whether sums are of the content that o names.
