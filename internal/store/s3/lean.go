@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"cooper/internal/store"
+	"cooper/internal/store/limit"
 )
 
 // lean is the short way: net/http's transport and a signature, nothing between.
@@ -26,6 +27,15 @@ type lean struct {
 	now       func() time.Time
 	lacks     *lacks
 	transfer  transfer
+	limit     *limit.Limiter // nil: none
+}
+
+// turn waits until another request of the same attempt may be sent.
+func (c *lean) turn(ctx context.Context) error {
+	if c.limit == nil {
+		return nil
+	}
+	return c.limit.Turn(ctx)
 }
 
 // send signs and sends one request. An answer other than 2xx is a failure.
@@ -82,7 +92,7 @@ func noAnswer(ctx context.Context, f *failure) error {
 }
 
 func (c *lean) get(ctx context.Context, ref store.Ref, r store.Range) (o store.Object, body io.ReadCloser, err error) {
-	err = c.asStored(r, func(accept string, s strictness) (differs bool, err error) {
+	err = c.asStored(ctx, r, func(accept string, s strictness) (differs bool, err error) {
 		res, err := c.readSums(ctx, http.MethodGet, ref, nil, accept, rangeHeader(r))
 		if err != nil {
 			return false, err
@@ -106,7 +116,7 @@ func (c *lean) head(ctx context.Context, ref store.Ref, part int) (o store.Objec
 	if part > 0 {
 		q = params{{"partNumber", strconv.Itoa(part)}}
 	}
-	err = c.asStored(store.Range{}, func(accept string, s strictness) (differs bool, err error) {
+	err = c.asStored(ctx, store.Range{}, func(accept string, s strictness) (differs bool, err error) {
 		res, err := c.readSums(ctx, http.MethodHead, ref, q, accept, "")
 		if err != nil {
 			return false, err

@@ -272,7 +272,7 @@ func (o *opening) settle(ctx context.Context, region string) error {
 func (o *opening) lean(t target, creds *aws.CredentialsCache) *lean {
 	return &lean{
 		rt: o.b.wire, at: t.at, signer: signer{region: t.region, service: t.service},
-		creds: creds, userAgent: o.c.UserAgent, now: o.b.now, lacks: o.b.lacks,
+		creds: creds, userAgent: o.c.UserAgent, now: o.b.now, lacks: o.b.lacks, limit: o.b.limit,
 	}
 }
 

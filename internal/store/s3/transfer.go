@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strconv"
@@ -34,7 +35,7 @@ const (
 
 // asStored sends a request for an object as it is stored, and another one that
 // allows gzip where the answer differs from that.
-func (c *lean) asStored(r store.Range, ask func(accept string, s strictness) (differs bool, err error)) error {
+func (c *lean) asStored(ctx context.Context, r store.Range, ask func(accept string, s strictness) (differs bool, err error)) error {
 	first := strict
 	if c.transfer.untold.Load() {
 		first = anyLength
@@ -43,6 +44,9 @@ func (c *lean) asStored(r store.Range, ask func(accept string, s strictness) (di
 	if !differs && !misfits(err, r) {
 		return err
 	}
+	if terr := c.turn(ctx); terr != nil {
+		return terr
+	}
 	again, second := ask(acceptGzip, strict)
 	switch {
 	case second == nil && !again:
@@ -50,7 +54,9 @@ func (c *lean) asStored(r store.Range, ask func(accept string, s strictness) (di
 	case err != nil:
 		return err
 	}
-	_, err = ask(acceptAsIs, anyway)
+	if err = c.turn(ctx); err == nil {
+		_, err = ask(acceptAsIs, anyway)
+	}
 	return err
 }
 

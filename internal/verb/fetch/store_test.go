@@ -3,8 +3,8 @@ package fetch_test
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"crypto/md5"
+	"crypto/sha256"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -13,8 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"sync"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
