@@ -66,6 +66,7 @@ func (a *app) openBucket(ctx context.Context, bucket string, concurrency int) (*
 	b, err := s3.Open(ctx, bucket, s3.Config{
 		Endpoint: a.s3.endpoint, Region: a.s3.region, Profile: a.s3.profile, Anonymous: a.s3.anonymous,
 		Concurrency: concurrency, UserAgent: "cooper/" + version, Rate: a.pace.rate, Bandwidth: a.pace.band,
+		Memory: func(endpoint string) ([]s3.Lack, func(s3.Lack)) { return a.storeMemory(endpoint, bucket) },
 	})
 	if err == nil {
 		a.watch.uses(b.Usage)

@@ -194,8 +194,8 @@ func Garbled(key string) bool { return strings.Contains(key, "\ufffd") }
 // Unnamed is the error of what is missing under a garbled key: it is there under
 // another.
 func Unnamed(where string, err error) error {
-	return &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "the store cannot tell this key's name: its listing has U+FFFD where XML has no word for a character, and nothing is there under that name",
-		Remedy: "Read or remove it by a tool that knows the true key, or rename it; an inventory report has it, too.", Err: err}
+	return &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "the store's listing cannot tell this key's name, and nothing is there under the one that it gives",
+		Remedy: "Rename the object with a tool that knows its true key.", Err: err}
 }
 
 // Remover removes versions for good.

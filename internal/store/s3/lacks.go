@@ -27,27 +27,27 @@ const (
 
 var allLacks = []Lack{LacksSums, LacksSumMode, LacksDeleteMany, LacksOwnership, LacksACL, LacksLock, LacksEncryption, LacksTags}
 
-// Without says in a sentence what is done where a store lacks something.
+// Without says what is done where a store lacks something.
 func (l Lack) Without() string {
 	switch l {
 	case LacksSums:
-		return "The store takes no x-amz-checksum headers: it is told the MD5 of what it gets."
+		return "the store takes no x-amz-checksum headers, and is told the MD5 of what it gets"
 	case LacksSumMode:
-		return "The store does not tell checksums: objects are checked by ETag."
+		return "the store cannot be asked for checksums: objects are checked by ETag alone"
 	case LacksDeleteMany:
-		return "The store cannot remove many versions with one request: each has its own."
+		return "the store has no DeleteObjects: each version is removed by a request of its own"
 	case LacksOwnership:
-		return "The store knows no ownership controls: ACLs are taken to count."
+		return "the store knows no ownership controls: ACLs are taken to count"
 	case LacksACL:
-		return "The store has no ACLs."
+		return "the store has no ACLs"
 	case LacksLock:
-		return "The store has no object lock."
+		return "the store has no object lock"
 	case LacksEncryption:
-		return "The store does not tell the bucket's default encryption."
+		return "the store does not tell how the bucket is encrypted by default"
 	case LacksTags:
-		return "The store has no tags."
+		return "the store has no tags"
 	}
-	return "The store lacks " + string(l) + "."
+	return "the store lacks " + string(l)
 }
 
 // lacks is what is known of one store; nil: that of one that has everything. Its
@@ -138,7 +138,10 @@ func (l *lacks) trying(what Lack, send func(with bool) error) error {
 		l.found(what)
 		return nil
 	}
-	if !l.open(what) || !refusesSums(err) {
+	switch {
+	case l.lacks(what): // somebody has found out meanwhile
+		return send(false)
+	case !l.open(what) || !refusesSums(err):
 		return err
 	}
 	again := send(false)

@@ -90,7 +90,10 @@ func (o *opening) configure(ctx context.Context) error {
 	if c.transport != nil {
 		c.transport(transport)
 	}
-	lacks := newLacks(c.Lacks, c.Learnt)
+	lacks := newLacks(nil, nil)
+	if c.Memory != nil {
+		lacks = newLacks(c.Memory(endpoint))
+	}
 	// The environment and the profile may say that checksums are for requests that
 	// need them: https://docs.aws.amazon.com/sdkref/latest/guide/feature-dataintegrity.html
 	if o.cfg.RequestChecksumCalculation == aws.RequestChecksumCalculationWhenRequired {

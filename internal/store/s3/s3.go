@@ -48,10 +48,10 @@ type Config struct {
 	Rate      *limit.Rate
 	Bandwidth *limit.Bandwidth
 
-	// Lacks are what the store is known not to have; Learnt is told of each that
-	// turns up, once, from any goroutine. Either may be nil.
-	Lacks  []Lack
-	Learnt func(Lack)
+	// Memory tells, of the store at an endpoint, what it is known to lack, and who is
+	// to be told of each lack that turns up, once, from any goroutine. nil: nothing
+	// is known, and nobody told.
+	Memory func(endpoint string) (known []Lack, learnt func(Lack))
 
 	// viaSDK sends everything through the SDK.
 	viaSDK bool
