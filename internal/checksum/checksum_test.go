@@ -318,3 +318,28 @@ func BenchmarkSmallObject(b *testing.B) {
 		}
 	}
 }
+
+// An ETag that looks like an MD5 is the only thing that can be excused.
+func TestAlike(t *testing.T) {
+	data := []byte("content")
+	sum := sha256.Sum256(data)
+	for name, c := range map[string]struct {
+		claim Claim
+		check cooper.Check
+	}{
+		"an ETag that is no MD5":          {Claim{ETag: strings.Repeat("0", 32)}, cooper.Unverifiable},
+		"a checksum of the store's, too":  {Claim{ETag: strings.Repeat("0", 32), Checksums: map[string]string{"SHA256": base64.StdEncoding.EncodeToString(make([]byte, 32))}}, cooper.Corrupt},
+		"of one part":                     {Claim{ETag: strings.Repeat("0", 32) + "-1"}, cooper.Corrupt},
+		"too short":                       {Claim{ETag: strings.Repeat("0", 32), Size: 99}, cooper.Corrupt},
+		"right":                           {Claim{ETag: plainETag(data)}, cooper.Verified},
+		"right, and nobody will know why": {Claim{ETag: plainETag(data), Hashed: true}, cooper.Verified},
+	} {
+		if c.claim.Size == 0 {
+			c.claim.Size = int64(len(data))
+		}
+		r := Alike(check(t, c.claim, data, &asked{}))
+		if r.Check != c.check || r.Came != nil || (r.Check == cooper.Unverifiable || c.claim.Hashed) != bytes.Equal(r.Hash, sum[:]) {
+			t.Errorf("%s: %+v", name, r)
+		}
+	}
+}

@@ -26,13 +26,17 @@ type fake struct {
 	faults []func(o *store.Object, body []byte) ([]byte, error)
 	asked  []store.Range
 	ids    []string // of versions that were asked for
+	// matched are the conditions; unconditional: they are not minded.
+	matched       []string
+	unconditional bool
 }
 
 var errCut = errors.New("cut")
 
 func (f *fake) Get(_ context.Context, ref store.Ref, r store.Range) (store.Object, io.ReadCloser, error) {
 	f.asked, f.ids = append(f.asked, r), append(f.ids, ref.VersionID)
-	if ref.IfMatch != f.object.ETag {
+	f.matched = append(f.matched, ref.IfMatch)
+	if ref.IfMatch != f.object.ETag && !f.unconditional {
 		return store.Object{}, nil, &cooper.Error{Kind: cooper.KindChanged}
 	}
 	body := f.body[r.From:]
@@ -271,5 +275,40 @@ func TestFailure(t *testing.T) {
 	cancel()
 	if o := Failure(ctx, "k", errors.New("x")); o.Status != cooper.Failed || o.Kind != cooper.KindInterrupted {
 		t.Errorf("%+v", o)
+	}
+}
+
+// An ETag that the plan does not know contradicts nothing; what is read on must have
+// the one that was answered first.
+func TestAnETagThatWasNotPlanned(t *testing.T) {
+	f, v := newFake(100, "")
+	v.ETag = ""
+	f.faults = append(f.faults, cut(40))
+	f.unconditional = true
+	b, err := Open(t.Context(), f, v, at(Options{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(b); err != nil || !bytes.Equal(got, f.body) {
+		t.Fatal(len(got), err)
+	}
+	if len(f.matched) != 2 || f.matched[0] != "" || f.matched[1] != f.object.ETag {
+		t.Errorf("conditions: %q", f.matched)
+	}
+	f.object.ETag = "" // nor does one that the store does not tell
+	v.ETag = "planned"
+	if _, err := Open(t.Context(), f, v, at(Options{})); err != nil {
+		t.Error(err)
+	}
+}
+
+// What is missing under a name that a listing could not tell is not gone.
+func TestMissingUnderAGarbledName(t *testing.T) {
+	f, v := newFake(100, "")
+	v.Key = "a\ufffd"
+	missing := func(*store.Object, []byte) ([]byte, error) { return nil, &cooper.Error{Kind: cooper.KindMissing} }
+	f.faults = append(f.faults, missing)
+	if _, err := Open(t.Context(), f, v, at(Options{})); cooper.KindOf(err) != cooper.KindInvalid {
+		t.Error(err)
 	}
 }

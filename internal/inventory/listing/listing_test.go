@@ -380,3 +380,51 @@ func TestProgress(t *testing.T) {
 		t.Errorf("%v", seen)
 	}
 }
+
+// untold is a lister some of whose keys cannot be believed; they come apart, and twice.
+type untold struct{ *fakeLister }
+
+func (u untold) List(ctx context.Context, q store.ListQuery, page func([]cooper.Version, []string) error) error {
+	if q.Garbled != nil && q.Delimiter == "" {
+		for range 2 {
+			err := q.Garbled([]cooper.Version{
+				{Identity: cooper.Identity{Key: "\ufffdz", VersionID: "v1", ETag: "e", LastModified: 1}, Latest: true},
+				{Identity: cooper.Identity{Key: "a\ufffd", VersionID: "v1", ETag: "e", LastModified: 1}, Latest: true},
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return u.fakeLister.List(ctx, q, page)
+}
+
+type counting struct {
+	sink
+	unnamed int64
+}
+
+func (c *counting) Unnamed(n int64) { c.unnamed += n }
+
+// Keys that cannot be believed are counted, and end no range of others.
+func TestKeysThatAreNotTold(t *testing.T) {
+	var keys []string
+	for i := range 500 {
+		keys = append(keys, fmt.Sprintf("d%d/k%03d", i%7, i))
+	}
+	f := untold{newFake(5, keys...)}
+	l, err := New(t.Context(), f, "b", Options{Workers: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := &counting{}
+	for _, p := range l.Parts() {
+		if err := p.Read(t.Context(), got); err != nil {
+			t.Fatal(err)
+		}
+	}
+	believed := slices.DeleteFunc(slices.Clone(got.versions), func(v cooper.Version) bool { return strings.Contains(v.Key, "\ufffd") })
+	if len(believed) != len(f.versions) || got.unnamed != 2 || len(got.versions) < len(believed)+2 {
+		t.Errorf("%d versions of %d, %d in all, %d keys not told", len(believed), len(f.versions), len(got.versions), got.unnamed)
+	}
+}

@@ -1,0 +1,519 @@
+package s3
+
+import (
+	"bytes"
+	"crypto/md5"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"cooper"
+	"cooper/internal/permit"
+	"cooper/internal/store"
+	"cooper/internal/store/mem"
+)
+
+// learning opens the test bucket, and tells what was found lacking.
+func learning(t *testing.T, h http.Handler, known ...Lack) (*Bucket, func() []Lack) {
+	t.Helper()
+	var mu sync.Mutex
+	var found []Lack
+	b := openTest(t, serve(t, h), func(c *Config) {
+		c.Memory = func(string) ([]Lack, func(Lack)) {
+			return known, func(l Lack) {
+				mu.Lock()
+				defer mu.Unlock()
+				found = append(found, l)
+			}
+		}
+	})
+	return b, func() []Lack {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(found)
+	}
+}
+
+func hasSum(h http.Header) bool {
+	for name := range h {
+		if strings.HasPrefix(name, "X-Amz-Checksum-") || name == "X-Amz-Sdk-Checksum-Algorithm" {
+			return true
+		}
+	}
+	return false
+}
+
+// A store that refuses headers with checksums is used without: the bytes are
+// compared by MD5, objects checked by ETag, and the refusal is met once.
+func TestChecksumHeadersThatAreRefused(t *testing.T) {
+	for name, answer := range map[string]struct {
+		status int
+		body   string
+	}{
+		"Backblaze B2": {400, "<Error><Code>InvalidArgument</Code><Message>Unsupported header 'x-amz-checksum-sha256' received for this API call.</Message></Error>"},
+		"S3Proxy":      {501, "<Error><Code>NotImplemented</Code><Message>A header you provided implies functionality that is not implemented.</Message></Error>"},
+	} {
+		srv := memory(t)
+		refusals := 0
+		var mu sync.Mutex
+		b, learnt := learning(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if hasSum(r.Header) {
+				mu.Lock()
+				refusals++
+				mu.Unlock()
+				w.WriteHeader(answer.status)
+				fmt.Fprint(w, answer.body)
+				return
+			}
+			if r.Method == http.MethodPut && r.Header.Get("Content-Md5") == "" {
+				t.Errorf("%s: nothing to compare the bytes with", name)
+			}
+			srv.ServeHTTP(w, r)
+		}))
+		body := []byte("content")
+		for i := range 3 {
+			if _, err := b.Put(t.Context(), store.Put{Key: fmt.Sprint("k", i), Size: int64(len(body)), Body: bytes.NewReader(body)}); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for range 3 {
+			o, rc, err := b.Get(t.Context(), store.Ref{Key: "k1"}, store.Range{})
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if got, err := io.ReadAll(rc); err != nil || !bytes.Equal(got, body) || o.ETag != fmt.Sprintf("%x", md5.Sum(body)) {
+				t.Errorf("%s: %q, %+v, %v", name, got, o, err)
+			}
+			rc.Close()
+		}
+		var rs []store.Removal
+		for _, v := range srv.Versions(testBucket) {
+			rs = append(rs, store.Removal{Key: v.Key, VersionID: v.VersionID})
+		}
+		for _, err := range b.Remove(t.Context(), permit.Issue("r"), rs) {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if got := learnt(); !slices.Equal(got, []Lack{LacksSums, LacksSumMode}) || refusals != 2 {
+			t.Errorf("%s: found %q after %d refusals", name, got, refusals)
+		}
+	}
+}
+
+// A refusal that has other reasons is no lack, and stays what it is.
+func TestRefusalsThatAreNotOfTheHeader(t *testing.T) {
+	for _, code := range []string{"InvalidRequest", "InvalidArgument", "NotImplemented"} {
+		asked := 0
+		b, learnt := learning(t, stub(func(w http.ResponseWriter, _ *http.Request) {
+			asked++
+			w.WriteHeader(map[bool]int{true: 501, false: 400}[code == "NotImplemented"])
+			fmt.Fprintf(w, "<Error><Code>%s</Code><Message>A header is wrong.</Message></Error>", code)
+		}))
+		_, err := b.Put(t.Context(), store.Put{Key: "k", Body: bytes.NewReader(nil)})
+		if err == nil || len(learnt()) > 0 || asked != 2 {
+			t.Errorf("%s: %v, found %q after %d requests", code, err, learnt(), asked)
+		}
+	}
+	// Damaged bytes are sent again, with their checksum.
+	n := 0
+	b, learnt := learning(t, stub(func(w http.ResponseWriter, r *http.Request) {
+		if n++; n == 1 {
+			w.WriteHeader(400)
+			fmt.Fprint(w, "<Error><Code>BadDigest</Code><Message>The checksum did not match.</Message></Error>")
+			return
+		}
+		if !hasSum(r.Header) {
+			t.Error("sent again without its checksum")
+		}
+	}))
+	if _, err := b.Put(t.Context(), store.Put{Key: "k", Body: bytes.NewReader(nil)}); err != nil || len(learnt()) > 0 {
+		t.Error(err, learnt())
+	}
+}
+
+// The environment may ask for what stores need that know no checksums.
+func TestChecksumsOnlyWhenRequired(t *testing.T) {
+	for name, value := range map[string]string{"AWS_REQUEST_CHECKSUM_CALCULATION": "when_required", "AWS_RESPONSE_CHECKSUM_VALIDATION": "when_required"} {
+		t.Setenv(name, value)
+	}
+	srv := memory(t)
+	b, learnt := learning(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if hasSum(r.Header) {
+			t.Errorf("%s %s: %v", r.Method, r.URL, r.Header)
+		}
+		srv.ServeHTTP(w, r)
+	}))
+	if _, err := b.Put(t.Context(), store.Put{Key: "k", Body: bytes.NewReader(nil)}); err != nil {
+		t.Error(err)
+	}
+	if _, err := b.Head(t.Context(), store.Ref{Key: "k"}, 0); err != nil || len(learnt()) > 0 {
+		t.Error(err, learnt())
+	}
+	if os.Getenv("AWS_REQUEST_CHECKSUM_CALCULATION") == "" {
+		t.Error("the test does not test")
+	}
+}
+
+// A store without DeleteObjects removes versions one by one; what is known of it is
+// not tried again.
+func TestRemovalsWithoutDeleteObjects(t *testing.T) {
+	for _, answer := range []struct {
+		status int
+		code   string
+	}{{501, "NotImplemented"}, {400, "NotImplemented"}, {405, "MethodNotAllowed"}} {
+		for _, known := range [][]Lack{nil, {LacksDeleteMany}} {
+			srv := mem.New(mem.Options{})
+			srv.CreateBucket(testBucket, "Enabled")
+			tried := 0
+			var mu sync.Mutex
+			b, learnt := learning(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Query().Has("delete") {
+					mu.Lock()
+					tried++
+					mu.Unlock()
+					w.WriteHeader(answer.status)
+					fmt.Fprint(w, s3Error(answer.code))
+					return
+				}
+				srv.ServeHTTP(w, r)
+			}), known...)
+			var rs []store.Removal
+			for i := range 40 {
+				id := srv.Put(testBucket, fmt.Sprint("k", i/2), nil, mem.PutOptions{})
+				rs = append(rs, store.Removal{Key: fmt.Sprint("k", i/2), VersionID: id, Once: i%4 == 0})
+			}
+			srv.Deny(testBucket, "k7")
+			for i, err := range b.Remove(t.Context(), permit.Issue("r"), rs) {
+				if want := map[bool]cooper.Kind{true: cooper.KindDenied}[rs[i].Key == "k7"]; cooper.KindOf(err) != want {
+					t.Errorf("%+v: %s: %v", answer, rs[i].Key, err)
+				}
+			}
+			if left := srv.Versions(testBucket); len(left) != 2 {
+				t.Errorf("%+v: %d versions are left", answer, len(left))
+			}
+			// Once more without the checksum, which could be what is not known.
+			if want := 1 - len(known); tried < want || tried > 2*want || len(learnt()) != want {
+				t.Errorf("%+v: tried %d times, found %q", answer, tried, learnt())
+			}
+		}
+	}
+}
+
+// unsaying changes the answers of a store to DeleteObjects.
+func unsaying(srv http.Handler, change func(string) string) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !r.URL.Query().Has("delete") {
+			srv.ServeHTTP(w, r)
+			return
+		}
+		rec := &recorder{header: http.Header{}}
+		srv.ServeHTTP(rec, r)
+		w.WriteHeader(rec.status)
+		fmt.Fprint(w, change(rec.body.String()))
+	})
+}
+
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header { return r.header }
+
+func (r *recorder) WriteHeader(status int) { r.status = status }
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.body.Write(b)
+}
+
+func cutElement(doc, name string) string {
+	for {
+		i := strings.Index(doc, "<"+name+">")
+		if i < 0 {
+			return doc
+		}
+		j := strings.Index(doc, "</"+name+">") + len(name) + 3
+		doc = doc[:i] + doc[j:]
+	}
+}
+
+// What a store leaves open about removals is settled by a look.
+func TestRemovalsThatAreLookedAt(t *testing.T) {
+	for name, change := range map[string]func(string) string{
+		"no version ids, as OpenStack Swift": func(doc string) string { return cutElement(doc, "VersionId") },
+		"nothing":                            func(string) string { return rows() },
+	} {
+		srv := mem.New(mem.Options{})
+		srv.CreateBucket(testBucket, "Enabled")
+		asked := map[string]int{}
+		var mu sync.Mutex
+		b, _ := learning(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			asked[mem.Operation(r)]++
+			mu.Unlock()
+			unsaying(srv, change).ServeHTTP(w, r)
+		}))
+		var rs []store.Removal
+		for i := range 20 {
+			key := fmt.Sprint("k", i/2)
+			rs = append(rs, store.Removal{Key: key, VersionID: srv.Put(testBucket, key, nil, mem.PutOptions{})})
+		}
+		stays := srv.Put(testBucket, "k3", nil, mem.PutOptions{})
+		srv.Deny(testBucket, "k7")
+		for i, err := range b.Remove(t.Context(), permit.Issue("r"), rs) {
+			denied := rs[i].Key == "k7"
+			if name == "nothing" && denied {
+				if cooper.KindOf(err) != cooper.KindInvalid {
+					t.Errorf("%s: %v", name, err)
+				}
+			} else if want := map[bool]cooper.Kind{true: cooper.KindDenied}[denied]; cooper.KindOf(err) != want {
+				t.Errorf("%s: %s: %v", name, rs[i].Key, err)
+			}
+		}
+		left := srv.Versions(testBucket)
+		if len(left) != 3 || !slices.ContainsFunc(left, func(v cooper.Version) bool { return v.VersionID == stays }) {
+			t.Errorf("%s: left %v", name, left)
+		}
+		if name != "nothing" && asked["DeleteObjects"] != 1 {
+			t.Errorf("%s: %v", name, asked)
+		}
+	}
+}
+
+// An object is not removed under a name that is not its own, whatever a store says.
+func TestRemovalUnderAGarbledName(t *testing.T) {
+	srv := mem.New(mem.Options{})
+	srv.CreateBucket(testBucket, "Enabled")
+	id := srv.Put(testBucket, "a\x01", nil, mem.PutOptions{})
+	real := srv.Put(testBucket, "b\ufffd", nil, mem.PutOptions{})
+	marker := srv.Delete(testBucket, "b\ufffd")
+	b := openTest(t, serve(t, srv))
+	errs := b.Remove(t.Context(), permit.Issue("r"), []store.Removal{{Key: "a\ufffd", VersionID: id}, {Key: "b\ufffd", VersionID: real}, {Key: "b\ufffd", VersionID: marker}})
+	if cooper.KindOf(errs[0]) != cooper.KindInvalid || errs[1] != nil || errs[2] != nil {
+		t.Error(errs)
+	}
+	if left := srv.Versions(testBucket); len(left) != 1 || left[0].Key != "a\x01" {
+		t.Error(left)
+	}
+}
+
+// A condition that a store says does not hold although it does is the store's fault.
+func TestConditionsThatNeverHold(t *testing.T) {
+	both(t, func(t *testing.T, change []func(*Config)) {
+		srv := memory(t)
+		srv.Put(testBucket, "k", []byte("content"), mem.PutOptions{})
+		asked := []string{}
+		b := openTest(t, serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Header.Get("If-Match") != "" {
+				asked = append(asked, r.Method+" if")
+				w.WriteHeader(http.StatusPreconditionFailed)
+				return
+			}
+			if strings.HasSuffix(r.URL.Path, "/k") {
+				asked = append(asked, r.Method)
+			}
+			srv.ServeHTTP(w, r)
+		})), change...)
+		etag := fmt.Sprintf("%x", md5.Sum([]byte("content")))
+		for range 2 {
+			_, rc, err := b.Get(t.Context(), store.Ref{Key: "k", IfMatch: strings.ToUpper(etag)}, store.Range{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rc.Close()
+		}
+		// Compared here, another ETag is still another.
+		for _, call := range []func() error{
+			func() error { _, err := b.Head(t.Context(), store.Ref{Key: "k", IfMatch: "other"}, 0); return err },
+			func() error {
+				_, _, err := b.Get(t.Context(), store.Ref{Key: "k", IfMatch: "other"}, store.Range{})
+				return err
+			},
+		} {
+			if err := call(); cooper.KindOf(err) != cooper.KindChanged {
+				t.Error(err)
+			}
+		}
+		if got := strings.Join(asked, ", "); got != "GET if, HEAD, GET, GET, HEAD, GET" {
+			t.Error(got)
+		}
+	})
+	// What did change is changed.
+	srv := memory(t)
+	srv.Put(testBucket, "k", []byte("new"), mem.PutOptions{})
+	b := openTest(t, serve(t, srv))
+	if _, _, err := b.Get(t.Context(), store.Ref{Key: "k", IfMatch: "old"}, store.Range{}); cooper.KindOf(err) != cooper.KindChanged || b.blind.Load() {
+		t.Error(err)
+	}
+}
+
+const minioACL = `<AccessControlPolicy><Owner><ID></ID><DisplayName></DisplayName></Owner><AccessControlList><Grant>
+<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"><Type>CanonicalUser</Type></Grantee><Permission>FULL_CONTROL</Permission></Grant></AccessControlList></AccessControlPolicy>`
+
+// What is asked only to be safe does not stop a run, nor hold it up.
+func TestOptionalQuestions(t *testing.T) {
+	list := "<ListBucketResult><Contents><Key>ctl\x01q</Key></Contents></ListBucketResult>"
+	const ownership, acl, lock, encryption = "GetBucketOwnershipControls", "GetBucketAcl", "GetObjectLockConfiguration", "GetBucketEncryption"
+	aes := store.Encryption{Method: "AES256"}
+	type answer struct {
+		status int
+		body   string
+	}
+	for name, c := range map[string]struct {
+		answers map[string]answer
+		want    store.Settings
+		lacks   []Lack
+	}{
+		"Ceph 16 lists the bucket": {map[string]answer{ownership: {200, list}}, store.Settings{Grants: true, Encryption: aes, Owner: mem.Owner}, []Lack{LacksOwnership}},
+		"Swift lists the bucket":   {map[string]answer{ownership: {200, list}, encryption: {200, list}}, store.Settings{Grants: true, Owner: mem.Owner}, []Lack{LacksEncryption, LacksOwnership}},
+		"Swift cannot list it":     {map[string]answer{ownership: {500, s3Error("InternalError")}, encryption: {500, s3Error("InternalError")}}, store.Settings{Grants: true, Owner: mem.Owner}, nil},
+		"S3Mock":                   {map[string]answer{lock: {400, "<Error><Code>InvalidRequest</Code><Message>Bucket is missing Object Lock Configuration</Message></Error>"}}, store.Settings{Encryption: aes}, nil},
+		"MinIO":                    {map[string]answer{ownership: {501, s3Error("NotImplemented")}, acl: {200, minioACL}}, store.Settings{Encryption: aes}, []Lack{LacksOwnership}},
+		"nothing known":            {map[string]answer{ownership: {405, s3Error("MethodNotAllowed")}, acl: {501, ""}, lock: {501, s3Error("NotImplemented")}, encryption: {400, s3Error("NotImplemented")}}, store.Settings{}, []Lack{LacksACL, LacksEncryption, LacksLock, LacksOwnership}},
+	} {
+		for _, again := range []bool{false, true} {
+			srv := memory(t)
+			asked := map[string]int{}
+			var known []Lack
+			if again {
+				known = c.lacks
+			}
+			b, learnt := learning(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				op := mem.Operation(r)
+				asked[op]++
+				if a, ok := c.answers[op]; ok {
+					w.WriteHeader(a.status)
+					fmt.Fprint(w, a.body)
+					return
+				}
+				srv.ServeHTTP(w, r)
+			}), known...)
+			got, err := b.Settings(t.Context())
+			if err != nil || got != c.want {
+				t.Errorf("%s: %+v, %v; want %+v", name, got, err, c.want)
+			}
+			found := learnt()
+			slices.Sort(found)
+			if want := map[bool][]Lack{false: c.lacks}[again]; !slices.Equal(found, want) {
+				t.Errorf("%s: found %q, want %q", name, found, want)
+			}
+			if n := slices.Max(slices.Collect(maps.Values(asked))); n > 2 {
+				t.Errorf("%s: asked %v", name, asked)
+			}
+		}
+	}
+}
+
+// An answer to ?tagging that is no tags is none of a store that does not know them, and
+// an error of one that does.
+func TestTagsThatAreSomethingElse(t *testing.T) {
+	srv := memory(t)
+	srv.Put(testBucket, "k", nil, mem.PutOptions{Tags: map[string]string{"a": "b"}})
+	content := true
+	b, learnt := learning(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if mem.Operation(r) == "GetObjectTagging" && content {
+			fmt.Fprint(w, "time,value\n1,2\n")
+			return
+		}
+		srv.ServeHTTP(w, r)
+	}))
+	if tags, err := b.Tags(t.Context(), store.Ref{Key: "k"}); err != nil || len(tags) > 0 || len(learnt()) > 0 {
+		t.Error(tags, err, learnt())
+	}
+	content = false
+	if tags, err := b.Tags(t.Context(), store.Ref{Key: "k"}); err != nil || len(tags) != 1 {
+		t.Error(tags, err)
+	}
+	content = true
+	if tags, err := b.Tags(t.Context(), store.Ref{Key: "k"}); err == nil {
+		t.Error("tags that were there are none: ", tags)
+	}
+}
+
+// A grant to nobody beside an owner without an id is the owner's.
+func TestGrantsOfAnOwnerWithoutAnID(t *testing.T) {
+	b := openTest(t, serve(t, stub(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, minioACL) })))
+	if grants, err := b.Grants(t.Context(), store.Ref{Key: "k"}); err != nil || len(grants) > 0 {
+		t.Error(grants, err)
+	}
+}
+
+// A store that does not know ?versioning has no versions, and the way that is left is
+// named where it cannot list them.
+func TestStoresWithoutVersions(t *testing.T) {
+	for _, doc := range []string{s3Error("NotImplemented"), "<ListBucketResult/>"} {
+		b := openTest(t, serve(t, stub(func(w http.ResponseWriter, _ *http.Request) {
+			if strings.HasPrefix(doc, "<List") {
+				doc = strings.Replace(doc, "ListBucketResult", "ListBucketVersionsResult", 1)
+			} else {
+				w.WriteHeader(http.StatusNotImplemented)
+			}
+			fmt.Fprint(w, doc)
+		})))
+		if status, err := b.Versioning(t.Context()); err != nil || status != "" {
+			t.Errorf("%q, %v", status, err)
+		}
+		err := b.List(t.Context(), store.ListQuery{}, func([]cooper.Version, []string) error { return nil })
+		if cooper.KindOf(err) != cooper.KindInvalid || !strings.Contains(cooper.RemedyOf(err), "--current") {
+			t.Errorf("%v: %s", err, cooper.RemedyOf(err))
+		}
+	}
+	for _, code := range []string{"AccessDenied", "InternalError"} {
+		b := openTest(t, refusing(t, memory(t), map[string]string{"GetBucketVersioning": code}))
+		if status, err := b.Versioning(t.Context()); err == nil {
+			t.Errorf("%s: %q", code, status)
+		}
+	}
+}
+
+// No request signs Accept-Encoding, whoever sends it: Google changes it.
+func TestAcceptEncodingIsNotSigned(t *testing.T) {
+	both(t, func(t *testing.T, change []func(*Config)) {
+		srv := mem.New(mem.Options{AccessKey: "access", SecretKey: "secret"})
+		srv.CreateBucket(testBucket, "Enabled")
+		seen := map[string]bool{}
+		b := openTest(t, serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.Contains(r.Header.Get("Authorization"), "accept-encoding") {
+				t.Errorf("%s signs Accept-Encoding", mem.Operation(r))
+			}
+			if got := r.Header.Get(acceptEncoding); (r.Method == http.MethodGet || r.Method == http.MethodHead) && got != "identity" {
+				t.Errorf("%s says Accept-Encoding: %q", mem.Operation(r), got)
+			}
+			seen[mem.Operation(r)] = true
+			srv.ServeHTTP(w, r)
+		})), change...)
+		o, err := b.Put(t.Context(), store.Put{Key: "k", Body: bytes.NewReader(nil)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, rc, err := b.Get(t.Context(), store.Ref{Key: "k"}, store.Range{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rc.Close()
+		_, herr := b.Head(t.Context(), store.Ref{Key: "k"}, 0)
+		_, serr := b.Settings(t.Context())
+		_, verr := b.Versioning(t.Context())
+		_, lerr := listAll(t, b, store.ListQuery{})
+		errs := b.Remove(t.Context(), permit.Issue("r"), []store.Removal{{Key: "k", VersionID: o.VersionID}})
+		for _, err := range append(errs, herr, serr, verr, lerr) {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if len(seen) < 9 {
+			t.Errorf("seen: %v", seen)
+		}
+	})
+}
