@@ -147,7 +147,7 @@ func (b *Bucket) Get(ctx context.Context, ref store.Ref, r store.Range) (store.O
 	)
 	err := b.do(ctx, where, func(ctx context.Context) error {
 		return b.unconditioned(ctx, ref, func(asked store.Ref) (err error) {
-			if o, rc, err = b.client.get(ctx, asked, r); err == nil && otherTag(&o, ref) {
+			if o, rc, err = b.client.get(ctx, asked, r); err == nil && unlike(&o, ref, asked) {
 				_ = rc.Close() // nothing was read that could be lost
 				err = another(&o)
 			}
@@ -169,7 +169,7 @@ func (b *Bucket) Head(ctx context.Context, ref store.Ref, part int) (o store.Obj
 	}
 	err = b.do(ctx, where, func(ctx context.Context) (err error) {
 		return b.unconditioned(ctx, ref, func(asked store.Ref) (err error) {
-			if o, err = b.client.head(ctx, asked, part); err == nil && otherTag(&o, ref) {
+			if o, err = b.client.head(ctx, asked, part); err == nil && unlike(&o, ref, asked) {
 				err = another(&o)
 			}
 			return err
@@ -196,7 +196,7 @@ func (b *Bucket) unconditioned(ctx context.Context, ref store.Ref, send func(sto
 		return terr
 	}
 	there, herr := b.client.head(ctx, plain, 0)
-	if herr != nil || otherTag(&there, ref) {
+	if herr != nil || unlike(&there, ref, plain) {
 		return err
 	}
 	b.blind.Store(true)
@@ -207,6 +207,12 @@ func (b *Bucket) unconditioned(ctx context.Context, ref store.Ref, send func(sto
 // not.
 func otherTag(o *store.Object, ref store.Ref) bool {
 	return ref.IfMatch != "" && o.ETag != "" && !strings.EqualFold(o.ETag, ref.IfMatch)
+}
+
+// unlike tells whether an answer must not pass for one to ref, which was asked for as
+// asked: where the store was not told the condition, the answer has to meet it.
+func unlike(o *store.Object, ref, asked store.Ref) bool {
+	return ref.IfMatch != asked.IfMatch && !strings.EqualFold(o.ETag, ref.IfMatch)
 }
 
 func another(o *store.Object) error {

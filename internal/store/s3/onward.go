@@ -33,7 +33,7 @@ func onward(marker string, encoded bool, after, last string, raw *bool) (key str
 	case marker == last:
 		*raw = true
 		return last, false, nil
-	case strings.HasPrefix(decoded, last+cacheMark):
+	case noted(marker, last), noted(decoded, last):
 		return last, false, nil
 	case marker == "", !encoded && store.Garbled(marker):
 		return last, true, nil
@@ -49,9 +49,13 @@ func backwards(from, to string) *failure {
 	return malformed("a listing that goes backwards, from %s to %s", cooper.Quote(clip(from, 200)), cooper.Quote(clip(to, 200)))
 }
 
-// cacheMark is what MinIO adds to a marker, so that it finds the place again:
-// KEY[minio_cache:v2,…]. It finds it without, too.
-const cacheMark = "[minio_cache:"
+// noted tells whether a marker is a key and a note of the store's own, by which it finds
+// the place again, and without which it finds it, too: KEY[minio_cache:v2,…], as MinIO
+// writes it.
+func noted(marker, key string) bool {
+	rest, ok := strings.CutPrefix(marker, key)
+	return ok && strings.HasPrefix(rest, "[") && strings.HasSuffix(rest, "]")
+}
 
 // setApart takes the rows out of a page whose names cannot be believed. They stand
 // anywhere in its order, and nothing can be concluded from where.

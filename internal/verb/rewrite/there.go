@@ -71,7 +71,7 @@ func (t *there) is(v *cooper.Version) bool {
 	if look.Own(v.VersionID) && now.VersionID != "" {
 		return now.VersionID == v.VersionID
 	}
-	return !look.Own(now.VersionID) && strings.EqualFold(now.ETag, v.ETag) && now.Size == v.Size && reading.SameSecond(now.LastModified, v.LastModified)
+	return !look.Own(now.VersionID) && strings.EqualFold(now.ETag, v.ETag) && now.Size == v.Size && store.SameSecond(now.LastModified, v.LastModified)
 }
 
 // occupied is where a write was refused. What is there is the replacement if it
