@@ -222,6 +222,18 @@ func (a *app) say(format string, args ...any) {
 	fmt.Fprintf(a.stdout, format+"\n", args...)
 }
 
+// warn tells what a person, or a program, should know though nothing fails over it.
+func (a *app) warn(message string) {
+	if a.json {
+		b, err := json.Marshal(map[string]map[string]string{"warning": {"message": message}})
+		if err == nil {
+			fmt.Fprintln(a.stderr, string(b))
+		}
+		return
+	}
+	fmt.Fprintln(a.stderr, a.stderr.Style(term.Yellow, "warning:"), term.Clean(message))
+}
+
 // note writes a line beside the output: progress of a kind, or a warning.
 func (a *app) note(format string, args ...any) {
 	if !a.quiet && !a.json {

@@ -61,6 +61,9 @@ Exit code 3 tells that something was found and not repaired.`,
 type verified struct {
 	audit.Result
 	Applied *apply.Summary `json:"repair,omitempty"`
+	// Refused are files that could not be moved aside, or given their time back: the
+	// file system did not let them.
+	Refused int64 `json:"refused,omitempty"`
 }
 
 func (a *app) backupVerify(ctx context.Context, dir string, f *verifyFlags) error {
@@ -92,7 +95,7 @@ func (a *app) backupVerify(ctx context.Context, dir string, f *verifyFlags) erro
 			if err != nil {
 				return err
 			}
-			v.Applied = &sum
+			v.Applied, v.Refused = &sum, mend.refused
 		}
 		if err := a.showVerified(v, dir, f.content); err != nil {
 			return err
@@ -109,7 +112,7 @@ func (v *verified) broken() bool {
 	if v.Applied == nil {
 		return len(v.Problems) > 0
 	}
-	return v.Applied.Count(cooper.Failed)+v.Applied.Count(cooper.Deferred)+v.Problems[audit.Unreadable]+v.Problems[audit.Shared] > 0
+	return v.Applied.Count(cooper.Failed)+v.Applied.Count(cooper.Deferred)+v.Problems[audit.Unreadable]+v.Problems[audit.Shared]+v.Refused > 0
 }
 
 func (a *app) audit(ctx context.Context, t *tree.Tree, f *verifyFlags, read *justRead, found func(audit.Finding) error) (audit.Result, error) {
@@ -197,6 +200,10 @@ type mending struct {
 	plan  *backup.Mender
 	aside []string // paths of foreign files; kept in memory, as so many are no repair
 	fetch bool
+	// refused counts files that could not be touched.
+	refused int64
+	note    func(format string, args ...any)
+	tree    *tree.Tree
 	// time gives a version's file its time back.
 	time func(row *catalog.Row) error
 }
@@ -208,7 +215,7 @@ func (a *app) newMending(d *drive, on bool) (*mending, error) {
 		return nil, err
 	}
 	m, err := backup.NewMender(backup.Repair{Catalog: d.tree.Catalog(), Dir: d.tree.Dir(), Policy: backup.Careful(), ID: id, Now: cooper.InstantOf(a.clock())}, w)
-	return &mending{on: on, w: w, plan: m, time: d.mendTime}, err
+	return &mending{on: on, w: w, plan: m, time: d.mendTime, note: a.note, tree: d.tree}, err
 }
 
 func (m *mending) found(x audit.Finding) error {
@@ -220,7 +227,7 @@ func (m *mending) found(x audit.Finding) error {
 	}
 	if x.Sound {
 		// Perhaps the only copy there is: nothing but its time is touched.
-		return m.time(x.Row)
+		return m.pass(m.time(x.Row))
 	}
 	if x.Row == nil {
 		m.aside = append(m.aside, x.Path)
@@ -230,11 +237,27 @@ func (m *mending) found(x audit.Finding) error {
 	return m.plan.Fetch(x.Row)
 }
 
+// pass notes a file that the file system does not let be touched, and goes on.
+func (m *mending) pass(err error) error {
+	if cooper.KindOf(err) != cooper.KindDenied {
+		return err
+	}
+	m.refused++
+	m.note("left as it is: %s", term.Clean(err.Error()))
+	return nil
+}
+
 // repair moves aside and fetches. A damaged file stays where it is until what
 // replaces it was fetched and checked: the commit exchanges them.
 func (m *mending) repair(ctx context.Context, d *drive) (apply.Summary, error) {
-	if err := d.moveAside(m.aside); err != nil {
+	// Foreign is what the whole catalog does not know, not a part of it.
+	if err := audit.Confirm(ctx, m.tree, m.aside); err != nil {
 		return apply.Summary{}, err
+	}
+	for _, path := range m.aside {
+		if err := m.pass(d.moveAside(path)); err != nil {
+			return apply.Summary{}, err
+		}
 	}
 	if !m.fetch {
 		return apply.Summary{}, nil

@@ -81,7 +81,7 @@ func (a *app) openTreeAs(dir string, create bool, layout keypath.Layout) (*tree.
 	if err != nil {
 		return nil, err
 	}
-	return tree.Open(abs, tree.Options{Create: create, Layout: layout, Clock: a.clock, Tell: func(message string) { a.note("%s", term.Clean(message)) }})
+	return tree.Open(abs, tree.Options{Create: create, Layout: layout, Clock: a.clock, Tell: a.warn})
 }
 
 // apart refuses a tree in the directory of the workspace: each has a .cooper of
@@ -192,15 +192,11 @@ func (d *drive) recover(ctx context.Context) error {
 
 func (d *drive) facts() *ledger.Ledger { return ledger.Open(d.ws.LedgerDir()) }
 
-// moveAside takes files out of mirror and history.
-func (d *drive) moveAside(paths []string) error {
+// moveAside takes a file out of mirror and history.
+func (d *drive) moveAside(path string) error {
 	return apply.Mend(d.run, func(p permit.Permit) error {
-		for _, path := range paths {
-			if _, err := d.tree.MoveAside(p, path); err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err := d.tree.MoveAside(p, path)
+		return err
 	})
 }
 

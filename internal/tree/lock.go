@@ -123,8 +123,10 @@ func (t *Tree) Lock(ctx context.Context, h Holder) (context.Context, func() erro
 		return nil, nil, errors.Join(err, f.Close())
 	}
 	// What was read before the lock may be old by now.
-	if err := t.catalog.Refresh(); err != nil {
-		return nil, nil, errors.Join(err, f.Close())
+	if t.catalog != nil { // else it is to be made again
+		if err := t.catalog.Refresh(); err != nil {
+			return nil, nil, errors.Join(err, f.Close())
+		}
 	}
 	t.locked.set(f, info, line)
 	lctx, cancel := context.WithCancelCause(ctx)

@@ -74,6 +74,52 @@ func (a *auditor) known(ctx context.Context, part cells) (_ map[uint64]bool, err
 	}
 }
 
+// Confirm reads the whole catalog, whatever an audit was narrowed to, and gives an
+// error if it knows one of the paths that were found to be foreign, or cannot be
+// read to its end: then none of them may be moved.
+func Confirm(ctx context.Context, t *tree.Tree, foreign []string) (err error) {
+	if len(foreign) == 0 {
+		return nil
+	}
+	found := make(map[string]bool, len(foreign))
+	for _, p := range foreign {
+		found[p] = true
+	}
+	l := t.Layout()
+	it := t.Catalog().Rows(ctx, "")
+	defer func() { err = errors.Join(err, it.Close()) }()
+	for {
+		row, err := it.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		var own [2]string
+		switch row.Place {
+		case catalog.Mirror:
+			own = [2]string{l.Mirror(row.Key), l.Displaced(row.Key)}
+		case catalog.History:
+			own[0] = l.History(row.Identity, row.Superseded)
+			own[1], _ = l.Former(row.Identity)
+		default:
+			continue
+		}
+		for i, p := range own {
+			if p == "" || !found[p] {
+				continue
+			}
+			if i == 1 { // of a name it may have, it has one
+				if _, at, err := t.StatRow(row); err != nil || at != p {
+					continue
+				}
+			}
+			return &cooper.Error{Kind: cooper.KindCorrupt, Where: t.Dir() + "/" + p, Message: "the whole catalog knows this file, which seemed to be foreign: nothing was moved",
+				Remedy: "run `cooper backup verify DIR` without --prefix; if it finds the same, look after the disk"}
+		}
+	}
+}
+
 func (a *auditor) reportForeign(f *tree.File) error {
 	return a.report(Finding{Problem: Foreign, Path: f.Path, Detail: describe(f.Info)})
 }

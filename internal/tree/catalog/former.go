@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 
 	"cooper"
 	"cooper/internal/permit"
@@ -15,6 +16,9 @@ import (
 // that the last compaction replaced, and what the last merge did. The merge
 // after that, or the next compaction, removes them. Nothing reads them but a person.
 const formerDir = ".cooper/former"
+
+// ErrOld says that files of a later state than the pointer's lie beside it.
+var ErrOld = errors.New("the pointer is old")
 
 // asideDir is where damaged pointers go.
 const asideDir = ".cooper/aside/catalog"
@@ -96,7 +100,7 @@ func (c *Catalog) Present() error {
 	for _, i := range infos {
 		if g := generationOf(i.Name); g > state.Generation+1 {
 			return &cooper.Error{Kind: cooper.KindRefused, Where: currentPath,
-				Message: fmt.Sprintf("this is of generation %d, and %s of generation %d lies beside it: an old copy of the pointer was put back", state.Generation, i.Name, g),
+				Message: fmt.Sprintf("this is of generation %d, and %s of generation %d lies beside it: an old copy of the pointer was put back", state.Generation, i.Name, g), Err: ErrOld,
 				Remedy:  "bring back the newest " + currentName + " and " + secondName + " of the tree; or, without them, see `cooper backup rebuild`"}
 		}
 	}
@@ -222,20 +226,35 @@ func (c *Catalog) Heal(p permit.Permit) error {
 // setAside moves a file of the catalog's directory out of the way, to a name that is
 // free.
 func (c *Catalog) setAside(path string) error {
+	return c.aside(path, func(dst string) error { return c.fs.Move(path, dst) })
+}
+
+// keepAside writes what a file held to a name that is free there.
+func (c *Catalog) keepAside(path string, content []byte) error {
+	return c.aside(path, func(dst string) error {
+		f, err := c.fs.Create(dst)
+		if err != nil {
+			return err
+		}
+		if err := f.Close(); err != nil {
+			return err
+		}
+		return writeWhole(c.fs, dst, content)
+	})
+}
+
+func (c *Catalog) aside(path string, put func(dst string) error) error {
 	if err := c.fs.MkdirAll(asideDir); err != nil {
 		return err
 	}
-	name := path[len(dir)+1:]
+	name := base(path)
 	for i := 1; ; i++ {
 		dst := asideDir + "/" + name
 		if i > 1 {
 			dst = fmt.Sprintf("%s/%d-%s", asideDir, i, name)
 		}
-		err := c.fs.Move(path, dst)
-		if err == nil {
-			return nil
-		}
-		if _, lerr := c.fs.Lstat(dst); lerr != nil || i > 1<<16 {
+		err := put(dst)
+		if err == nil || !errors.Is(err, fs.ErrExist) || i > 1<<16 {
 			return err
 		}
 	}

@@ -185,6 +185,10 @@ func (s *scan) inOrder(rows []Row) error {
 		return errShape
 	}
 	first, last, meta := rows[0].Key, rows[len(rows)-1].Key, &s.files[0].meta
+	if meta.salvaged {
+		s.last = last
+		return nil
+	}
 	if first < s.last || first > last || first < meta.FirstKey || last > meta.LastKey || s.whole() && s.rows == 0 && first != meta.FirstKey {
 		return fmt.Errorf("keys from %q to %q, which do not belong there", first, last)
 	}
@@ -282,7 +286,7 @@ func (s *scan) openGroup() error {
 			}
 			return nil
 		}
-		if meta := &s.files[0].meta; s.whole() && (s.rows != meta.Rows || s.last != meta.LastKey) {
+		if meta := &s.files[0].meta; s.whole() && !meta.salvaged && (s.rows != meta.Rows || s.last != meta.LastKey) {
 			return s.corrupt(fmt.Errorf("it has %d rows up to key %q, and should have %d up to %q", s.rows, s.last, meta.Rows, meta.LastKey))
 		}
 		if err := s.files[0].f.Close(); err != nil {
@@ -312,7 +316,7 @@ func (s *scan) openParquet() error {
 		return err
 	}
 	want := fileSchema
-	if f.meta.Sums.IsZero() {
+	if f.meta.Sums.IsZero() && (!f.meta.salvaged || parquet.EqualNodes(p.Schema(), schema1)) {
 		want = schema1
 	}
 	if !parquet.EqualNodes(p.Schema(), want) {
