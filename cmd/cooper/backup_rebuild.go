@@ -212,7 +212,7 @@ func listedCandidates(ctx context.Context, snap *inventory.Snapshot, add func(*r
 		} else if err != nil {
 			return err
 		}
-		if err := add(&rebuild.Candidate{Identity: v.Identity, DeleteMarker: v.DeleteMarker, Latest: v.Latest || snap.Meta().CurrentOnly, Source: rebuild.FromSnapshot}); err != nil {
+		if err := add(&rebuild.Candidate{Identity: v.Identity, DeleteMarker: v.DeleteMarker, Latest: v.Latest || snap.Meta().Scope.CurrentOnly, Source: rebuild.FromSnapshot}); err != nil {
 			return err
 		}
 	}

@@ -85,7 +85,7 @@ func salvageFile(ctx context.Context, fsys safefs.FS, path string, meta File, ea
 	}
 	o := openFile{meta: meta, f: f, r: f}
 	if meta.Sums.IsZero() || meta.Bytes != info.Size {
-		o.meta = File{Name: base(path), Bytes: info.Size, salvaged: true}
+		o.meta, o.salvaged = File{Name: base(path), Bytes: info.Size}, true
 	} else {
 		c := &Catalog{fs: fsys}
 		if o.r, err = c.checkedBefore(&meta, f, false); err != nil {
@@ -153,7 +153,17 @@ func MakeAgain(fsys safefs.FS, least int64, fill func(add func(*Row) error) erro
 	if err := fsys.MkdirAll(rebuildDir); err != nil {
 		return nil, err
 	}
-	var err error
+	left, err := fsys.ReadDir(rebuildDir) // of an attempt that was interrupted
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range left {
+		if Owns(i.Name) {
+			if err := fsys.Remove(rebuildDir + "/" + i.Name); err != nil {
+				return nil, err
+			}
+		}
+	}
 	a.files, err = writeBase(fsys, rebuildDir, a.next, fill)
 	return a, err
 }

@@ -52,6 +52,8 @@ type openFile struct {
 	meta File
 	f    safefs.File
 	r    io.ReaderAt // of f, checked
+
+	salvaged bool // nothing is known of it but what it says itself
 }
 
 // openScan opens the files of s that can have rows in the span.
@@ -78,7 +80,7 @@ func (c *Catalog) openFile(meta *File, again bool) (openFile, error) {
 	if err != nil {
 		return openFile{}, err
 	}
-	o := openFile{*meta, f, f}
+	o := openFile{meta: *meta, f: f, r: f}
 	if meta.Sums.IsZero() {
 		return o, nil // of format 1
 	}
@@ -185,7 +187,7 @@ func (s *scan) inOrder(rows []Row) error {
 		return errShape
 	}
 	first, last, meta := rows[0].Key, rows[len(rows)-1].Key, &s.files[0].meta
-	if meta.salvaged {
+	if s.files[0].salvaged {
 		s.last = last
 		return nil
 	}
@@ -286,7 +288,7 @@ func (s *scan) openGroup() error {
 			}
 			return nil
 		}
-		if meta := &s.files[0].meta; s.whole() && !meta.salvaged && (s.rows != meta.Rows || s.last != meta.LastKey) {
+		if meta := &s.files[0].meta; s.whole() && !s.files[0].salvaged && (s.rows != meta.Rows || s.last != meta.LastKey) {
 			return s.corrupt(fmt.Errorf("it has %d rows up to key %q, and should have %d up to %q", s.rows, s.last, meta.Rows, meta.LastKey))
 		}
 		if err := s.files[0].f.Close(); err != nil {
@@ -316,7 +318,7 @@ func (s *scan) openParquet() error {
 		return err
 	}
 	want := fileSchema
-	if f.meta.Sums.IsZero() && (!f.meta.salvaged || parquet.EqualNodes(p.Schema(), schema1)) {
+	if f.meta.Sums.IsZero() && (!f.salvaged || parquet.EqualNodes(p.Schema(), schema1)) {
 		want = schema1
 	}
 	if !parquet.EqualNodes(p.Schema(), want) {

@@ -59,8 +59,6 @@ type File struct {
 	LastKey  string `json:"last_key"`
 	// Sums vouch for every byte of it; zero for a file of format 1.
 	Sums seal.Sums `json:"sums,omitzero"`
-
-	salvaged bool // nothing is known of it but what it says itself
 }
 
 // Progress is how far an unfinished run has come.
