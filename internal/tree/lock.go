@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 
 	"cooper"
@@ -81,6 +82,15 @@ func readLock(fsys safefs.FS) ([]byte, error) {
 
 // maxLock bounds what is read of a lock's file.
 const maxLock = 4096
+
+// Holder says who has the tree's lock, or had it when it was killed; empty if nobody.
+func (t *Tree) Holder() string {
+	b, err := readLock(t.fs)
+	if err != nil {
+		return ""
+	}
+	return strings.TrimPrefix(takenBy(b), ": ")
+}
 
 // takenBy names who a lock's file says has it, if it does.
 func takenBy(b []byte) string {

@@ -166,3 +166,50 @@ func TestFindings(t *testing.T) {
 		t.Errorf("below x: %q", found)
 	}
 }
+
+// TestLookNoticesACopyThatLacksFiles: by some files of the tree, and all of the catalog.
+func TestLookNoticesACopyThatLacksFiles(t *testing.T) {
+	var keys []string
+	for i := range 300 {
+		keys = append(keys, fmt.Sprintf("k/%03d", i))
+	}
+	tr, dir := newTree(t, keys, []string{"old"})
+	s, err := audit.Look(t.Context(), tr, 100)
+	if err != nil || s.Missing+s.Changed > 0 || s.Looked < 90 || s.Looked > 110 {
+		t.Errorf("whole: %+v, %v", s, err)
+	}
+	for i := range 30 {
+		if err := os.Remove(filepath.Join(dir, "mirror", fmt.Sprintf("k/%03d", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s, err := audit.Look(t.Context(), tr, 100); err != nil || s.Missing < 5 || s.Missing > 15 || len(s.Examples) != 5 {
+		t.Errorf("a tenth is missing: %+v, %v", s, err)
+	}
+	files, err := filepath.Glob(filepath.Join(dir, ".cooper/catalog/*.parquet"))
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	if err := os.Remove(files[0]); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := audit.Look(t.Context(), tr, 100); cooper.KindOf(err) != cooper.KindCorrupt {
+		t.Errorf("a file of the catalog is missing: %v", err)
+	}
+}
+
+// TestWhatTheWholeCatalogKnowsIsNotForeign: whatever seemed so.
+func TestWhatTheWholeCatalogKnowsIsNotForeign(t *testing.T) {
+	tr, dir := newTree(t, []string{"a", "b"}, []string{"old"})
+	if err := audit.Confirm(t.Context(), tr, []string{"mirror/mine", "mirror/a%="}); err != nil {
+		t.Error(err)
+	}
+	for _, path := range []string{"mirror/a", "history/2023-11-14/old%@v"} {
+		if _, err := os.Lstat(filepath.Join(dir, path)); err != nil {
+			t.Fatal(err)
+		}
+		if err := audit.Confirm(t.Context(), tr, []string{"mirror/mine", path}); cooper.KindOf(err) != cooper.KindCorrupt {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}

@@ -101,7 +101,7 @@ func (c *Catalog) Present() error {
 		if g := generationOf(i.Name); g > state.Generation+1 {
 			return &cooper.Error{Kind: cooper.KindRefused, Where: currentPath,
 				Message: fmt.Sprintf("this is of generation %d, and %s of generation %d lies beside it: an old copy of the pointer was put back", state.Generation, i.Name, g), Err: ErrOld,
-				Remedy:  "bring back the newest " + currentName + " and " + secondName + " of the tree; or, without them, see `cooper backup rebuild`"}
+				Remedy: "bring back the newest " + currentName + " and " + secondName + " of the tree; or, without them, see `cooper backup rebuild`"}
 		}
 	}
 	return nil
