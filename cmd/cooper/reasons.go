@@ -99,7 +99,7 @@ func usual(k cooper.Kind) string {
 	case cooper.KindChanged, cooper.KindMissing:
 		return "A new snapshot and plan take up what is there now."
 	case cooper.KindDenied:
-		return "Ask for the right to do this, or use another --profile; then plan again."
+		return "Ask for the right to do this (in a bucket perhaps with another --profile), then plan again."
 	case cooper.KindConflict:
 		return "Look at what is there; move it away if it is not wanted, and plan again."
 	case cooper.KindStore, cooper.KindTimeout:

@@ -161,7 +161,11 @@ func (t *Tree) complete(ctx context.Context, p permit.Permit, entry *journal.Ent
 	if err := t.makeMoves(ctx, entry); err != nil { // step 2
 		return err
 	}
-	delta, err := t.catalog.Append(p, newRows(entry)) // step 3
+	rows := newRows(entry) // step 3
+	if err := t.keepTold(ctx, entry, rows); err != nil {
+		return err
+	}
+	delta, err := t.catalog.Append(p, rows)
 	if err != nil {
 		return err
 	}
@@ -260,6 +264,36 @@ func newRows(entry *journal.Entry) []catalog.Row {
 		rows = append(rows, c.New)
 	}
 	return rows
+}
+
+// keepTold lets rows whose identity becomes another keep what a store told of the version;
+// under the same identity the catalog itself sees to that.
+func (t *Tree) keepTold(ctx context.Context, entry *journal.Entry, rows []catalog.Row) error {
+	if s := t.State(); !s.Tells() {
+		return nil
+	}
+	was := map[cooper.Identity]cooper.Identity{} // by what it is now
+	for i := range entry.Changes {
+		if c := &entry.Changes[i]; c.Old.Key != "" && c.Old.Identity != c.New.Identity {
+			was[c.New.Identity] = c.Old.Identity
+		}
+	}
+	for i := range rows {
+		old, ok := was[rows[i].Identity]
+		if !ok || rows[i].Dropped || rows[i].Told != nil {
+			continue
+		}
+		before, err := t.catalog.Lookup(ctx, old.Key)
+		if err != nil {
+			return err
+		}
+		for j := range before {
+			if before[j].Identity == old {
+				rows[i].Told = before[j].Told
+			}
+		}
+	}
+	return nil
 }
 
 func leftOut(entry *journal.Entry) map[int]bool {

@@ -169,7 +169,27 @@ func TestTwoLockers(t *testing.T) {
 }
 
 func TestALostLockStopsEverything(t *testing.T) {
-	dir := t.TempDir()
+	const others = `{"run":"r-other","command":"backup run","pid":7,"host":"elsewhere"}`
+	for name, lose := range map[string]func(lock string) error{
+		"another file": func(lock string) error {
+			return errors.Join(os.Rename(lock, lock+".old"), os.WriteFile(lock, nil, 0o600))
+		},
+		"removed": os.Remove,
+		// As on a network file system whose locks do not reach from host to host.
+		"another's line": func(lock string) error { return os.WriteFile(lock, []byte(others), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := loseLock(t, lose)
+			if b, err := os.ReadFile(filepath.Join(dir, lockPath)); name == "another's line" && string(b) != others {
+				t.Errorf("what the other wrote became %q, %v", b, err)
+			}
+		})
+	}
+}
+
+// loseLock loses the lock of a tree while it is held.
+func loseLock(t *testing.T, lose func(lock string) error) (dir string) {
+	dir = t.TempDir()
 	tick := make(chan time.Time)
 	tr, err := Open(dir, Options{Create: true, Tick: func() (<-chan time.Time, func()) { return tick, func() {} }})
 	check(t, err)
@@ -184,9 +204,7 @@ func TestALostLockStopsEverything(t *testing.T) {
 			t.Fatalf("cancelled without a reason: %v", context.Cause(ctx))
 		}
 	}
-	lock := filepath.Join(dir, lockPath)
-	check(t, os.Rename(lock, lock+".old"))
-	check(t, os.WriteFile(lock, nil, 0o600))
+	check(t, lose(filepath.Join(dir, lockPath)))
 	// The watcher may look only now at the tick before, and be gone.
 	select {
 	case tick <- noon:
@@ -199,8 +217,12 @@ func TestALostLockStopsEverything(t *testing.T) {
 	if err := tr.Begin(bg, allowed, Run{Plan: "p-1"}); cooper.KindOf(err) != cooper.KindLocked {
 		t.Errorf("a change after the loss: %v", err)
 	}
+	if err := tr.catalog.Publish(allowed, tr.State()); cooper.KindOf(err) != cooper.KindLocked {
+		t.Errorf("published after the loss: %v", err)
+	}
 	check(t, release())
 	check(t, tr.Close())
+	return dir
 }
 
 func TestNothingChangesWithoutAPermit(t *testing.T) {

@@ -114,8 +114,11 @@ func (c *Catalog) open(ctx context.Context, sp span) (*merged, error) {
 	const attempts = 5
 	for i := 1; ; i++ {
 		m, err := c.merged(ctx, c.State().Runs, sp, false)
-		if err == nil || cooper.KindOf(err) != cooper.KindMissing || i == attempts {
+		if err == nil || cooper.KindOf(err) != cooper.KindMissing {
 			return m, err
+		}
+		if i == attempts {
+			return nil, &cooper.Error{Kind: cooper.KindCorrupt, Where: dir, Message: "a file of the catalog is missing", Err: err, Remedy: remedy}
 		}
 		if err := c.Refresh(); err != nil {
 			return nil, err

@@ -50,6 +50,18 @@ func (s *Sorted) Rows() int64 {
 	return n
 }
 
+// Tells tells whether any row has something that a store told of a version.
+func (s *State) Tells() bool {
+	for _, run := range s.Runs {
+		for i := range run.Files {
+			if run.Files[i].Told {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // File is one Parquet file of the catalog.
 type File struct {
 	Name     string `json:"name"` // in .cooper/catalog
@@ -59,6 +71,8 @@ type File struct {
 	LastKey  string `json:"last_key"`
 	// Sums vouch for every byte of it; zero for a file of format 1.
 	Sums seal.Sums `json:"sums,omitzero"`
+	// Told: a row has something that a store told of a version.
+	Told bool `json:"told,omitempty"`
 }
 
 // Progress is how far an unfinished run has come.

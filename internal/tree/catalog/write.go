@@ -77,6 +77,7 @@ func (w *writer) add(r *Row) error {
 	cur := &w.files[len(w.files)-1]
 	cur.Rows++
 	cur.LastKey = r.Key
+	cur.Told = cur.Told || r.Told != nil
 	w.page.add(r)
 	if w.page.rows < pageRows && w.page.bytes < pageBytes {
 		return nil
