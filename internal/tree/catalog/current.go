@@ -91,9 +91,9 @@ func weigh(first, second *pointer) (loaded, error) {
 	case second.err != nil && second.missing() && first.state.Format == 1:
 		return loaded{state: first.state, raw: first.raw}, nil // it never had one
 	case second.err != nil:
-		return onlyOne(first, second), nil
+		return onlyOne(first, second), nil //nolint:nilerr // the other counts, and it is told
 	case first.err != nil:
-		return onlyOne(second, first), nil
+		return onlyOne(second, first), nil //nolint:nilerr // as above
 	}
 	a, b := first.state.Generation, second.state.Generation
 	switch {
