@@ -276,7 +276,7 @@ func (a *app) applyCompress(ctx context.Context, ws *workspace.Workspace, h plan
 	sum, err := apply.Run(ctx, job)
 	stop()
 	if err == nil {
-		err = facts.Compact(ctx)
+		err = errors.Join(facts.Compact(ctx), failedAlike(ctx, ws, &sum))
 	}
 	done := ran{Plan: &h, Applied: &sum}
 	switch {

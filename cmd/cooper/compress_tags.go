@@ -10,10 +10,9 @@ import (
 // tagsAsked is how many objects are asked for their tags before a run, at most.
 const tagsAsked = 8
 
-// mayReadTags refuses to rewrite objects without the right to read their tags: S3
-// then tells of none, and they would be lost with the originals. An object that
-// is gone by now, or may not be read at all, tells nothing: then the next is
-// asked.
+// mayReadTags refuses to rewrite objects without the right to read their tags, before
+// each of them fails for it. An object that is gone by now, or may not be read at
+// all, tells nothing: then the next is asked.
 func mayReadTags(ctx context.Context, b interface {
 	store.Reader
 	store.Describer

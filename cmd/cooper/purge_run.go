@@ -179,7 +179,7 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 	sum, err := apply.Run(ctx, job)
 	stop()
 	if err == nil {
-		err = facts.Compact(ctx)
+		err = errors.Join(facts.Compact(ctx), failedAlike(ctx, ws, &sum))
 	}
 	if n := target.Absent(); n > 0 {
 		a.note("not there any more: %s; a run that was stopped has removed them, or somebody else, or this is not the bucket of the snapshot", term.Plural(n, "version"))

@@ -2,11 +2,13 @@ package main
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 
 	"cooper"
+	"cooper/internal/apply"
 	"cooper/internal/backup"
 	"cooper/internal/term"
 )
@@ -64,7 +66,13 @@ func nextSteps(r *ran, kinds []cooper.Kind) (steps []string) {
 	for _, k := range kinds {
 		own := false
 		for _, x := range r.Applied.Reasons {
-			if x.Kind != k || x.Remedy == "" || ofRestore(r, k) != "" {
+			// Of the other kinds it is not the next snapshot that is to help.
+			again := x.Again > 0 && (k == cooper.KindChanged || k == cooper.KindMissing)
+			if x.Kind == k && again {
+				own = own || x.Again == x.Count
+				steps = append(steps, string(k)+": "+failedAgain(&x))
+			}
+			if x.Kind != k || x.Remedy == "" || again && x.Again == x.Count || ofRestore(r, k) != "" {
 				continue
 			}
 			own = true
@@ -77,6 +85,15 @@ func nextSteps(r *ran, kinds []cooper.Kind) (steps []string) {
 		}
 	}
 	return steps
+}
+
+// failedAgain says of failures that were so before what no other plan would change.
+func failedAgain(x *apply.Reason) string {
+	who := "This very version has"
+	if x.Count > 1 {
+		who = fmt.Sprintf("%s of the %s: these very versions have", term.Count(x.Again), term.Count(x.Count))
+	}
+	return who + " failed in the same way before, so that another snapshot and plan will not help. The message says what the store does, or what differs: take that up with those who run it, or leave the objects out."
 }
 
 // ofRestore is the next step about failures of a restore.

@@ -3,6 +3,8 @@ package remove
 import (
 	"context"
 	"fmt"
+	"strings"
+	"unicode/utf8"
 
 	"cooper"
 	"cooper/internal/bucketop"
@@ -134,7 +136,37 @@ func (p *part) run(ctx context.Context, pm permit.Permit) error {
 	if err := p.remove(ctx, pm, last[:n]); err != nil {
 		return err
 	}
+	if err := p.misnamed(ctx); err != nil {
+		return err
+	}
 	return p.check()
+}
+
+// misnamed looks once more at keys with U+FFFD in them. A store that lists keys as
+// they are puts that in the place of characters that XML has not, and answers
+// success to the removal of what it never had: what is listed still has not gone,
+// and has another name than the one that is known.
+func (p *part) misnamed(ctx context.Context) error {
+	var keys []string
+	var asked []*keyed
+	for _, k := range p.keys {
+		if strings.ContainsRune(k.key, utf8.RuneError) {
+			keys, asked = append(keys, k.key), append(asked, k)
+		}
+	}
+	if len(keys) == 0 {
+		return nil
+	}
+	requests, err := look.Keys(ctx, p.eyes, p.opt.Prefix, keys, func(i int, v *cooper.Version) {
+		it := asked[i].byID[v.VersionID]
+		if it != nil && it.settled && it.out.Status == cooper.Done && (look.Own(v.VersionID) || look.Is(&it.Version, v) == look.Itself) {
+			it.out.Method = ""
+			it.fail(cooper.KindInvalid, "the store says that it has removed it, and lists it still: it seems to list another name than the key has")
+			it.out.Remedy = "Its true name has a character that the store's listings cannot tell: remove it by a program that knows the name."
+		}
+	})
+	asked[0].items[0].out.Requests += requests
+	return err
 }
 
 // probeAlone is the probe for keys that are removed by a request of their own,
