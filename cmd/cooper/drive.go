@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"cooper"
@@ -41,6 +42,8 @@ type drive struct {
 	flags *applyFlags
 	// locked: the tree's lock is held, and it may be changed.
 	locked bool
+	// redated counts versions that the store dates otherwise when they are read.
+	redated atomic.Int64
 }
 
 // hasTree tells whether a tree is at dir.
@@ -251,6 +254,9 @@ func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err er
 	sum, err = apply.Run(ctx, job)
 	stop()
 	d.tellStore(&before)
+	if n := d.redated.Load(); n > 0 {
+		d.app.note("%s: the store tells another time by GET than by listing, of the same content; that of the listing is kept", term.Plural(n, "object"))
+	}
 	if err != nil {
 		return sum, err
 	}
@@ -333,8 +339,9 @@ func (d *drive) parts(ctx context.Context, h plan.Header, src *s3.Bucket, from *
 	// nil: the commit does it all.
 	verbs := map[string]apply.Verb{treeop.Retire: nil, treeop.Promote: nil, treeop.Record: nil, treeop.Prune: nil, treeop.Defer: fetch.Deferred{}, treeop.Verify: verify.New(d.tree, count.Moved)}
 	if src != nil {
-		verbs[treeop.Fetch] = fetch.New(src, fetch.Into(d.tree.Staging()), fetch.Options{Moved: count.Moved})
-		verbs[treeop.Unarchive] = fetch.NewUnarchive(src, fetch.Into(d.tree.Staging()), fetch.Options{Moved: count.Moved})
+		opt := fetch.Options{Moved: count.Moved, Redated: func() { d.redated.Add(1) }}
+		verbs[treeop.Fetch] = fetch.New(src, fetch.Into(d.tree.Staging()), opt)
+		verbs[treeop.Unarchive] = fetch.NewUnarchive(src, fetch.Into(d.tree.Staging()), opt)
 	}
 	target := shelve.New(d.tree).From(from, d.flags.moved || backup.Moved(&h))
 	return verbs, target, func() error { return nil }, nil
