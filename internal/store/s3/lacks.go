@@ -107,7 +107,7 @@ func (f *failure) unknown() bool {
 	case "NotImplemented", "XNotImplemented", "NotSupported", "UnsupportedOperation":
 		return true
 	}
-	return f.foreign || f.status == http.StatusNotImplemented
+	return f.foreign || f.status == http.StatusNotImplemented || f.status == http.StatusBadRequest && strings.Contains(strings.ToLower(f.message), "not implemented")
 }
 
 // refusesSums tells whether an answer may be about a header with a checksum. Stores
@@ -123,7 +123,8 @@ func refusesSums(err error) bool {
 		return true
 	}
 	text := strings.ToLower(f.message)
-	return f.status == http.StatusBadRequest && (strings.Contains(text, "checksum") || strings.Contains(text, "header")) &&
+	return f.status == http.StatusBadRequest && (f.code == "" && text == "" || // HEAD has no words
+		strings.Contains(text, "checksum") || strings.Contains(text, "header")) &&
 		!strings.Contains(f.code, "Digest") && !strings.Contains(f.code, "Mismatch")
 }
 

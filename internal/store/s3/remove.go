@@ -100,8 +100,15 @@ func (b *Bucket) removeOne(ctx context.Context, r store.Removal) error {
 	return b.doAs(ctx, b.policyOf(&r), where, func(ctx context.Context) error {
 		got, err := b.client.removeOne(ctx, r)
 		var f *failure
-		if errors.As(err, &f) && f.err == nil && r.IfMatch == "" && gone(f.code) {
-			return nil
+		if errors.As(err, &f) && f.err == nil && r.IfMatch == "" {
+			if gone(f.code) {
+				return nil
+			}
+			if f.code == codeInvalid {
+				if ids, lerr := b.versionsOf(ctx, r.Key); lerr == nil && !ids[r.VersionID] {
+					return nil
+				}
+			}
 		}
 		if err != nil {
 			return err

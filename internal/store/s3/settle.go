@@ -21,6 +21,8 @@ type settling struct {
 	settled, passing map[int]bool
 	// refused are rows that name no version although several of the key were asked for.
 	refused map[string]*removed
+	// doubted are rows that may only say that there is no such version.
+	doubted map[int]*removed
 	again   error // why something is worth another attempt
 }
 
@@ -28,7 +30,7 @@ type settling struct {
 // gives those that are worth another attempt, with the reason. What the answer
 // leaves open is looked at.
 func (b *Bucket) settle(ctx context.Context, rs []store.Removal, left []int, answer []removed, errs []error) ([]int, error) {
-	s := settling{b: b, rs: rs, left: left, errs: errs, settled: map[int]bool{}, passing: map[int]bool{}, refused: map[string]*removed{}}
+	s := settling{b: b, rs: rs, left: left, errs: errs, settled: map[int]bool{}, passing: map[int]bool{}, refused: map[string]*removed{}, doubted: map[int]*removed{}}
 	if err := s.rows(answer); err != nil {
 		return left, err
 	}
@@ -68,10 +70,18 @@ func (s *settling) rows(answer []removed) error {
 		if !asked {
 			return malformed("word of removing %s, which nobody asked for", clip(row.key, 200))
 		}
-		s.take(i, row)
+		if row.code == codeInvalid && s.rs[i].IfMatch == "" {
+			s.doubted[i] = row
+		} else {
+			s.take(i, row)
+		}
 	}
 	return nil
 }
+
+// codeInvalid is what some stores (MinIO, SeaweedFS, versitygw) say of a version id that
+// a key does not have.
+const codeInvalid = "InvalidArgument"
 
 // take takes in what is said of one version.
 func (s *settling) take(i int, row *removed) {
@@ -108,7 +118,13 @@ func (s *settling) look(ctx context.Context) error {
 			}
 			there[key] = ids
 		}
-		switch row := s.refused[key]; {
+		row := s.refused[key]
+		if said := s.doubted[i]; said != nil {
+			row = said
+		}
+		switch {
+		case ids == nil && s.doubted[i] != nil:
+			s.take(i, row)
 		case ids == nil:
 		case !ids[s.rs[i].VersionID]:
 			s.settled[i] = true
