@@ -138,7 +138,7 @@ func (c *lean) readSums(ctx context.Context, method string, ref store.Ref, q par
 		if span != "" {
 			h["Range"] = []string{span}
 		}
-		res, err = c.read(ctx, method, ref, q, h, accept)
+		res, err = c.read(ctx, method, ref, q, h, accept) //nolint:bodyclose // the caller closes it
 		return err
 	})
 	return res, err

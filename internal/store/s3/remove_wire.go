@@ -63,7 +63,7 @@ func (c *lean) remove(ctx context.Context, rs []store.Removal) ([]removed, error
 			h["X-Amz-Checksum-Sha256"] = []string{base64.StdEncoding.EncodeToString(sha[:])}
 		}
 		h["Content-Type"] = []string{"application/xml"}
-		res, err = c.send(ctx, http.MethodPost, "", params{{"delete", ""}}, h, bytes.NewReader(doc), int64(len(doc)), hex.EncodeToString(sha[:]))
+		res, err = c.send(ctx, http.MethodPost, "", params{{"delete", ""}}, h, bytes.NewReader(doc), int64(len(doc)), hex.EncodeToString(sha[:])) //nolint:bodyclose // it is closed below
 		return err
 	})
 	if err != nil {

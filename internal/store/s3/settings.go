@@ -99,7 +99,7 @@ func (c expectingClient) Do(r *http.Request) (*http.Response, error) {
 	}
 	head := bufio.NewReaderSize(res.Body, rootWithin)
 	b, err := head.Peek(rootWithin)
-	if root := rootOf(b); root != c.root && root != "Error" && (root != "" || err == nil || err == io.EOF && len(b) > 0) {
+	if root := rootOf(b); root != c.root && root != "Error" && (root != "" || err == nil || errors.Is(err, io.EOF) && len(b) > 0) {
 		_ = res.Body.Close() // nothing was read that could be lost
 		return nil, &failure{foreign: true, err: fmt.Errorf("no %s, but %q", c.root, clip(string(b[:min(len(b), 200)]), 80))}
 	}
