@@ -27,7 +27,7 @@ func Learn(ctx context.Context, f io.ReaderAt, size int64, digest string) (Sums,
 		at += int64(n)
 		_, _ = sums.Write(buf[:n]) // neither fails
 		_, _ = sum.Write(buf[:n])
-		if err == io.EOF { //nolint:errorlint // ReadAt gives the end as it is
+		if err == io.EOF {
 			break
 		} else if err != nil {
 			return Sums{}, err
