@@ -27,7 +27,7 @@ s3invsync has it, mirror and history share DIR itself.`,
   cooper backup restore /data/backup --prefix images/ --to /tmp/images`,
 	}
 	cmd.AddCommand(a.backupRunCmd(), a.backupAdoptCmd(), a.backupPlanCmd(), a.backupStatusCmd(), a.backupVerifyCmd(), a.backupRestoreCmd(), a.backupRollbackCmd(), a.backupPruneCmd(),
-		a.backupLsCmd(), a.backupHistoryCmd(), a.backupRebuildCmd())
+		a.backupForgetCmd(), a.backupLsCmd(), a.backupHistoryCmd(), a.backupRebuildCmd())
 	return group(cmd)
 }
 

@@ -44,7 +44,7 @@ failed), or that were pruned. Counting reads the catalog of everything below PRE
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.at, "at", "", "a time: 2026-03-01T12:00:00Z, or 2026-03-01 for the beginning of that day (UTC)")
+	fl.StringVar(&f.at, "at", "", "a time: 2026-03-01T12:00:00Z, or 2026-03-01 for the beginning of that day (UTC); or a snapshot's id, for which the answer is exact")
 	fl.StringVar(&f.match, "match", "", "only keys that match this regular expression (RE2)")
 	fl.BoolVarP(&f.recursive, "recursive", "r", false, "list every object below PREFIX")
 	return cmd
@@ -52,7 +52,7 @@ failed), or that were pruned. Counting reads the catalog of everything below PRE
 
 func (a *app) backupLs(ctx context.Context, dir, prefix string, f *lsFlags) (err error) {
 	in := backup.Browse{Prefix: prefix, Match: f.match, Recursive: f.recursive}
-	if f.at != "" {
+	if f.at != "" && !isSnapshotID(f.at) {
 		if in.At, err = parseTime(f.at); err != nil {
 			return err
 		}
@@ -62,6 +62,11 @@ func (a *app) backupLs(ctx context.Context, dir, prefix string, f *lsFlags) (err
 		return err
 	}
 	defer finally(&err, t.Close)
+	if isSnapshotID(f.at) {
+		if in.At, err = momentOf(t.State(), f.at); err != nil {
+			return err
+		}
+	}
 	in.Catalog = t.Catalog()
 	l, err := backup.NewListing(in)
 	if err != nil {

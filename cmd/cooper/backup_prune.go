@@ -113,6 +113,7 @@ func (a *app) backupPrune(ctx context.Context, dir string, f *pruneFlags) error 
 		}
 		// Deleting a large file takes no longer than a small one.
 		h, err = a.writeLimited(d.ws, plan.Limits{Bytes: math.MaxInt64}, func(id string, w *plan.Writer) (plan.Header, error) {
+			in.Unasked = f.yes
 			in.Catalog, in.Dir, in.ID, in.Now = d.tree.Catalog(), d.tree.Dir(), id, cooper.InstantOf(a.clock())
 			return backup.PlanPrune(ctx, in, w)
 		})

@@ -55,7 +55,7 @@ The bucket that the tree is a backup of is not written to without --into-source.
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringVar(&f.at, "at", "", "a time: 2026-03-01T12:00:00Z, or 2026-03-01 for the beginning of that day (UTC); default the last that is known")
+	fl.StringVar(&f.at, "at", "", "a time: 2026-03-01T12:00:00Z, or 2026-03-01 for the beginning of that day (UTC); or a snapshot's id, for which the answer is exact; default the last that is known")
 	fl.StringVar(&f.version, "version", "", "the version with this id")
 	fl.StringVar(&f.prefix, "prefix", "", "only keys below this prefix; a/b never means a/bc")
 	fl.StringVar(&f.match, "match", "", "only keys that match this regular expression (RE2)")
@@ -92,10 +92,31 @@ func (f *restoreFlags) named() int64 {
 func (f *restoreFlags) selected() (backup.Select, error) {
 	sel := backup.Select{Version: f.version}
 	var err error
-	if f.at != "" {
+	if f.at != "" && !isSnapshotID(f.at) {
 		sel.At, err = parseTime(f.at)
 	}
 	return sel, err
+}
+
+// isSnapshotID tells a snapshot's id, or the beginning of one, from a time.
+func isSnapshotID(s string) bool { return strings.HasPrefix(s, "s-") }
+
+// momentOf gives the time that --at names, by itself or by a snapshot which the tree has
+// followed: for that the answer is exact.
+func momentOf(state catalog.State, at string) (cooper.Instant, error) {
+	if !isSnapshotID(at) {
+		return parseTime(at)
+	}
+	id, err := observedSnapshot(state, at)
+	if err != nil {
+		return 0, err
+	}
+	for _, o := range state.Observed {
+		if o.ID == id && o.Complete && o.Finished {
+			return o.TakenAt, nil
+		}
+	}
+	return 0, usage("the tree never followed snapshot "+cooper.Quote(id)+" to the end, so nobody knows all that it showed", "Choose one that cooper backup status DIR lists, or give a time.")
 }
 
 func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) error {
@@ -122,6 +143,12 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 	}
 	// Restoring reads the tree; the lock keeps a run from moving files away.
 	return a.withTree(ctx, dir, "backup restore", readTree, &f.apply, func(ctx context.Context, d *drive) error {
+		if isSnapshotID(f.at) {
+			var err error
+			if sel.At, err = momentOf(d.tree.State(), f.at); err != nil {
+				return err
+			}
+		}
 		store, err := d.restoresTo(ctx, bucket, dest, f)
 		if err != nil {
 			return err

@@ -260,6 +260,11 @@ func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err er
 	if err != nil {
 		return sum, err
 	}
+	if needsSource(h) {
+		if err := failedAlike(ctx, d.ws, &sum); err != nil {
+			return sum, err
+		}
+	}
 	return sum, d.facts().Compact(ctx)
 }
 

@@ -52,6 +52,11 @@ func (a *app) showFailures(r *ran) {
 		}
 		a.say("  %s %s", a.stdout.Style(term.Red, string(x.Kind)), text)
 	}
+	for i := range s.Reasons {
+		if x := &s.Reasons[i]; x.All {
+			a.say("  %s", a.stdout.Wrap(fmt.Sprintf("all %s failed alike, and nothing else was done with them: that is rather the store, or the way to it, than the objects", term.Plural(x.Count, "object")), 2))
+		}
+	}
 	for _, next := range nextSteps(r, byCount) {
 		a.say("  %s %s", a.stdout.Style(term.Cyan, "next:"), a.stdout.Wrap(term.Clean(next), 8))
 	}

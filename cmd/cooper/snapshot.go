@@ -146,7 +146,7 @@ func (a *app) showSnapshot(m inventory.Meta) error {
 		text string
 	}{
 		{m.Rejected, "made no sense and were set aside: see rejected.parquet in the snapshot"},
-		{m.Ambiguous, "keys have no latest version or several: they will be left alone"},
+		{m.Ambiguous, "keys have several latest versions: they will be left alone"},
 		{m.Duplicates, "repeated another exactly and were dropped"},
 	} {
 		if w.n > 0 {

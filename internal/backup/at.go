@@ -11,14 +11,17 @@ import (
 // At the instant of an observed snapshot the answer is exact. Between two of
 // them, a before t and b behind it, it is a best effort: what b showed if that
 // was written by t, else the newest of what came in between by t, else what a
-// showed. Behind the last snapshot it is what that one showed; before the first,
+// showed. But what was seen counts for more than times: what a showed was not
+// superseded before a, so that a version dated against that came some time in
+// between. Behind the last snapshot it is what that one showed; before the first,
 // the newest version written by t.
 func At(rows []catalog.Row, t cooper.Instant, observed []catalog.Observed) (row *catalog.Row, exact bool) {
 	if len(rows) == 0 {
 		return nil, false
 	}
 	tl := newTimeline(t, observed)
-	return tl.at(rows)
+	row, exact, _ = tl.at(rows)
+	return row, exact
 }
 
 // timeline holds, for each prefix that snapshots spoke of, those around t.
@@ -73,22 +76,64 @@ func (tl *timeline) around(key string) (before, after cooper.Instant) {
 	return before, after
 }
 
-func (tl *timeline) at(rows []catalog.Row) (row *catalog.Row, exact bool) {
+// at tells which row was shown. against: what times say of the key contradicts what
+// was seen, and what was seen is given.
+func (tl *timeline) at(rows []catalog.Row) (row *catalog.Row, exact, against bool) {
 	before, after := tl.around(rows[0].Key)
-	if before == 0 {
-		return newest(rows, 0, tl.t), false
+	var was *catalog.Row
+	if before != 0 {
+		was = shownAt(rows, before)
 	}
-	was := shownAt(rows, before)
-	if before == tl.t || after == 0 {
-		return was, before == tl.t
+	if before != 0 && (before == tl.t || after == 0) {
+		return was, before == tl.t, false
 	}
-	if next := shownAt(rows, after); next != nil && next.LastModified <= tl.t {
-		return next, false
+	var next *catalog.Row
+	if after != 0 {
+		next = shownAt(rows, after)
 	}
-	if between := newest(rows, before, tl.t); between != nil {
-		return between, false
+	seen := before
+	if was == nil { // that it was not listed may be the report's delay
+		seen = 0
 	}
-	return was, false
+	best := was
+	for i := range rows {
+		r := &rows[i]
+		switch known := before != 0 && r.FirstSeen != 0 && r.FirstSeen <= before; {
+		case r == was, r.LastModified > tl.t, r != next && (known || r.LastModified <= before):
+			// It is shown, came afterwards, or is older than what was shown.
+		case misdated(rows, r, seen):
+			against = true
+		case r == next:
+			return next, false, against
+		case best == was || r.LastModified > best.LastModified:
+			best = r
+		}
+	}
+	return best, false, against
+}
+
+// misdated tells whether a version cannot have become the latest at the time at which
+// it was written, as a store has it: at seen, a snapshot showed another; or it hides
+// one that is no older. S3 dates an upload in parts by its beginning, and versitygw a
+// delete marker by the version it hides.
+func misdated(rows []catalog.Row, r *catalog.Row, seen cooper.Instant) bool {
+	if r.LastModified <= seen {
+		return true
+	}
+	if len(r.Shown) == 0 {
+		return false
+	}
+	shown := r.Shown[0]
+	for i := range rows {
+		q := &rows[i]
+		if q == r || q.FirstSeen == 0 || int64(q.FirstSeen) > shown || len(q.Shown) > 0 && q.Shown[0] > shown {
+			continue // it may have come afterwards
+		}
+		if q.LastModified > r.LastModified || r.DeleteMarker && !q.DeleteMarker && q.LastModified == r.LastModified {
+			return true
+		}
+	}
+	return false
 }
 
 // shownAt gives the row that snapshots showed as the latest at t: of several,
@@ -106,16 +151,4 @@ func shownAt(rows []catalog.Row, t cooper.Instant) *catalog.Row {
 		}
 	}
 	return shown
-}
-
-// newest gives the version last written after from, up to until.
-func newest(rows []catalog.Row, from, until cooper.Instant) *catalog.Row {
-	var best *catalog.Row
-	for i := range rows {
-		r := &rows[i]
-		if r.LastModified > from && r.LastModified <= until && (best == nil || r.LastModified > best.LastModified) {
-			best = r
-		}
-	}
-	return best
 }

@@ -175,7 +175,7 @@ func (l *Listing) at(rows []catalog.Row) (row *catalog.Row, exact bool) {
 		}
 		return row, false
 	}
-	row, exact = l.timeline.at(rows)
+	row, exact, _ = l.timeline.at(rows)
 	if l.last && !exact {
 		// The last snapshot that spoke of the key is an earlier one.
 		before, _ := l.timeline.around(rows[0].Key)

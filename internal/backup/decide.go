@@ -62,7 +62,74 @@ func (d *decider) decide(p *pair) error {
 		d.out.skipKey(SkippedAmbiguous, p.listed)
 		return nil
 	}
+	if latest < 0 {
+		return d.unshown(p)
+	}
 	return d.listed(p, latest)
+}
+
+// unshown handles a key of which versions are listed and none is the latest: it shows
+// nothing. One such snapshot may come from a moment in between, so that only a second
+// one takes the version that was shown before from the mirror, as with a key that is
+// not listed.
+func (d *decider) unshown(p *pair) error {
+	for i := range p.listed {
+		v := &p.listed[i]
+		superseded := v.LastModified
+		j := d.m.rowOf[i]
+		var err error
+		if j < 0 {
+			if i > 0 {
+				superseded = max(superseded, d.since(p.key, nil, max(v.LastModified, p.listed[i-1].LastModified)))
+			} else {
+				superseded = max(superseded, d.since(p.key, nil, v.LastModified))
+			}
+			err = d.bring(v, nil, false, superseded, treeop.Args{At: d.at})
+		} else {
+			err = d.noLonger(v, &p.known[j])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	var rest []catalog.Row
+	for j := range p.known {
+		if !d.m.taken[j] {
+			rest = append(rest, p.known[j])
+		}
+	}
+	return d.unlisted(rest)
+}
+
+// noLonger plans for a version that is listed, while none of its key is the latest.
+func (d *decider) noLonger(v *cooper.Version, r *catalog.Row) error {
+	if v.VersionID == "" {
+		v.VersionID = r.VersionID
+	}
+	args := treeop.Args{At: d.at}
+	shown := r.Place == catalog.Mirror || len(r.Shown)%2 == 1
+	switch {
+	case !shown:
+		if r.AbsentSince != 0 && d.at > r.AbsentSince && d.at > r.Gone {
+			args.Absent = treeop.Cleared
+		}
+		if r.Place == catalog.Nowhere && !r.DeleteMarker && !treeop.Pruned(r) {
+			return d.bring(v, r, false, max(v.LastModified, d.since(r.Key, r, v.LastModified)), args)
+		}
+	case !d.absence || d.at <= r.AbsentSince:
+	case r.AbsentSince == 0:
+		args.Absent = treeop.Noted
+		if r.Place == catalog.Mirror {
+			d.out.missed++
+		}
+	default:
+		args.Absent, args.Show = treeop.Cleared, d.show(r, false)
+		if r.Place == catalog.Mirror {
+			args.To, args.Reason, args.Superseded = catalog.History, catalog.Vanished, max(r.AbsentSince, r.LastModified)
+			return d.out.add(treeop.Retire, v, r, args)
+		}
+	}
+	return d.record(v, r, args)
 }
 
 // unchanged is the fast path for the many keys of which one version is listed

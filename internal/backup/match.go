@@ -104,9 +104,10 @@ func (m *matcher) matchByTable(listed []cooper.Version, known []catalog.Row) {
 	m.exact, m.loose, m.byID = nil, nil, nil
 }
 
-// latestOf gives the index of the latest version. ok is false where the
-// snapshot contradicts itself: none or several latest ones, or two rows for one
-// identity; such a key is left alone.
+// latestOf gives the index of the latest version; -1 if none is, so that the key
+// shows nothing: some stores (Swift, where versioning is suspended) delete without a
+// marker and keep the versions. ok is false where the snapshot contradicts itself:
+// several latest ones, or two rows for one identity; such a key is left alone.
 func latestOf(listed []cooper.Version, currentOnly bool) (latest int, ok bool) {
 	if currentOnly {
 		return 0, len(listed) == 1
@@ -120,12 +121,9 @@ func latestOf(listed []cooper.Version, currentOnly bool) (latest int, ok bool) {
 			latest = i
 		}
 	}
-	if latest < 0 {
-		return -1, false
-	}
 	// Sorted, equal identities stand side by side, but for the latest's.
 	for i := range listed {
-		if i != latest && (listed[i].Identity == listed[latest].Identity ||
+		if i != latest && (latest >= 0 && listed[i].Identity == listed[latest].Identity ||
 			i > 0 && i-1 != latest && listed[i].Identity == listed[i-1].Identity) {
 			return -1, false
 		}

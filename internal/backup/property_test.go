@@ -104,7 +104,7 @@ func (s *snap) ofKey(key string) (vs []cooper.Version, latest *cooper.Version, c
 			n++
 		}
 	}
-	clear = !slices.Contains(s.rejected, key) && (len(vs) == 0 || n == 1)
+	clear = !slices.Contains(s.rejected, key) && n <= 1
 	return vs, latest, clear
 }
 
@@ -126,12 +126,14 @@ func (w *world) countShown(s *snap) {
 
 func (w *world) countAbsences(s *snap, p Policy) {
 	for id, r := range w.tree.rows {
-		vs, _, clear := s.ofKey(id.Key)
+		vs, latest, clear := s.ofKey(id.Key)
+		// None is the latest: what was shown is so no longer, as if it were not listed.
+		hidden := len(vs) > 0 && latest == nil && (r.Place == catalog.Mirror || len(r.Shown)%2 == 1)
 		listed := slices.ContainsFunc(vs, func(v cooper.Version) bool { return v.Same(id) })
 		silent := s.meta.Scope.CurrentOnly && (r.DeleteMarker || len(vs) > 0 || r.Place != catalog.Mirror && len(r.Shown)%2 == 0)
 		switch {
 		case !clear || !inPlan(s, p, id.Key):
-		case listed:
+		case listed && !hidden:
 			w.absent[id] = 0
 		case s.meta.Complete && !silent:
 			w.absent[id]++

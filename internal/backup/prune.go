@@ -35,8 +35,10 @@ type Prune struct {
 	// KeepLast is how many versions of each key stay however old they are: those
 	// that were superseded last.
 	KeepLast int
-	ID       string // of the plan
-	Now      cooper.Instant
+	// Unasked: nobody looks at the plan before it is carried out.
+	Unasked bool
+	ID      string // of the plan
+	Now     cooper.Instant
 }
 
 // prunePolicy is what a prune's plan says of its parameters.
@@ -134,29 +136,59 @@ func (in *Prune) admit(state *catalog.State) error {
 			Remedy:  "run `cooper backup run s3://BUCKET DIR` once, then prune",
 		}
 	}
-	if r := state.Run; r != nil && r.Snapshot != nil {
-		seen = append(slices.Clone(seen), *r.Snapshot)
+	if r := state.Run; r != nil {
+		began := catalog.Observed{ID: "of the run " + r.Plan, At: r.Began}
+		if r.Snapshot != nil {
+			began.ID, began.TakenAt = r.Snapshot.ID, r.Snapshot.TakenAt
+		}
+		seen = append(slices.Clone(seen), began)
 	}
 	for i := range seen {
 		if last := max(seen[i].TakenAt, seen[i].At); last.Time().After(in.Now.Time().Add(clockSkew)) {
 			return &cooper.Error{
 				Kind: cooper.KindRefused, Where: in.Dir,
 				Message: fmt.Sprintf("the clock says %s, but the tree has seen snapshot %s at %s", in.Now, seen[i].ID, last),
-				Remedy:  "set the clock: how old a version is cannot be told by a wrong one",
+				Remedy:  "set the clock: how old a version is cannot be told by a wrong one; if the snapshot is, take it back with `cooper backup forget`",
 			}
 		}
 	}
-	return nil
+	return in.admitUnasked(state)
 }
 
-func (in *Prune) warnings(state *catalog.State, share *plan.Share) []string {
-	var ws []string
-	var last *catalog.Observed
+// admitUnasked refuses what a person would be warned of, where nobody looks: a backup
+// that has stopped, or a clock that has run ahead, must not let everything in history
+// grow old by itself.
+func (in *Prune) admitUnasked(state *catalog.State) error {
+	if !in.Unasked {
+		return nil
+	}
+	last := lastComplete(state)
+	message := "the tree was never brought to a complete snapshot"
+	switch {
+	case last == nil:
+	case last.TakenAt < cooper.InstantOf(in.Now.Time().Add(-in.OlderThan)):
+		message = fmt.Sprintf("the last complete snapshot that the tree followed is of %s, and it is %s: longer ago than the age of what is to be deleted", last.TakenAt, in.Now)
+	default:
+		return nil
+	}
+	return &cooper.Error{Kind: cooper.KindRefused, Where: in.Dir, Message: message,
+		Remedy: "see whether the backup runs, and whether the clock is right; without --yes the plan is shown first"}
+}
+
+// lastComplete is the newest complete snapshot that the tree was brought to, nil if
+// there is none.
+func lastComplete(state *catalog.State) (last *catalog.Observed) {
 	for i := range state.Observed {
 		if o := &state.Observed[i]; o.Complete && o.Finished && (last == nil || o.TakenAt > last.TakenAt) {
 			last = o
 		}
 	}
+	return last
+}
+
+func (in *Prune) warnings(state *catalog.State, share *plan.Share) []string {
+	var ws []string
+	last := lastComplete(state)
 	switch oldest := cooper.InstantOf(in.Now.Time().Add(-in.OlderThan)); {
 	case last == nil:
 		ws = append(ws, "the tree was never brought to a complete snapshot: it may not have what the bucket shows now")

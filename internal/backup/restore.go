@@ -95,9 +95,15 @@ func PlanRestore(ctx context.Context, in Restore, w Writer) (plan.Header, error)
 	for _, key := range c.unknown {
 		h.Warnings = append(h.Warnings, "the tree knows no key "+cooper.Quote(key))
 	}
-	if c.inexact > 0 {
+	switch {
+	case c.inexact == 0 && c.unsure:
+		h.Warnings = append(h.Warnings, fmt.Sprintf("no snapshot was taken at %s itself: that nothing is chosen follows from the snapshots around it, as well as one can tell", in.Select.At))
+	case c.inexact > 0:
 		h.Warnings = append(h.Warnings, fmt.Sprintf("no snapshot was taken at %s itself: %d versions are chosen by the snapshots around it, as well as one can tell",
 			in.Select.At, c.inexact))
+	}
+	if c.against > 0 {
+		h.Warnings = append(h.Warnings, fmt.Sprintf("keys of which the store's times contradict what snapshots saw: %d; what was seen at the last snapshot before is given; give a snapshot's id for an exact answer", c.against))
 	}
 	if c.corrupt > 0 {
 		h.Warnings = append(h.Warnings, fmt.Sprintf("versions whose bytes are known to be corrupt: %d; `cooper backup verify DIR --content --repair` fetches them again", c.corrupt))
@@ -143,6 +149,8 @@ type copies struct {
 	damaged  bool
 	out      *emitter
 	inexact  int64
+	unsure   bool     // of some key it is not known what was shown, if anything
+	against  int64    // keys of which times contradict what was seen
 	corrupt  int64    // versions chosen that the catalog calls so
 	unknown  []string // keys asked for that the catalog does not have
 }
@@ -184,9 +192,15 @@ func (c *copies) walk(ctx context.Context, from Catalog, f filter, keys []string
 func (c *copies) decide(rows []catalog.Row) error {
 	c.out.begin(nil)
 	if c.timeline != nil {
-		row, exact := c.timeline.at(rows)
+		row, exact, against := c.timeline.at(rows)
+		if !exact {
+			c.unsure = true
+		}
 		if row != nil && !row.DeleteMarker && !exact {
 			c.inexact++
+		}
+		if against {
+			c.against++
 		}
 		return c.copy(row)
 	}

@@ -92,3 +92,20 @@ func (d *decider) since(key string, r *catalog.Row, written cooper.Instant) coop
 	}
 	return seen
 }
+
+// after is the first snapshot of key's prefix behind t; 0 if there is none.
+func (s sightings) after(key string, t cooper.Instant, whole bool) (first cooper.Instant) {
+	for i := range s {
+		if !cooper.HasPrefix(key, s[i].prefix) {
+			continue
+		}
+		seen := s[i].any
+		if whole {
+			seen = s[i].whole
+		}
+		if n, _ := slices.BinarySearch(seen, t+1); n < len(seen) && (first == 0 || seen[n] < first) {
+			first = seen[n]
+		}
+	}
+	return first
+}

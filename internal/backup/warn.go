@@ -31,7 +31,7 @@ func (e *emitter) into(h *plan.Header) {
 	warn(e.damaged, "versions in the mirror whose bytes are known to be corrupt: %d; `cooper backup verify DIR --content --repair` fetches them again")
 	warn(e.skipped[SkippedPruned].Count, "versions left out, as they were pruned: %d, the last of them on %s", e.pruned)
 	warn(e.skipped[SkippedNewer].Count, "keys that would keep other contents in the mirror than they had then, as the tree does not have those any more: %d; --fetch gets what the bucket still has")
-	warn(e.missed, "keys of the mirror that are not listed any more, without a delete marker: %d; if the next complete snapshot does not list them either, they go to history")
+	warn(e.missed, "keys of the mirror that are not shown any more, without a delete marker: %d; if the next complete snapshot does not show them either, they go to history")
 	warn(e.unverifiable, "versions encrypted so that their ETags are no checksums, which will count as unverifiable: %d")
 	if e.share.Exceeded() {
 		warn(e.share.Removed, "versions that would leave the mirror without a replacement: %d of %d, more than the limit of %.3g %%; applying asks for the plan's digest",

@@ -178,7 +178,7 @@ func TestAmbiguousKeys(t *testing.T) {
 	for _, c := range []struct {
 		currentOnly bool
 		want        int64
-	}{{false, 2}, {true, 0}} {
+	}{{false, 1}, {true, 0}} {
 		src := &rowSource{parts: [][]cooper.Version{rows}, meta: inventory.Meta{Scope: inventory.Scope{CurrentOnly: c.currentOnly}}}
 		if got := build(t, src, inventory.BuildOptions{}).Meta(); got.Ambiguous != c.want || got.Latest != 1 {
 			t.Errorf("current only %t: %d ambiguous, %d latest", c.currentOnly, got.Ambiguous, got.Latest)

@@ -32,7 +32,8 @@ func (c *keyCounter) add(key, data []byte, same bool) {
 func (c *keyCounter) end() {
 	switch {
 	case !c.any:
-	case c.latest != 1:
+	case c.latest == 0: // it shows nothing
+	case c.latest > 1:
 		if !c.meta.Scope.CurrentOnly {
 			c.meta.Ambiguous++
 		}

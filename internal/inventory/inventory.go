@@ -58,8 +58,8 @@ type Meta struct {
 	Unnamed int64 `json:"unnamed,omitempty"`
 	// Duplicates counts rows that repeated another exactly; they were dropped.
 	Duplicates int64 `json:"duplicates"`
-	// Ambiguous counts keys with no latest version or with several; missions
-	// leave them alone. (Never counted for CurrentOnly.)
+	// Ambiguous counts keys with several latest versions; missions leave them
+	// alone. One with none shows nothing. (Never counted for CurrentOnly.)
 	Ambiguous int64 `json:"ambiguous"`
 	// Outside counts rows that lay outside Scope.Prefix; they were dropped.
 	Outside int64 `json:"outside"`

@@ -92,6 +92,20 @@ func observe(seen []catalog.Observed, o catalog.Observed, finished bool, at coop
 	return append(slices.Clone(seen), o)
 }
 
+// Revise changes what the catalog says, and no file: revise is called for each row,
+// edit for the state. Either all of it is so afterwards or nothing. Recover must have
+// been called before.
+func (t *Tree) Revise(ctx context.Context, p permit.Permit, revise func(*catalog.Row), edit func(*catalog.State)) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.mayPublish(ctx, p); err != nil {
+		return err
+	}
+	err := t.catalog.Revise(ctx, p, revise, edit)
+	t.recovered = err == nil
+	return err
+}
+
 // Done tells which shards of a plan are committed: none if it is not the
 // unfinished run.
 func (t *Tree) Done(plan string) func(shard int) bool {

@@ -171,7 +171,7 @@ func Doubtful(row *catalog.Row) bool {
 // until is the instant of the first snapshot that showed something else than
 // old: for what is gone, the one that was first not to list it.
 func until(old *catalog.Row, args *Args) cooper.Instant {
-	if args.Absent == Gone && int64(old.AbsentSince) > old.Shown[len(old.Shown)-1] {
+	if (args.Absent == Gone || args.Absent == Cleared && args.Reason == catalog.Vanished) && int64(old.AbsentSince) > old.Shown[len(old.Shown)-1] {
 		return old.AbsentSince
 	}
 	return args.At

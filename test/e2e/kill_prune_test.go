@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestKillPrune kills prunes with SIGKILL at renamings, deletions and syncs, by a
@@ -30,15 +31,17 @@ func TestKillPrune(t *testing.T) {
 	base, ws := pair(t)
 	for seed := range 3 {
 		w.fill(objects, uint64(seed))
-		// The times of the server are long past; those of the reports have to be, too.
-		r := report{date: fmt.Sprintf("2026-01-%02dT01-00Z", 2+seed), columns: s3Columns, files: 1, seed: -1}
+		// The times of the server are long past; those of the reports have to be, too,
+		// but for the last: a backup that has stopped keeps a prune from working unasked.
+		date := time.Now().UTC().AddDate(0, 0, seed-4).Format("2006-01-02T15-04Z")
+		r := report{date: date, columns: s3Columns, files: 1, seed: -1}
 		if err := r.write(w.reports, w.server.Versions("lab")); err != nil {
 			t.Fatal(err)
 		}
 		must(t, w.url, ws, backupArgs(base, w.reports, "--quiet")...)
 	}
 	prune := func(dir string, more ...string) []string {
-		return append([]string{"backup", "prune", dir, "--older-than", "1h", "--share-stop", "100%", "--yes", "--quiet"}, more...)
+		return append([]string{"backup", "prune", dir, "--older-than", "60h", "--share-stop", "100%", "--yes", "--quiet"}, more...)
 	}
 	want, wantWS := pair(t)
 	copyTree(t, base, want)

@@ -163,6 +163,18 @@ func (c *Catalog) Upgrade(ctx context.Context, p permit.Permit) (bool, error) {
 // publishing leaves files nobody knows, one after it files nobody needs: Clean sets
 // aside both.
 func (c *Catalog) rewrite(ctx context.Context, p permit.Permit, from, level int) error {
+	return c.rewriteAs(ctx, p, from, level, nil, func(*State) {})
+}
+
+// Revise writes the whole catalog anew with what revise makes of each row, and edit of
+// the state, in the one step in which a compaction does: either all of it is so
+// afterwards or nothing. revise must leave identities and places as they are; a row
+// that it drops is gone.
+func (c *Catalog) Revise(ctx context.Context, p permit.Permit, revise func(*Row), edit func(*State)) error {
+	return c.rewriteAs(ctx, p, 0, BaseLevel, revise, edit)
+}
+
+func (c *Catalog) rewriteAs(ctx context.Context, p permit.Permit, from, level int, revise func(*Row), edit func(*State)) error {
 	if !p.Valid() {
 		return errPermit
 	}
@@ -172,7 +184,7 @@ func (c *Catalog) rewrite(ctx context.Context, p permit.Permit, from, level int)
 	if level == BaseLevel {
 		kind = "base"
 	}
-	files, err := c.mergeInto(ctx, old, from > 0, fmt.Sprintf("%s-%010d-m", kind, state.Generation+1))
+	files, err := c.mergeInto(ctx, old, from > 0, fmt.Sprintf("%s-%010d-m", kind, state.Generation+1), revise)
 	if err != nil {
 		return err
 	}
@@ -187,6 +199,7 @@ func (c *Catalog) rewrite(ctx context.Context, p permit.Permit, from, level int)
 	if len(files) > 0 {
 		next.Runs = append(next.Runs, Sorted{Level: level, Files: files})
 	}
+	edit(&next)
 	c.mu.Lock()
 	before := c.raw
 	c.mu.Unlock()
@@ -197,8 +210,9 @@ func (c *Catalog) rewrite(ctx context.Context, p permit.Permit, from, level int)
 }
 
 // mergeInto writes what old says into new files. Rows that drop others are
-// kept as long as there is something older they may speak of.
-func (c *Catalog) mergeInto(ctx context.Context, old []Sorted, keepDropped bool, prefix string) (files []File, err error) {
+// kept as long as there is something older they may speak of. revise, if not nil,
+// changes each row before.
+func (c *Catalog) mergeInto(ctx context.Context, old []Sorted, keepDropped bool, prefix string, revise func(*Row)) (files []File, err error) {
 	m, err := c.merged(ctx, old, span{}, keepDropped)
 	if err != nil {
 		return nil, err
@@ -223,6 +237,14 @@ func (c *Catalog) mergeInto(ctx context.Context, old []Sorted, keepDropped bool,
 			return nil, corruptFile("", fmt.Errorf("the rows of %q are not in order", row.Key))
 		}
 		last = row.Identity
+		if revise != nil {
+			one := *row
+			one.Shown = slices.Clone(row.Shown)
+			if revise(&one); one.Dropped {
+				continue
+			}
+			row = &one
+		}
 		if err := w.add(row); err != nil {
 			return nil, err
 		}
