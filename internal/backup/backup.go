@@ -191,10 +191,14 @@ func admit(in *Inputs, meta *inventory.Meta, state *catalog.State) (older bool, 
 		return false, nil
 	}
 	if !in.Policy.Older {
+		remedy := "take a newer snapshot; to show the bucket as it was use rollback; to plan from this one all the same give --older"
+		if now != 0 && last.TakenAt.Time().After(now.Time().Add(clockSkew)) {
+			remedy = "that is of a time that has not come: take it back with `cooper backup forget DIR " + last.ID + "`, then run again"
+		}
 		return false, &cooper.Error{
 			Kind: cooper.KindRefused, Where: "snapshot " + meta.ID,
 			Message: fmt.Sprintf("taken at %s, but the tree follows snapshot %s of %s already", meta.TakenAt, last.ID, last.TakenAt),
-			Remedy:  "take a newer snapshot; to show the bucket as it was use rollback; to plan from this one all the same give --older",
+			Remedy:  remedy,
 		}
 	}
 	return true, nil
