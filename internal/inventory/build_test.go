@@ -122,9 +122,9 @@ func checkCounts(t *rapid.T, m inventory.Meta, sorted []cooper.Version) {
 	}
 	for _, vs := range latest {
 		switch {
-		case len(vs) != 1:
+		case len(vs) > 1:
 			want.Ambiguous++
-		case !vs[0].DeleteMarker:
+		case len(vs) == 1 && !vs[0].DeleteMarker:
 			want.Latest++
 			want.LatestBytes += vs[0].Size
 		}
