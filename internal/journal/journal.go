@@ -15,7 +15,7 @@
 //	proving-NNNNN.jsonl   what was proven so far of a shard; not synced
 //	proven-NNNNN.jsonl    what was proven of a shard whose originals may be going
 //	shard-NNNNN.jsonl     what came of a shard whose facts may not be in the ledger
-//	uploads.jsonl         multipart uploads that may be open
+//	uploads.jsonl         multipart uploads that may be open, and probes
 //
 // The order for a shard, and why a crash between any two steps is harmless:
 //
@@ -129,7 +129,7 @@ type Plan struct {
 // Open reads what is done of a plan, by its id; target is the plan's, as it
 // names it.
 func (d Dir) Open(id, target string) (*Plan, error) {
-	p := &Plan{Dir: d, id: id, target: target, done: map[int]bool{}, uploads: openUploads{keys: map[string]string{}}, notes: notes{files: map[int]safefs.File{}}}
+	p := &Plan{Dir: d, id: id, target: target, done: map[int]bool{}, uploads: openUploads{all: map[Upload]bool{}}, notes: notes{files: map[int]safefs.File{}}}
 	return p, d.with(func(fsys safefs.FS) error {
 		err := fsys.MkdirAll(id)
 		if err == nil {

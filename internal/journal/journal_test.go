@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -177,8 +178,7 @@ func TestUploadsDoNotPileUp(t *testing.T) {
 		check(t, p.NoteUpload(Upload{Key: fmt.Sprint(i), UploadID: fmt.Sprint("u", i)}))
 		check(t, p.UploadsOver(func(string) bool { return true }))
 	}
-	b, err := os.ReadFile(filepath.Join(dir, "p-1", uploadsName))
-	if err != nil || len(b) > 0 {
+	if b, err := os.ReadFile(filepath.Join(dir, "p-1", uploadsName)); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%q, %v", b, err)
 	}
 }

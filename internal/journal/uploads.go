@@ -2,26 +2,31 @@ package journal
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 
 	"cooper/internal/tree/safefs"
 )
 
-// Upload is a multipart upload that a run has begun.
+// Upload is a multipart upload that a run has begun, or what it tries the store out
+// on.
 type Upload struct {
-	Key      string `json:"key"`
-	UploadID string `json:"upload_id"`
+	Key string `json:"key"`
+	// UploadID is empty for a probe: it is noted before it begins.
+	UploadID string `json:"upload_id,omitempty"`
+	Probe    bool   `json:"probe,omitempty"`
 }
 
-// openUploads are those noted by this process and not over, keys by upload id.
+// openUploads are those noted by this process and not over.
 type openUploads struct {
-	mu   sync.Mutex
-	keys map[string]string
+	mu  sync.Mutex
+	all map[Upload]bool
 }
 
 // inUploads is the place of a line, for its checksum.
@@ -39,12 +44,20 @@ func uploadOf(id string, line []byte) (u Upload, ok bool) {
 	if !ok {
 		text = line
 	}
-	ok = (ok || line[0] == '{') && strictly(text, &u) == nil && u.Key != "" && u.UploadID != ""
+	ok = (ok || line[0] == '{') && strictly(text, &u) == nil && u.Key != "" && (u.UploadID != "") != u.Probe
 	return u, ok
 }
 
 // notedUpload tells whether a line has the form of one of uploads.
 var notedUpload = regexp.MustCompile(`^[0-9a-f]{8} \{.*\}\n$`)
+
+// NoteProbe remembers the object of a probe, durably, before it is written.
+func (p *Plan) NoteProbe(key string) error { return p.NoteUpload(Upload{Key: key, Probe: true}) }
+
+// ProbeOver forgets it: nothing of it is left.
+func (p *Plan) ProbeOver(key string) error {
+	return p.UploadsOver(func(k string) bool { return k == key })
+}
 
 // NoteUpload remembers an upload, durably, before it has any part.
 func (p *Plan) NoteUpload(u Upload) error {
@@ -54,7 +67,7 @@ func (p *Plan) NoteUpload(u Upload) error {
 	}
 	p.uploads.mu.Lock()
 	defer p.uploads.mu.Unlock()
-	p.uploads.keys[u.UploadID] = u.Key
+	p.uploads.all[u] = true
 	return p.with(func(fsys safefs.FS) error {
 		if err := appendLine(fsys, p.id, uploadsName, line); err != nil {
 			return p.local(err)
@@ -68,15 +81,23 @@ func (p *Plan) NoteUpload(u Upload) error {
 func (p *Plan) UploadsOver(over func(key string) bool) error {
 	p.uploads.mu.Lock()
 	defer p.uploads.mu.Unlock()
-	before := len(p.uploads.keys)
-	maps.DeleteFunc(p.uploads.keys, func(_, key string) bool { return over(key) })
-	if len(p.uploads.keys) == before {
+	before := len(p.uploads.all)
+	maps.DeleteFunc(p.uploads.all, func(u Upload, _ bool) bool { return over(u.Key) })
+	if len(p.uploads.all) == before {
 		return nil
 	}
 	return p.with(func(fsys safefs.FS) error {
+		if len(p.uploads.all) == 0 { // what comes back after a crash finds nothing to discard
+			if err := forget(fsys, p.id, uploadsName); err != nil {
+				return p.local(err)
+			}
+			return nil
+		}
 		err := replaceFile(fsys, p.id, uploadsName, func(w io.Writer) error {
-			for _, id := range slices.Sorted(maps.Keys(p.uploads.keys)) {
-				line, err := uploadText(p.id, Upload{Key: p.uploads.keys[id], UploadID: id})
+			for _, u := range slices.SortedFunc(maps.Keys(p.uploads.all), func(a, b Upload) int {
+				return cmp.Or(strings.Compare(a.UploadID, b.UploadID), strings.Compare(a.Key, b.Key))
+			}) {
+				line, err := uploadText(p.id, u)
 				if err == nil {
 					_, err = io.WriteString(w, line)
 				}
@@ -93,7 +114,7 @@ func (p *Plan) UploadsOver(over func(key string) bool) error {
 	})
 }
 
-// LeftUploads gives the uploads that runs have left, of all plans, to discard,
+// LeftUploads gives the uploads and probes that runs have left, of all plans, to discard,
 // and forgets those of a plan once discard took all of them. No run may be
 // under way.
 func (d Dir) LeftUploads(discard func(Upload) error) error {

@@ -14,6 +14,9 @@ type Beginner interface {
 	Begin(ctx context.Context, p store.Put) (store.Parts, error)
 }
 
+// inParts is what the keys of probes end in that upload in parts.
+const inParts = "-parts"
+
 // SeeParts finds out, once, whether the store minds conditions also where an
 // upload in parts becomes an object: there are stores that keep those of a single
 // request and pass over these. What is seen counts for the rest of the run; an
@@ -32,8 +35,11 @@ func (s *Probes) SeeParts(ctx context.Context, p permit.Permit, from Beginner, c
 }
 
 func (s *Probes) onParts(ctx context.Context, p permit.Permit, from Beginner, c Conditions) (err error) {
-	x := &probe{bucket: s.Bucket, permit: p, path: s.Path, key: s.Prefix + ProbeName + p.Run() + "-parts"}
-	defer func() { err = errors.Join(err, x.clean(ctx)) }()
+	x, err := s.begin(p, ProbeName+p.Run()+inParts)
+	if err != nil {
+		return err
+	}
+	defer func() { err = s.end(ctx, x, err) }()
 	if err := x.put(ctx, store.Put{}); err != nil {
 		return err
 	}

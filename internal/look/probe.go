@@ -48,6 +48,10 @@ type Conditions struct {
 type Probes struct {
 	Bucket       Bucket
 	Path, Prefix string
+	// Note is told of the key of a probe's object before it is written, so that a
+	// later run can Sweep what a crash leaves; its error ends the probe. Over is
+	// told when nothing is left. Both may be nil.
+	Note, Over func(key string) error
 
 	versioning string
 	mu         sync.Mutex // held during the probe for keys that go alone
@@ -109,8 +113,11 @@ func (s *Probes) SeeAlone(ctx context.Context, p permit.Permit) error {
 }
 
 func (s *Probes) on(ctx context.Context, p permit.Permit, name string, c Conditions) (err error) {
-	x := &probe{bucket: s.Bucket, permit: p, path: s.Path, key: s.Prefix + name, versioning: s.versioning}
-	defer func() { err = both(err, x.clean(ctx)) }()
+	x, err := s.begin(p, name)
+	if err != nil {
+		return err
+	}
+	defer func() { err = s.end(ctx, x, err) }()
 	if err := x.first(ctx, c.New); err != nil {
 		if cooper.KindOf(errors.Unwrap(err)) == cooper.KindDenied && c == (Conditions{Exact: true}) {
 			return ErrUntried

@@ -47,6 +47,8 @@ type Bucket interface {
 	store.Lister
 	store.Reader
 	store.Writer
+	store.Uploads
+	look.Discarder
 }
 
 // Options are what a Target depends on.
@@ -108,9 +110,10 @@ func (t *Target) Check(h plan.Header) error {
 		bucketop.Place{Store: t.opt.Store, Versioning: t.opt.Versioning}, bucketop.Place{Store: t.opt.PlannedStore, Versioning: t.opt.Planned})
 }
 
-// Begin opens the journal of the plan, and looks whether the bucket can be looked
-// at. A plan is refused unless a probe sees the store remove what it is told to,
-// and compare ETags where the plan trusts in that.
+// Begin opens the journal of the plan, looks whether the bucket can be looked at, and
+// discards uploads in parts and probes that earlier runs left. A plan is refused unless
+// a probe sees the store remove what it is told to, and compare ETags where the plan
+// trusts in that.
 func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err error) {
 	t.run = p.Run()
 	if t.Plan, err = t.opt.Journal.Open(h.ID, h.Target.Path); err != nil || t.Plan.Complete(h) {
@@ -119,6 +122,15 @@ func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err
 	if t.eyes, err = t.probes.Open(ctx, t.opt.Versioning); err != nil {
 		return err
 	}
+	if err := t.opt.Journal.LeftUploads(func(u journal.Upload) error {
+		if u.Probe {
+			return t.probes.Sweep(ctx, p, t.bucket, u.Key)
+		}
+		return look.Discard(ctx, t.bucket, u.Key, u.UploadID)
+	}); err != nil {
+		return err
+	}
+	t.probes.Note, t.probes.Over = t.Plan.NoteProbe, t.Plan.ProbeOver
 	// Amazon's removals by id are documented; and what object lock keeps, a probe
 	// would leave behind.
 	err = t.probes.See(ctx, p, look.Conditions{Removal: bucketop.Probes(h.Estimate), Exact: t.opt.Store.Endpoint != "" && !t.opt.Lock})

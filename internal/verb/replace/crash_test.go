@@ -11,6 +11,9 @@ import (
 
 	"cooper"
 	"cooper/internal/bucketop"
+	"cooper/internal/look"
+	"cooper/internal/permit"
+	"cooper/internal/store"
 	"cooper/internal/store/mem"
 )
 
@@ -258,7 +261,74 @@ func crash(t *testing.T, mode bucketop.Mode, versioning string, seed uint64, at 
 	if undone := d.undone(); undone != "" {
 		t.Errorf("%s:\n%s\n\n%s", undone, strings.Join(d.trace, "\n"), d.left())
 	}
+	d.noProbes()
+	return died
+}
 
+// noProbes: nothing is left of what the store was tried out on.
+func (w *world) noProbes() {
+	w.t.Helper()
+	if left := w.left(); strings.Contains(left, look.ProbeName) {
+		w.t.Errorf("left:\n%s", left)
+	}
+	b, done := w.open()
+	defer done()
+	err := b.Uploads(context.Background(), "", func(us []store.Upload) error {
+		w.t.Errorf("unfinished uploads: %+v", us)
+		return nil
+	})
+	if err != nil {
+		w.t.Error(err)
+	}
+}
+
+// TestCrashesOfProbes dies at every request and file operation of the probes, that of
+// parts, too: the next run, whatever its plan, leaves nothing of them.
+func TestCrashesOfProbes(t *testing.T) {
+	for _, c := range []struct {
+		versioning string
+		rw         bucketop.Rewriting
+	}{{"Enabled", suffixed}, {"", suffixed}, {"", inPlace}, {"Suspended", suffixed}} {
+		for way := range 4 {
+			at := 1
+			for died := true; died; at++ {
+				died = crashOfProbes(t, c.versioning, c.rw, at, way)
+				if t.Failed() {
+					t.Fatalf("versioning %q, %s, event %d", c.versioning, c.rw.Mode, at)
+				}
+			}
+			if at < 15 {
+				t.Errorf("only %d events", at)
+			}
+		}
+	}
+}
+
+func crashOfProbes(t *testing.T, versioning string, rw bucketop.Rewriting, at, way int) bool {
+	w := newWorld(t, versioning, rw, mem.Options{})
+	w.put("p/k", "1")
+	first, second := w.fakePlan(w.plan()), w.fakePlan(w.plan())
+	w.runs += way % 2 // whether the machine dies, too
+	w.crashAt, w.deaf = at, way/2 == 0
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	w.cancel = cancel
+	b, done := w.open()
+	tg := w.target(b)
+	err := tg.Begin(ctx, permit.Issue("r-0"), first.header)
+	if err == nil {
+		err = tg.SeeParts(ctx)
+	}
+	done()
+	died := false
+	w.alone(func() { died = w.dead })
+	if !died && err != nil {
+		t.Error(err)
+	}
+	w.restart()
+	w.crashAt = 0
+	w.must(second)
+	w.noProbes()
 	return died
 }
 

@@ -55,6 +55,7 @@ type Bucket interface {
 	look.Bucket
 	store.Lister
 	store.Streamer
+	store.Uploads
 }
 
 // Options are what a Target depends on. Journal, Path, Rewriting, the bucket's
@@ -132,8 +133,8 @@ func (t *Target) Check(h plan.Header) error {
 }
 
 // Begin opens the journal of the plan, with what was proven before; discards
-// uploads in parts that earlier runs left; looks whether the bucket can be looked
-// at; and lets probes see whether the store does what the plan trusts in.
+// uploads in parts and probes that earlier runs left; looks whether the bucket can be
+// looked at; and lets probes see whether the store does what the plan trusts in.
 func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err error) {
 	t.permit = p
 	if t.Plan, err = t.opt.Journal.Open(h.ID, h.Target.Path); err != nil {
@@ -145,22 +146,19 @@ func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err
 	if t.Plan.Complete(h) {
 		return nil
 	}
-	if err := t.opt.Journal.LeftUploads(func(u journal.Upload) error { return t.discard(ctx, u) }); err != nil {
-		return err
-	}
 	if t.eyes, err = t.probes.Open(ctx, t.opt.Versioning); err != nil {
 		return err
 	}
-	return t.probes.See(ctx, p, t.conditions())
-}
-
-func (t *Target) discard(ctx context.Context, u journal.Upload) error {
-	err := t.bucket.Discard(ctx, u.Key, u.UploadID)
-	if kind := cooper.KindOf(err); err == nil || kind == cooper.KindInterrupted {
+	if err := t.opt.Journal.LeftUploads(func(u journal.Upload) error {
+		if u.Probe {
+			return t.probes.Sweep(ctx, p, t.bucket, u.Key)
+		}
+		return look.Discard(ctx, t.bucket, u.Key, u.UploadID)
+	}); err != nil {
 		return err
 	}
-	return &cooper.Error{Kind: cooper.KindOf(err), Where: cooper.Quote(u.Key), Message: "an upload in parts, which an earlier run left and which costs money, cannot be discarded", Err: err,
-		Remedy: "Ask for the right to abort multipart uploads, and carry the plan out again."}
+	t.probes.Note, t.probes.Over = t.Plan.NoteProbe, t.Plan.ProbeOver
+	return t.probes.See(ctx, p, t.conditions())
 }
 
 // conditions are those that the plan trusts in. Where the bucket keeps what is

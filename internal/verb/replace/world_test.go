@@ -148,6 +148,11 @@ func (w *world) answer(r *http.Request, body []byte) *httptest.ResponseRecorder 
 		harm = w.harm(line)
 	}
 	switch {
+	case err != nil && op == "AbortMultipartUpload":
+		// What is dead would ask again for half a minute, whatever becomes of its
+		// context.
+		answer.WriteHeader(http.StatusForbidden)
+		return answer
 	case err != nil:
 		return nil
 	case harm == "busy":
