@@ -42,7 +42,7 @@ leaves alone those that a person has stopped, and those that have failed.`,
 				if r.Status == background.Finished {
 					return &cooper.Error{Kind: cooper.KindUsage, Where: r.String(), Message: "it has finished: there is nothing to go on with", Remedy: "Start its command anew with cooper start."}
 				}
-				return a.resume(cmd.Context(), ws, r)
+				return a.resume(cmd.Context(), ws, r, r.Status)
 			})
 		},
 	}
@@ -64,7 +64,12 @@ func (a *app) resumeAll(ctx context.Context) (err error) {
 			continue
 		}
 		found = true
-		err = errors.Join(err, a.resume(ctx, ws, r))
+		failed := a.resume(ctx, ws, r, background.CutOff)
+		if cooper.KindOf(failed) == cooper.KindLocked { // at the start of a machine many may try
+			a.note("%s: already taken up", r.ID)
+			continue
+		}
+		err = errors.Join(err, failed)
 	}
 	if !found && err == nil {
 		a.note("no run was cut off")
@@ -72,7 +77,20 @@ func (a *app) resumeAll(ctx context.Context) (err error) {
 	return err
 }
 
-func (a *app) resume(ctx context.Context, ws *workspace.Workspace, r *background.Run) error {
+// resume goes on with a run that is still as it was found: others may take it up at the
+// same time.
+func (a *app) resume(ctx context.Context, ws *workspace.Workspace, r *background.Run, found background.Status) (err error) {
+	release, err := r.Take()
+	if err != nil {
+		return err
+	}
+	defer finally(&err, release)
+	if r, err = background.Open(r.Path()); err != nil {
+		return err
+	}
+	if r.Status != found {
+		return background.Taken(r.Path())
+	}
 	args, err := a.goingOn(ws, r)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"cooper"
 	"cooper/internal/background"
 	"cooper/internal/term"
 )
@@ -31,6 +32,21 @@ func TestRunsFit(t *testing.T) {
 			if width > 0 && utf8.RuneCountInString(line) >= width {
 				t.Errorf("%d columns: %s", width, line)
 			}
+		}
+	}
+}
+
+// TestOfStopped: a run that came to its end before it could stop has not been stopped.
+func TestOfStopped(t *testing.T) {
+	for want, state := range map[string]background.Run{
+		"b-1 is stopped: cooper resume b-1 goes on":                                                                        {Status: background.Stopped},
+		"b-1 is finished: it came to its end before it could stop, and nothing is left to go on with":                      {Status: background.Finished},
+		"b-1 is failed (exit code 2): cooper logs b-1 says why, cooper resume b-1 goes on":                                 {Status: background.Failed, State: background.State{Exit: 2}},
+		"b-1 is finished, some objects failed: it came to its end before it could stop, and nothing is left to go on with": {Status: background.Finished, State: background.State{Exit: 3, Ended: cooper.Instant(1)}},
+	} {
+		state.ID = "b-1"
+		if got := ofStopped(&state, reportNow.Time()); got != want {
+			t.Errorf("%s\nwant %s", got, want)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,9 +115,11 @@ func (a *app) start(cmd *cobra.Command, args []string, nice bool) (err error) {
 	id := ws.NewID("b")
 	path := ws.BackgroundDir(id)
 	state := background.State{ID: id, Args: args, Now: args, Dir: dir, Nice: nice, Began: cooper.InstantOf(a.clock())}
-	if err := background.Create(path, state); err != nil {
+	release, err := background.Create(path, state)
+	if err != nil {
 		return err
 	}
+	defer finally(&err, release)
 	r, err := background.Open(path)
 	if err != nil {
 		return err
@@ -228,6 +231,9 @@ func allRuns(ws *workspace.Workspace) ([]*background.Run, error) {
 	runs := make([]*background.Run, 0, len(ids))
 	for _, id := range ids {
 		r, operr := background.Open(ws.BackgroundDir(id))
+		if errors.Is(operr, fs.ErrNotExist) { // somebody has just dropped it
+			continue
+		}
 		if operr != nil {
 			err = errors.Join(err, operr)
 			continue

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,6 +32,18 @@ over.`,
 	}
 }
 
+// ofStopped says how a run has ended that was asked to stop: it may have been quicker.
+func ofStopped(r *background.Run, now time.Time) string {
+	switch state := runState(r, now); r.Status {
+	case background.Finished:
+		return fmt.Sprintf("%s is %s: it came to its end before it could stop, and nothing is left to go on with", r.ID, state)
+	case background.Stopped:
+		return fmt.Sprintf("%s is %s: cooper resume %s goes on", r.ID, state, r.ID)
+	default:
+		return fmt.Sprintf("%s is %s: cooper logs %s says why, cooper resume %s goes on", r.ID, state, r.ID, r.ID)
+	}
+}
+
 func (a *app) stop(ctx context.Context, r *background.Run) error {
 	if !r.Status.Live() && r.Status != background.CutOff {
 		return &cooper.Error{Kind: cooper.KindUsage, Where: r.String(), Message: "it is not running: it is " + runState(r, a.clock()), Remedy: "See cooper runs."}
@@ -48,7 +62,7 @@ func (a *app) stop(ctx context.Context, r *background.Run) error {
 				now.Args, now.Now = background.Hidden(now.Args), background.Hidden(now.Now)
 				return a.emit(now)
 			}
-			a.say("%s is %s: cooper resume %s goes on", r.ID, runState(now, a.clock()), r.ID)
+			a.say("%s", ofStopped(now, a.clock()))
 			return nil
 		}
 		if !waits {

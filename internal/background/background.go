@@ -36,6 +36,7 @@ const (
 	progressName = "progress.json" // may be lost
 	stopName     = "stop"          // a person has asked it to stop
 	lockName     = "lock"          // held by the process of the run
+	takenName    = "taken"         // held by whoever starts it, until it has come to its work
 	logName      = "log"           // the newest; log.1 is the one before
 )
 
@@ -108,19 +109,44 @@ type Run struct {
 }
 
 // Create makes the directory of a run at path, whole, before anything of it is
-// started.
-func Create(path string, s State) error {
+// started. It is taken, as by Take, before anybody sees it.
+func Create(path string, s State) (release func() error, err error) {
 	tmp := path + ".tmp-new"
 	if err := os.MkdirAll(tmp, 0o755); err != nil {
-		return local(tmp, err)
+		return nil, local(tmp, err)
 	}
 	if err := writeState(tmp, &s); err != nil {
-		return err
+		return nil, err
+	}
+	if release, err = take(tmp); err != nil {
+		return nil, err
 	}
 	if err := os.Rename(tmp, path); err != nil {
-		return local(path, err)
+		return nil, errors.Join(local(path, err), release())
 	}
-	return nil
+	return release, nil
+}
+
+// Take makes the caller the one who starts the run anew, until it releases it: looked
+// at before, it may have been started since, and has to be opened again. KindLocked:
+// somebody else is at it.
+func (r *Run) Take() (release func() error, err error) { return take(r.path) }
+
+func take(path string) (release func() error, err error) {
+	f, err := lock(filepath.Join(path, takenName))
+	switch {
+	case errors.Is(err, errHeld):
+		return nil, Taken(path)
+	case err != nil:
+		return nil, local(path, err)
+	}
+	return f.Close, nil
+}
+
+// Taken is the error where somebody else has taken up the run at path.
+func Taken(path string) error {
+	id := filepath.Base(path)
+	return &cooper.Error{Kind: cooper.KindLocked, Where: "run " + id, Message: "already taken up", Remedy: "Follow it with: cooper logs -f " + id}
 }
 
 // Open looks at the run at path.
@@ -246,8 +272,16 @@ func (r *Run) Stop() error {
 	return now.Process.terminate()
 }
 
-// Drop removes the run's directory, also one that a crash left half removed.
-func (r *Run) Drop() error {
+// Drop removes the run's directory, also one that a crash left half removed. Nothing
+// happens to one that somebody takes up or drops at the moment.
+func (r *Run) Drop() (err error) {
+	release, err := r.Take()
+	if cooper.KindOf(err) == cooper.KindLocked || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }()
 	gone := r.path + ".tmp-gone"
 	if err := os.Rename(r.path, gone); err != nil {
 		return local(r.path, err)
@@ -258,7 +292,8 @@ func (r *Run) Drop() error {
 	return nil
 }
 
-// Again makes a run that has ended ready to be started with the command now.
+// Again makes a run that has ended ready to be started with the command now. It is
+// taken.
 func (r *Run) Again(now []string) error {
 	if r.Status.Live() {
 		return &cooper.Error{Kind: cooper.KindUsage, Where: "run " + r.ID, Message: "it is running", Remedy: "Follow it with: cooper logs -f " + r.ID}

@@ -69,7 +69,11 @@ func newRun(t *testing.T, how string, nice bool) *Run {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "b-20260101T000000Z-0000")
 	s := State{ID: filepath.Base(path), Args: []string{how}, Now: []string{how}, Dir: t.TempDir(), Nice: nice, Began: cooper.InstantOf(time.Now())}
-	if err := Create(path, s); err != nil {
+	release, err := Create(path, s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := release(); err != nil {
 		t.Fatal(err)
 	}
 	return reopen(t, path)

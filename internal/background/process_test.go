@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"cooper"
 )
 
 // TestReusedNumber: a process that has the number of ours, and is another one, is
@@ -77,6 +79,39 @@ func TestLock(t *testing.T) {
 	f.Close()
 	if h, err := held(name); h || err != nil {
 		t.Errorf("%v %v", h, err)
+	}
+}
+
+// TestTaken: one at a time starts a run, from the moment it can be seen.
+func TestTaken(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "b-20260101T000000Z-0000")
+	release, err := Create(path, State{ID: filepath.Base(path), Args: []string{"x"}, Now: []string{"x"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := reopen(t, path)
+	if _, err := r.Take(); cooper.KindOf(err) != cooper.KindLocked {
+		t.Errorf("while it is made: %v", err)
+	}
+	if err := r.Drop(); err != nil || reopen(t, path).ID != r.ID {
+		t.Errorf("what is taken is dropped: %v", err)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	if release, err = r.Take(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := reopen(t, path).Take(); cooper.KindOf(err) != cooper.KindLocked {
+		t.Errorf("a second time: %v", err)
+	}
+	if err := release(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // others may have been quicker
+		if err := r.Drop(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

@@ -156,6 +156,43 @@ func TestBackgroundIsKilledAndGoesOn(t *testing.T) {
 	}
 }
 
+// TestManyResume takes up a run that was killed by several commands at once: one of them
+// does, and the others say so.
+func TestManyResume(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "Enabled")
+	w.fill(30, 1)
+	dir, ws := pair(t)
+	g := newGate(t, w, 10)
+	b := startRun(t, g.url, ws, "backup", "run", "s3://lab", dir, "--list")
+	g.reachedBy(t, ws)
+	if err := syscall.Kill(b.Process.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	must(t, g.url, ws, "logs", "-f", "latest")
+	var all []*process
+	for range 6 {
+		all = append(all, start(t, g.url, ws, "resume", "--all"))
+	}
+	took := 0
+	for _, p := range all {
+		r := p.wait()
+		switch {
+		case r.code == 0 && strings.Contains(r.stdout, b.ID+" runs in the background"):
+			took++
+		case r.code != 0, !strings.Contains(r.stderr, b.ID+": already taken up") && !strings.Contains(r.stderr, "no run was cut off"):
+			t.Errorf("%v", r)
+		}
+	}
+	if took != 1 {
+		t.Errorf("%d took it up", took)
+	}
+	g.release()
+	if b = followed(t, g.url, ws); b.Status != "finished" || b.Starts != 2 {
+		t.Errorf("%+v", b)
+	}
+}
+
 // TestBackgroundIsStopped stops a run of a purge, and goes on with it. What was removed
 // by both halves is listed in the end.
 func TestBackgroundIsStopped(t *testing.T) {

@@ -112,10 +112,12 @@ func made(t *testing.T) *workspace.Workspace {
 	dir := ws.BackgroundDir(started)
 	must(t, os.MkdirAll(filepath.Dir(dir), 0o755))
 	args := []string{"backup", "run", "s3://lab", "/data/tree", "--list"}
-	must(t, background.Create(dir, background.State{
+	release, err := background.Create(dir, background.State{
 		ID: started, Args: args, Now: args, Dir: "/data", Plan: backup, Began: cooper.InstantOf(day), Starts: 1, Started: cooper.InstantOf(day),
 		Ended: cooper.InstantOf(day.Add(time.Hour)), Exit: 3, Message: "some objects failed",
-	}))
+	})
+	must(t, err)
+	must(t, release())
 	must(t, background.Note(dir, background.Progress{At: cooper.InstantOf(day), Phase: "tree", Objects: 22, TotalObjects: 44, Bytes: 1000, TotalBytes: 2000, Failed: 1, ETA: 60}))
 	return ws
 }
