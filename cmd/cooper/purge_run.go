@@ -1,14 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
-	"io"
 	"math"
-	"os"
-	"path/filepath"
 
 	"cooper"
 	"cooper/internal/apply"
@@ -19,8 +14,6 @@ import (
 	"cooper/internal/plan"
 	"cooper/internal/price"
 	"cooper/internal/purge"
-	"cooper/internal/query"
-	"cooper/internal/query/duckdb"
 	"cooper/internal/store/s3"
 	"cooper/internal/term"
 	"cooper/internal/verb/remove"
@@ -188,79 +181,4 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 		return err
 	}
 	return a.failedBefore(ctx, ws, h.ID, run)
-}
-
-// writeDeleted lets a file appear with what the runs of a plan have removed, or
-// writes it to stdout.
-func writeDeleted(ctx context.Context, ws *workspace.Workspace, id, name string, stdout io.Writer) (err error) {
-	db, err := duckdb.Open(duckdb.Options{Memory: 256 << 20})
-	if err != nil {
-		return err
-	}
-	defer finally(&err, db.Close)
-	if err := db.Views(ctx, query.Sources{Workspace: ws.Dir()}); err != nil {
-		return err
-	}
-	rows, err := db.Query(ctx, "SELECT key, coalesce(version_id, 'null') FROM outcome WHERE plan = ? AND verb = ? AND status = 'done' ORDER BY action", id, bucketop.Remove)
-	if err != nil {
-		return err
-	}
-	defer finally(&err, rows.Close)
-	if name == stdoutName {
-		w := bufio.NewWriter(stdout)
-		if err := errors.Join(copyDeleted(w, rows), w.Flush()); err != nil {
-			return deletedFailed(name, err)
-		}
-		return nil
-	}
-	f, err := os.CreateTemp(filepath.Dir(name), filepath.Base(name)+".tmp-*")
-	if err != nil {
-		return deletedFailed(name, err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.RemoveAll(f.Name()))
-		}
-	}()
-	w := bufio.NewWriter(f)
-	err = copyDeleted(w, rows)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), name)
-	}
-	if err != nil {
-		return deletedFailed(name, err)
-	}
-	return nil
-}
-
-func copyDeleted(w io.Writer, rows query.Rows) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	for {
-		row, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		line := struct {
-			Key       any `json:"key"`
-			VersionID any `json:"version_id"`
-		}{row[0], row[1]}
-		if err := enc.Encode(line); err != nil {
-			return err
-		}
-	}
-}
-
-func deletedFailed(name string, err error) error {
-	return &cooper.Error{Kind: cooper.KindInternal, Where: "--deleted " + cooper.Quote(name), Err: err,
-		Remedy: "The ledger has it all the same: cooper ledger sql \"SELECT key, version_id FROM outcome WHERE verb = 'remove' AND status = 'done'\" --json"}
 }
