@@ -16,6 +16,7 @@ import (
 	"cooper/internal/plan"
 	"cooper/internal/price"
 	"cooper/internal/progress"
+	"cooper/internal/store/s3"
 	"cooper/internal/term"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/tree/safefs"
@@ -360,7 +361,21 @@ func (a *app) finished(r ran, err error) error {
 	return nil
 }
 
-// countersFor counts one apply, with the traffic of the bucket it reads from.
-func (a *app) countersFor(traffic func() progress.Traffic) *progress.Counters {
-	return progress.New(a.clock, traffic)
+// countersFor counts one apply, with the traffic of the bucket it reads from, and says
+// what is waited for there; nil is none.
+func (a *app) countersFor(b *s3.Bucket) *progress.Counters {
+	c := progress.New(a.clock, trafficOf(b))
+	if b != nil {
+		c.Waits(waitsAt(b))
+	}
+	return c
+}
+
+func waitsAt(b *s3.Bucket) func() []progress.Wait {
+	return func() (waits []progress.Wait) {
+		for _, w := range b.Waiting() {
+			waits = append(waits, progress.Wait(w))
+		}
+		return waits
+	}
 }

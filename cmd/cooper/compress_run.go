@@ -251,7 +251,7 @@ func (a *app) applyCompress(ctx context.Context, ws *workspace.Workspace, h plan
 		return err
 	}
 	facts := ledger.Open(ws.LedgerDir())
-	count := a.countersFor(trafficOf(b))
+	count := a.countersFor(b)
 	work := compressing{policy: &policy, bucket: b, keys: keys, journal: journal.At(ws.TargetDir(locked)), path: h.Target.Path, prefix: prefix, jobs: f.jobs,
 		planned: bucketop.PlannedStore(&h, policy.Endpoint)}
 	job := apply.Job{

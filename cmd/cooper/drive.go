@@ -237,7 +237,7 @@ func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err er
 	if err := backup.NotFromTheFuture(&h, d.app.storeNow()); err != nil {
 		return sum, err
 	}
-	count := d.app.countersFor(trafficOf(src))
+	count := d.app.countersFor(src)
 	verbs, target, done, err := d.parts(ctx, h, src, from, count)
 	if err != nil {
 		return sum, err
@@ -332,7 +332,7 @@ func trafficOf(b *s3.Bucket) func() progress.Traffic {
 	}
 	return func() progress.Traffic {
 		u := b.Usage()
-		return progress.Traffic{Requests: u.Get + u.Head + u.Put + u.List + u.Restore + u.Delete, Retries: u.Retries, Throttled: u.Throttled}
+		return progress.Traffic{Requests: u.Get + u.Head + u.Put + u.List + u.Restore + u.Delete, Retries: u.Retries, Throttled: u.Throttled, Wire: b.Moved()}
 	}
 }
 
@@ -373,6 +373,7 @@ func (d *drive) restoreParts(ctx context.Context, h plan.Header, count *progress
 		err := cooper.AnotherStore("plan "+h.ID, "was made for the bucket", h.Store, store, "Give the --endpoint-url and --profile that it was made with, or make a new plan; if the bucket has moved, give --moved.")
 		return nil, nil, nil, errors.Join(err, b.Close())
 	}
+	count.Waits(waitsAt(b))
 	t := copyout.ToBucket(d.tree, b, b, prefix)
 	return map[string]apply.Verb{treeop.CopyOut: t}, t, func() error { b.Close(); return nil }, nil
 }

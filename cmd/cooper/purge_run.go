@@ -153,7 +153,7 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 		return err
 	}
 	facts := ledger.Open(ws.LedgerDir())
-	count := a.countersFor(trafficOf(b))
+	count := a.countersFor(b)
 	warn := func(m string) { a.note("warning: %s", m) }
 	target := remove.New(b, remove.Options{
 		Journal: journal.At(ws.TargetDir(bucket)), Path: h.Target.Path, Prefix: prefix, Versioning: versioning, Planned: policy.Versioning, Lock: lock,

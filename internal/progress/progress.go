@@ -18,6 +18,24 @@ import (
 // Traffic is what went over the wire, as the store counted it.
 type Traffic struct {
 	Requests, Retries, Throttled int64
+	// Wire counts bytes as they flow, headers and repeats included.
+	Wire int64
+}
+
+// Wait is something that the run waits for, for people.
+type Wait struct {
+	For   string
+	Since time.Time
+}
+
+// StallAfter is how long nothing has to move until that is told.
+const StallAfter = time.Minute
+
+// state is what changes while anything moves.
+type state struct {
+	phase                           string
+	objects, bytes, moved, inFlight int64
+	Traffic
 }
 
 // Counters count one run. All methods are safe for concurrent use.
@@ -37,6 +55,9 @@ type Counters struct {
 	span   func(from time.Time, work time.Duration) time.Duration
 	failed map[cooper.Kind]int64
 	rate   smoothed
+	waits  func() []Wait
+	last   state
+	since  time.Time // the state is the last one
 }
 
 // New starts counting now, by clock. traffic may be nil where nothing goes
@@ -46,7 +67,7 @@ func New(clock func() time.Time, traffic func() Traffic) *Counters {
 		traffic = func() Traffic { return Traffic{} }
 	}
 	now := clock()
-	return &Counters{clock: clock, began: now, traffic: traffic, failed: map[cooper.Kind]int64{}, rate: smoothed{at: now}}
+	return &Counters{clock: clock, began: now, traffic: traffic, failed: map[cooper.Kind]int64{}, rate: smoothed{at: now}, since: now}
 }
 
 // Expect sets what the plan says there is to do: actions, and the bytes they
@@ -77,6 +98,14 @@ func (c *Counters) Waiting(until time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.until = until
+}
+
+// Waits says what to ask, when nothing moves, for what is waited for; the longest
+// comes first.
+func (c *Counters) Waits(f func() []Wait) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waits = f
 }
 
 // Begin counts an action that is being worked on.
@@ -132,6 +161,10 @@ type Snapshot struct {
 	ETA time.Duration
 	// Until is when the run goes on, if it waits for an hour of the day.
 	Until time.Time
+	// Stalled is for how long nothing has moved, if that is StallAfter or more and
+	// the run does not wait for an hour; Waits is what it waits for then.
+	Stalled time.Duration
+	Waits   []Wait
 }
 
 // Failures is the number of failures of all kinds.
@@ -163,5 +196,20 @@ func (c *Counters) Snapshot() Snapshot {
 	if !s.Until.IsZero() {
 		s.ETA = -1 // the rates are those of a standstill
 	}
+	c.stall(now, &s)
 	return s
+}
+
+// stall notes whether anything has moved since the snapshot before.
+func (c *Counters) stall(now time.Time, s *Snapshot) {
+	is := state{s.Phase, s.Objects, s.Bytes, s.Moved, s.InFlight, s.Traffic}
+	if is != c.last || !s.Until.IsZero() {
+		c.last, c.since = is, now
+	}
+	if d := now.Sub(c.since); d >= StallAfter {
+		s.Stalled, s.ETA = d, -1
+		if c.waits != nil {
+			s.Waits = c.waits()
+		}
+	}
 }

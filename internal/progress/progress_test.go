@@ -153,3 +153,37 @@ func TestManyGoroutines(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestStall: what nothing moves in is told after a minute, with what it waits for, and
+// no longer once anything does; waiting for an hour of the day is no standstill.
+func TestStall(t *testing.T) {
+	w := &watch{now: time.Unix(1000, 0)}
+	var wire int64
+	c := New(w.clock, func() Traffic { return Traffic{Wire: wire} })
+	asked := 0
+	c.Waits(func() []Wait { asked++; return []Wait{{For: "the answer", Since: w.now}} })
+	c.Begin()
+	step := func(what string, do func(), d, want time.Duration) {
+		t.Helper()
+		do()
+		c.Snapshot()
+		w.advance(d)
+		if s := c.Snapshot(); s.Stalled != want || (want > 0) != (len(s.Waits) == 1) {
+			t.Errorf("%s: %+v", what, s)
+		}
+	}
+	nothing := func() {}
+	step("at first", nothing, 59*time.Second, 0)
+	if asked > 0 {
+		t.Error("asked although all is well")
+	}
+	step("after a minute", nothing, time.Second, time.Minute)
+	step("after an hour", nothing, 59*time.Minute, time.Hour)
+	step("bytes on the wire", func() { wire++ }, 59*time.Second, 0)
+	step("an object", func() { c.End(1) }, 59*time.Second, 0)
+	step("bytes", func() { c.Moved(1) }, 59*time.Second, 0)
+	step("a phase", func() { c.Phase("next") }, time.Minute, time.Minute)
+	step("an hour of the day", func() { c.Waiting(w.now.Add(time.Hour)) }, time.Hour, 0)
+	step("the hour has come", func() { c.Waiting(time.Time{}) }, 59*time.Second, 0)
+	step("and nothing goes on", nothing, time.Second, time.Minute)
+}

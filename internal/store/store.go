@@ -324,6 +324,12 @@ type Uploads interface {
 	UploadSize(ctx context.Context, u Upload) (parts int, bytes int64, err error)
 }
 
+// Wait is something that requests wait for, for people.
+type Wait struct {
+	For   string
+	Since time.Time
+}
+
 // Usage counts what was sent to a store, by price class.
 type Usage struct {
 	Get, Head, Put, List, Restore, Delete, Retries, Throttled, BytesIn, BytesOut int64

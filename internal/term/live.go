@@ -16,6 +16,8 @@ import (
 const (
 	redrawEvery = 200 * time.Millisecond
 	logEvery    = 30 * time.Second
+	// lookEvery is how often a log is looked after for a standstill.
+	lookEvery = 10 * time.Second
 )
 
 // sparse is how long after the last line of a log that is kept for weeks the next
@@ -35,16 +37,29 @@ func Follow(out Out, snapshot func() progress.Snapshot) (stop func()) {
 		every = sparse(0)
 	}
 	tick := time.NewTicker(every)
+	look := time.NewTicker(lookEvery)
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		lines := 0
 		var now time.Time
+		var told time.Duration
 		for {
 			select {
 			case <-quit:
 				out.erase(lines)
 				return
+			case now = <-look.C:
+				s := snapshot()
+				if said := stalled(&s); !out.Live && said != "" && s.Stalled >= 2*told {
+					if told = s.Stalled; out.Sparse {
+						said = now.Format(time.DateTime) + " " + said
+					}
+					fmt.Fprintln(out, said)
+				} else if said == "" {
+					told = 0
+				}
+				continue
 			case now = <-tick.C:
 			}
 			s := snapshot()
@@ -67,6 +82,7 @@ func Follow(out Out, snapshot func() progress.Snapshot) (stop func()) {
 	return func() {
 		once.Do(func() {
 			tick.Stop()
+			look.Stop()
 			close(quit)
 			<-done
 		})
@@ -114,7 +130,44 @@ func liveView(out Out, s *progress.Snapshot) []string {
 	if t := troubles(s); t != "" {
 		lines = append(lines, out.Style(Yellow, Shorten(t, width-1)))
 	}
+	for i, l := range standstill(s) {
+		if i > 0 {
+			l = "  " + l
+		}
+		lines = append(lines, out.Style(Yellow, Shorten(Clean(l), width-1)))
+	}
 	return lines
+}
+
+// mostWaits is how many of the things that a run waits for are told.
+const mostWaits = 3
+
+// standstill says, line by line, that nothing moves and what is waited for; nil while
+// something does.
+func standstill(s *progress.Snapshot) []string {
+	if s.Stalled == 0 {
+		return nil
+	}
+	lines := []string{"nothing has moved for " + Duration(s.Stalled.Truncate(time.Second))}
+	if len(s.Waits) == 0 {
+		return append(lines, fmt.Sprintf("no request is under way; %s worked on", Plural(s.InFlight, "object")))
+	}
+	for i, w := range s.Waits {
+		if i == mostWaits {
+			return append(lines, fmt.Sprintf("and for %d more", len(s.Waits)-i))
+		}
+		lines = append(lines, "waiting for "+w.For+", since "+w.Since.Format(time.TimeOnly))
+	}
+	return lines
+}
+
+// stalled is the same in one line.
+func stalled(s *progress.Snapshot) string {
+	lines := standstill(s)
+	if len(lines) == 0 {
+		return ""
+	}
+	return Clean(lines[0] + ": " + strings.Join(lines[1:], "; "))
 }
 
 // LogLine is the same for a log: one line that stands by itself.

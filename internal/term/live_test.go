@@ -78,3 +78,47 @@ func TestLiveViewFitsTheTerminal(t *testing.T) {
 		}
 	}
 }
+
+// TestStandstill: where nothing moves is told at once, on a terminal and in every log,
+// and rarely again.
+func TestStandstill(t *testing.T) {
+	for _, sparse := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			var b lines
+			out := Plain(&b)
+			out.Sparse = sparse
+			began := time.Now()
+			stop := Follow(out, func() progress.Snapshot {
+				s := progress.Snapshot{Phase: "compress", InFlight: 2}
+				if d := time.Since(began); d >= time.Minute && d < time.Hour {
+					s.Stalled = d
+					s.Waits = []progress.Wait{{For: "a\nplace", Since: began}, {For: "b", Since: began}, {For: "c", Since: began}, {For: "d", Since: began}}
+				}
+				return s
+			})
+			time.Sleep(61 * time.Second)
+			synctest.Wait()
+			at := began.Format(time.TimeOnly)
+			want := "nothing has moved for 1m 00s: waiting for a\\nplace, since " + at + "; waiting for b, since " + at + "; waiting for c, since " + at + "; and for 1 more\n"
+			if n := strings.Count(b.String(), want); n != 1 {
+				t.Errorf("%q, not once %q", b.String(), want)
+			}
+			time.Sleep(2 * time.Hour)
+			stop()
+			if n := strings.Count(b.String(), "nothing has moved"); n < 4 || n > 7 {
+				t.Errorf("%d times in an hour", n)
+			}
+		})
+	}
+	s := progress.Snapshot{Phase: "compress", InFlight: 1, Stalled: time.Minute}
+	view := strings.Join(liveView(Plain(nil), &s), "\n")
+	if !strings.Contains(view, "nothing has moved for 1m 00s\n  no request is under way; 1 object worked on") {
+		t.Error(view)
+	}
+	s.Waits = []progress.Wait{{For: strings.Repeat("long ", 50), Since: time.Unix(0, 0)}}
+	for _, l := range liveView(Plain(nil), &s) {
+		if n := len([]rune(l)); n >= 80 {
+			t.Errorf("%d columns: %s", n, l)
+		}
+	}
+}

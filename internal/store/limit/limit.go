@@ -14,9 +14,11 @@ package limit
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
+	"cooper/internal/store"
 	"cooper/internal/store/retry"
 )
 
@@ -43,6 +45,9 @@ type Limiter struct {
 
 	mu   sync.Mutex
 	pace pace
+	// waiting are those who wait for a place, pausing those who have one and wait
+	// for their turn, each since when.
+	waiting, pausing map[*time.Time]bool
 }
 
 // New makes a limiter without a rate limit.
@@ -56,7 +61,8 @@ func New(o Options) *Limiter {
 	if o.Sleep == nil {
 		o.Sleep = retry.Sleep
 	}
-	return &Limiter{slots: make(chan struct{}, o.Max), rate: o.Rate, now: o.Now, sleep: o.Sleep}
+	return &Limiter{slots: make(chan struct{}, o.Max), rate: o.Rate, now: o.Now, sleep: o.Sleep,
+		waiting: map[*time.Time]bool{}, pausing: map[*time.Time]bool{}}
 }
 
 // Acquire waits until a request may be sent; Release must follow once it is
@@ -67,9 +73,12 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 	select {
 	case l.slots <- struct{}{}:
 	default:
+		done := l.waits(l.waiting)
 		select {
 		case l.slots <- struct{}{}:
+			done()
 		case <-ctx.Done():
+			done()
 			return ctx.Err()
 		}
 	}
@@ -83,8 +92,13 @@ func (l *Limiter) Acquire(ctx context.Context) error {
 // Turn waits until whoever holds a slot may send another request in it, the one
 // before having ended. An error is ctx's.
 func (l *Limiter) Turn(ctx context.Context) error {
-	if err := l.rate.Wait(ctx); err != nil {
-		return err
+	if l.rate != nil {
+		done := l.waits(l.pausing)
+		err := l.rate.Wait(ctx)
+		done()
+		if err != nil {
+			return err
+		}
 	}
 	l.mu.Lock()
 	wait := time.Duration(0)
@@ -94,9 +108,44 @@ func (l *Limiter) Turn(ctx context.Context) error {
 	}
 	l.mu.Unlock()
 	if wait > 0 {
+		defer l.waits(l.pausing)()
 		return l.sleep(ctx, wait)
 	}
 	return nil
+}
+
+// waits notes that somebody waits, until done.
+func (l *Limiter) waits(among map[*time.Time]bool) (done func()) {
+	since := l.now()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	among[&since] = true
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(among, &since)
+	}
+}
+
+// Waiting says what requests wait for that have not been sent.
+func (l *Limiter) Waiting() (waits []store.Wait) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	first := func(among map[*time.Time]bool) (since time.Time) {
+		for t := range among {
+			if since.IsZero() || t.Before(since) {
+				since = *t
+			}
+		}
+		return since
+	}
+	if n := len(l.waiting); n > 0 {
+		waits = append(waits, store.Wait{For: fmt.Sprintf("one of the %d places for requests, which %d wait for", cap(l.slots), n), Since: first(l.waiting)})
+	}
+	if n := len(l.pausing); n > 0 {
+		waits = append(waits, store.Wait{For: fmt.Sprintf("the turn of %d, as the store or --max-requests-per-second bounds requests", n), Since: first(l.pausing)})
+	}
+	return waits
 }
 
 // Release gives back what Acquire took.

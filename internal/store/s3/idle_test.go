@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -22,7 +24,7 @@ import (
 // pipeBucket is a bucket whose store is f, at the other end of a pipe, so that
 // time can be made up.
 func pipeBucket(idle time.Duration, f func(c net.Conn, r *http.Request)) *Bucket {
-	tr := newTransport(4, idle, nil)
+	tr := newTransport(4, idle, nil, nil)
 	tr.DialContext = func(context.Context, string, string) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		go func() {
@@ -142,6 +144,55 @@ func TestCancelCutsABody(t *testing.T) {
 		if _, err := io.ReadAll(rc); cooper.KindOf(err) != cooper.KindInterrupted {
 			t.Fatal(err)
 		}
+		_ = rc.Close()
+		_ = b.Close()
+	})
+}
+
+// TestWaiting: what requests wait for is told: their answers, their bodies while
+// somebody reads, places and turns.
+func TestWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := pipeBucket(time.Hour, func(c net.Conn, r *http.Request) {
+			if r.URL.Path == "/b/body" {
+				_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\nhel")
+			}
+			_, _ = io.Copy(io.Discard, c)
+		})
+		b.limit = limit.New(limit.Options{Max: 1})
+		told := func(want ...string) {
+			t.Helper()
+			synctest.Wait()
+			waits := b.Waiting()
+			for i, w := range waits {
+				if i >= len(want) || !strings.HasPrefix(w.For, want[i]) || w.Since.IsZero() {
+					t.Fatalf("%+v, want %q", waits, want)
+				}
+			}
+			if len(waits) != len(want) {
+				t.Fatalf("%+v, want %q", waits, want)
+			}
+		}
+		told()
+		ctx, cancel := context.WithCancel(t.Context())
+		_, rc, err := b.Get(ctx, store.Ref{Key: "body"}, store.Range{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		told() // nobody reads it
+		var all sync.WaitGroup
+		all.Go(func() { _, _ = io.ReadAll(rc) })
+		told("the answer to GET /b/body")
+		time.Sleep(time.Second)
+		for range 3 {
+			all.Go(func() { _, _ = b.Head(ctx, store.Ref{Key: "k", VersionID: "v"}, 0) })
+			synctest.Wait()
+			time.Sleep(time.Second)
+		}
+		told("the answer to GET /b/body", "the answer to HEAD /b/k?versionId=v", "one of the 1 places for requests, which 2 wait for")
+		cancel()
+		all.Wait()
+		told()
 		_ = rc.Close()
 		_ = b.Close()
 	})

@@ -86,7 +86,9 @@ func (o *opening) configure(ctx context.Context) error {
 		}
 	}
 	endpoint := strings.ToLower(strings.TrimSuffix(c.Endpoint, "/"))
-	transport := newTransport(c.Concurrency, c.Idle, c.Bandwidth)
+	w := &wire{}
+	transport := newTransport(c.Concurrency, c.Idle, c.Bandwidth, &w.moved)
+	w.RoundTripper = transport
 	if c.transport != nil {
 		c.transport(transport)
 	}
@@ -104,7 +106,7 @@ func (o *opening) configure(ctx context.Context) error {
 	}
 	b := &Bucket{
 		lacks: lacks,
-		name:  o.bucket, endpoint: endpoint, transport: transport, wire: &wire{RoundTripper: transport}, now: time.Now,
+		name:  o.bucket, endpoint: endpoint, transport: transport, wire: w, now: time.Now,
 		limit: limit.New(limit.Options{Max: c.Concurrency, Rate: c.Rate}), policy: c.policy,
 		partSize: defaultPartSize, streamPart: defaultStreamPart,
 	}

@@ -24,8 +24,8 @@ const (
 // newTransport makes an HTTP/1.1 transport for conns requests at once to one store,
 // and as many bodies that are read meanwhile. It does not bound the connections: a
 // request would wait there for a body whose reader waits for the request. It asks for no compression: bodies must come as they are stored. band may be
-// nil.
-func newTransport(conns int, idle time.Duration, band *limit.Bandwidth) *http.Transport {
+// nil, as may moved, which counts the bytes of all connections.
+func newTransport(conns int, idle time.Duration, band *limit.Bandwidth, moved *atomic.Int64) *http.Transport {
 	dial := (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
@@ -34,7 +34,7 @@ func newTransport(conns int, idle time.Duration, band *limit.Bandwidth) *http.Tr
 		if err != nil {
 			return nil, err
 		}
-		return &idleConn{Conn: c, idle: idle}, nil
+		return &idleConn{Conn: c, idle: idle, moved: moved}, nil
 	}
 	handshake := dialTimeout
 	if band != nil {
@@ -62,15 +62,18 @@ func newTransport(conns int, idle time.Duration, band *limit.Bandwidth) *http.Tr
 // deadline is set anew before each read.
 type idleConn struct {
 	net.Conn
-	idle time.Duration
-	set  atomic.Int64 // when the deadline was last moved, in Unix nanoseconds
+	idle  time.Duration
+	moved *atomic.Int64 // counts bytes; may be nil
+	set   atomic.Int64  // when the deadline was last moved, in Unix nanoseconds
 }
 
 func (c *idleConn) Read(b []byte) (int, error) {
 	if err := c.push(); err != nil {
 		return 0, err
 	}
-	return c.Conn.Read(b)
+	n, err := c.Conn.Read(b)
+	c.count(n)
+	return n, err
 }
 
 // Write moves the deadline of a pending Read too: the answer to a request has
@@ -79,7 +82,15 @@ func (c *idleConn) Write(b []byte) (int, error) {
 	if err := c.push(); err != nil {
 		return 0, err
 	}
-	return c.Conn.Write(b)
+	n, err := c.Conn.Write(b)
+	c.count(n)
+	return n, err
+}
+
+func (c *idleConn) count(n int) {
+	if c.moved != nil {
+		c.moved.Add(int64(n))
+	}
 }
 
 func (c *idleConn) push() error {
@@ -100,11 +111,17 @@ type wire struct {
 	clock      storeClock
 
 	get, head, put, list, restore, remove, retries, throttled, in, out atomic.Int64
+
+	moved    atomic.Int64 // bytes of all connections
+	underway underway
 }
 
 // RoundTrip sends one request.
 func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	e := exchangeOf(r)
+	w.underway.begin(e)
 	res, err := w.RoundTripper.RoundTrip(r)
+	w.underway.end(e)
 	if reached(err) {
 		if c := w.counter(r); c != nil {
 			c.Add(1)
@@ -113,7 +130,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	if err == nil {
 		w.clock.see(res.Header, time.Now())
-		res.Body = &countedBody{res.Body, &w.in}
+		res.Body = &countedBody{res.Body, w, e}
 		if res.StatusCode >= 300 {
 			// The SDK would read an error to its end, however far that is.
 			res.Body = &shortBody{io.LimitReader(res.Body, maxErrorBody), res.Body}
@@ -167,11 +184,14 @@ func (w *wire) usage() store.Usage {
 
 type countedBody struct {
 	io.ReadCloser
-	n *atomic.Int64
+	w *wire
+	e *exchange
 }
 
 func (b *countedBody) Read(p []byte) (int, error) {
+	b.w.underway.begin(b.e)
 	n, err := b.ReadCloser.Read(p)
-	b.n.Add(int64(n))
+	b.w.underway.end(b.e)
+	b.w.in.Add(int64(n))
 	return n, err
 }
