@@ -108,10 +108,12 @@ func (d Dir) local(err error) error {
 func (d Dir) damaged(name string, err error) error {
 	e := &cooper.Error{Kind: cooper.KindInvalid, Where: filepath.Join(d.path, filepath.FromSlash(name)), Message: "the file is damaged", Err: err,
 		Remedy: "Move it away to go on: what it says is lost to the ledger, no object is."}
-	switch filepath.Base(e.Where) {
-	case doneName:
+	switch base := filepath.Base(e.Where); {
+	case strings.HasPrefix(base, provenPrefix):
+		e.Remedy = "Move it away to go on: what it says was done is proven again, and no object is lost."
+	case base == doneName:
 		e.Remedy = "Make a new plan; or move it away to go on with this one: what was done is looked at again, changes nothing, and is in the ledger twice."
-	case uploadsName:
+	case base == uploadsName:
 		e.Remedy = "Move it away to go on; cooper report uploads shows what is unfinished in the bucket, and a lifecycle rule can abort it."
 	}
 	return e

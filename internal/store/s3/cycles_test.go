@@ -85,7 +85,7 @@ func newLab(t *testing.T, jobs int) *lab {
 	l.srv.CreateBucket(testBucket, "Enabled")
 	p := &pipes{calls: make(chan net.Conn), closed: make(chan struct{})}
 	web := &http.Server{Handler: l.srv, ReadHeaderTimeout: time.Hour}
-	go web.Serve(p) //nolint:errcheck // it is closed
+	go web.Serve(p) // until it is closed
 	b, err := Open(t.Context(), testBucket, Config{Endpoint: "http://pipe", Concurrency: jobs, Anonymous: true,
 		transport: func(tr *http.Transport) { tr.DialContext = p.dial }})
 	if err != nil {
