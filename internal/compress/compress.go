@@ -61,7 +61,7 @@ const (
 	SkippedUndeclared   = "undeclared"     // nothing is declared that a wrong key would show by
 	SkippedRemembered   = "remembered"     // an earlier run found that it is not worth it
 	SkippedOlder        = "older behind"   // an older version would become the current one
-	SkippedOverwritable = "overwritable"   // a null version that the store cannot keep apart from one written since
+	SkippedOverwritable = "overwritable"   // a version that cannot be kept apart from another, as no ETag is known
 	SkippedOverwrites   = "overwrites"     // the write would destroy an older null version
 	SkippedCompressed   = ReasonCompressed // of an estimate
 )

@@ -239,15 +239,16 @@ func (d *decider) keeps(v *cooper.Version) string {
 func (d *decider) guard(v *cooper.Version) (g bucketop.Guard, ok bool) {
 	r := &d.in.Policy.Rewriting
 	null := orNull(v.VersionID) == cooper.NullVersion
+	ok = v.ETag != "" // without one nothing is rewritten: the look could not tell what it sees
 	switch {
 	case r.Mode == bucketop.InPlace && r.Versioning != "Enabled":
-		return bucketop.ByETag, v.ETag != ""
+		return bucketop.ByETag, ok
 	case r.Originals == bucketop.KeepOriginals, !null:
-		return bucketop.ByID, true
+		return bucketop.ByID, ok
 	case r.Versioning == "Enabled", r.Unguarded:
-		return bucketop.ByLook, v.ETag != ""
+		return bucketop.ByLook, ok
 	}
-	return bucketop.ByETag, v.ETag != ""
+	return bucketop.ByETag, ok
 }
 
 // reject goes on to a key among those of rejected rows.

@@ -195,7 +195,7 @@ func (t *tally) warnings() (ws []string) {
 	for _, s := range []struct{ why, text string }{
 		{SkippedOlder, "objects stay, as older versions would become current once the original is gone; purge --versions noncurrent first, or --mode in-place"},
 		{SkippedOverwrites, "objects stay, as writing in place would destroy an older null version of them"},
-		{SkippedOverwritable, "null versions stay, as the inventory has no ETag of them"},
+		{SkippedOverwritable, "versions stay, as the inventory has no ETag of them"},
 		{SkippedNoKey, "objects stay, as no key is given that they were encrypted with"},
 		{SkippedUndeclared, "objects stay, as nothing is declared of their contents that a wrong key would show by; --expect declares it"},
 		{SkippedAmbiguous, "versions stay, as their keys have no latest version, or several, or its id twice"},

@@ -27,7 +27,7 @@ func (e Env) hasETag(o store.Object, body []byte) bool {
 
 // match gives the ETag of a body for a condition; none where it is not known.
 func (e Env) match(body []byte) string {
-	if e.lacks(MD5ETags) {
+	if e.lacks(MD5ETags) || e.lacks(ReadConditions) {
 		return ""
 	}
 	return etagOf(body)

@@ -23,7 +23,7 @@ func put(t *testing.T, e Env) {
 	if written.Key != "dir/k" || !e.hasETag(written, body) || written.VersionID == "" || written.Size != 5000 {
 		t.Errorf("put says %+v", written)
 	}
-	o := wantBody(t, e, store.Ref{Key: "dir/k", VersionID: written.VersionID, IfMatch: written.ETag}, body)
+	o := wantBody(t, e, store.Ref{Key: "dir/k", VersionID: written.VersionID, IfMatch: e.match(body)}, body)
 	if o.ContentType != "text/x-odd" || !maps.Equal(o.Metadata, meta) {
 		t.Errorf("content type %q, metadata %v", o.ContentType, o.Metadata)
 	}

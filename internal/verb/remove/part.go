@@ -249,6 +249,10 @@ func (k *keyed) judge() {
 			it.fail(cooper.KindConflict, "the store does not say which version of the key is the current one")
 		// One with an id of its own is removed all the same: should the listing
 		// be behind, nothing else can be hit.
+		case !it.present && it.args.Guard != bucketop.ByID && store.Garbled(k.key):
+			// The look asks for the key that the snapshot has, and the object
+			// is under another.
+			it.fail(cooper.KindInvalid, "the store's listing cannot tell this key's name")
 		case !it.present && it.args.Guard != bucketop.ByID:
 			it.done(wasAbsent)
 		case !it.args.Last && k.latest == it.Version.VersionID:
