@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -154,13 +155,18 @@ func (a *app) source(ctx context.Context, ws *workspace.Workspace, bucket string
 	if err != nil {
 		return nil, nil, err
 	}
+	memory, err := a.memoryBytes()
+	if err != nil {
+		at.done()
+		return nil, nil, err
+	}
 	temp, err := ws.TempDir()
 	if err != nil {
 		at.done()
 		return nil, nil, err
 	}
 	done = func() { removeAll(temp); at.done() }
-	r, err := s3report.Open(ctx, at.Location, at.prefix, s3report.Options{Date: f.date, Bucket: bucket, TempDir: temp})
+	r, err := s3report.Open(ctx, at.Location, at.prefix, s3report.Options{Date: f.date, Bucket: bucket, TempDir: temp, Memory: memory, Workers: filesAtOnce(memory)})
 	if err != nil {
 		done()
 		return nil, nil, err
@@ -186,6 +192,12 @@ func (a *app) listing(ctx context.Context, b *s3.Bucket, opt listing.Options) (*
 	return l, nil
 }
 
+// filesAtOnce is how many files of a report are read at once: one for each CPU, as far
+// as each has a quarter of 256 MiB.
+func filesAtOnce(memory int64) int {
+	return max(1, min(runtime.GOMAXPROCS(0), int(memory/(256<<20))))
+}
+
 func (a *app) build(ctx context.Context, ws *workspace.Workspace, src inventory.Source, count *progress.Counters) (*inventory.Snapshot, error) {
 	memory, err := a.memoryBytes()
 	if err != nil {
@@ -204,7 +216,7 @@ func (a *app) build(ctx context.Context, ws *workspace.Workspace, src inventory.
 	_, err = inventory.Build(ctx, ws.SnapshotDir(id), src, inventory.BuildOptions{
 		// A quarter of the memory for rows: what else the process holds while it
 		// sorts, and the garbage collector's headroom, come to a good deal more.
-		Memory: memory / 4, TempDir: temp, Clock: a.clock, ID: id,
+		Memory: memory / 4, TempDir: temp, Clock: a.clock, ID: id, Workers: filesAtOnce(memory),
 		Progress: func(read, _ int64) { count.Skip(read-last, 0); last = read },
 	})
 	if err != nil {

@@ -38,7 +38,7 @@ func anyVersion() *rapid.Generator[cooper.Version] {
 					rapid.StringMatching(`[A-Za-z0-9._]{32}`), rapid.String()).Draw(t, "id"),
 				ETag: rapid.OneOf(rapid.SampledFrom([]string{"", "d41d8cd98f00b204e9800998ecf8427e", "d41d8cd98f00b204e9800998ecf8427e-2"}),
 					rapid.StringMatching(`[0-9a-f]{32}(-[0-9]{1,4})?`), rapid.String()).Draw(t, "etag"),
-				Size:         rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(0, 5), rapid.Int64Min(0)).Draw(t, "size"),
+				Size:         rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(0, 5), rapid.Int64Range(0, inventory.MaxSize)).Draw(t, "size"),
 				LastModified: cooper.Instant(rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(1, 3), rapid.Int64Range(-62135596800000, 253402300799999)).Draw(t, "time")),
 			},
 			Latest: rapid.Bool().Draw(t, "latest"), DeleteMarker: rapid.Bool().Draw(t, "marker"),
@@ -208,6 +208,7 @@ func TestSenselessRowsAreSetAside(t *testing.T) {
 			bad(func(v *cooper.Version) { v.Key = "" }),
 			bad(func(v *cooper.Version) { v.Key = "bad\xff" }),
 			bad(func(v *cooper.Version) { v.Key = "negative"; v.Size = -1 }),
+			bad(func(v *cooper.Version) { v.Key = "huge"; v.Size = inventory.MaxSize + 1 }),
 			bad(func(v *cooper.Version) { v.Key = "late"; v.LastModified = 1 << 60 }),
 			bad(func(v *cooper.Version) { v.Key = "id"; v.VersionID = "\xff" }),
 			bad(func(v *cooper.Version) { v.Key = "etag"; v.ETag = "\xff" }),
@@ -223,11 +224,11 @@ func TestSenselessRowsAreSetAside(t *testing.T) {
 	}
 	s := build(t, src, inventory.BuildOptions{})
 	m := s.Meta()
-	if m.Versions != 1 || m.Rejected != 12 || !m.Complete || m.RejectedFile == nil || m.RejectedFile.Rows != 12 {
+	if m.Versions != 1 || m.Rejected != 13 || !m.Complete || m.RejectedFile == nil || m.RejectedFile.Rows != 13 {
 		t.Errorf("%+v", m)
 	}
 	got := keys(t, s.RejectedKeys(t.Context()))
-	want := []string{"class", "etag", "id", "late", "long", "negative", "torn\x00key", strings.Repeat("x", 64<<10)}
+	want := []string{"class", "etag", "huge", "id", "late", "long", "negative", "torn\x00key", strings.Repeat("x", 64<<10)}
 	if !slices.Equal(got, want) {
 		t.Errorf("rejected keys %.200q", got)
 	}

@@ -21,6 +21,11 @@ const (
 	maxRejectedText = 1 << 10
 )
 
+// MaxSize is the most that S3 takes for one object, in bytes. What is larger is a
+// mistake of a report, and would spoil every sum that it is in.
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html
+const MaxSize = 50 << 40
+
 // Times a row may have, so that every engine can show them: years 1 to 9999.
 const (
 	minTime = -62135596800000
@@ -153,6 +158,8 @@ func (s *sink) flaw(v *cooper.Version) string {
 		return "ETag is not UTF-8"
 	case v.Size < 0:
 		return "negative size"
+	case v.Size > MaxSize:
+		return "the size is beyond 50 TiB, the most that S3 takes"
 	case v.LastModified < minTime || v.LastModified > maxTime:
 		return "time is out of range"
 	}

@@ -308,7 +308,7 @@ func FuzzCSVFile(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		p := &part{file: dataFile{loc: Dir("."), name: "f"}, schema: s, bucket: "src", format: CSV}
+		p := &part{memory: 256 << 20, file: dataFile{loc: Dir("."), name: "f"}, schema: s, bucket: "src", format: CSV}
 		var got rows
 		if err := p.readCSV(bytes.NewReader(b), &got); err != nil && cooper.KindOf(err) != cooper.KindCorrupt {
 			t.Fatal(err)
@@ -326,7 +326,7 @@ func FuzzManifest(f *testing.F) {
 	f.Add(aManifest(f, Parquet, fileSchema(Parquet, false), map[string][]byte{"d/x": {1}}))
 	f.Add([]byte(`{"sourceBucket":"b","creationTimestamp":1514944800000,"files":null}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		m, err := parseManifest(b)
+		m, err := parseManifest(b, true)
 		if err != nil {
 			return
 		}
@@ -359,7 +359,7 @@ func benchmarkPart(b *testing.B, data []byte, format string, n int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	p := &part{file: dataFile{loc: Dir(dir), name: "f", size: int64(len(data)), md5: md5Hex(data)}, schema: s, bucket: "src", format: format}
+	p := &part{memory: 256 << 20, file: dataFile{loc: Dir(dir), name: "f", size: int64(len(data)), md5: md5Hex(data)}, schema: s, bucket: "src", format: format}
 	b.ReportAllocs()
 	before := cpu(b)
 	for b.Loop() {

@@ -224,6 +224,9 @@ type parquetEncoder[T any] struct {
 	batch  []T
 }
 
+// encodedRows is how many rows are handed to the library at once.
+const encodedRows = 1024
+
 func newParquetEncoder[T any](w io.Writer, bucket string, row func(string, *cooper.Version) T) encoder {
 	schema := parquet.NewSchema("s3.inventory", parquet.SchemaOf(*new(T)))
 	return &parquetEncoder[T]{
@@ -234,7 +237,7 @@ func newParquetEncoder[T any](w io.Writer, bucket string, row func(string, *coop
 
 func (e *parquetEncoder[T]) add(v *cooper.Version) error {
 	e.batch = append(e.batch, e.row(e.bucket, v))
-	if len(e.batch) < batchRows {
+	if len(e.batch) < encodedRows {
 		return nil
 	}
 	return e.flush()

@@ -6,6 +6,7 @@ import (
 	"crypto/md5" //nolint:gosec // what S3 signs its reports with
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -23,19 +24,23 @@ const (
 )
 
 // maxManifest is the largest manifest worth believing in, in bytes: some
-// 300,000 data files.
-const maxManifest = 64 << 20
+// 300,000 data files. It is a 32nd of the memory as well, as its files, taken apart, are
+// some times as large.
+const (
+	maxManifest   = 64 << 20
+	manifestShare = 32
+)
 
 // manifest is a manifest.json.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html
 type manifest struct {
-	SourceBucket      string         `json:"sourceBucket"`
-	DestinationBucket string         `json:"destinationBucket"`
-	Version           string         `json:"version"`
-	CreationTimestamp timestamp      `json:"creationTimestamp"`
-	FileFormat        string         `json:"fileFormat"`
-	FileSchema        string         `json:"fileSchema"`
-	Files             []manifestFile `json:"files"`
+	SourceBucket      string    `json:"sourceBucket"`
+	DestinationBucket string    `json:"destinationBucket"`
+	Version           string    `json:"version"`
+	CreationTimestamp timestamp `json:"creationTimestamp"`
+	FileFormat        string    `json:"fileFormat"`
+	FileSchema        string    `json:"fileSchema"`
+	Files             fileList  `json:"files"`
 
 	taken cooper.Instant
 }
@@ -46,6 +51,29 @@ type manifestFile struct {
 	Key  string `json:"key"`
 	Size *int64 `json:"size"` // in bytes
 	MD5  string `json:"MD5checksum"`
+}
+
+// fileList is read file by file, so that a list of nothing takes no memory.
+type fileList []manifestFile
+
+// UnmarshalJSON refuses files without a key.
+func (l *fileList) UnmarshalJSON(b []byte) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	if start, err := d.Token(); err != nil || start != json.Delim('[') {
+		return errors.Join(errors.New("files is no list"), err)
+	}
+	*l = nil
+	for d.More() {
+		var f manifestFile
+		if err := d.Decode(&f); err != nil {
+			return err
+		}
+		if f.Key == "" {
+			return fmt.Errorf("file %d has no name", len(*l)+1)
+		}
+		*l = append(*l, f)
+	}
+	return nil
 }
 
 // timestamp is milliseconds since 1970, which S3 writes as a string.
@@ -61,9 +89,13 @@ func (t *timestamp) UnmarshalJSON(b []byte) error {
 func (t timestamp) MarshalJSON() ([]byte, error) { return json.Marshal(string(t)) }
 
 // readManifest reads a manifest and compares it with its checksum, where there
-// is one.
-func readManifest(ctx context.Context, loc Location, name string) (*manifest, error) {
-	raw, err := readSmall(ctx, loc, name, maxManifest)
+// is one. Of memory bytes it takes its share; with 0 the files are left out.
+func readManifest(ctx context.Context, loc Location, name string, memory int64) (*manifest, error) {
+	most := int64(maxManifest)
+	if memory > 0 {
+		most = min(most, memory/manifestShare)
+	}
+	raw, err := readSmall(ctx, loc, name, most)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +113,7 @@ func readManifest(ctx context.Context, loc Location, name string) (*manifest, er
 	case kind != cooper.KindMissing && kind != cooper.KindDenied:
 		return nil, err
 	}
-	m, err := parseManifest(raw)
+	m, err := parseManifest(raw, memory > 0)
 	if err != nil {
 		return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: full(loc, name), Message: "this is no S3 Inventory manifest", Err: err}
 	}
@@ -90,9 +122,16 @@ func readManifest(ctx context.Context, loc Location, name string) (*manifest, er
 
 // parseManifest reads and checks the JSON. Its errors are plain: the caller
 // knows where it was.
-func parseManifest(raw []byte) (*manifest, error) {
+func parseManifest(raw []byte, files bool) (*manifest, error) {
 	m := &manifest{}
-	if err := json.Unmarshal(raw, m); err != nil {
+	var into any = m
+	if !files {
+		into = &struct {
+			*manifest
+			Files json.RawMessage `json:"files"` // in place of the other's
+		}{manifest: m}
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
 		return nil, err
 	}
 	m.SourceBucket = strings.TrimPrefix(m.SourceBucket, "arn:aws:s3:::")

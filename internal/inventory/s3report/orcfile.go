@@ -17,7 +17,7 @@ import (
 // readORC delivers the rows of an ORC file, a chunk of each column in memory at
 // a time.
 func (p *part) readORC(ctx context.Context, file *os.File, size int64, to inventory.Sink) error {
-	f, err := orc.Open(file, size)
+	f, err := orc.Open(file, size, p.memory)
 	if err != nil {
 		return p.orcError(err)
 	}
@@ -54,15 +54,17 @@ func (p *part) readORC(ctx context.Context, file *os.File, size int64, to invent
 	}
 }
 
-// orcError tells what is damaged from what nobody has taught us.
+// orcError tells what is damaged from what nobody has taught us, and from what there
+// is no room for.
 func (p *part) orcError(err error) error {
-	if !errors.Is(err, orc.ErrUnsupported) {
+	e := &cooper.Error{Kind: cooper.KindInvalid, Where: p.Name(), Message: "the ORC file cannot be read", Err: err, Remedy: "Configure the inventory to be written as Parquet or CSV."}
+	switch {
+	case errors.Is(err, orc.ErrMemory):
+		e.Kind, e.Remedy = cooper.KindFull, moreMemory
+	case !errors.Is(err, orc.ErrUnsupported):
 		return p.unreadable(err)
 	}
-	return &cooper.Error{
-		Kind: cooper.KindInvalid, Where: p.Name(), Message: "the ORC file cannot be read", Err: err,
-		Remedy: "Configure the inventory to be written as Parquet or CSV.",
-	}
+	return e
 }
 
 // orcColumn is a column that matters, with the values of the batch at hand.

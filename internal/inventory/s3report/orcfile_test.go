@@ -246,7 +246,7 @@ func TestSameSnapshotOfCSVAndORC(t *testing.T) {
 // manyVersions are those of benchmarkText.
 func manyVersions(t testing.TB, n int) []cooper.Version {
 	var all rows
-	p := &part{schema: mustSchema(t), bucket: "src", file: dataFile{loc: Dir(".")}}
+	p := &part{memory: 256 << 20, schema: mustSchema(t), bucket: "src", file: dataFile{loc: Dir(".")}}
 	if err := p.readCSV(strings.NewReader(benchmarkText(n)), &all); err != nil || len(all.versions) != n {
 		t.Fatal(len(all.versions), err)
 	}
@@ -317,7 +317,7 @@ func orcBytes(t testing.TB, dir string, b []byte) error {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &part{file: dataFile{loc: Dir(dir), name: "f", size: int64(len(b)), md5: md5Hex(b)}, schema: s, bucket: "src", format: ORC}
+	p := &part{memory: 256 << 20, file: dataFile{loc: Dir(dir), name: "f", size: int64(len(b)), md5: md5Hex(b)}, schema: s, bucket: "src", format: ORC}
 	err = p.Read(context.Background(), &limited{left: 50_000})
 	if err != nil && !errors.Is(err, errLimit) && cooper.KindOf(err) == cooper.KindInternal {
 		t.Fatal(err)

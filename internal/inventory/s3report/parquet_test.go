@@ -204,6 +204,53 @@ func TestParquetOfAnotherSchema(t *testing.T) {
 	wantError(t, err, cooper.KindCorrupt, "cannot be read")
 }
 
+// What a file asks for beyond its share, and what nobody has taught us, is told with
+// what to do next.
+func TestParquetFilesThatAreRefused(t *testing.T) {
+	read := func(memory int64, b []byte) error {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, "f"), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p := &part{memory: memory, file: dataFile{loc: Dir(dir), name: "f", size: int64(len(b))}, schema: mustSchema(t), bucket: "src", format: Parquet}
+		return p.Read(context.Background(), &rows{})
+	}
+	sound := smallParquet(t)
+	if err := read(16<<20, sound); err != nil {
+		t.Fatal(err)
+	}
+	err := read(256<<10, sound)
+	wantError(t, err, cooper.KindFull, "there is room for 262144")
+	if cooper.RemedyOf(err) != moreMemory {
+		t.Errorf("remedy %q", cooper.RemedyOf(err))
+	}
+	v := cooper.Version{Identity: cooper.Identity{Key: "k", VersionID: "v", LastModified: 1}}
+	err = read(16<<20, parquetFile(t, []parquetVersion{versionRow("src", &v)}, parquet.Compression(&parquet.Brotli)))
+	wantError(t, err, cooper.KindInvalid, "Brotli")
+	if !strings.Contains(cooper.RemedyOf(err), "zstd") {
+		t.Errorf("remedy %q", cooper.RemedyOf(err))
+	}
+}
+
+// An endless list of nothing takes no memory, nor a manifest larger than its share.
+func TestLargeManifests(t *testing.T) {
+	for name, c := range map[string]struct {
+		files  string
+		memory int64
+		want   string
+	}{
+		"files without names": {"{}" + strings.Repeat(",{}", 1000), 1 << 30, "file 1 has no name"},
+		"no list":             {`"x":{}`, 1 << 30, "no S3 Inventory manifest"},
+		"larger than that":    {strings.Repeat(" ", 1<<20), 16 << 20, "larger than"},
+	} {
+		text := `{"sourceBucket":"src","destinationBucket":"arn:aws:s3:::dst","version":"2016-11-30","creationTimestamp":"1700000000000","fileFormat":"Parquet","fileSchema":"message s3.inventory { required binary key (UTF8); }","files":[` + c.files + "]}"
+		_, err := Open(context.Background(), Dir(writeFiles(t, map[string][]byte{"manifest.json": []byte(text)})), "", Options{Memory: c.memory})
+		if cooper.KindOf(err) != cooper.KindInvalid || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // parquetBytes reads bytes as a Parquet file whose checksum is right.
 func parquetBytes(t testing.TB, dir string, b []byte) (*rows, error) {
 	t.Helper()
@@ -214,7 +261,7 @@ func parquetBytes(t testing.TB, dir string, b []byte) (*rows, error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &part{file: dataFile{loc: Dir(dir), name: "f", size: int64(len(b)), md5: md5Hex(b)}, schema: s, bucket: "src", format: Parquet}
+	p := &part{memory: 256 << 20, file: dataFile{loc: Dir(dir), name: "f", size: int64(len(b)), md5: md5Hex(b)}, schema: s, bucket: "src", format: Parquet}
 	got := &rows{}
 	return got, p.Read(context.Background(), got)
 }
@@ -255,18 +302,6 @@ func TestHostileParquetFiles(t *testing.T) {
 	}
 }
 
-// panicking is a row group of the library at its worst.
-type panicking struct{ parquet.RowGroup }
-
-func (panicking) ColumnChunks() []parquet.ColumnChunk { panic("index out of range") }
-
-func TestPanicsOfTheLibraryAreErrors(t *testing.T) {
-	g := &rowGroup{group: panicking{}, columns: []*parquetColumn{{}}, left: 1}
-	if _, err := g.next(); err == nil || !strings.Contains(err.Error(), "malformed: index out of range") {
-		t.Errorf("%v", err)
-	}
-}
-
 func FuzzParquetFile(f *testing.F) {
 	f.Add(smallParquet(f))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -278,7 +313,7 @@ func FuzzParquetFile(f *testing.F) {
 
 func BenchmarkParquet(b *testing.B) {
 	const n = 400_000
-	p := &part{schema: mustSchema(b), bucket: "src"}
+	p := &part{memory: 256 << 20, schema: mustSchema(b), bucket: "src"}
 	var all rows
 	p.file.loc = Dir(".")
 	if err := p.readCSV(strings.NewReader(benchmarkText(n)), &all); err != nil {

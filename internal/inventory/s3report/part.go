@@ -26,6 +26,7 @@ type part struct {
 	bucket  string
 	format  string
 	tempDir string
+	memory  int64 // what reading it may hold, in bytes
 }
 
 func (p *part) Name() string { return full(p.file.loc, p.file.name) }
@@ -80,7 +81,10 @@ func (p *part) readCSV(r io.Reader, to inventory.Sink) error {
 			return p.unreadable(err)
 		}
 		text = z
-	case len(magic) > 0 && strings.HasSuffix(p.file.name, ".gz"):
+	case err != nil && !errors.Is(err, io.EOF):
+		return p.unreadable(err)
+	case strings.HasSuffix(p.file.name, ".gz"):
+		// Also a file of no bytes: compressed, no rows are some twenty.
 		return p.unreadable(gzip.ErrHeader)
 	}
 	sc, row := newScanner(text), newRow(p.schema, p.bucket)

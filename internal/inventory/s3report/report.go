@@ -16,6 +16,7 @@ import (
 	"context"
 	"path"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"cooper"
@@ -32,6 +33,20 @@ type Options struct {
 	// TempDir is where data files of a bucket are kept while they are read:
 	// one file for each part being read. Empty: the system's.
 	TempDir string
+	// Memory is what the process is to stay within, in bytes; 2 GiB if 0. A quarter
+	// of it is for the data files being read, Workers of them at once; one for each
+	// CPU if 0.
+	Memory  int64
+	Workers int
+}
+
+func (o *Options) fill() {
+	if o.Memory <= 0 {
+		o.Memory = 2 << 30
+	}
+	if o.Workers <= 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
 }
 
 // Report is one report, checked as far as that can be done without reading its
@@ -58,6 +73,7 @@ func (r *Report) Parts() []inventory.Part { return r.parts }
 // one: a person may have fetched the manifest and its data files alone. What
 // the manifest says of the data files is checked in any case.
 func Open(ctx context.Context, loc Location, prefix string, opt Options) (*Report, error) {
+	opt.fill()
 	if err := checkDate(opt.Date); err != nil {
 		return nil, err
 	}
@@ -65,7 +81,7 @@ func Open(ctx context.Context, loc Location, prefix string, opt Options) (*Repor
 	if err != nil {
 		return nil, err
 	}
-	m, err := readManifest(ctx, loc, name)
+	m, err := readManifest(ctx, loc, name, opt.Memory)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +105,7 @@ func Open(ctx context.Context, loc Location, prefix string, opt Options) (*Repor
 		Columns: sch.names,
 	}}
 	for _, f := range files {
-		r.parts = append(r.parts, &part{file: f, schema: sch, bucket: m.SourceBucket, format: m.FileFormat, tempDir: opt.TempDir})
+		r.parts = append(r.parts, &part{file: f, schema: sch, bucket: m.SourceBucket, format: m.FileFormat, tempDir: opt.TempDir, memory: opt.Memory / 4 / int64(opt.Workers)})
 	}
 	return r, nil
 }

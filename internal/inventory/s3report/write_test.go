@@ -18,6 +18,7 @@ import (
 	"pgregory.net/rapid"
 
 	"cooper"
+	"cooper/internal/inventory"
 	"cooper/internal/parquetrows/rowstest"
 )
 
@@ -44,7 +45,7 @@ func drawVersion(t *rapid.T, current bool) cooper.Version {
 		Identity: cooper.Identity{
 			Key:          rapid.StringN(1, 200, 1024).Draw(t, "key"),
 			ETag:         rapid.SampledFrom([]string{"9b2cf535f27731c974343645a3985328", "5d41402abc4b2a76b9719d911017c592-12", "odd, etag"}).Draw(t, "etag"),
-			Size:         rapid.Int64Min(0).Draw(t, "size"),
+			Size:         rapid.Int64Range(0, inventory.MaxSize).Draw(t, "size"),
 			LastModified: cooper.Instant(rapid.Int64Range(1, maxInstant).Draw(t, "time")),
 		},
 		Latest:       true,

@@ -295,8 +295,8 @@ func (w *dictionary) load(d *decoder, words uint64) (err error) {
 			if length < 0 || length > maxText {
 				return errText
 			}
-			if end += length; end > MaxMemory {
-				return errMemory
+			if end += length; end > d.memory.limit || end > 1<<31 {
+				return ErrMemory
 			}
 			w.ends = append(w.ends, uint32(end))
 		}

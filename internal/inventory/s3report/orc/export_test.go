@@ -1,5 +1,8 @@
 package orc
 
+// MaxMemory is what a Reader may hold in tests, in bytes.
+const MaxMemory = 256 << 20
+
 // SetRows changes what the file says of a stripe.
 func (f *File) SetRows(stripe int, rows int64) { f.tail.stripes[stripe].rows = rows }
 

@@ -82,7 +82,7 @@ func openFile(t testing.TB, name string) *File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Open(strings.NewReader(string(b)), int64(len(b)))
+	f, err := Open(strings.NewReader(string(b)), int64(len(b)), MaxMemory)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -88,7 +88,7 @@ func TestMalformedDescriptions(t *testing.T) {
 		"endless footer":       {fileOf("", strings.Repeat(zeros(t, 1<<23), 3), number(2, 1)+number(3, 1<<23)+magic), "the footer: it is longer than 16 MiB"},
 		"footer in a bad zlib": {fileOf("", "\x06\x00\x00xyz", number(2, 1)+magic), "the footer: "},
 	} {
-		_, err := orc.Open(bytes.NewReader(c.file), int64(len(c.file)))
+		_, err := orc.Open(bytes.NewReader(c.file), int64(len(c.file)), orc.MaxMemory)
 		if err == nil || !strings.Contains(err.Error(), c.words) {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -26,7 +26,7 @@ func someRows(n int) [][]any {
 
 func open(t testing.TB, b []byte) *orc.File {
 	t.Helper()
-	f, err := orc.Open(bytes.NewReader(b), int64(len(b)))
+	f, err := orc.Open(bytes.NewReader(b), int64(len(b)), orc.MaxMemory)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +93,7 @@ func TestMemoryIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.SetLimit(limit)
-		if _, err := drain(r); err == nil || !strings.Contains(err.Error(), "MiB of memory") {
+		if _, err := drain(r); !errors.Is(err, orc.ErrMemory) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if r.Held() > limit {
@@ -166,7 +166,7 @@ func TestErrorsOfTheFile(t *testing.T) {
 	broken := errors.New("broken")
 	for _, c := range []struct{ err, want error }{{broken, broken}, {io.EOF, io.ErrUnexpectedEOF}} {
 		file := &failing{r: bytes.NewReader(b)}
-		f, err := orc.Open(file, int64(len(b)))
+		f, err := orc.Open(file, int64(len(b)), orc.MaxMemory)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -181,7 +181,7 @@ func TestErrorsOfTheFile(t *testing.T) {
 		if _, err := drain(r); !errors.Is(err, c.want) || !strings.Contains(err.Error(), "stripe 1: column ") {
 			t.Errorf("%v", err)
 		}
-		if _, err := orc.Open(file, int64(len(b))); err == nil {
+		if _, err := orc.Open(file, int64(len(b)), orc.MaxMemory); err == nil {
 			t.Error("no error")
 		}
 	}
@@ -206,7 +206,7 @@ func FuzzFile(f *testing.F) {
 		f.Add(orctest.Write(columns, someRows(70), opt))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		file, err := orc.Open(bytes.NewReader(b), int64(len(b)))
+		file, err := orc.Open(bytes.NewReader(b), int64(len(b)), orc.MaxMemory)
 		if err != nil {
 			return
 		}

@@ -4,7 +4,7 @@
 // root, chosen by the caller; all others are passed over without being looked at.
 //
 // It promises to deliver as many rows as the file says it has, or an error; to
-// hold no more than MaxMemory bytes whatever the file claims; never to panic.
+// hold no more memory than it is given whatever the file claims; never to panic.
 // It reads a stripe in pieces of a compression chunk for each stream, so that
 // memory does not depend on the size of stripes.
 //
@@ -71,12 +71,15 @@ type File struct {
 	r       io.ReaderAt
 	tail    tail
 	columns []Column
+	limit   int64
 }
 
-// Open reads the description at the end of a file of size bytes.
-func Open(r io.ReaderAt, size int64) (*File, error) {
-	f := &File{r: r}
-	m := &memory{limit: MaxMemory}
+// Open reads the description at the end of a file of size bytes. It and a Reader
+// hold at most limit bytes each: two chunks for each stream, the dictionaries of a
+// stripe, the rows at hand.
+func Open(r io.ReaderAt, size, limit int64) (*File, error) {
+	f := &File{r: r, limit: limit}
+	m := &memory{limit: limit}
 	if err := f.tail.read(r, size, m); err != nil {
 		return nil, err
 	}

@@ -27,7 +27,7 @@ type Reader struct {
 // Reader begins at the first row. The columns are indexes into Columns; they
 // have to be of the kinds that can be read.
 func (f *File) Reader(columns ...int) (*Reader, error) {
-	r := &Reader{file: f, memory: memory{limit: MaxMemory}, wanted: make([]*decoder, len(f.tail.kinds))}
+	r := &Reader{file: f, memory: memory{limit: f.limit}, wanted: make([]*decoder, len(f.tail.kinds))}
 	r.expand = decompressor{tail: &f.tail, memory: &r.memory}
 	r.footer = r.stream()
 	r.root = r.decoder(Column{Name: "root", Kind: kindStruct})

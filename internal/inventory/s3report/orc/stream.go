@@ -9,13 +9,11 @@ import (
 	"unsafe"
 )
 
-// MaxMemory is how much a Reader holds at most, in bytes: two chunks for each
-// stream, the dictionaries of a stripe, the rows at hand. Files of real writers
-// take a tenth of it.
-const MaxMemory = 256 << 20
+// ErrMemory is in the tree of errors about files that ask for more memory than they
+// are given. Files of real writers take some 25 MB.
+var ErrMemory = errors.New("the file asks for more memory than there is for it")
 
 var (
-	errMemory = fmt.Errorf("the file asks for more than %d MiB of memory", MaxMemory>>20)
 	errVarint = errors.New("a number is longer than 64 bits")
 )
 
@@ -32,7 +30,7 @@ func grow[T any](m *memory, s []T, size int) ([]T, error) {
 	size = max(size, 2*cap(s))
 	add := int64(size-cap(s)) * int64(unsafe.Sizeof(one))
 	if m.used+add > m.limit {
-		return s, errMemory
+		return s, ErrMemory
 	}
 	m.used += add
 	t := make([]T, len(s), size)

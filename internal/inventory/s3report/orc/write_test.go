@@ -19,7 +19,7 @@ var columns = []orctest.Column{{Name: "flag", Kind: orc.Boolean}, {Name: "n", Ki
 
 // readRows gives the rows as orctest takes them.
 func readRows(b []byte) ([][]any, error) {
-	f, err := orc.Open(bytes.NewReader(b), int64(len(b)))
+	f, err := orc.Open(bytes.NewReader(b), int64(len(b)), orc.MaxMemory)
 	if err != nil {
 		return nil, err
 	}
