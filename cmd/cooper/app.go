@@ -33,6 +33,7 @@ type app struct {
 	quiet     bool
 	workspace string
 	memory    string
+	doubtful  bool // a snapshot contradicts itself: nothing is a success
 	s3        s3Flags
 	pace      pace
 	watch     watch
@@ -63,6 +64,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil && a.doubtful {
+		err = errSomeFailed
+	}
 	a.failure = err
 	if err != nil {
 		// A mistake in the command line may stand before --json.

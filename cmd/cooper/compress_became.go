@@ -48,7 +48,7 @@ func became(ctx context.Context, ws *workspace.Workspace, id string, r *bucketop
 	if err := db.Views(ctx, query.Sources{Workspace: ws.Dir()}); err != nil {
 		return nil, err
 	}
-	rows, err := db.Query(ctx, `SELECT state, coalesce(reason, ''), status, count(*), CAST(sum(size) AS BIGINT), CAST(sum(stored_size) AS BIGINT), CAST(coalesce(sum(plain_size), 0) AS BIGINT)
+	rows, err := db.Query(ctx, `SELECT state, coalesce(reason, ''), status, count(*), `+query.SumOfBytes("size")+", "+query.SumOfBytes("stored_size")+", "+query.SumOfBytes("plain_size")+`
 		FROM content WHERE plan = ? AND (status = 'done' OR state = 'rewritten') GROUP BY ALL`, id)
 	if err != nil {
 		return nil, err

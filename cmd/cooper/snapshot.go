@@ -80,6 +80,23 @@ func (a *app) snapshot(ctx context.Context, bucket string, src sourceFlags, pref
 	return a.showSnapshot(s.Meta())
 }
 
+// doubt keeps in mind, and says, that a snapshot contradicts itself too often for
+// whatever follows from it to be a success.
+func (a *app) doubt(m *inventory.Meta) {
+	if !m.Contradicts() {
+		return
+	}
+	a.doubtful = true
+	keys := ""
+	if m.Keys > 0 {
+		keys = " of " + term.Count(m.Keys)
+	}
+	a.note("warning: the snapshot contradicts itself: %s%s keys have several latest versions.", term.Count(m.Ambiguous), keys)
+	a.note("  Most likely its source does: a report that some program rewrote or joined, a")
+	a.note("  store that marks several versions as the latest. These keys are left alone,")
+	a.note("  and this is no success: exit code 3. Take another report, or list the bucket.")
+}
+
 func (a *app) listDates(ctx context.Context, src sourceFlags) error {
 	if src.inventory == "" {
 		return usage("--list-dates needs --inventory", "cooper snapshot --inventory s3://DST/PREFIX/SRC/CONFIG/ --list-dates")
@@ -145,12 +162,13 @@ func (a *app) showSnapshot(m inventory.Meta) error {
 		n    int64
 		text string
 	}{
-		{m.Rejected, "made no sense and were set aside: see rejected.parquet in the snapshot"},
+		{m.Rejected, "rows made no sense and were set aside: see rejected.parquet in the snapshot"},
 		{m.Ambiguous, "keys have several latest versions: they will be left alone"},
-		{m.Duplicates, "repeated another exactly and were dropped"},
+		{m.Hidden, "keys have no latest version: nothing is shown of them"},
+		{m.Duplicates, "rows repeated another exactly and were dropped"},
 	} {
 		if w.n > 0 {
-			a.say("  %s", a.stdout.Style(term.Yellow, term.Count(w.n)+" rows "+w.text))
+			a.say("  %s", a.stdout.Style(term.Yellow, term.Count(w.n)+" "+w.text))
 		}
 	}
 	if m.Unnamed > 0 {

@@ -169,7 +169,7 @@ func (r *run) expect() {
 	for verb, t := range r.header.Totals {
 		objects += t.Count
 		if r.job.Verbs[verb] != nil {
-			bytes += t.Bytes
+			bytes = cooper.AddBytes(bytes, t.Bytes)
 		}
 	}
 	r.job.Progress.Expect(objects, bytes)

@@ -73,7 +73,7 @@ func (s *Summary) add(outs []cooper.Outcome) {
 				s.Failures = append(s.Failures, *o)
 			}
 		}
-		s.Bytes += o.Bytes
+		s.Bytes = cooper.AddBytes(s.Bytes, o.Bytes)
 		s.Requests += o.Requests
 	}
 }

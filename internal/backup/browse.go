@@ -61,7 +61,7 @@ type Count struct {
 
 func (c *Count) add(r *catalog.Row, exact bool) {
 	c.Objects++
-	c.Bytes += r.Size
+	c.Bytes = cooper.AddBytes(c.Bytes, r.Size)
 	if r.Place == catalog.Nowhere {
 		c.Missing++
 	}

@@ -112,7 +112,7 @@ func (e *emitter) skip(why string, vs []cooper.Version) {
 func (e *emitter) skipKey(why string, vs []cooper.Version) {
 	var bytes int64
 	for i := range vs {
-		bytes += vs[i].Size
+		bytes = cooper.AddBytes(bytes, vs[i].Size)
 	}
 	e.skipped[why] = e.skipped[why].Add(bytes)
 }

@@ -69,8 +69,8 @@ func (e *estimator) count(verb string, v *cooper.Version, args *treeop.Args) {
 		if needsHead(v) {
 			e.requests[classHead]++
 		}
-		e.bytes += v.Size
-		e.leaving += v.Size
+		e.bytes = cooper.AddBytes(e.bytes, v.Size)
+		e.leaving = cooper.AddBytes(e.leaving, v.Size)
 		e.file(v.Size)
 		if unverifiable(v) {
 			e.unverifiable++
@@ -102,7 +102,7 @@ func (e *estimator) count(verb string, v *cooper.Version, args *treeop.Args) {
 // copied counts a version that is copied out of the tree: to a bucket, after a
 // look at what is there already, or to a directory.
 func (e *estimator) copied(v *cooper.Version) {
-	e.bytes += v.Size
+	e.bytes = cooper.AddBytes(e.bytes, v.Size)
 	if e.toBucket {
 		e.requests[classHead]++
 		e.requests[classPut]++
@@ -115,7 +115,7 @@ func (e *estimator) copied(v *cooper.Version) {
 
 func (e *estimator) file(size int64) {
 	e.inodes++
-	e.disk += (size + blockSize - 1) / blockSize * blockSize
+	e.disk = cooper.AddBytes(e.disk, (size+blockSize-1)/blockSize*blockSize)
 }
 
 // directories counts those of key that it does not share with last, a key
@@ -127,7 +127,7 @@ func (e *estimator) directories(key, last string) {
 	}
 	dirs := int64(strings.Count(key[n:], "/"))
 	e.inodes += dirs
-	e.disk += dirs * blockSize
+	e.disk = cooper.AddBytes(e.disk, dirs*blockSize)
 }
 
 // needsHead tells whether the part size of a multipart upload has to be asked

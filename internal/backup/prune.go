@@ -224,7 +224,7 @@ func (p *pruner) decide(rows []catalog.Row) error {
 			continue
 		}
 		p.share.Scope++
-		p.share.ScopeBytes += r.Size
+		p.share.ScopeBytes = cooper.AddBytes(p.share.ScopeBytes, r.Size)
 		if r.Place == catalog.History {
 			p.order = append(p.order, i)
 		}
@@ -293,7 +293,7 @@ func since(r *catalog.Row) cooper.Instant {
 
 func (p *pruner) delete(v *cooper.Version, r *catalog.Row) error {
 	p.share.Removed++
-	p.share.RemovedBytes += r.Size
+	p.share.RemovedBytes = cooper.AddBytes(p.share.RemovedBytes, r.Size)
 	p.ages.add(p.age(r), r.Size)
 	return p.out.add(treeop.Prune, v, r, treeop.Args{Reason: r.Reason})
 }

@@ -125,7 +125,7 @@ func (d *decider) decide() error {
 	}
 	d.idle = slices.DeleteFunc(d.idle, func(x string) bool { return bucketop.Protection{x}.Covers(v.Key) })
 	if d.latest != 1 || d.twice {
-		d.skip(SkippedAmbiguous, plan.Tally{Count: d.rows, Bytes: v.Size + d.behind.Bytes})
+		d.skip(SkippedAmbiguous, plan.Tally{Count: d.rows, Bytes: cooper.AddBytes(v.Size, d.behind.Bytes)})
 		return nil
 	}
 	if d.behind.Count > 0 {

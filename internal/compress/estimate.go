@@ -102,7 +102,7 @@ func Evaluate(h *plan.Header, facts []Measured, failed int64, pace Pace) (Result
 	}
 	r.OnceUSD = r.RequestsUSD + r.EarlyUSD + r.RetrievalUSD
 	for _, st := range s.Strata {
-		r.Chosen = plan.Tally{Count: r.Chosen.Count + st.Count, Bytes: r.Chosen.Bytes + st.Bytes}
+		r.Chosen = r.Chosen.Plus(st.Tally)
 		r.MonthUSD += st.MonthUSD
 	}
 	for i := range facts {
@@ -349,7 +349,7 @@ func assumed(p *Policy, r *Result, groups []gathered, pace Pace, prices *price.T
 	var unseen plan.Tally
 	for i := range groups {
 		if len(groups[i].facts) == 0 {
-			unseen = plan.Tally{Count: unseen.Count + groups[i].Count, Bytes: unseen.Bytes + groups[i].Bytes}
+			unseen = unseen.Plus(groups[i].Tally)
 		}
 	}
 	list := []string{

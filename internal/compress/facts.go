@@ -63,7 +63,7 @@ func Gather(ctx context.Context, e query.Engine, h *plan.Header, actions Actions
 		pace.Seconds, _ = row[0].(float64) // NULL before the first run has ended
 		pace.Bytes, _ = row[1].(int64)
 		return nil
-	}, `SELECT CAST(sum(epoch(ended) - epoch(began)) AS DOUBLE), CAST(sum(bytes) AS BIGINT) FROM run WHERE plan = $1`, h.ID)
+	}, `SELECT CAST(sum(epoch(ended) - epoch(began)) AS DOUBLE), `+query.SumOfBytes("bytes")+` FROM run WHERE plan = $1`, h.ID)
 	return facts, failed, pace, err
 }
 

@@ -43,7 +43,7 @@ func newTally(in *Inputs) tally {
 
 func (t *tally) skip(why string, n plan.Tally) {
 	s := t.skipped[why]
-	t.skipped[why] = plan.Tally{Count: s.Count + n.Count, Bytes: s.Bytes + n.Bytes}
+	t.skipped[why] = s.Plus(n)
 }
 
 // byKMS tells whether reading a version takes a request to KMS. A listing does
@@ -120,7 +120,7 @@ func (t *tally) estimate() plan.Estimate {
 	r := &t.in.Policy.Rewriting
 	anew, read := t.reasons[ReasonPlain], t.reasons[ReasonCompressed]
 	n := anew.Count
-	e := plan.Estimate{Requests: map[string]int64{}, Prices: t.in.Prices.Name(), Bytes: anew.Bytes + read.Bytes + int64(t.in.Share*float64(anew.Bytes))}
+	e := plan.Estimate{Requests: map[string]int64{}, Prices: t.in.Prices.Name(), Bytes: cooper.AddBytes(anew.Plus(read).Bytes, int64(t.in.Share*float64(anew.Bytes)))}
 	kms := t.decrypts + t.encrypts
 	add := func(class string, count int64) {
 		if count > 0 {

@@ -122,6 +122,7 @@ func checkCounts(t *rapid.T, m inventory.Meta, sorted []cooper.Version) {
 	}
 	for _, vs := range latest {
 		switch {
+		case len(vs) == 0:
 		case len(vs) > 1:
 			want.Ambiguous++
 		case len(vs) == 1 && !vs[0].DeleteMarker:
@@ -169,6 +170,32 @@ func TestShuffledAndSplitDifferentlyIsTheSameSnapshot(t *testing.T) {
 	}
 }
 
+func TestContradicts(t *testing.T) {
+	for _, c := range []struct {
+		keys, ambiguous int64
+		want            bool
+	}{{20, 0, false}, {20, 1, true}, {2000, 2, false}, {2000, 3, true}, {1e9, 999, false}, {1e9, 1000, true}, {0, 999, false}} {
+		if m := (inventory.Meta{Keys: c.keys, Ambiguous: c.ambiguous}); m.Contradicts() != c.want {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+// TestSumsStayAtTheirEnd: as many bytes as there are in all the world.
+func TestSumsStayAtTheirEnd(t *testing.T) {
+	row := version("a", "1", 1, true)
+	row.Size = inventory.MaxSize
+	var rows []cooper.Version
+	for i := range 170_000 { // some more than 2^63 bytes
+		row.Key = fmt.Sprintf("k%06d", i)
+		rows = append(rows, row)
+	}
+	m := build(t, &rowSource{parts: [][]cooper.Version{rows}}, inventory.BuildOptions{}).Meta()
+	if m.Bytes != cooper.MaxBytes || m.LatestBytes != cooper.MaxBytes || m.Latest != 170_000 {
+		t.Errorf("%d bytes, %d latest", m.Bytes, m.LatestBytes)
+	}
+}
+
 func TestAmbiguousKeys(t *testing.T) {
 	rows := []cooper.Version{
 		version("good", "1", 1, true), version("good", "2", 2, false),
@@ -180,7 +207,7 @@ func TestAmbiguousKeys(t *testing.T) {
 		want        int64
 	}{{false, 1}, {true, 0}} {
 		src := &rowSource{parts: [][]cooper.Version{rows}, meta: inventory.Meta{Scope: inventory.Scope{CurrentOnly: c.currentOnly}}}
-		if got := build(t, src, inventory.BuildOptions{}).Meta(); got.Ambiguous != c.want || got.Latest != 1 {
+		if got := build(t, src, inventory.BuildOptions{}).Meta(); got.Ambiguous != c.want || got.Latest != 1 || got.Hidden != 1 || got.Keys != 3 {
 			t.Errorf("current only %t: %d ambiguous, %d latest", c.currentOnly, got.Ambiguous, got.Latest)
 		}
 	}

@@ -1,5 +1,7 @@
 package inventory
 
+import "cooper"
+
 // keyCounter counts versions as they come by in order.
 type keyCounter struct {
 	meta    *Meta
@@ -21,7 +23,7 @@ func (c *keyCounter) add(key, data []byte, same bool) {
 	} else {
 		c.meta.Versions++
 	}
-	c.meta.Bytes += size
+	c.meta.Bytes = cooper.AddBytes(c.meta.Bytes, size)
 	if key[len(key)-9] == 0 {
 		c.latest++
 		c.size, c.deleted = size, deleteMarker
@@ -32,14 +34,18 @@ func (c *keyCounter) add(key, data []byte, same bool) {
 func (c *keyCounter) end() {
 	switch {
 	case !c.any:
-	case c.latest == 0: // it shows nothing
+	case c.latest == 0:
+		c.meta.Hidden++
 	case c.latest > 1:
 		if !c.meta.Scope.CurrentOnly {
 			c.meta.Ambiguous++
 		}
 	case !c.deleted:
 		c.meta.Latest++
-		c.meta.LatestBytes += c.size
+		c.meta.LatestBytes = cooper.AddBytes(c.meta.LatestBytes, c.size)
+	}
+	if c.any {
+		c.meta.Keys++
 	}
 	c.any, c.latest = false, 0
 }

@@ -58,9 +58,14 @@ type Meta struct {
 	Unnamed int64 `json:"unnamed,omitempty"`
 	// Duplicates counts rows that repeated another exactly; they were dropped.
 	Duplicates int64 `json:"duplicates"`
-	// Ambiguous counts keys with several latest versions; missions leave them
-	// alone. One with none shows nothing. (Never counted for CurrentOnly.)
+	// Keys is how many there are, of whatever versions; 0 in snapshots that were made
+	// before they were counted.
+	Keys int64 `json:"keys,omitempty"`
+	// Ambiguous counts keys with several latest versions, which contradict each other;
+	// missions leave them alone. (Never counted for CurrentOnly.)
 	Ambiguous int64 `json:"ambiguous"`
+	// Hidden counts keys of which no version is the latest: nothing is shown of them.
+	Hidden int64 `json:"hidden,omitempty"`
 	// Outside counts rows that lay outside Scope.Prefix; they were dropped.
 	Outside int64 `json:"outside"`
 	// Runs is how many sorted pieces were merged to make the snapshot.
@@ -72,6 +77,13 @@ type Meta struct {
 	Files []File `json:"files"`
 	// RejectedFile holds the rejected rows, sorted by key; nil if there are none.
 	RejectedFile *File `json:"rejected_file,omitempty"`
+}
+
+// Contradicts tells whether so many keys contradict themselves, more than one in a
+// thousand or a thousand in all, that it is not the keys that are odd, but what they were
+// read from.
+func (m *Meta) Contradicts() bool {
+	return m.Ambiguous >= 1000 || m.Keys > 0 && m.Ambiguous > m.Keys/1000
 }
 
 // File is one Parquet file of a snapshot.

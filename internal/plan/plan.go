@@ -68,7 +68,12 @@ type Tally struct {
 }
 
 // Add counts one more.
-func (t Tally) Add(bytes int64) Tally { return Tally{t.Count + 1, t.Bytes + bytes} }
+func (t Tally) Add(bytes int64) Tally { return Tally{t.Count + 1, cooper.AddBytes(t.Bytes, bytes)} }
+
+// Plus is what both come to.
+func (t Tally) Plus(u Tally) Tally {
+	return Tally{t.Count + u.Count, cooper.AddBytes(t.Bytes, u.Bytes)}
+}
 
 // Age counts actions on versions of one class of age, such as "1 to 2 years".
 type Age struct {

@@ -132,11 +132,11 @@ func (w *Writer) Add(a cooper.Action, cut bool) error {
 	phase := &w.phases[len(w.phases)-1]
 	size := a.Version.Size
 	phase.Count++
-	phase.Bytes += size
+	phase.Bytes = cooper.AddBytes(phase.Bytes, size)
 	w.totals[a.Verb] = w.totals[a.Verb].Add(size)
 	w.shardCount++
 	if w.transfers == nil || w.transfers[a.Verb] {
-		w.shardBytes += size
+		w.shardBytes = cooper.AddBytes(w.shardBytes, size)
 		w.keepLargest(a)
 	}
 	w.args = appendArgs(w.args[:0], a.Args)

@@ -125,7 +125,12 @@ func (c *Counters) End(bytes int64) {
 // did them.
 func (c *Counters) Skip(objects, bytes int64) {
 	c.objects.Add(objects)
-	c.bytes.Add(bytes)
+	for {
+		was := c.bytes.Load()
+		if c.bytes.CompareAndSwap(was, cooper.AddBytes(was, bytes)) {
+			return
+		}
+	}
 }
 
 // Outcome counts what came of an action.

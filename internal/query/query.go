@@ -70,3 +70,9 @@ type Catalog struct {
 	// them by.
 	Verify func(context.Context) error
 }
+
+// SumOfBytes is an expression for the sum of a column of sizes, 0 of none, that stays at
+// the largest number where it would grow beyond (cooper.MaxBytes).
+func SumOfBytes(column string) string {
+	return "CAST(least(coalesce(sum(" + column + "), 0), 9223372036854775807) AS BIGINT)"
+}

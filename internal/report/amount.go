@@ -1,32 +1,21 @@
 package report
 
 import (
-	"math"
-
 	"cooper"
 )
 
 // add counts what b counts, too.
 func (a *Amount) add(b Amount) {
 	a.Count += b.Count
-	a.Bytes = plus(a.Bytes, b.Bytes)
+	a.Bytes = cooper.AddBytes(a.Bytes, b.Bytes)
 	a.Cost += b.Cost
 }
 
 // one counts a version.
 func (a *Amount) one(size int64, cost float64) {
 	a.Count++
-	a.Bytes = plus(a.Bytes, size)
+	a.Bytes = cooper.AddBytes(a.Bytes, size)
 	a.Cost += cost
-}
-
-// plus adds sizes. An inventory may claim any size: what does not fit stays the
-// largest there is.
-func plus(a, b int64) int64 {
-	if a > math.MaxInt64-b {
-		return math.MaxInt64
-	}
-	return a + b
 }
 
 // add counts what q counts, too.

@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"cooper"
 )
 
 const (
@@ -16,20 +18,20 @@ const (
 
 func (d *Delta) add(e Delta) {
 	d.Count += e.Count
-	d.Bytes = plus(d.Bytes, e.Bytes)
+	d.Bytes = cooper.AddBytes(d.Bytes, e.Bytes)
 }
 
 func (c *Changes) add(d *Changes) {
 	c.Added.add(d.Added)
 	c.Removed.add(d.Removed)
 	c.Replaced.add(d.Replaced)
-	c.Grown += d.Grown
+	c.Grown = cooper.AddBytes(c.Grown, d.Grown)
 }
 
 // weight is what prefixes are compared by.
 func (c *Changes) weight() int64 {
 	n := c.Added.Count + c.Removed.Count + c.Replaced.Count
-	return plus(plus(plus(c.Added.Bytes, c.Removed.Bytes), c.Replaced.Bytes), n*objectWeight)
+	return cooper.AddBytes(cooper.AddBytes(cooper.AddBytes(c.Added.Bytes, c.Removed.Bytes), c.Replaced.Bytes), n*objectWeight)
 }
 
 // changes sums up changes by prefix, in the order of keys. Only the heaviest are

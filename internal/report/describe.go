@@ -53,7 +53,7 @@ func notes(a *aggregate, meta *inventory.Meta, opt *Options, exact bool) []strin
 		add("%d rows of the inventory made no sense and are not counted.", meta.Rejected)
 	}
 	if meta.Ambiguous > 0 {
-		add("%d keys of the snapshot have no latest version or several; each counts as the inventory has it.", meta.Ambiguous)
+		add("%d keys of the snapshot have several latest versions; each counts as the inventory has it.", meta.Ambiguous)
 	}
 	var strange []string
 	var unnamed, unknown int64

@@ -45,7 +45,7 @@ func (n *node) weight() int64 { return weightOf(&n.part, n.key) }
 
 func weightOf(p *Part, key bool) int64 {
 	all := p.All()
-	w := plus(all.Bytes, (all.Count+p.DeleteMarkers)*objectWeight)
+	w := cooper.AddBytes(all.Bytes, (all.Count+p.DeleteMarkers)*objectWeight)
 	if key {
 		w /= keyWeight
 	}

@@ -50,7 +50,7 @@ func (c *UploadCounter) Add(u Upload, class string, sized bool) {
 	rate, _ := c.prices.Rate(class, "")
 	cost := rate.Months(0, u.Bytes)
 	s.Sized++
-	s.Bytes = plus(s.Bytes, u.Bytes)
+	s.Bytes = cooper.AddBytes(s.Bytes, u.Bytes)
 	s.Cost += cost
 	if old {
 		s.Old.one(u.Bytes, cost)

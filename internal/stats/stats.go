@@ -62,10 +62,10 @@ func (p *Part) Ratio() float64 {
 func (p *Part) Add(q *Part) {
 	p.Contents += q.Contents
 	p.Known += q.Known
-	p.Plain += q.Plain
-	p.Stored += q.Stored
-	p.KnownStored += q.KnownStored
-	p.Saved += q.Saved
+	p.Plain = cooper.AddBytes(p.Plain, q.Plain)
+	p.Stored = cooper.AddBytes(p.Stored, q.Stored)
+	p.KnownStored = cooper.AddBytes(p.KnownStored, q.KnownStored)
+	p.Saved = cooper.AddBytes(p.Saved, q.Saved)
 }
 
 // Row is what the contents of one name come to.
@@ -113,8 +113,8 @@ func Take(ctx context.Context, db query.Engine, opt Options) (*Stats, error) {
 	sql, args := latest(opt.Bucket, opt.Prefix, "plain_size, state, status, reason, codec")
 	err := each(ctx, db, sql+`
 		SELECT `+labelOf(opt.By, opt.Depth)+` AS label, bucket, state, status = 'failed' AS unfinished, CASE WHEN state = 'left' THEN reason END AS why,
-			count(*), count(plain_size), coalesce(sum(plain_size), 0), sum(stored_size), coalesce(sum(stored_size) FILTER (plain_size IS NOT NULL), 0),
-			coalesce(sum(size - stored_size) FILTER (state = 'rewritten'), 0), max(ended)
+			count(*), count(plain_size), `+query.SumOfBytes("plain_size")+", "+query.SumOfBytes("stored_size")+`, least(coalesce(sum(stored_size) FILTER (plain_size IS NOT NULL), 0), 9223372036854775807),
+			greatest(least(coalesce(sum(CAST(size AS HUGEINT) - stored_size) FILTER (state = 'rewritten'), 0), 9223372036854775807), -9223372036854775807), max(ended)
 		FROM latest GROUP BY ALL ORDER BY label`, args, c.row)
 	if err != nil {
 		return nil, err

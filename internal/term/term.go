@@ -8,6 +8,7 @@ package term
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -89,6 +90,9 @@ func Count(n int64) string {
 
 // Bytes writes n with a decimal unit and three figures: 1.24 GB.
 func Bytes(n int64) string {
+	if n == math.MaxInt64 {
+		return "≥ 9.22 EB" // where sums end
+	}
 	if n > -1000 && n < 1000 {
 		return strconv.FormatInt(n, 10) + " B"
 	}
