@@ -113,7 +113,13 @@ func (a *app) location(ctx context.Context, inventory string) (*reports, error) 
 
 // takeSnapshot reads the source into a new snapshot, or finds the one that was
 // made of the same report before. bucket may be empty with a report.
-func (a *app) takeSnapshot(ctx context.Context, ws *workspace.Workspace, bucket string, f sourceFlags, prefix string) (*inventory.Snapshot, error) {
+func (a *app) takeSnapshot(ctx context.Context, ws *workspace.Workspace, bucket string, f sourceFlags, prefix string) (snap *inventory.Snapshot, err error) {
+	defer func() {
+		if err == nil {
+			m := snap.Meta()
+			a.doubt(&m)
+		}
+	}()
 	if f.snapshot != "" {
 		return a.openSnapshot(ws, f.snapshot)
 	}
