@@ -13,6 +13,7 @@ import (
 
 	"cooper"
 	"cooper/internal/seal"
+	"cooper/internal/parquetrows"
 )
 
 // ahead is how many batches are decoded before they are asked for.
@@ -210,7 +211,7 @@ func openFile(ctx context.Context, path string, meta File, schema *parquet.Schem
 	if err != nil {
 		return nil, err
 	}
-	p, err := parquet.OpenFile(sound, meta.Bytes, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(128<<10))
+	p, err := parquetrows.Open(sound, meta.Bytes, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true), parquet.ReadBufferSize(128<<10))
 	if err == nil && p.NumRows() != meta.Rows {
 		err = fmt.Errorf("it has %d rows instead of %d", p.NumRows(), meta.Rows)
 	}

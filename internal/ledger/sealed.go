@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cooper"
+	"cooper/internal/parquetrows"
 	"cooper/internal/seal"
 )
 
@@ -159,7 +160,7 @@ func (w *without) ReadAt(b []byte, off int64) (n int, err error) {
 
 // parquet opens what is in the file, and checks its format.
 func (in *input) parquet() (*parquet.File, error) {
-	pq, err := parquet.OpenFile(in.in, in.size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	pq, err := parquetrows.Open(in.in, in.size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 	if err != nil {
 		return nil, damaged(in.name, err)
 	}

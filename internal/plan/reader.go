@@ -13,6 +13,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"cooper"
+	"cooper/internal/parquetrows"
 	"cooper/internal/seal"
 )
 
@@ -241,7 +242,7 @@ func (p *Plan) open(ctx context.Context, i int) (*input, error) {
 		if err != nil {
 			return err
 		}
-		in.pq, err = parquet.OpenFile(sound, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+		in.pq, err = parquetrows.Open(sound, size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
 		if err != nil {
 			return invalid(in.name, "the file is damaged", err)
 		}
