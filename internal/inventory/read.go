@@ -12,8 +12,8 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"cooper"
-	"cooper/internal/seal"
 	"cooper/internal/parquetrows"
+	"cooper/internal/seal"
 )
 
 // ahead is how many batches are decoded before they are asked for.
