@@ -116,16 +116,20 @@ func checkCounts(t *rapid.T, m inventory.Meta, sorted []cooper.Version) {
 			want.Versions++
 		}
 		want.Bytes += v.Size
+		of := latest[v.Key]
 		if v.Latest {
-			latest[v.Key] = append(latest[v.Key], v)
+			of = append(of, v)
 		}
+		latest[v.Key] = of
 	}
+	want.Keys = int64(len(latest))
 	for _, vs := range latest {
 		switch {
 		case len(vs) == 0:
+			want.Hidden++
 		case len(vs) > 1:
 			want.Ambiguous++
-		case len(vs) == 1 && !vs[0].DeleteMarker:
+		case !vs[0].DeleteMarker:
 			want.Latest++
 			want.LatestBytes += vs[0].Size
 		}
@@ -133,6 +137,7 @@ func checkCounts(t *rapid.T, m inventory.Meta, sorted []cooper.Version) {
 	got := inventory.Meta{
 		Versions: m.Versions, DeleteMarkers: m.DeleteMarkers, Bytes: m.Bytes,
 		Latest: m.Latest, LatestBytes: m.LatestBytes, Ambiguous: m.Ambiguous,
+		Hidden: m.Hidden, Keys: m.Keys,
 	}
 	if fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Fatalf("counted %+v, want %+v", got, want)
