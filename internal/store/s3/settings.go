@@ -116,10 +116,12 @@ func rootOf(b []byte) string {
 	if err != nil || kind != tokenOpen {
 		return ""
 	}
-	if i := bytes.IndexByte(name, ':'); i >= 0 {
-		name = name[i+1:]
-	}
-	return string(name)
+	return string(local(name))
+}
+
+// local is the name of an element without the prefix of its namespace.
+func local(name []byte) []byte {
+	return name[bytes.IndexByte(name, ':')+1:]
 }
 
 // nothingSet tells of answers that say that there is none of what was asked
@@ -133,33 +135,6 @@ func nothingSet(f *failure) bool {
 		return strings.Contains(strings.ToLower(f.message), "object lock configuration")
 	}
 	return false
-}
-
-// Tags gives the tags of a version.
-func (b *Bucket) Tags(ctx context.Context, ref store.Ref) (map[string]string, error) {
-	where := b.where(ref.Key, ref.VersionID)
-	if err := checkRef(ref, where); err != nil {
-		return nil, err
-	}
-	var out *sdk.GetObjectTaggingOutput
-	none, err := b.ask(ctx, where, aboutTags, func(ctx context.Context, bounded func(*sdk.Options)) (err error) {
-		out, err = b.sdk.GetObjectTagging(ctx, &sdk.GetObjectTaggingInput{Bucket: &b.name, Key: &ref.Key, VersionId: optional(ref.VersionID)}, bounded)
-		return err
-	})
-	if none || err != nil {
-		return nil, err
-	}
-	var tags map[string]string
-	for _, t := range out.TagSet {
-		if tags == nil {
-			tags = map[string]string{}
-		}
-		tags[aws.ToString(t.Key)] = aws.ToString(t.Value)
-	}
-	if len(tags) != len(out.TagSet) {
-		return nil, final(malformed("a tag twice"), where)
-	}
-	return tags, nil
 }
 
 // Grants gives the ACL of a version, without the right of the bucket's owner to
