@@ -80,9 +80,13 @@ func (j *judging) one() error {
 		return a.Compare(b.Identity)
 	})
 	rows := map[cooper.Identity]catalog.Row{}
+	words := j.index()
+	// Names in history tell versions apart; those in the mirror do not, and take what is
+	// left.
+	slices.SortStableFunc(j.files, func(a, b file) int { return order[a.Place] - order[b.Place] })
 	for i := range j.files {
 		f := &j.files[i]
-		row, by, ok := j.identify(f)
+		row, by, ok := j.identify(f, words, rows)
 		if _, twice := rows[row.Identity]; !ok || twice {
 			if err := foreign(j.opt, j.res, f.Path); err != nil {
 				return err
@@ -111,8 +115,56 @@ func (j *judging) one() error {
 	return nil
 }
 
-// identify tells which version a file is.
-func (j *judging) identify(f *file) (catalog.Row, Source, bool) {
+// order is that in which the files of a key are looked at.
+var order = map[catalog.Place]int{catalog.History: 0, catalog.Mirror: 1}
+
+// looks is what a file shows of its version: the size, and the second, as some file
+// systems keep no more of a time; 0 if it is unknown, which fits any.
+type looks struct{ size, second int64 }
+
+func looksOf(size int64, at cooper.Instant) looks {
+	second := int64(at) / 1000
+	if at%1000 < 0 {
+		second--
+	}
+	return looks{size, second}
+}
+
+// word is what counts of all that was said of one version.
+type word struct {
+	*Candidate
+	newest bool // nothing newer says otherwise
+	latest bool // a snapshot lists it as the latest
+}
+
+// index gives the word that counts for each version, the best first, by its looks.
+func (j *judging) index() map[looks][]word {
+	latest, seen, done := map[cooper.Identity]bool{}, map[cooper.Identity]bool{}, map[cooper.Identity]bool{}
+	for i := range j.cands {
+		if c := &j.cands[i]; c.Latest {
+			latest[c.Identity] = true
+		}
+	}
+	words := map[looks][]word{}
+	for i := range j.cands {
+		c := &j.cands[i]
+		first := !seen[c.Identity]
+		seen[c.Identity] = true
+		if done[c.Identity] || c.DeleteMarker || c.Row != nil && c.Row.Dropped {
+			continue
+		}
+		done[c.Identity] = true
+		l := looksOf(c.Size, c.LastModified)
+		words[l] = append(words[l], word{c, first, latest[c.Identity]})
+	}
+	return words
+}
+
+// identify tells which version a file is. taken are those that have a file. Where
+// times are coarse, several versions of a key may look alike: in the mirror the former
+// catalog decides between them, then what the bucket shows; without either
+// nobody knows.
+func (j *judging) identify(f *file, words map[looks][]word, taken map[cooper.Identity]catalog.Row) (catalog.Row, Source, bool) {
 	plain := catalog.Row{Place: f.Place, Check: cooper.Unverified, Method: catalog.Adopted}
 	var named cooper.Identity
 	if f.Place == catalog.History {
@@ -120,29 +172,33 @@ func (j *judging) identify(f *file) (catalog.Row, Source, bool) {
 		named, day, _ = j.layout.Identify(f.Path)
 		plain.Reason, plain.Superseded = catalog.Older, j.superseded(day)
 	}
-	for i := range j.cands {
-		c := &j.cands[i]
-		row := plain
-		if c.Row != nil {
-			if c.Row.Dropped {
-				continue
-			}
-			row = *c.Row
-			if row.Place != f.Place { // it was moved after that was written
-				row.Place, row.Reason, row.Superseded = plain.Place, plain.Reason, plain.Superseded
-			}
-			row.Check, row.Method = plain.Check, plain.Method
+	var best catalog.Row
+	var by Source
+	bestGrade, alike := 0, 0
+	for _, w := range slices.Concat(words[looksOf(f.Info.Size, modified(&f.Info))], words[looks{f.Info.Size, 0}]) {
+		if _, has := taken[w.Identity]; has {
+			continue
 		}
-		row.Identity, row.Hash = c.Identity, c.Hash
-		if !c.DeleteMarker && tree.Matches(j.layout, f.Path, f.Info, &row) {
-			return row, c.Source, true
+		row, ok := j.fits(f, w.Candidate, plain)
+		if !ok {
+			continue
 		}
-		if row.Superseded != plain.Superseded { // the day of the path counts
-			row.Superseded, row.Reason = plain.Superseded, plain.Reason
-			if !c.DeleteMarker && tree.Matches(j.layout, f.Path, f.Info, &row) {
-				return row, c.Source, true
-			}
+		grade := 1
+		switch {
+		case w.Row != nil && w.newest && w.Row.Place == f.Place:
+			grade = 3
+		case w.latest:
+			grade = 2
 		}
+		if grade > bestGrade {
+			best, by, bestGrade, alike = row, w.Source, grade, 0
+		}
+		if grade == bestGrade {
+			alike++
+		}
+	}
+	if bestGrade > 0 && (bestGrade > 1 || alike == 1 || f.Place == catalog.History) {
+		return best, by, true
 	}
 	row, by := plain, FromName
 	row.Identity = named
@@ -153,6 +209,25 @@ func (j *judging) identify(f *file) (catalog.Row, Source, bool) {
 		row.ETag, by = treeop.DoubtfulETag(&row.Identity), FromNothing
 	}
 	return row, by, tree.Matches(j.layout, f.Path, f.Info, &row)
+}
+
+// fits gives the row of a file that may be the version of a candidate.
+func (j *judging) fits(f *file, c *Candidate, plain catalog.Row) (catalog.Row, bool) {
+	row := plain
+	if c.Row != nil {
+		row = *c.Row
+		if row.Place != f.Place { // it was moved after that was written
+			row.Place, row.Reason, row.Superseded = plain.Place, plain.Reason, plain.Superseded
+		}
+		row.Check, row.Method = plain.Check, plain.Method
+	}
+	row.Identity, row.Hash = c.Identity, c.Hash
+	if tree.Matches(j.layout, f.Path, f.Info, &row) {
+		return row, true
+	}
+	// The day of the path counts.
+	row.Superseded, row.Reason = plain.Superseded, plain.Reason
+	return row, tree.Matches(j.layout, f.Path, f.Info, &row)
 }
 
 // superseded is the last instant of the day that a path in history tells: when on that

@@ -26,6 +26,7 @@ import (
 	"cooper/internal/progress"
 	"cooper/internal/tree"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/tree/keypath"
 	"cooper/internal/tree/rebuild"
 	"cooper/internal/tree/safefs"
 	"cooper/internal/tree/safefs/memfs"
@@ -322,4 +323,94 @@ func TestCrashAtEveryOperation(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestVersionsThatLookAlike: where times are coarse, versions of a key may have one size
+// and time. None is taken for another, and no file of a version for a foreign one.
+func TestVersionsThatLookAlike(t *testing.T) {
+	const at = cooper.Instant(1793577600000)
+	for _, layout := range []keypath.Layout{keypath.Sidecar, keypath.Inline} {
+		for _, told := range []string{"pointers lost", "listed", "latest unknown", "two of three"} {
+			t.Run(string(layout)+" "+told, func(t *testing.T) {
+				m := memfs.New()
+				opt := options(m)
+				opt.Create, opt.Layout = true, layout
+				var known []catalog.Row
+				tr, err := tree.Open("/tree", opt)
+				check(t, err)
+				ctx, release, err := tr.Lock(context.Background(), tree.Holder{Run: "r-test", Command: "test"})
+				check(t, err)
+				_, err = tr.Recover(ctx, allowed, false)
+				check(t, err)
+				check(t, release())
+				for i, place := range []catalog.Place{catalog.History, catalog.Mirror, catalog.History} {
+					r := catalog.Row{Place: place, Check: cooper.Verified, Method: "md5",
+						Identity: cooper.Identity{Key: "k", VersionID: "v" + string(rune('0'+i)), ETag: strings.Repeat(string(rune('a'+i)), 32), Size: 4, LastModified: at}}
+					p := tr.Layout().Mirror("k")
+					if place == catalog.History {
+						r.Reason, r.Superseded = catalog.Older, at
+						p = tr.Layout().History(r.Identity, at)
+					}
+					check(t, m.MkdirAll(path.Dir(p)))
+					put(t, m, p, "abc"+string(rune('0'+i)), at)
+					known = append(known, r)
+				}
+				check(t, m.SyncAll())
+				var opts []catalog.Row
+				lose(t, m, dir+"CURRENT*.json")
+				switch told {
+				case "pointers lost":
+					base := catalogOf(t, known)
+					for p, content := range base.Files() {
+						if strings.HasPrefix(p, dir+"base-") {
+							put(t, m, p, content, 1)
+						}
+					}
+				case "listed":
+					opts = known
+				default:
+					opts = slices.Clone(known)
+					for i := range opts {
+						opts[i].Place = catalog.History // none is called the latest
+					}
+					if told == "two of three" { // the file of one is gone
+						check(t, m.Remove(tr.Layout().History(known[0].Identity, at)))
+					}
+				}
+				res, err := again(m, t.TempDir(), opts)
+				check(t, err)
+				got := rows(t, m)
+				want := map[string]catalog.Place{"v0": catalog.History, "v1": catalog.Mirror, "v2": catalog.History}
+				if told == "two of three" {
+					want = map[string]catalog.Place{"": catalog.Mirror, "v2": catalog.History}
+				}
+				have := map[string]catalog.Place{}
+				for _, r := range got {
+					have[r.VersionID] = r.Place
+				}
+				if d := cmp.Diff(want, have); d != "" || res.Foreign != 0 || res.Missing.Count != 0 {
+					t.Errorf("%s\n%+v", d, res)
+				}
+			})
+		}
+	}
+}
+
+// catalogOf is where a catalog of these rows lies.
+func catalogOf(t *testing.T, rs []catalog.Row) *memfs.FS {
+	t.Helper()
+	m := memfs.New()
+	check(t, m.MkdirAll(catalog.Dir))
+	rs = slices.Clone(rs)
+	slices.SortFunc(rs, func(a, b catalog.Row) int { return a.Compare(b.Identity) })
+	err := catalog.CreateFrom(m, func(add func(*catalog.Row) error) error {
+		for i := range rs {
+			if err := add(&rs[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	check(t, err)
+	return m
 }
