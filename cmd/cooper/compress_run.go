@@ -339,7 +339,7 @@ func (a *app) equip(ctx context.Context, job *apply.Job, c *compressing, count *
 		return err
 	}
 	target := replace.New(c.bucket, replace.Options{
-		Journal: c.journal, Path: c.path, Prefix: c.prefix, Rewriting: r, Settings: settings, Versioning: versioning,
+		Journal: c.journal, Path: c.path, Prefix: c.prefix, Rewriting: r, Settings: settings, Versioning: versioning, WithoutTags: c.policy.WithoutTags,
 		Store: store, PlannedStore: c.planned, Jobs: min(c.jobs, purgeJobs), Clock: a.clock,
 	})
 	rewriting := rewrite.New(c.bucket, rewrite.Options{

@@ -196,6 +196,11 @@ func (s *Server) SetClass(bucket, key, id, class, tier string) {
 	s.change(bucket, key, id, func(v *version) { v.class, v.tier, v.restore = class, tier, nil })
 }
 
+// SetTags gives a version other tags, which makes no new one.
+func (s *Server) SetTags(bucket, key, id string, tags map[string]string) {
+	s.change(bucket, key, id, func(v *version) { v.tags = tags })
+}
+
 // CompleteRestore finishes a restore that a client requested: at once the
 // version can be read until its days have passed.
 func (s *Server) CompleteRestore(bucket, key, id string) {

@@ -112,6 +112,11 @@ func (t *Target) mayGo(it *item, inPlace, again bool) bool {
 	case it.seen.unlike != "":
 		it.fail(cooper.KindChanged, "the original stayed: it is there under its id, but "+it.seen.unlike)
 		it.out.Remedy = "It may be an upload of the same bytes, or the store may date versions anew that are superseded. Look at it; cooper purge removes versions by what a listing shows of them now."
+	case it.lacks != "":
+		it.fail(cooper.KindConflict, "the original stayed: "+cooper.Quote(it.stored.Key)+" holds the same content, but not what the original has beside it: "+it.lacks)
+		it.out.Remedy = "Add it there, and remove the original; or remove that object, so that it is made anew by the next plan."
+	case it.untold != nil:
+		it.fail(cooper.KindOf(it.untold), "the original stayed: what it has beside its content cannot be compared: "+it.untold.Error())
 	case !inPlace && it.seen.older > 0:
 		it.fail(cooper.KindConflict, fmt.Sprintf("has older versions, %d of them, of which one would become the current one: it stays, beside %s", it.seen.older, cooper.Quote(it.stored.Key)))
 	case it.doubt != nil && cooper.KindOf(it.doubt) == cooper.KindMissing:

@@ -24,6 +24,10 @@ type item struct {
 	// sent: the removal was sent; doubt is why it is not known what came of it.
 	sent  bool
 	doubt error
+	// lacks is what the replacement has not of what the original has beside its
+	// content, untold why that is not known: of what an earlier run came to.
+	lacks  string
+	untold error
 }
 
 // part is some objects of a shard, in the order of their keys: as many as one
@@ -111,6 +115,9 @@ func (p *part) work(ctx context.Context, pm permit.Permit) error {
 				return err
 			}
 		}
+	}
+	if err := p.compare(ctx); err != nil {
+		return err
 	}
 	open := p.items
 	for attempt := 1; len(open) > 0; attempt++ {

@@ -20,6 +20,8 @@
 //     Each outcome is noted in the journal as it comes: after a crash what is
 //     noted is not read again. What is not, or what the machine forgot with its
 //     power, the verb finds.
+//     As tags and ACL may have changed since, or may not have been known to
+//     whoever noted it, they are compared again before such an original goes.
 //  2. The outcomes, with sizes, hashes and the identity of each replacement, are
 //     written to the journal, durably. From here on the facts survive although
 //     originals go.
@@ -54,6 +56,7 @@ import (
 type Bucket interface {
 	look.Bucket
 	store.Lister
+	store.Describer
 	store.Streamer
 	store.Uploads
 }
@@ -72,6 +75,8 @@ type Options struct {
 	// Settings and Versioning are the bucket's now.
 	Settings   store.Settings
 	Versioning string
+	// WithoutTags: there are no tags that could be lost.
+	WithoutTags bool
 	// Store has the bucket; PlannedStore is what the plan was made for.
 	Store, PlannedStore cooper.Store
 	// Jobs is how many requests are under way at once; 16 if 0.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"cooper"
 	"cooper/internal/bucketop"
 	"cooper/internal/store"
 )
@@ -15,7 +16,8 @@ import (
 // for tags and ACL that an earlier version of this program was not told of. Content type and storage
 // class are passed over, since programs guess and default them.
 func (j *job) lacks(ctx context.Context, t *there, p *store.Put) (string, error) {
-	if j.inPlace() || j.opt.Rewriting.Originals != bucketop.RemoveOriginals {
+	replaced := j.inPlace() && j.v.VersionID == cooper.NullVersion && j.opt.Rewriting.Versioning != versioned // it is gone
+	if replaced || j.opt.Rewriting.Originals != bucketop.RemoveOriginals {
 		return "", nil
 	}
 	if what := lacksHeaders(&t.object, p); t.origin == nil && what != "" {

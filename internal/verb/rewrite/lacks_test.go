@@ -72,3 +72,23 @@ func TestLacksNothing(t *testing.T) {
 		}
 	}
 }
+
+// What an earlier version of this program wrote in place without the tags is no
+// reason to remove the version behind it, which has them.
+func TestLacksInPlace(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		w := newWorld(t, "Enabled")
+		r := rewriting("Enabled")
+		r.Mode = bucketop.InPlace
+		v := w.putWith("a/b", csv, mem.PutOptions{Tags: map[string]string{"keep": "10y"}})
+		first := w.do(w.verb(r), v)
+		w.rewritten(t, first, v, zstd3, csv)
+		if lost {
+			w.srv.SetTags(lab, "a/b", first.Content.Stored.VersionID, nil)
+		}
+		o := w.do(w.verb(r), v)
+		if lost != (o.Kind == cooper.KindConflict && strings.Contains(o.Message, "tags")) || !lost && o.Status != cooper.Done {
+			t.Errorf("lost %v: %+v", lost, o)
+		}
+	}
+}
