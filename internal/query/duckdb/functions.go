@@ -2,7 +2,7 @@ package duckdb
 
 import "strings"
 
-// The functions of DuckDB, by what a query may do with them. What stands in no list
+// The functions of DuckDB, in lower case, by what a query may do with them. What stands in no list
 // cannot be called. TestEveryFunctionIsClassified compares them with what is linked:
 // whoever takes a newer DuckDB has to decide about what is new in it.
 
@@ -46,7 +46,7 @@ current_connection_id current_database current_date current_localtime current_lo
 current_schema current_schemas current_transaction_id current_user damerau_levenshtein date_add date_diff date_part date_sub date_trunc datediff
 datepart datesub datetrunc day dayname dayofmonth dayofweek dayofyear days_in_month decade decode degrees dense_rank divide editdist3 element_at
 encode ends_with entropy enum_code enum_first enum_last enum_range enum_range_boundary epoch epoch_ms epoch_ns epoch_us equi_width_bins era error even
-exp factorial favg fdiv fill filter first first_value flatten floor fmod format formatReadableDecimalSize formatReadableSize format_bytes
+exp factorial favg fdiv fill filter first first_value flatten floor fmod format formatreadabledecimalsize formatreadablesize format_bytes
 format_pg_type format_type from_base64 from_binary from_hex from_json from_json_strict fsum gamma gcd gen_random_uuid generate_series
 generate_subscripts geomean geometric_mean get_bit get_block_size get_current_time get_current_timestamp get_type grade_up greatest
 greatest_common_divisor group_concat hamming has_any_column_privilege has_column_privilege has_database_privilege has_foreign_data_wrapper_privilege

@@ -103,8 +103,8 @@ func values(n map[string]any) func(func(any) bool) {
 }
 
 func checkExpression(n map[string]any) error {
-	if name, ok := n["table_name"].(string); ok && n["type"] == "BASE_TABLE" {
-		return checkFile(name)
+	if n["type"] == "BASE_TABLE" {
+		return checkFile(fileName(n))
 	}
 	class, ok := n["class"].(string)
 	if ok && !classes[class] {
@@ -168,6 +168,29 @@ func findName(node any, names ...string) string {
 // Others would be opened by what the engine has for them: a database, for one, is
 // attached, and brought up to its log.
 var readable = []string{".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet"}
+
+// ownNames are the databases and schemas that the engine has: what is named in them is a
+// table of theirs.
+var ownNames = names("main memory temp system information_schema pg_catalog")
+
+// fileName is the name by which the engine looks for a file where it has no such table: x.y
+// is one in the schema x, and the file x.y.
+func fileName(table map[string]any) string {
+	var parts []string
+	for _, field := range []string{"catalog_name", "schema_name", "table_name"} {
+		if part, _ := table[field].(string); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	last := len(parts) - 1
+	if last < 1 || !databases[strings.ToLower(parts[last])] && !slices.ContainsFunc(parts[:last], func(p string) bool { return !ownNames[strings.ToLower(p)] }) {
+		parts = parts[max(last, 0):]
+	}
+	return strings.Join(parts, ".")
+}
+
+// databases are the ends of the names of files that are databases of the engine.
+var databases = names("db ddb duckdb")
 
 func checkFile(name string) error {
 	if !strings.ContainsAny(name, `./\:`) {
