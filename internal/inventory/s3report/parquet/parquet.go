@@ -206,6 +206,10 @@ func (r *Reader) describe(group int) (rows int64, err error) {
 		if c == nil {
 			return nil
 		}
+		c.chunk = *chunk
+		if chunk.Values == 0 { // Arrow says of no rows that they are at offset 0; nothing of them is read
+			return nil
+		}
 		if err := chunk.Check(r.file.footer, c.is.element, codecs...); err != nil {
 			var codec *layout.CodecError
 			if errors.As(err, &codec) {
@@ -213,7 +217,6 @@ func (r *Reader) describe(group int) (rows int64, err error) {
 			}
 			return c.where(err)
 		}
-		c.chunk = *chunk
 		return nil
 	})
 	if err != nil {

@@ -84,6 +84,9 @@ func TestHandmade(t *testing.T) {
 			dataPage(1, layout.Plain, le.AppendUint32(nil, 1<<32-1)),
 		}}, "4294967295"},
 		"no rows": {handmade{kind: layout.Int32}, ""},
+		"no rows, as Arrow has it: its pages are nowhere": {handmade{kind: layout.Int32, pages: [][]byte{dictionaryPage(0, nil)}, meta: func(fs []field) []field {
+			return append(fs[:len(fs)-1], field{9, int64(0)}, field{11, int64(4)})
+		}}, ""},
 	} {
 		got, _, err := drain(c.file.bytes(), testMemory)
 		if s := strings.Join(got, " "); err != nil || s != c.want {

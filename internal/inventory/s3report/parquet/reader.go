@@ -77,7 +77,10 @@ func (r *Reader) turn() error {
 	if err != nil {
 		return err
 	}
-	r.group, r.left, r.begun = r.group+1, rows, true
+	r.group, r.left, r.begun = r.group+1, rows, rows > 0
+	if !r.begun {
+		return nil
+	}
 	for _, c := range r.columns {
 		if err := c.begin(r.file.r); err != nil {
 			return r.where(c, err)
