@@ -54,6 +54,30 @@ func TestProbes(t *testing.T) {
 	}
 }
 
+// TestRemovalsThatTakeAll: wherever originals have ids, a store whose removal of
+// one version takes them all is found out before anything is written. Once, in a
+// bucket whose versioning was suspended, objects were lost in place.
+func TestRemovalsThatTakeAll(t *testing.T) {
+	for _, versioning := range []string{"Enabled", "Suspended"} {
+		for _, rw := range []bucketop.Rewriting{suffixed, inPlace} {
+			rw.Unguarded = rw.Mode == bucketop.Suffix
+			w := newWorld(t, versioning, rw, mem.Options{})
+			w.store = cooper.Store{Endpoint: "http://not.amazon"}
+			w.srv.SetVersioning("lab", "Enabled")
+			w.put("p/k", "1")
+			w.srv.SetVersioning("lab", versioning)
+			plan := w.fakePlan(w.plan())
+			w.srv.SetQuirks(mem.RemovesAll)
+			if _, err := w.run(context.Background(), plan); cooper.KindOf(err) != cooper.KindRefused || !strings.Contains(err.Error(), "the store has removed the") {
+				t.Errorf("%s, %s: %v", versioning, rw.Mode, err)
+			}
+			if got := w.versions(); got != "k=1!" {
+				t.Errorf("%s, %s: left: %s", versioning, rw.Mode, got)
+			}
+		}
+	}
+}
+
 // ignoring is a store that heeds no condition of a kind.
 type ignoring struct {
 	realBucket

@@ -168,8 +168,9 @@ func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err
 
 // conditions are those that the plan trusts in. Where the bucket keeps what is
 // overwritten, and the write is to take the place of an older version anyway, all
-// that counts is that a right condition is taken. Amazon's removals by id are
-// documented; and what object lock keeps, a probe would leave behind.
+// that counts is that a right condition is taken. In place, originals go by their
+// ids, too, but where no version has one. Amazon's removals by id are documented; and
+// what object lock keeps, a probe would leave behind.
 func (t *Target) conditions() look.Conditions {
 	rw, keeps := &t.opt.Rewriting, t.opt.Versioning == enabled
 	suffix := rw.Mode == bucketop.Suffix
@@ -178,7 +179,7 @@ func (t *Target) conditions() look.Conditions {
 		Overwriting: !suffix && !keeps,
 		Taking:      !suffix,
 		Removal:     t.compares(),
-		Exact:       t.opt.Store.Endpoint != "" && !t.opt.Settings.Lock && rw.Originals == bucketop.RemoveOriginals && (suffix || keeps),
+		Exact:       t.opt.Store.Endpoint != "" && !t.opt.Settings.Lock && rw.Originals == bucketop.RemoveOriginals && (suffix || t.opt.Versioning != ""),
 	}
 }
 

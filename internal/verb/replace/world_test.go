@@ -57,6 +57,7 @@ type world struct {
 	disk       *memfs.FS
 	rw         bucketop.Rewriting
 	versioning string
+	store      cooper.Store
 	facts      map[string][]cooper.Outcome // by run and shard
 	runs       int
 	size       int                         // of shards, in actions; 2 if 0
@@ -309,7 +310,7 @@ func (w *world) alone(f func()) {
 // target is a new process's.
 func (w *world) target(b Bucket) *Target {
 	return New(b, Options{
-		Journal: w.files(), Path: target, Prefix: "p/", Rewriting: w.rw, Versioning: w.versioning, Jobs: max(w.workers, 1),
+		Journal: w.files(), Path: target, Prefix: "p/", Rewriting: w.rw, Versioning: w.versioning, Jobs: max(w.workers, 1), Store: w.store, PlannedStore: w.store,
 		Clock: func() time.Time { return time.Unix(1e9, 0) },
 	})
 }
