@@ -172,12 +172,10 @@ class Store:
         return ["never"]
 
     def try_odd_keys(self, kinds):
-        """Leaves out the keys behind which a whole bucket cannot be listed any more."""
+        """Leaves out the keys behind which a whole bucket cannot be listed any more
+        (S3Mock 5.0.0: versions, behind any that encoding-type=url encodes)."""
         self.odd = []
         for key in ODD:
-            if key.isprintable():
-                self.odd.append(key)
-                continue
             b = Bucket(self, kinds[0], "key")
             try:
                 b.put(key, b"x")
