@@ -1,11 +1,14 @@
 package tree
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"cooper/internal/tree/catalog"
+	"cooper/internal/tree/safefs/memfs"
 )
 
 // TestWhatAStoreToldIsKeptByCommits: also where the version id becomes known, though no
@@ -48,5 +51,23 @@ func TestWhatAStoreToldIsKeptByCommits(t *testing.T) {
 	check(t, err)
 	if d := cmp.Diff(want.rows(), rows); d != "" {
 		t.Error(d)
+	}
+}
+
+// TestAnOldPointerIsTold: whoever only reads a tree whose pointer was put back is told.
+func TestAnOldPointerIsTold(t *testing.T) {
+	m := memfs.New()
+	var told []string
+	opt := Options{FS: m, Create: true, Tell: func(message string) { told = append(told, message) }}
+	if _, err := Open("/tree", opt); err != nil || len(told) > 0 {
+		t.Fatal(told, err)
+	}
+	f, err := m.OpenWrite(catalog.Dir + "/delta-0000000009-0.parquet")
+	if err := errors.Join(err, f.Close()); err != nil {
+		t.Fatal(err)
+	}
+	opt.Create = false
+	if _, err := Open("/tree", opt); err != nil || len(told) != 1 || !strings.Contains(told[0], "old copy") {
+		t.Error(told, err)
 	}
 }

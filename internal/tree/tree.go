@@ -153,6 +153,13 @@ func (t *Tree) open(opt Options) error {
 	for _, doubt := range c.Doubts() {
 		t.tell(doubt)
 	}
+	// What only reads goes on, by the old state: it may be all that there is.
+	switch err := c.Newest(); {
+	case errors.Is(err, catalog.ErrOld):
+		t.tell(err.Error())
+	case err != nil:
+		return err
+	}
 	c.Guard(func() error { return t.locked.check(t.fs) })
 	t.catalog = c
 	return nil

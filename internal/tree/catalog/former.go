@@ -93,6 +93,11 @@ func (c *Catalog) Present() error {
 			return &cooper.Error{Kind: cooper.KindCorrupt, Where: dir + "/" + f.Name, Message: "a file of the catalog is missing or damaged", Err: err, Remedy: remedy}
 		}
 	}
+	return c.noneLater(&state)
+}
+
+// noneLater is an error if files of a later state than the given one lie beside it.
+func (c *Catalog) noneLater(state *State) error {
 	infos, err := c.fs.ReadDir(dir)
 	if err != nil {
 		return err
@@ -105,6 +110,21 @@ func (c *Catalog) Present() error {
 		}
 	}
 	return nil
+}
+
+// Newest is an error, ErrOld, if the pointer is an old copy that was put back. Somebody
+// may be changing the catalog meanwhile.
+func (c *Catalog) Newest() error {
+	for tries := 1; ; tries++ {
+		state := c.State()
+		err := c.noneLater(&state)
+		if !errors.Is(err, ErrOld) || tries == 3 {
+			return err
+		}
+		if err := c.Refresh(); err != nil {
+			return err
+		}
+	}
 }
 
 // retire sets aside the files of sequences that are no longer part of the
