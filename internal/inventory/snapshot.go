@@ -43,7 +43,11 @@ func Open(dir string) (*Snapshot, error) {
 	} else if err != nil {
 		return nil, damaged(path, err)
 	}
-	if err := s.check(); err != nil {
+	err = s.check()
+	if seal.Misplaced(dir, s.meta.ID) {
+		err = fmt.Errorf("it is the snapshot %s, in the place of another", s.meta.ID)
+	}
+	if err != nil {
 		return nil, damaged(path, err)
 	}
 	return s, nil

@@ -271,6 +271,33 @@ func TestDamagedFiles(t *testing.T) {
 	}
 }
 
+// TestFilesUnderOtherNames: a whole file in the place of another is no fact of that.
+func TestFilesUnderOtherNames(t *testing.T) {
+	l := Open(filepath.Join(t.TempDir(), "ledger"))
+	write(t, l, run1, 0, 1)
+	write(t, l, run2, 0)
+	for _, id := range []string{run1, run2} {
+		must(t, l.WriteRun(ctx, RunFact{ID: id}))
+	}
+	for _, c := range [][2]string{
+		{Outcome + "/" + shardName(run1, 0), Outcome + "/" + shardName(run1, 1)},
+		{Outcome + "/" + shardName(run1, 0), Outcome + "/" + shardName(run2, 0)},
+		{Run + "/" + run1 + suffix, Run + "/" + run2 + suffix},
+		{Run + "/" + run1 + suffix, Outcome + "/" + run1 + suffix},
+		{Outcome + "/" + shardName(run1, 0), Run + "/" + shardName(run1, 0)},
+	} {
+		b, err := os.ReadFile(filepath.Join(l.Dir(), c[0]))
+		must(t, err)
+		name := filepath.Join(t.TempDir(), c[1])
+		must(t, os.MkdirAll(filepath.Dir(name), 0o700))
+		must(t, os.WriteFile(name, b, 0o600))
+		if err := Verify(ctx, []string{name}); cooper.KindOf(err) != cooper.KindInvalid || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s as %s: %v", c[0], c[1], err)
+		}
+		must(t, Verify(ctx, []string{filepath.Join(l.Dir(), c[0])}))
+	}
+}
+
 func TestRunIDsThatAreNoNames(t *testing.T) {
 	l := Open(t.TempDir())
 	for _, id := range []string{"", "../x", "a/b", "*"} {

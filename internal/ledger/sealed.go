@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
@@ -172,7 +173,38 @@ func (in *input) parquet() (*parquet.File, error) {
 		return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: in.name, Message: fmt.Sprintf("the file has ledger format %q; this program knows up to %d", v, Format),
 			Remedy: "Use the version of cooper that wrote it. If there is none, the file is damaged: move it out of the ledger to go on without these facts."}
 	}
+	if err := in.belongs(pq); err != nil {
+		return nil, damaged(in.name, fmt.Errorf("%w: %w", errElsewhere, err))
+	}
 	return pq, nil
+}
+
+// errElsewhere: a file that is whole, under the name of another, would count twice and hide it.
+var errElsewhere = errors.New("it is another file of the ledger")
+
+// marks are columns by which tables are told apart.
+var marks = map[string]string{Outcome: "checked", Content: "state", Run: "counts"}
+
+// belongs wants the facts to be those that the file's name tells of: its table, its run, its shard.
+func (in *input) belongs(pq *parquet.File) error {
+	dir, base := filepath.Split(in.name)
+	if mark, known := marks[filepath.Base(dir)]; known && pq.Root().Column(mark) == nil {
+		return errors.New("its columns are not those of the table")
+	}
+	base, _, _ = strings.Cut(base, suffix)
+	run := runOf(base + suffix)
+	for _, g := range pq.Metadata().RowGroups {
+		if first := &g.Columns[0].MetaData; g.NumRows > 0 && (string(first.Statistics.MinValue) != run || string(first.Statistics.MaxValue) != run) {
+			return fmt.Errorf("its rows are of the run %s", cooper.Quote(string(first.Statistics.MinValue)))
+		}
+	}
+	if shard, ok := strings.CutPrefix(base, run+"-"); ok {
+		n, err := strconv.Atoi(shard)
+		if has, _ := pq.Lookup(shardsKey); err != nil || has != ranges([]int{n}) {
+			return fmt.Errorf("its rows are of the shard %s", cooper.Quote(has))
+		}
+	}
+	return nil
 }
 
 // unsealed tells whether a file is of format 1.

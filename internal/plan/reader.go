@@ -52,6 +52,9 @@ func Open(dir string) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
+	if seal.Misplaced(dir, h.ID) {
+		return nil, invalid(name, "this is the plan "+h.ID+", in the place of another", nil)
+	}
 	return &Plan{dir: dir, h: h}, nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 )
 
 // ErrDamaged says that bytes are not those that were written.
@@ -78,6 +79,13 @@ func Cause(err error) error {
 		}
 		err = inner
 	}
+}
+
+// Misplaced tells whether a document with an id lies in the directory of another: one that has a
+// name like the id, and not the id for one.
+func Misplaced(dir, id string) bool {
+	name := filepath.Base(dir)
+	return len(id) > 2 && len(name) == len(id) && name[:2] == id[:2] && name != id
 }
 
 // Newer is the error of a document whose format is one that the program does not know yet.

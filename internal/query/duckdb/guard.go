@@ -59,7 +59,7 @@ func (g *guard) check(ctx context.Context, conn *sql.Conn, tree any, text string
 	g.mu.Lock()
 	src := g.src
 	g.mu.Unlock()
-	many := map[string][]string{}
+	many := map[string]files{}
 	for _, table := range tablesOf(tree) {
 		var err error
 		switch {
@@ -67,9 +67,12 @@ func (g *guard) check(ctx context.Context, conn *sql.Conn, tree any, text string
 			err = g.catalogs(ctx, src.Catalogs)
 		case src.Workspace == "":
 		case table == versionName || table == actionName:
-			if many[table], err = filesOf(src, table); err == nil && len(many[table]) > 0 {
+			if many[table], err = filesOf(src, table); err == nil && len(many[table].there) > 0 {
 				// The engine plans by what it finds in the first.
-				err = g.files(ctx, many[table][:1])
+				err = g.files(ctx, many[table].there[:1])
+			} else if err == nil {
+				// The engine has a table without files, which its plan does not name.
+				err = g.files(ctx, many[table].gone)
 			}
 		case table == snapshotName || table == planName:
 			err = descriptions(src.Workspace, table)
@@ -180,7 +183,8 @@ func (g *guard) once(names []string, f func([]string) error) error {
 	g.mu.Unlock()
 	for _, n := range names {
 		info, err := os.Stat(n)
-		if errors.Is(err, fs.ErrNotExist) { // folded into another, which is seen by whoever looks again
+		if errors.Is(err, fs.ErrNotExist) { // whoever looks for it says whether that is well
+			stamps[n] = stamp{}
 			continue
 		} else if err != nil {
 			return &cooper.Error{Kind: cooper.KindInternal, Where: n, Err: err}
@@ -200,7 +204,11 @@ func (g *guard) once(names []string, f func([]string) error) error {
 	if g.sound == nil {
 		g.sound = map[string]stamp{}
 	}
-	maps.Copy(g.sound, stamps)
+	for n, s := range stamps {
+		if s != (stamp{}) {
+			g.sound[n] = s
+		}
+	}
 	return nil
 }
 
@@ -223,23 +231,62 @@ func descriptions(workspace, table string) error {
 	return nil
 }
 
-// filesOf are the files of the tables version or action.
-func filesOf(src query.Sources, table string) ([]string, error) {
-	for _, v := range views(src.Snapshot) {
-		if v.name != table {
-			continue
+// files are those of the tables version or action: those that are there, and those that are
+// gone, which the engine would count for nothing.
+type files struct{ there, gone []string }
+
+func filesOf(src query.Sources, table string) (f files, err error) {
+	of := "p" + anID
+	if table == versionName {
+		of = "s" + anID
+		if src.Snapshot != "" {
+			of = escape(src.Snapshot) + "/"
 		}
-		pattern := v.files
-		if src.Snapshot != "" && table == versionName {
-			pattern = "snapshot/" + escape(src.Snapshot) + "/versions-*.parquet"
-		}
-		names, err := filepath.Glob(escape(src.Workspace) + "/" + pattern)
-		if err != nil {
-			return nil, &cooper.Error{Kind: cooper.KindInternal, Where: src.Workspace, Err: err}
-		}
-		return names, nil
 	}
-	return nil, nil
+	kind, pattern := planName, "/actions-*.parquet"
+	if table == versionName {
+		kind, pattern = snapshotName, "/versions-*.parquet"
+	}
+	dirs, err := filepath.Glob(escape(src.Workspace) + "/" + kind + "/" + strings.TrimSuffix(of, "/"))
+	if err != nil {
+		return f, &cooper.Error{Kind: cooper.KindInternal, Where: src.Workspace, Err: err}
+	}
+	for _, dir := range dirs {
+		there, err := filepath.Glob(escape(dir) + pattern)
+		if err != nil {
+			return f, &cooper.Error{Kind: cooper.KindInternal, Where: dir, Err: err}
+		}
+		f.there = append(f.there, there...)
+		for _, name := range named(dir, kind) {
+			if name = filepath.Join(dir, name); !slices.Contains(there, name) {
+				f.gone = append(f.gone, name)
+			}
+		}
+	}
+	return f, nil
+}
+
+// named are the files that the description of a snapshot or plan names. One that cannot be read
+// has to have some: whoever checks these hears why.
+func named(dir, kind string) (names []string) {
+	if kind == planName {
+		p, err := plan.Open(dir)
+		if err != nil {
+			return []string{"actions-00000.parquet"}
+		}
+		for _, f := range p.Header().Files {
+			names = append(names, f.Name)
+		}
+		return names
+	}
+	s, err := inventory.Open(dir)
+	if err != nil {
+		return []string{"versions-00000.parquet"}
+	}
+	for _, f := range s.Meta().Files {
+		names = append(names, f.Name)
+	}
+	return names
 }
 
 // escape makes a path stand for itself in a pattern of package filepath.
@@ -250,7 +297,7 @@ func escape(path string) string {
 // scanned are those of the files that a query reads. The engine passes over files by conditions
 // on their names, and its plan tells the condition and how many are left; it counts only if
 // it leaves as many of ours. Whatever is not understood reads everything.
-func scanned(ctx context.Context, conn *sql.Conn, text string, args []any, many map[string][]string) ([]string, error) {
+func scanned(ctx context.Context, conn *sql.Conn, text string, args []any, many map[string]files) ([]string, error) {
 	var kind, tree string
 	if err := conn.QueryRowContext(ctx, "EXPLAIN (FORMAT json) "+text, args...).Scan(&kind, &tree); err != nil {
 		return nil, failed(ctx, err)
@@ -263,13 +310,17 @@ func scanned(ctx context.Context, conn *sql.Conn, text string, args []any, many 
 	for len(nodes) > 0 {
 		n := nodes[len(nodes)-1]
 		nodes = append(nodes[:len(nodes)-1], n.Children...)
+		constant := n.Name == "COLUMN_DATA_SCAN" // of a single file it may be the count, taken from its footer
 		if len(n.Children) > 0 || readsNothing[n.Name] || n.Info.Function == "READ_PARQUET" || n.Info.Function == "READ_JSON" {
 			continue
 		}
-		for _, files := range many {
-			left, ok := n.left(ctx, conn, files)
+		for _, f := range many {
+			if constant && len(f.there) > 1 {
+				continue
+			}
+			left, ok := n.left(ctx, conn, f)
 			if !ok {
-				left = files
+				left = slices.Concat(f.there, f.gone)
 			}
 			for _, f := range left {
 				names[f] = true
@@ -293,33 +344,39 @@ type node struct {
 // readsNothing are ends of a plan that are no files. The tables of the ledger and of catalogs,
 // and files that the query names itself, are read by other functions than ours.
 var readsNothing = map[string]bool{
-	"EMPTY_RESULT": true, "DUMMY_SCAN": true, "COLUMN_DATA_SCAN": true, "CTE_SCAN": true, "REC_CTE_SCAN": true,
+	"EMPTY_RESULT": true, "DUMMY_SCAN": true, "CTE_SCAN": true, "REC_CTE_SCAN": true,
 	"DELIM_SCAN": true, "CHUNK_SCAN": true, "EXPRESSION_SCAN": true,
 }
 
 // left are those of files that the node's condition leaves; ok tells that these may be the node's
 // files, and that there is a condition.
-func (n *node) left(ctx context.Context, conn *sql.Conn, files []string) (left []string, ok bool) {
+func (n *node) left(ctx context.Context, conn *sql.Conn, f files) (left []string, ok bool) {
 	filter, _ := n.Info.Filter.(string)
 	some, all, _ := strings.Cut(n.Info.Files, "/")
 	k, err := strconv.Atoi(some)
-	if filter == "" || err != nil || all != strconv.Itoa(len(files)) {
+	if filter == "" || err != nil || all != strconv.Itoa(len(f.there)) {
 		return nil, false
 	}
-	quoted := make([]string, len(files))
-	for i, f := range files {
-		quoted[i] = "(" + quote(f) + ")"
+	var quoted []string
+	for _, name := range f.there {
+		quoted = append(quoted, "("+quote(name)+", true)")
 	}
-	rows, err := conn.QueryContext(ctx, "SELECT filename FROM (VALUES "+strings.Join(quoted, ", ")+") AS t(filename) WHERE "+filter)
+	for _, name := range f.gone {
+		quoted = append(quoted, "("+quote(name)+", false)")
+	}
+	rows, err := conn.QueryContext(ctx, "SELECT filename, there FROM (VALUES "+strings.Join(quoted, ", ")+") AS t(filename, there) WHERE "+filter)
 	if err != nil {
 		return nil, false // it is said in words that are no SQL
 	}
 	for rows.Next() {
 		var name string
-		if rows.Scan(&name) != nil {
+		var there bool
+		if rows.Scan(&name, &there) != nil {
 			break
 		}
-		left = append(left, name)
+		if left = append(left, name); !there {
+			k++
+		}
 	}
 	err = errors.Join(rows.Err(), rows.Close())
 	return left, err == nil && len(left) == k

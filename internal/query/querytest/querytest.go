@@ -32,6 +32,7 @@ func Run(t *testing.T, open func(t *testing.T) query.Engine) {
 		"Empty":     testEmpty,
 		"Workspace": testWorkspace,
 		"Catalogs":  testCatalogs,
+		"Misplaced": testMisplaced,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t)) })
 	}

@@ -147,7 +147,8 @@ func testWorkspace(t *testing.T, e query.Engine) {
 
 	// One snapshot of several.
 	const laterID = "s-20261121T010000Z-4f1c"
-	must(t, os.CopyFS(filepath.Join(ws, "snapshot", laterID), os.DirFS(filepath.Join(ws, "snapshot", snapshotID))))
+	_, err = inventory.Build(ctx, filepath.Join(ws, "snapshot", laterID), source{}, inventory.BuildOptions{ID: laterID, Clock: func() time.Time { return day }})
+	must(t, err)
 	expect(t, e, "SELECT count(DISTINCT snapshot) FROM version", []any{int64(2)})
 	for _, id := range []string{laterID, snapshotID} {
 		must(t, e.Views(ctx, query.Sources{Workspace: ws, Snapshot: id}))
