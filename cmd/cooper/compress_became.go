@@ -27,8 +27,8 @@ type compressedTo struct {
 	After  int64      `json:"after"`
 	Kept   bool       `json:"kept,omitempty"`
 	// Stayed are originals whose content is stored anew and that are there all the
-	// same, or of which it is not known; they count among the failures. StayedAs is
-	// what the new forms take beside them.
+	// same, or of which it is not known, as somebody else wrote or deleted there since;
+	// they count among the failures. StayedAs is what their new forms took.
 	Stayed   plan.Tally `json:"stayed"`
 	StayedAs int64      `json:"stayed_as,omitempty"`
 	// Left were read and left as they are, by why.
@@ -103,7 +103,7 @@ func (a *app) showBecame(c *compressedTo) {
 		a.say("  %s in %s became %s%s%s", term.Bytes(c.Before.Bytes), term.Plural(c.Before.Count, "object"), a.stdout.Style(term.Bold, term.Bytes(c.After)), times(c.Before.Bytes, c.After), kept)
 	}
 	if c.Stayed.Count > 0 {
-		a.say("  %s", a.stdout.Wrap(fmt.Sprintf("%s (%s) did not go: the new forms, %s, are beside what is there, and saved nothing", term.Plural(c.Stayed.Count, "original"), term.Bytes(c.Stayed.Bytes), term.Bytes(c.StayedAs)), 2))
+		a.say("  %s", a.stdout.Wrap(fmt.Sprintf("%s (%s) did not go as planned: they stayed, or somebody wrote or deleted there meanwhile; of the new forms, %s, nothing counts as saved", term.Plural(c.Stayed.Count, "original"), term.Bytes(c.Stayed.Bytes), term.Bytes(c.StayedAs)), 2))
 	}
 	if c.Found.Count > 0 {
 		a.say("  %s compressed already: %s hold %s%s", term.Plural(c.Found.Count, "object"), term.Bytes(c.Found.Bytes), term.Bytes(c.Plain), times(c.Plain, c.Found.Bytes))

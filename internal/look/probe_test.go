@@ -27,6 +27,7 @@ type shop struct {
 	faults    string // in words
 	rows      []row  // the newest of a key last
 	written   int
+	again     bool // what is delivered twice is under way
 }
 
 func (s *shop) has(fault string) bool { return strings.Contains(s.faults, fault) }
@@ -40,7 +41,7 @@ func (s *shop) latest(key string) *row {
 	return nil
 }
 
-func (s *shop) Put(_ context.Context, p store.Put) (store.Object, error) {
+func (s *shop) Put(ctx context.Context, p store.Put) (store.Object, error) {
 	if s.has("may not write") {
 		return store.Object{}, &cooper.Error{Kind: cooper.KindDenied, Message: "AccessDenied"}
 	}
@@ -52,6 +53,15 @@ func (s *shop) Put(_ context.Context, p store.Put) (store.Object, error) {
 		return store.Object{}, &cooper.Error{Kind: cooper.KindConflict, Message: "something is there"}
 	case p.IfMatch != "" && (s.has("refuses If-Match") || (is == nil || is.etag != p.IfMatch) && !s.has("ignores If-Match")):
 		return store.Object{}, &cooper.Error{Kind: cooper.KindChanged, Message: "somebody has written there since"}
+	}
+	if s.has("delivers twice") && (p.IfMatch != "" || p.IfNoneMatch) && !s.again {
+		s.again = true
+		_, err := s.Put(ctx, p)
+		if err == nil {
+			_, err = s.Put(ctx, p)
+		}
+		s.again = false
+		return store.Object{}, err
 	}
 	s.written++
 	r := row{p.Key, cooper.NullVersion, fmt.Sprintf("%032x", s.written), p.Size}
@@ -87,7 +97,7 @@ func (s *shop) Remove(_ context.Context, _ permit.Permit, rs []store.Removal) []
 
 func (s *shop) Head(_ context.Context, ref store.Ref, _ int) (store.Object, error) {
 	for _, r := range s.rows {
-		if r.key == ref.Key && r.id == ref.VersionID {
+		if r.key == ref.Key && (r.id == ref.VersionID || ref.VersionID == "" && r == *s.latest(r.key)) {
 			return store.Object{Key: r.key, VersionID: r.id, ETag: r.etag, Size: r.size}, nil
 		}
 	}
@@ -128,6 +138,8 @@ func TestProbes(t *testing.T) {
 	}{
 		{"a good one", "Enabled", Conditions{New: true, Overwriting: true, Taking: true, Exact: true}, "", "", "", false},
 		{"a good one without versions", "", Conditions{New: true, Overwriting: true, Removal: true, Exact: true}, "", "", "", false},
+		{"one that gets all twice", "Enabled", Conditions{New: true, Overwriting: true, Taking: true, Exact: true}, "delivers twice", "", "", false},
+		{"one that gets all twice, without versions", "", Conditions{New: true, Overwriting: true, Removal: true, Exact: true}, "delivers twice", "", "", false},
 		{"one that knows what an id looks like", "", Conditions{Exact: true}, "minds ids", "", "", false},
 		{"nothing may be written", "", suffix, "may not write", "cannot be written", "Ask for the right", false},
 		{"If-None-Match is not known", "Enabled", suffix, "no If-None-Match", "does not write it where nothing is", "heeds conditions", false},

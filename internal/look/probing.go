@@ -36,6 +36,20 @@ func (x *probe) put(ctx context.Context, o store.Put) error {
 	return nil
 }
 
+// putRight writes under a condition that holds. A refusal may come of a request that
+// was delivered twice, of which the second finds the first: then it was taken.
+func (x *probe) putRight(ctx context.Context, o store.Put) error {
+	err := x.put(ctx, o)
+	if kind := cooper.KindOf(err); kind != cooper.KindConflict && kind != cooper.KindChanged {
+		return err
+	}
+	if now, unseen := x.bucket.Head(ctx, store.Ref{Key: x.key}, 0); unseen == nil && now.Size == int64(x.n-1) { // no other has that size
+		x.wrote(now)
+		return nil
+	}
+	return err
+}
+
 // wrote remembers a version, so that it is removed in the end.
 func (x *probe) wrote(now store.Object) {
 	if now.VersionID == "" {
@@ -86,7 +100,7 @@ func (x *probe) removeAll(ctx context.Context, ids []string) error {
 // first writes the object, under the condition that nothing is there if new is
 // to be relied on.
 func (x *probe) first(ctx context.Context, new bool) error {
-	err := x.put(ctx, store.Put{IfNoneMatch: new})
+	err := x.putRight(ctx, store.Put{IfNoneMatch: new})
 	if err == nil {
 		return nil
 	}
@@ -141,7 +155,7 @@ func (x *probe) onlyOver(ctx context.Context, refusing bool) error {
 			return x.tried("the store did not say that its ETag was another than it was told", risk, remedy(), answer(err))
 		}
 	}
-	if err := x.put(ctx, store.Put{IfMatch: etag}); err != nil {
+	if err := x.putRight(ctx, store.Put{IfMatch: etag}); err != nil {
 		return x.tried("the store does not overwrite it although its ETag is the one that it was told", "", remedy(), answer(err))
 	}
 	return nil
