@@ -55,6 +55,7 @@ func (l Lack) Without() string {
 type lacks struct {
 	state  [8]atomic.Int32 // by place in allLacks: see below
 	learnt func(Lack)
+	told   map[Lack]bool // who is to learn it knows it already
 }
 
 const (
@@ -67,9 +68,13 @@ func newLacks(known []Lack, learnt func(Lack)) *lacks {
 	if learnt == nil {
 		learnt = func(Lack) {}
 	}
-	l := &lacks{learnt: learnt}
+	l := &lacks{learnt: learnt, told: map[Lack]bool{}}
 	for _, one := range known {
-		if i := slices.Index(allLacks, one); i >= 0 {
+		if one == LacksTags {
+			// One wrong answer would cost the tags of all that is stored anew within
+			// a day: it is found out again by each process.
+			l.told[one] = true
+		} else if i := slices.Index(allLacks, one); i >= 0 {
 			l.state[i].Store(lacking)
 		}
 	}
@@ -95,7 +100,7 @@ func (l *lacks) found(what Lack) {
 
 // missing notes a lack, and tells of it the first time.
 func (l *lacks) missing(what Lack) {
-	if l != nil && l.of(what).Swap(lacking) != lacking {
+	if l != nil && l.of(what).Swap(lacking) != lacking && !l.told[what] {
 		l.learnt(what)
 	}
 }

@@ -517,3 +517,19 @@ func TestAcceptEncodingIsNotSigned(t *testing.T) {
 		}
 	})
 }
+
+// What was found in an earlier process counts, but for tags, which one wrong answer
+// would cost: they are asked for again, and nobody is told twice.
+func TestKnownLacks(t *testing.T) {
+	var learnt []Lack
+	l := newLacks([]Lack{LacksTags, LacksACL}, func(one Lack) { learnt = append(learnt, one) })
+	if l.lacks(LacksTags) || !l.open(LacksTags) || !l.lacks(LacksACL) {
+		t.Error("tags are believed to be lacking, or ACLs are not")
+	}
+	for _, one := range []Lack{LacksTags, LacksACL, LacksLock} {
+		l.missing(one)
+	}
+	if !l.lacks(LacksTags) || !slices.Equal(learnt, []Lack{LacksLock}) {
+		t.Errorf("learnt %v", learnt)
+	}
+}

@@ -3,6 +3,7 @@ package rewrite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"cooper"
@@ -16,6 +17,13 @@ func (j *job) tags(ctx context.Context, v *cooper.Identity) (tags map[string]str
 		return err
 	})
 	return tags, err
+}
+
+// fewerTags is where a store contradicts itself, as one that was taken for a store
+// without tags, for an answer that something on the way gave.
+func fewerTags(told, given int) error {
+	return &cooper.Error{Kind: cooper.KindStore, Message: fmt.Sprintf("the store says how many tags it has, %d, and gives %d", told, given),
+		Remedy: "Nothing was changed. Carry the plan out again; if it stays so, look at its tags by another program."}
 }
 
 // grants are the ACL of the version v.

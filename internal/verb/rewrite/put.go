@@ -88,6 +88,9 @@ func (j *job) prepare(ctx context.Context, o *store.Object, origin Origin, body 
 		if p.Tags, err = j.tags(ctx, &j.v.Identity); err != nil {
 			return p, "", err
 		}
+		if len(p.Tags) < o.Tags {
+			return p, "", fewerTags(o.Tags, len(p.Tags))
+		}
 	}
 	if j.opt.Settings.Grants {
 		if p.Grants, err = j.grants(ctx, &j.v.Identity); err != nil {

@@ -122,6 +122,24 @@ func TestTagsUntold(t *testing.T) {
 	}
 }
 
+// tagless is a store that tells how many tags there are, and gives none.
+type tagless struct{ Bucket }
+
+func (tagless) Tags(context.Context, store.Ref) (map[string]string, error) { return nil, nil }
+
+func TestTagsToldAndNotGiven(t *testing.T) {
+	for _, mode := range []bucketop.Mode{bucketop.Suffix, bucketop.InPlace} {
+		w := newWorld(t, "")
+		v := w.putWith("a/b", csv, mem.PutOptions{Tags: map[string]string{"study": "7"}})
+		w.bucket = tagless{w.bucket}
+		r := rewriting("")
+		r.Mode = mode
+		if o := w.do(w.verb(r), v); o.Kind != cooper.KindStore || !strings.Contains(o.Message, "tags") || len(w.srv.Versions(lab)) != 1 {
+			t.Errorf("%s: %+v", mode, o)
+		}
+	}
+}
+
 // TestRefusedAlthoughRight: a store that refuses to write over the very version
 // that it is told to is not taken for a newer upload.
 func TestRefusedAlthoughRight(t *testing.T) {
