@@ -76,7 +76,7 @@ func (t *Tree) versionText() ([]byte, error) {
 func (t *Tree) readVersion() error {
 	b, err := t.versionText()
 	if cooper.KindOf(err) == cooper.KindMissing {
-		return noTree(t.dir)
+		return t.withoutVersion(err)
 	}
 	if errors.Is(err, syscall.ENOTDIR) {
 		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir + "/" + metaDir, Message: "this is no directory, and stands where Cooper's own files would be",
@@ -87,8 +87,7 @@ func (t *Tree) readVersion() error {
 	}
 	v, err := parseVersion(b)
 	if err != nil {
-		return &cooper.Error{Kind: cooper.KindCorrupt, Where: t.dir + "/" + versionPath, Message: "this is damaged", Err: err,
-			Remedy: fmt.Sprintf(`write {"format":1,"layout":%q} to the file, or %q for a tree without mirror and history; the next run seals it`, keypath.Sidecar, keypath.Inline)}
+		return t.badVersion("this is damaged", err)
 	}
 	if v.Format < 1 || v.Format > treeFormat || !v.Layout.Known() {
 		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir, Remedy: "use the program that made the tree, or a newer one",
@@ -96,6 +95,21 @@ func (t *Tree) readVersion() error {
 	}
 	t.layout, t.format = layout{v.Layout}, v.Format
 	return nil
+}
+
+// withoutVersion tells a tree that lost its version file from what is none, or is being
+// made: in a tree something happened after that.
+func (t *Tree) withoutVersion(err error) error {
+	c, unread := catalog.OpenFS(t.fs)
+	if unread != nil || c.State().Generation <= catalog.FirstGeneration {
+		return noTree(t.dir)
+	}
+	return t.badVersion("the file that says which layout the tree has is gone", err)
+}
+
+func (t *Tree) badVersion(message string, err error) error {
+	return &cooper.Error{Kind: cooper.KindCorrupt, Where: t.dir + "/" + versionPath, Message: message, Err: err,
+		Remedy: fmt.Sprintf(`write {"format":1,"layout":%q} to the file, or %q for a tree without mirror and history; the next run seals it`, keypath.Sidecar, keypath.Inline)}
 }
 
 // parseVersion reads a version file. One of format 1, or written by hand, has no

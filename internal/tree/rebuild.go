@@ -34,7 +34,8 @@ func (t *Tree) openBroken(ctx context.Context, opt Options) error {
 	} else if err != nil {
 		return err
 	}
-	switch err := t.readVersion(); {
+	unread := t.readVersion()
+	switch err := unread; {
 	case err == nil && opt.Layout != "" && opt.Layout != t.layout.Layout:
 		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir, Message: "the tree has the layout " + string(t.layout.Layout) + ", not " + string(opt.Layout), Remedy: "leave --layout out"}
 	case err == nil:
@@ -53,6 +54,9 @@ func (t *Tree) openBroken(ctx context.Context, opt Options) error {
 	case cooper.KindCorrupt, cooper.KindMissing:
 		return nil
 	case "":
+		if unread != nil { // it says how to mend that
+			return unread
+		}
 		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir, Message: "the tree's catalog is whole: there is nothing to make again",
 			Remedy: "`cooper backup verify DIR` compares it with the files"}
 	case cooper.KindRefused:

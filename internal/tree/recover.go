@@ -58,6 +58,16 @@ func (t *Tree) Recover(ctx context.Context, p permit.Permit, undo bool) ([]Recov
 			return nil, err
 		}
 	}
+	// What copies a tree may leave out empty directories.
+	for _, name := range []string{stagingDir, journalDir} {
+		if _, there, err := lstat(t.fs, name); err != nil {
+			return nil, err
+		} else if !there {
+			if err := t.fs.MkdirAll(name); err != nil {
+				return nil, err
+			}
+		}
+	}
 	entries, err := t.readJournals()
 	if err != nil {
 		return nil, err

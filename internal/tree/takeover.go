@@ -2,6 +2,7 @@ package tree
 
 import (
 	"errors"
+	"io/fs"
 
 	"cooper"
 	"cooper/internal/tree/catalog"
@@ -60,7 +61,7 @@ func (t *Tree) mayBeTakenOver() error {
 	case err == nil:
 		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir, Message: "this is a backup tree of Cooper's already",
 			Remedy: "`cooper backup run` goes on with it"}
-	case cooper.KindOf(err) != cooper.KindUsage:
+	case cooper.KindOf(err) != cooper.KindUsage && !errors.Is(err, fs.ErrNotExist):
 		return err
 	}
 	if err := t.mayMake(); err != nil {

@@ -7,7 +7,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"cooper"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/tree/keypath"
 	"cooper/internal/tree/safefs/memfs"
 )
 
@@ -70,4 +72,46 @@ func TestAnOldPointerIsTold(t *testing.T) {
 	if _, err := Open("/tree", opt); err != nil || len(told) != 1 || !strings.Contains(told[0], "old copy") {
 		t.Error(told, err)
 	}
+}
+
+// TestAVersionFileThatIsGone: a tree that has lost it is no new directory, and no other
+// program's; whoever meets it is told what to write.
+func TestAVersionFileThatIsGone(t *testing.T) {
+	m := newMem(t)
+	a := version("a", 1)
+	check(t, hold(m, false, facts{}, func(tr *Tree) error {
+		if err := ensureStaged(tr, a.Identity); err != nil {
+			return err
+		}
+		return carryOut([]plan{{"p-0", [][]Change{{place(a)}}}}, facts{})(tr)
+	}))
+	check(t, m.Remove(versionPath))
+	files := m.Files()
+	_, read := Open("/tree", Options{FS: m})
+	_, made := Open("/tree", Options{FS: m, Create: true})
+	_, broken := OpenBroken(t.Context(), "/tree", Options{FS: m, Layout: keypath.Sidecar})
+	for _, err := range []error{read, made, broken} {
+		var e *cooper.Error
+		if !errors.As(err, &e) || e.Kind != cooper.KindCorrupt || !strings.Contains(e.Remedy, `{"format":1,"layout":"sidecar"}`) {
+			t.Errorf("%v", err)
+		}
+	}
+	if d := cmp.Diff(files, m.Files()); d != "" {
+		t.Error(d)
+	}
+}
+
+// TestEmptyDirectoriesThatACopyLeftOut are made again.
+func TestEmptyDirectoriesThatACopyLeftOut(t *testing.T) {
+	m := newMem(t)
+	for _, name := range []string{stagingDir, journalDir} {
+		check(t, m.RemoveDir(name))
+	}
+	a := version("a", 1)
+	check(t, hold(m, false, facts{}, func(tr *Tree) error {
+		if err := ensureStaged(tr, a.Identity); err != nil {
+			return err
+		}
+		return carryOut([]plan{{"p-0", [][]Change{{place(a)}}}}, facts{})(tr)
+	}))
 }
