@@ -120,6 +120,9 @@ func answered(err error) bool {
 	return true
 }
 
+// Singly makes Keys ask about keys one by one.
+func Singly(l store.Lister) store.Lister { return unmarked{l} }
+
 // unmarked is a store whose listings cannot be trusted to begin where they are
 // told to: keys are asked about one by one.
 type unmarked struct{ store.Lister }

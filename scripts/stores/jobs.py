@@ -169,6 +169,10 @@ def to_compress(store, kind, job):
     try:
         b.put("d/tags.csv", text("tags", 3000), Tagging="study=7&site=a%20b")
         tags = b.tags("d/tags.csv") or None
+        if tags and ("site", "a b") not in tags:  # S3Mock 5.0.0
+            job.seen.append(f"the store itself keeps the tag 'a b' as {dict(tags).get('site')!r}")
+            b.put("d/tags.csv", text("tags", 3000), Tagging="study=7&site=ab")
+            tags = b.tags("d/tags.csv")
     except STORE_ERRORS as e:
         job.seen.append(f"no tags here: {told(e)}")
     if kind == "enabled":

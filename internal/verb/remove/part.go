@@ -3,6 +3,7 @@ package remove
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"strings"
 	"unicode/utf8"
 
@@ -188,10 +189,34 @@ func (p *part) look(ctx context.Context) error {
 	for i, k := range p.keys {
 		keys[i] = k.key
 	}
-	requests, err := look.Keys(ctx, p.eyes, p.opt.Prefix, keys, func(i int, v *cooper.Version) { p.keys[i].found(v) })
+	seen := make([]bool, len(p.keys))
+	requests, err := look.Keys(ctx, p.eyes, p.opt.Prefix, keys, func(i int, v *cooper.Version) {
+		seen[i] = true
+		p.keys[i].found(v)
+	})
 	p.keys[0].items[0].out.Requests += requests
+	for i, k := range p.keys {
+		if err != nil {
+			break
+		}
+		if !seen[i] && p.opt.Store.Endpoint != "" && encoded(k.key) {
+			err = p.lookAgain(ctx, k)
+		}
+	}
 	return err
 }
+
+// lookAgain asks about one key alone. There is a store (LocalStack) that compares a
+// marker with encoded keys, so that a listing behind it passes over keys of which
+// an encoding changes something, and what is there would count as gone.
+func (p *part) lookAgain(ctx context.Context, k *keyed) error {
+	requests, err := look.Keys(ctx, look.Singly(p.eyes), k.key, []string{k.key}, func(_ int, v *cooper.Version) { k.found(v) })
+	k.items[0].out.Requests += requests
+	return err
+}
+
+// encoded tells whether a listing that is URL-encoded has a key in other characters.
+func encoded(key string) bool { return strings.ReplaceAll(url.QueryEscape(key), "%2F", "/") != key }
 
 // found takes in a version that is there now.
 func (k *keyed) found(v *cooper.Version) {

@@ -3,6 +3,7 @@ package remove
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -252,6 +253,35 @@ func TestAbsent(t *testing.T) {
 	if err != nil || statuses(outs) != "done done" || outs[0].Method != "" || outs[1].Method != "was not there any more" || tg.Absent() != 1 {
 		t.Errorf("%+v, %d, %v", outs, tg.Absent(), err)
 	}
+}
+
+// TestPassedOver: what a listing passes over, as it compares encoded keys with its
+// marker, is removed, and not said to be gone.
+func TestPassedOver(t *testing.T) {
+	w := newWorld(t, "", mem.Options{})
+	w.put("p/a", "1")
+	w.put("p/\u00e9 b", "1")
+	actions := w.actions("p/", "")
+	tg := w.target(t.TempDir(), "")
+	tg.opt.Store.Endpoint = "http://not.amazon"
+	tg.bucket, tg.probes.Bucket = passing{w.bucket}, passing{w.bucket}
+	outs, err := w.commit(context.Background(), tg, actions)
+	if err != nil || statuses(outs) != "done done" || tg.Absent() != 0 || w.left() != "" {
+		t.Errorf("%+v, %d, %v, left: %s", outs, tg.Absent(), err, w.left())
+	}
+}
+
+// passing compares encoded keys with a marker that is not.
+type passing struct{ Bucket }
+
+func (b passing) List(ctx context.Context, q store.ListQuery, page func([]cooper.Version, []string) error) error {
+	after := q.After
+	q.After = ""
+	return b.Bucket.List(ctx, q, func(vs []cooper.Version, prefixes []string) error {
+		return page(slices.DeleteFunc(vs, func(v cooper.Version) bool {
+			return after != "" && strings.ReplaceAll(url.PathEscape(v.Key), "%2F", "/") <= after
+		}), prefixes)
+	})
 }
 
 // TestGoingOn: a shard whose facts are owed is given again until it is settled,
