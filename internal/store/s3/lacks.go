@@ -70,9 +70,9 @@ func newLacks(known []Lack, learnt func(Lack)) *lacks {
 	}
 	l := &lacks{learnt: learnt, told: map[Lack]bool{}}
 	for _, one := range known {
-		if one == LacksTags {
-			// One wrong answer would cost the tags of all that is stored anew within
-			// a day: it is found out again by each process.
+		if one == LacksTags || one == LacksACL {
+			// One wrong answer would cost the tags, or ACLs, of all that is stored anew
+			// within a day: it is found out again by each process.
 			l.told[one] = true
 		} else if i := slices.Index(allLacks, one); i >= 0 {
 			l.state[i].Store(lacking)

@@ -518,18 +518,31 @@ func TestAcceptEncodingIsNotSigned(t *testing.T) {
 	})
 }
 
-// What was found in an earlier process counts, but for tags, which one wrong answer
-// would cost: they are asked for again, and nobody is told twice.
+// What was found in an earlier process counts, but for tags and ACLs, which one wrong
+// answer would cost: they are asked for again, and nobody is told twice.
 func TestKnownLacks(t *testing.T) {
 	var learnt []Lack
-	l := newLacks([]Lack{LacksTags, LacksACL}, func(one Lack) { learnt = append(learnt, one) })
-	if l.lacks(LacksTags) || !l.open(LacksTags) || !l.lacks(LacksACL) {
-		t.Error("tags are believed to be lacking, or ACLs are not")
+	l := newLacks([]Lack{LacksTags, LacksACL, LacksSumMode}, func(one Lack) { learnt = append(learnt, one) })
+	if l.lacks(LacksTags) || !l.open(LacksTags) || l.lacks(LacksACL) || !l.lacks(LacksSumMode) {
+		t.Error("tags or ACLs are believed to be lacking, or what does no harm is not")
 	}
 	for _, one := range []Lack{LacksTags, LacksACL, LacksLock} {
 		l.missing(one)
 	}
 	if !l.lacks(LacksTags) || !slices.Equal(learnt, []Lack{LacksLock}) {
 		t.Errorf("learnt %v", learnt)
+	}
+}
+
+// A versioned bucket is no bucket without versions for the name that a store gives
+// its answer.
+func TestVersioningByAnotherName(t *testing.T) {
+	for root, want := range map[string]string{"VersioningConfiguration": "Enabled", "GetBucketVersioningResponse": "Enabled", "ListBucketResult": ""} {
+		b := openTest(t, serve(t, stub(func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `<?xml version="1.0"?><%s xmlns="http://s3.amazonaws.com/doc/2006-03-01/"><Status>Enabled</Status></%s>`, root, root)
+		})))
+		if got, err := b.Versioning(t.Context()); err != nil || got != want {
+			t.Errorf("%s: %q, %v", root, got, err)
+		}
 	}
 }

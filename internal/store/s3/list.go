@@ -239,10 +239,11 @@ func sortPage(vs []cooper.Version) {
 }
 
 // Versioning is "Enabled", "Suspended" or "" for never. A store that does not know
-// the question has no versions.
+// the question has no versions. The root element has the name of the old API at some
+// (moto: GetBucketVersioningResponse).
 func (b *Bucket) Versioning(ctx context.Context) (status string, err error) {
 	err = b.do(ctx, b.where("", ""), func(ctx context.Context) error {
-		out, err := b.sdk.GetBucketVersioning(ctx, &sdk.GetBucketVersioningInput{Bucket: &b.name}, expecting("VersioningConfiguration"))
+		out, err := b.sdk.GetBucketVersioning(ctx, &sdk.GetBucketVersioningInput{Bucket: &b.name}, expecting("VersioningConfiguration", "GetBucketVersioningResponse"))
 		if err != nil {
 			return b.pageFailure(ctx, err)
 		}

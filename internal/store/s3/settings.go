@@ -79,13 +79,13 @@ func (b *Bucket) ask(ctx context.Context, where string, q question, request func
 // expecting makes the SDK read no more of an answer than a page can have, and
 // nothing of one whose root element is another: stores that do not know a question
 // answer with a listing of the bucket (Swift, Ceph 16), or with the object.
-func expecting(root string) func(*sdk.Options) {
-	return func(o *sdk.Options) { o.HTTPClient = expectingClient{boundedClient{o.HTTPClient}, root} }
+func expecting(roots ...string) func(*sdk.Options) {
+	return func(o *sdk.Options) { o.HTTPClient = expectingClient{boundedClient{o.HTTPClient}, roots} }
 }
 
 type expectingClient struct {
 	boundedClient
-	root string
+	roots []string // any of them
 }
 
 // rootWithin is how far into an answer its root element begins, in bytes.
@@ -99,9 +99,9 @@ func (c expectingClient) Do(r *http.Request) (*http.Response, error) {
 	}
 	head := bufio.NewReaderSize(res.Body, rootWithin)
 	b, err := head.Peek(rootWithin)
-	if root := rootOf(b); root != c.root && root != "Error" && (root != "" || err == nil || errors.Is(err, io.EOF) && len(b) > 0) {
+	if root := rootOf(b); !slices.Contains(c.roots, root) && root != "Error" && (root != "" || err == nil || errors.Is(err, io.EOF) && len(b) > 0) {
 		_ = res.Body.Close() // nothing was read that could be lost
-		return nil, &failure{foreign: true, err: fmt.Errorf("no %s, but %q", c.root, clip(string(b[:min(len(b), 200)]), 80))}
+		return nil, &failure{foreign: true, err: fmt.Errorf("no %s, but %q", c.roots[0], clip(string(b[:min(len(b), 200)]), 80))}
 	}
 	res.Body = struct {
 		io.Reader
