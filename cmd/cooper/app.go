@@ -33,7 +33,7 @@ type app struct {
 	quiet     bool
 	workspace string
 	memory    string
-	doubtful  bool // a snapshot contradicts itself: nothing is a success
+	doubtful  bool // a snapshot contradicts itself or makes no sense: nothing is a success
 	s3        s3Flags
 	pace      pace
 	watch     watch

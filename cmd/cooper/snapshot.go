@@ -80,9 +80,15 @@ func (a *app) snapshot(ctx context.Context, bucket string, src sourceFlags, pref
 	return a.showSnapshot(s.Meta())
 }
 
-// doubt keeps in mind, and says, that a snapshot contradicts itself too often for
-// whatever follows from it to be a success.
+// doubt keeps in mind, and says, that a snapshot contradicts itself too often, or makes too
+// little sense, for whatever follows from it to be a success.
 func (a *app) doubt(m *inventory.Meta) {
+	if m.MakesNoSense() {
+		a.doubtful = true
+		a.note("warning: most rows of the source make no sense: %s were set aside, %s taken.", term.Count(m.Rejected), term.Count(m.Versions+m.DeleteMarkers))
+		a.note("  rejected.parquet in the snapshot says why. Their keys are left alone, and this")
+		a.note("  is no success: exit code 3. Take another report, or list the bucket.")
+	}
 	if !m.Contradicts() {
 		return
 	}

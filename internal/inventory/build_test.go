@@ -186,6 +186,17 @@ func TestContradicts(t *testing.T) {
 	}
 }
 
+func TestMakesNoSense(t *testing.T) {
+	for _, c := range []struct {
+		rejected, versions, markers int64
+		want                        bool
+	}{{0, 0, 0, false}, {1, 0, 0, true}, {2, 1, 1, false}, {3, 1, 1, true}} {
+		if m := (inventory.Meta{Rejected: c.rejected, Versions: c.versions, DeleteMarkers: c.markers}); m.MakesNoSense() != c.want {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
 // TestSumsStayAtTheirEnd: as many bytes as there are in all the world.
 func TestSumsStayAtTheirEnd(t *testing.T) {
 	row := version("a", "1", 1, true)

@@ -86,6 +86,10 @@ func (m *Meta) Contradicts() bool {
 	return m.Ambiguous >= 1000 || m.Keys > 0 && m.Ambiguous > m.Keys/1000
 }
 
+// MakesNoSense tells whether more rows were set aside than taken: it is the source that is
+// not what it is taken for.
+func (m *Meta) MakesNoSense() bool { return m.Rejected > m.Versions+m.DeleteMarkers }
+
 // File is one Parquet file of a snapshot.
 type File struct {
 	Name   string `json:"name"`
