@@ -238,7 +238,15 @@ func (a *app) warn(message string) {
 	fmt.Fprintln(a.stderr, a.stderr.Style(term.Yellow, "warning:"), term.Clean(message))
 }
 
-// note writes a line beside the output: progress of a kind, or a warning.
+// caution writes a warning beside the output, also for who wants no progress. In
+// JSON the output itself has what is to be known.
+func (a *app) caution(format string, args ...any) {
+	if !a.json {
+		a.warn(fmt.Sprintf(format, args...))
+	}
+}
+
+// note writes a line beside the output: progress of a kind.
 func (a *app) note(format string, args ...any) {
 	if !a.quiet && !a.json {
 		fmt.Fprintf(a.stderr, format+"\n", args...)

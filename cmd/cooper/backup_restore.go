@@ -166,11 +166,11 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 			return a.planned(ran{Plan: &h})
 		}
 		for _, w := range h.Warnings {
-			a.note("warning: %s", w)
+			a.caution("%s", w)
 		}
 		there, named := h.Totals[treeop.CopyOut].Count, f.named()
 		if there < named {
-			a.note("warning: asked for by name: %s; found: %s", term.Count(named), term.Count(there))
+			a.caution("asked for by name: %s; found: %s", term.Count(named), term.Count(there))
 		}
 		sum, err := d.apply(ctx, h.ID)
 		if err := a.finished(ran{Plan: &h, Applied: &sum}, err); err != nil {

@@ -257,7 +257,7 @@ func (a *app) applyCompress(ctx context.Context, ws *workspace.Workspace, h plan
 	job := apply.Job{
 		Run: run, Plan: p, Facts: facts, Workers: f.jobs,
 		Ignore: kinds, Confirm: f.confirm, MaxAge: f.maxAge(), Undo: f.undo, Clock: a.clock, Progress: count,
-		Warn: func(m string) { a.note("warning: %s", m) },
+		Warn: func(m string) { a.caution("%s", m) },
 	}
 	if err := a.equip(ctx, &job, &work, count); err != nil {
 		return err

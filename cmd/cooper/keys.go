@@ -38,7 +38,7 @@ func (f *secretFlags) open(ctx context.Context, a *app) (codec.Keys, error) {
 		return nil, err
 	}
 	for _, w := range warnings {
-		a.note("warning: %s", term.Clean(w))
+		a.caution("%s", term.Clean(w))
 	}
 	return ring, nil
 }

@@ -154,7 +154,7 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 	}
 	facts := ledger.Open(ws.LedgerDir())
 	count := a.countersFor(b)
-	warn := func(m string) { a.note("warning: %s", m) }
+	warn := func(m string) { a.caution("%s", m) }
 	target := remove.New(b, remove.Options{
 		Journal: journal.At(ws.TargetDir(bucket)), Path: h.Target.Path, Prefix: prefix, Versioning: versioning, Planned: policy.Versioning, Lock: lock,
 		Store: store, PlannedStore: bucketop.PlannedStore(&h, policy.Endpoint), Jobs: f.jobs, Clock: a.clock, Warn: warn,
@@ -175,7 +175,7 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 		err = errors.Join(facts.Compact(ctx), failedAlike(ctx, ws, &sum))
 	}
 	if n := target.Absent(); n > 0 {
-		a.note("not there any more: %s; a run that was stopped has removed them, or somebody else, or this is not the bucket of the snapshot", term.Plural(n, "version"))
+		a.caution("not there any more: %s; a run that was stopped has removed them, or somebody else, or this is not the bucket of the snapshot", term.Plural(n, "version"))
 	}
 	if err := a.finished(ran{Plan: &h, Applied: &sum}, err); err != nil {
 		return err

@@ -97,7 +97,7 @@ func (a *app) doubt(m *inventory.Meta) {
 	if m.Keys > 0 {
 		keys = " of " + term.Count(m.Keys)
 	}
-	a.note("warning: the snapshot contradicts itself: %s%s keys have several latest versions.", term.Count(m.Ambiguous), keys)
+	a.caution("the snapshot contradicts itself: %s%s keys have several latest versions.", term.Count(m.Ambiguous), keys)
 	a.note("  Most likely its source does: a report that some program rewrote or joined, a")
 	a.note("  store that marks several versions as the latest. These keys are left alone,")
 	a.note("  and this is no success: exit code 3. Take another report, or list the bucket.")

@@ -193,7 +193,7 @@ func (a *app) listing(ctx context.Context, b *s3.Bucket, opt listing.Options) (*
 	}
 	a.setClock(b)
 	if ahead := l.Ahead(); ahead != 0 {
-		a.note("warning: this machine's clock is %s the store's; the listing is dated by the store's", aheadOf(ahead))
+		a.caution("this machine's clock is %s the store's; the listing is dated by the store's", aheadOf(ahead))
 	}
 	return l, nil
 }

@@ -110,7 +110,7 @@ func (a *app) statsExport(ctx context.Context, dsn string, address []string, f *
 		}
 		a.say("%s of s3://%s handed over to %s in %s; %s changed there", term.Plural(r.Facts, "fact"), term.Clean(r.Bucket), term.Clean(r.Table), term.Clean(r.Database), term.Plural(r.Changed, "row"))
 		if r.Skipped > 0 {
-			a.note("warning: %s left out: their keys have a NUL, which text in PostgreSQL cannot hold", term.Plural(r.Skipped, "fact"))
+			a.caution("%s left out: their keys have a NUL, which text in PostgreSQL cannot hold", term.Plural(r.Skipped, "fact"))
 		}
 		return nil
 	})

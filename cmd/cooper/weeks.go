@@ -106,7 +106,7 @@ func (a *app) beware(cmd *cobra.Command) error {
 	if cmd.Name() == "start" {
 		return usage("the command has a password in a URL, and a run in the background keeps its command in a file", "Leave it out of the URL; for PostgreSQL give it in ~/.pgpass, which is there also when the run is taken up again, or in PGPASSWORD.")
 	}
-	a.note("warning: a password in a URL is seen by everybody on this machine who lists processes; for PostgreSQL it belongs in ~/.pgpass or PGPASSWORD")
+	a.caution("a password in a URL is seen by everybody on this machine who lists processes; for PostgreSQL it belongs in ~/.pgpass or PGPASSWORD")
 	return nil
 }
 
