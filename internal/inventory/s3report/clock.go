@@ -13,8 +13,6 @@ type dayCache struct {
 	start int64 // of that day, in milliseconds since 1970
 }
 
-const msPerDay = 24 * 60 * 60 * 1000
-
 // instant reads RFC 3339 in UTC, 2026-11-20T01:00:00[.000]Z. What is finer than
 // a millisecond is cut off; dates before 1970 and leap seconds are no times.
 func (c *dayCache) instant(b []byte) (cooper.Instant, bool) {
