@@ -16,6 +16,7 @@ import (
 	"cooper"
 	"cooper/internal/apply"
 	"cooper/internal/backup"
+	"cooper/internal/checksum"
 	"cooper/internal/ledger"
 	"cooper/internal/permit"
 	"cooper/internal/plan"
@@ -44,6 +45,8 @@ type drive struct {
 	locked bool
 	// redated counts versions that the store dates otherwise when they are read.
 	redated atomic.Int64
+	// against counts versions that are kept against the word of their ETag.
+	against atomic.Int64
 }
 
 // hasTree tells whether a tree is at dir.
@@ -257,6 +260,9 @@ func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err er
 	if n := d.redated.Load(); n > 0 {
 		d.app.note("%s: the store tells another time by GET than by listing, of the same content; that of the listing is kept", term.Plural(n, "object"))
 	}
+	if n := d.against.Load(); n > 0 {
+		d.app.note("warning: %s: the ETag looks like an MD5 and is none of the bytes, which came alike %d times. Either the store makes other ETags, or it holds other bytes than were uploaded. They are kept as unverifiable", term.Plural(n, "object"), checksum.AlikeTimes)
+	}
 	if err != nil {
 		return sum, err
 	}
@@ -344,7 +350,7 @@ func (d *drive) parts(ctx context.Context, h plan.Header, src *s3.Bucket, from *
 	// nil: the commit does it all.
 	verbs := map[string]apply.Verb{treeop.Retire: nil, treeop.Promote: nil, treeop.Record: nil, treeop.Prune: nil, treeop.Defer: fetch.Deferred{}, treeop.Verify: verify.New(d.tree, count.Moved)}
 	if src != nil {
-		opt := fetch.Options{Moved: count.Moved, Redated: func() { d.redated.Add(1) }}
+		opt := fetch.Options{Moved: count.Moved, Redated: func() { d.redated.Add(1) }, Against: func() { d.against.Add(1) }}
 		verbs[treeop.Fetch] = fetch.New(src, fetch.Into(d.tree.Staging()), opt)
 		verbs[treeop.Unarchive] = fetch.NewUnarchive(src, fetch.Into(d.tree.Staging()), opt)
 	}

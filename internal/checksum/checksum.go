@@ -46,6 +46,9 @@ type Result struct {
 // word of their ETag.
 const AlikeTimes = 3
 
+// MethodAlike says why such bytes are unverifiable.
+const MethodAlike = "the ETag is no MD5 of the bytes, which came alike each time"
+
 // Alike is what is known of bytes that came alike AlikeTimes, each time with the
 // Result r: an ETag that looks like an MD5 need not be one (what AWS Backup
 // restores has others, and what gateways to file systems serve), while damage on
@@ -54,7 +57,7 @@ func Alike(r Result) Result {
 	if r.Check != cooper.Corrupt || r.Came == nil {
 		return r
 	}
-	return Result{Check: cooper.Unverifiable, Method: "the ETag is no MD5 of the bytes, which came alike each time", Hash: r.Came}
+	return Result{Check: cooper.Unverifiable, Method: MethodAlike, Hash: r.Came}
 }
 
 // The forms of an ETag.

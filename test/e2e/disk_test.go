@@ -90,7 +90,7 @@ func TestFullFileSystem(t *testing.T) {
 				t.Fatal(err)
 			}
 			w.server.ResetCounts()
-			must(t, w.url, ws, backupArgs(dir, report)...)
+			must(t, w.url, ws, backupArgs(dir, report, "--moved")...) // the gate was another store
 			if n := w.server.Counts()["GetObject"]; n > objects-50 {
 				t.Errorf("%d of %d objects were fetched again", n, objects)
 			}
@@ -187,13 +187,13 @@ func TestUnchangedRunTouchesNoFile(t *testing.T) {
 		return touched
 	}
 	// Another report of the same, sorted and split differently.
-	r := report{date: "2098-01-01T00-00Z", columns: s3Columns, files: 3, seed: 5}
+	r := report{date: "2026-01-01T00-00Z", columns: s3Columns, files: 3, seed: 5}
 	inv := t.TempDir()
 	if err := r.write(inv, w.server.Versions("lab")); err != nil {
 		t.Fatal(err)
 	}
 	w.server.ResetCounts()
-	if lines := traced(backupArgs(dir, inv)...); len(lines) > 0 {
+	if lines := traced(backupArgs(dir, inv, "--older")...); len(lines) > 0 {
 		t.Errorf("%d calls about files of the tree, the first: %s", len(lines), lines[0])
 	}
 	if n := w.server.Counts()["GetObject"]; n != 0 {

@@ -86,7 +86,7 @@ func TestNewerPlanReusesWhatIsStaged(t *testing.T) {
 		}
 	}
 	w.server.ResetCounts()
-	must(t, w.url, ws, backupArgs(dir, after)...)
+	must(t, w.url, ws, backupArgs(dir, after, "--moved")...) // the gate was another store
 	if n := w.server.Counts()["GetObject"]; n != int64(versions-have) {
 		t.Errorf("%d objects were fetched, of %d versions with %d staged", n, versions, have)
 	}
@@ -126,7 +126,7 @@ func TestStagedBytesThatNobodyWants(t *testing.T) {
 		w.server.DeleteVersion("lab", v.Key, v.VersionID)
 	}
 	w.server.Put("lab", "other", []byte("one"), mem.PutOptions{})
-	must(t, w.url, ws, backupArgs(dir, w.report("after"))...)
+	must(t, w.url, ws, backupArgs(dir, w.report("after"), "--moved")...) // likewise
 	for _, line := range canonical(t, dir) {
 		if strings.HasPrefix(line, "left ") {
 			t.Error(line)
@@ -201,7 +201,7 @@ func TestUndoTakesAnInterruptedShardBack(t *testing.T) {
 	want := func() []string {
 		dir, ws := pair(t)
 		must(t, w.url, ws, backupArgs(dir, before)...)
-		must(t, w.url, ws, backupArgs(dir, after)...)
+		must(t, w.url, ws, backupArgs(dir, after, "--moved")...) // the gate was another store
 		return canonical(t, dir)
 	}()
 	must(t, w.url, ws, "backup", "plan", "s3://lab", dir, "--inventory", after, "--share-stop", "20%")

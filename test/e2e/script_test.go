@@ -40,7 +40,7 @@ func scriptParams() testscript.Params {
 			return err
 		},
 		Condition: postgresIsThere,
-		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"s3": s3Cmd, "code": codeCmd, "invsync": invsyncCmd, "invsync-mislabel": mislabelCmd, "report": reportCmd, "orcreport": orcCmd, "postgres": postgresCmd},
+		Cmds:      map[string]func(*testscript.TestScript, bool, []string){"s3": s3Cmd, "code": codeCmd, "invsync": invsyncCmd, "invsync-mislabel": mislabelCmd, "report": reportCmd, "incomplete": incompleteCmd, "orcreport": orcCmd, "postgres": postgresCmd},
 	}
 }
 

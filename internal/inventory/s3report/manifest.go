@@ -56,8 +56,13 @@ type manifestFile struct {
 // fileList is read file by file, so that a list of nothing takes no memory.
 type fileList []manifestFile
 
-// UnmarshalJSON refuses files without a key.
+// UnmarshalJSON refuses files without a key. null is no file, as of reports of an
+// empty bucket that a program wrote.
 func (l *fileList) UnmarshalJSON(b []byte) error {
+	if string(b) == "null" {
+		*l = nil
+		return nil
+	}
 	d := json.NewDecoder(bytes.NewReader(b))
 	if start, err := d.Token(); err != nil || start != json.Delim('[') {
 		return errors.Join(errors.New("files is no list"), err)

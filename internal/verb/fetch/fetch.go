@@ -62,6 +62,9 @@ type Options struct {
 	// Redated is told of versions of which the store tells another time than was
 	// planned, though the content is the same; may be nil.
 	Redated func()
+	// Against is told of versions that are kept against the word of their ETag; may
+	// be nil.
+	Against func()
 }
 
 // Verb is the verb fetch. Its outcomes have the kinds of the store's errors;
@@ -86,6 +89,9 @@ func New(from store.Reader, to Staging, opt Options) *Verb {
 	if opt.Redated == nil {
 		opt.Redated = func() {}
 	}
+	if opt.Against == nil {
+		opt.Against = func() {}
+	}
 	if opt.Moved == nil {
 		opt.Moved = func(int64) {}
 	}
@@ -99,8 +105,13 @@ func (f *Verb) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
 	o := cooper.Outcome{Status: cooper.Done, Bytes: t.bytes, Requests: t.requests, Check: res.Check, Method: res.Method, Hash: res.Hash}
 	if err != nil {
 		fail(ctx, &o, err)
-	} else if t.redated {
+		return o
+	}
+	if t.redated {
 		f.opt.Redated()
+	}
+	if res.Method == checksum.MethodAlike {
+		f.opt.Against()
 	}
 	return o
 }
