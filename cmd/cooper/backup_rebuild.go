@@ -119,6 +119,9 @@ func (a *app) backupRebuild(ctx context.Context, dir string, f *rebuildFlags) (e
 		return err
 	}
 	defer finally(&err, unlock)
+	if err := t.StillBroken(ctx); err != nil {
+		return err
+	}
 	out := rebuilt{Tree: abs, PlanOnly: f.look}
 	var snap *inventory.Snapshot
 	if f.source.list || f.source.inventory != "" || f.source.snapshot != "" {
@@ -275,7 +278,7 @@ var sourceWords = []struct {
 	{rebuild.FromCatalog, "by what is left of the former catalog"},
 	{rebuild.FromSnapshot, "by the snapshot of the bucket"},
 	{rebuild.FromLedger, "by the facts in the ledger"},
-	{rebuild.FromName, "by their names in history alone: their ETag is not known"},
+	{rebuild.FromName, "by their names in history alone: ETags as far as those tell"},
 	{rebuild.FromNothing, "not at all: they go to history when the next backup brings others"},
 }
 

@@ -14,7 +14,7 @@ import (
 )
 
 // OpenBroken opens a tree whose catalog cannot be read, to make it again; nothing but
-// Lock, Walk, Salvage, Rebuild and Close may be called. opt.Layout says which layout it
+// Lock, StillBroken, Walk, Salvage, Rebuild and Close may be called. opt.Layout says which layout it
 // has if its version file is gone or damaged. KindUsage if that is needed, or this is no
 // tree; KindRefused if the catalog is whole.
 func OpenBroken(ctx context.Context, dir string, opt Options) (*Tree, error) {
@@ -50,14 +50,23 @@ func (t *Tree) openBroken(ctx context.Context, opt Options) error {
 	if err := t.checkRoots(); err != nil {
 		return err
 	}
+	if err := t.StillBroken(ctx); !errors.Is(err, errWhole) || unread == nil {
+		return err
+	}
+	return unread // it says how to mend that
+}
+
+// errWhole is that of a tree whose catalog is whole.
+var errWhole = errors.New("the tree's catalog is whole")
+
+// StillBroken is an error if the catalog can be read. Ask it again with the lock: a run that
+// was about to end may have looked like damage before.
+func (t *Tree) StillBroken(ctx context.Context) error {
 	switch err := catalog.Sound(ctx, t.fs); cooper.KindOf(err) {
 	case cooper.KindCorrupt, cooper.KindMissing:
 		return nil
 	case "":
-		if unread != nil { // it says how to mend that
-			return unread
-		}
-		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir, Message: "the tree's catalog is whole: there is nothing to make again",
+		return &cooper.Error{Kind: cooper.KindRefused, Where: t.dir, Message: "there is nothing to make again", Err: errWhole,
 			Remedy: "`cooper backup verify DIR` compares it with the files"}
 	case cooper.KindRefused:
 		if errors.Is(err, catalog.ErrOld) {

@@ -272,6 +272,29 @@ func TestASoundCatalogIsLeft(t *testing.T) {
 	}
 }
 
+// TestOnlyARunThatWasEnding: what looked like damage before the lock was there is looked at
+// again with it.
+func TestOnlyARunThatWasEnding(t *testing.T) {
+	m := sample(t, "sidecar")
+	check(t, recovered(m))
+	pointers := map[string]string{}
+	for p, content := range m.Files() {
+		if strings.HasPrefix(p, dir+"CURRENT") {
+			pointers[p] = content
+		}
+	}
+	lose(t, m, dir+"CURRENT*.json")
+	tr, err := tree.OpenBroken(context.Background(), "/tree", options(m))
+	check(t, err)
+	check(t, tr.StillBroken(context.Background()))
+	for p, content := range pointers {
+		put(t, m, p, content, 1)
+	}
+	if err := tr.StillBroken(context.Background()); cooper.KindOf(err) != cooper.KindRefused {
+		t.Errorf("%v", err)
+	}
+}
+
 var errDead = errors.New("the process is dead")
 
 // TestCrashAtEveryOperation: whenever it is killed, it can be done again, and comes to
