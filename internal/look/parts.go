@@ -35,11 +35,11 @@ func (s *Probes) SeeParts(ctx context.Context, p permit.Permit, from Beginner, c
 }
 
 func (s *Probes) onParts(ctx context.Context, p permit.Permit, from Beginner, c Conditions) (err error) {
-	x, err := s.begin(p, ProbeName+p.Run()+inParts)
+	x, err := s.begin(ctx, p, store.ProbeName+p.Run()+inParts)
 	if err != nil {
 		return err
 	}
-	defer func() { err = s.end(ctx, x, err) }()
+	defer func() { err = s.end(x, err) }()
 	if err := x.put(ctx, store.Put{}); err != nil {
 		return err
 	}
@@ -58,14 +58,20 @@ func (s *Probes) onParts(ctx context.Context, p permit.Permit, from Beginner, c 
 // the store must refuse it with the kind want.
 func (x *probe) parts(ctx context.Context, from Beginner, o store.Put, want cooper.Kind) error {
 	o.Key, o.Size = x.key, 1
-	up, err := from.Begin(ctx, o)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	up, err := from.Begin(x.late, o)
 	if err != nil {
+		x.unsure = x.unsure || !settled(err)
 		return err
 	}
-	if err := up.Part(ctx, make([]byte, 1)); err != nil {
-		return errors.Join(err, up.Abort(ctx))
+	if err := up.Part(x.late, make([]byte, 1)); err != nil {
+		return errors.Join(err, up.Abort(x.late))
 	}
-	switch made, err := up.Complete(ctx); cooper.KindOf(err) {
+	made, err := up.Complete(x.late)
+	x.unsure = x.unsure || !settled(err)
+	switch cooper.KindOf(err) {
 	case want:
 		return nil
 	case "":

@@ -18,9 +18,6 @@ type Bucket interface {
 	store.Lister
 }
 
-// ProbeName is what keys of probes end in, less the id of a run.
-const ProbeName = ".cooper-probe-"
-
 // Nothing that a probe writes has this ETag, or this version id.
 const (
 	aStranger   = "00000000000000000000000000000000"
@@ -95,7 +92,7 @@ func (s *Probes) See(ctx context.Context, p permit.Permit, c Conditions) error {
 	if c == (Conditions{}) {
 		return nil
 	}
-	return s.on(ctx, p, ProbeName+p.Run(), c)
+	return s.on(ctx, p, store.ProbeName+p.Run(), c)
 }
 
 // SeeAlone finds out, once, whether the store refuses the removal of a null
@@ -107,17 +104,17 @@ func (s *Probes) SeeAlone(ctx context.Context, p permit.Permit) error {
 	if s.alone {
 		return nil
 	}
-	err := s.on(ctx, p, ProbeName+p.Run()+" ", Conditions{Removal: true}) // the blank makes it such a key
+	err := s.on(ctx, p, store.ProbeName+p.Run()+" ", Conditions{Removal: true}) // the blank makes it such a key
 	s.alone = err == nil
 	return err
 }
 
 func (s *Probes) on(ctx context.Context, p permit.Permit, name string, c Conditions) (err error) {
-	x, err := s.begin(p, name)
+	x, err := s.begin(ctx, p, name)
 	if err != nil {
 		return err
 	}
-	defer func() { err = s.end(ctx, x, err) }()
+	defer func() { err = s.end(x, err) }()
 	if err := x.first(ctx, c.New); err != nil {
 		if cooper.KindOf(errors.Unwrap(err)) == cooper.KindDenied && c == (Conditions{Exact: true}) {
 			return ErrUntried

@@ -28,6 +28,7 @@ type shop struct {
 	rows      []row  // the newest of a key last
 	written   int
 	again     bool // what is delivered twice is under way
+	stop      func() // called at each write; may be nil
 }
 
 func (s *shop) has(fault string) bool { return strings.Contains(s.faults, fault) }
@@ -42,6 +43,12 @@ func (s *shop) latest(key string) *row {
 }
 
 func (s *shop) Put(ctx context.Context, p store.Put) (store.Object, error) {
+	if s.stop != nil {
+		s.stop()
+	}
+	if ctx.Err() != nil {
+		return store.Object{}, ctx.Err()
+	}
 	if s.has("may not write") {
 		return store.Object{}, &cooper.Error{Kind: cooper.KindDenied, Message: "AccessDenied"}
 	}
@@ -79,10 +86,15 @@ func (s *shop) Remove(_ context.Context, _ permit.Permit, rs []store.Removal) []
 	for i, r := range rs {
 		is := s.latest(r.Key)
 		switch {
+		case r.VersionID == cooper.NullVersion && s.has("fails for null"):
+			errs[i] = &cooper.Error{Kind: cooper.KindStore, Message: "500 InternalError"}
 		case r.VersionID == cooper.NullVersion && s.has("ignores null"):
 		case r.IfMatch != "" && is == nil:
 			errs[i] = &cooper.Error{Kind: cooper.KindMissing}
 		case r.IfMatch != "" && is.etag != r.IfMatch && !s.has("removes anyway"):
+			if s.has("removes and refuses") {
+				s.rows = slices.DeleteFunc(s.rows, func(x row) bool { return x.key == r.Key })
+			}
 			errs[i] = &cooper.Error{Kind: cooper.KindChanged}
 		case r.VersionID == aStrangerID && s.has("minds ids"):
 			errs[i] = &cooper.Error{Kind: cooper.KindInvalid, Message: "400 InvalidArgument"}
@@ -95,7 +107,24 @@ func (s *shop) Remove(_ context.Context, _ permit.Permit, rs []store.Removal) []
 	return errs
 }
 
+func (s *shop) RemoveProbe(ctx context.Context, p permit.Permit, key, id string) error {
+	if s.stop != nil && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	switch {
+	case id == cooper.NullVersion && s.has("ignores null") || id == "" && s.has("ignores keys"):
+		return nil
+	case id == "":
+		id = s.latest(key).id
+	}
+	s.rows = slices.DeleteFunc(s.rows, func(x row) bool { return x.key == key && x.id == id })
+	return nil
+}
+
 func (s *shop) Head(_ context.Context, ref store.Ref, _ int) (store.Object, error) {
+	if ref.VersionID == cooper.NullVersion && s.has("no HEAD of null") {
+		return store.Object{}, &cooper.Error{Kind: cooper.KindMissing, Message: "404"}
+	}
 	for _, r := range s.rows {
 		if r.key == ref.Key && (r.id == ref.VersionID || ref.VersionID == "" && r == *s.latest(r.key)) {
 			return store.Object{Key: r.key, VersionID: r.id, ETag: r.etag, Size: r.size}, nil
@@ -106,7 +135,11 @@ func (s *shop) Head(_ context.Context, ref store.Ref, _ int) (store.Object, erro
 
 func (s *shop) Get(ctx context.Context, ref store.Ref, _ store.Range) (store.Object, io.ReadCloser, error) {
 	o, err := s.Head(ctx, ref, 0)
-	return o, io.NopCloser(bytes.NewReader(nil)), err
+	b := make([]byte, o.Size)
+	if s.has("others write") {
+		b = []byte("of somebody else")
+	}
+	return o, io.NopCloser(bytes.NewReader(b)), err
 }
 
 func (s *shop) Versioning(context.Context) (string, error) { return "", nil }
@@ -153,7 +186,14 @@ func TestProbes(t *testing.T) {
 		{"moto, versioned", "Enabled", inPlace, "removes them all", "removed the newer one, too", "Remove nothing", false},
 		{"moto, suspended", "Suspended", Conditions{Exact: true}, "removes them all", "that it does not have", "Remove nothing", false},
 		{"what is older stays", "Enabled", Conditions{Exact: true}, "keeps what is older", "lists it still", "Remove nothing", false},
-		{"gofakes3", "", Conditions{Exact: true}, "ignores null", "lists it still", "Remove it by its key", true},
+		{"gofakes3", "", Conditions{Exact: true}, "ignores null", "lists it still", "Remove nothing", false},
+		{"gofakes3, suspended", "Suspended", Conditions{Exact: true}, "ignores null", "lists it still", "Remove it by other means", true},
+		{"removes in no way", "", Conditions{Exact: true}, "ignores null ignores keys", "lists it still", "Remove it by other means", true},
+		{"somebody else's by now", "", Conditions{Exact: true}, "ignores null others write", "lists it still", "Remove it by other means", true},
+		{"S3Proxy", "", Conditions{New: true, Exact: true}, "fails for null", "does not remove it by its version id", "Remove nothing", false},
+		{"S3Proxy, ETags of removals", "", Conditions{Removal: true}, "fails for null", "did not say that its ETag was another", "--unguarded", false},
+		{"versitygw, moto", "", Conditions{Removal: true}, "no HEAD of null", "", "", false},
+		{"no HEAD, and removed anyway", "", Conditions{Removal: true}, "no HEAD of null removes and refuses", "is not listed any more", "--unguarded", false},
 		{"ETags of removals", "", Conditions{Removal: true}, "removes anyway", "has removed it although", "--unguarded", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -182,6 +222,38 @@ func TestProbes(t *testing.T) {
 				t.Errorf("others' objects: %v", s.rows)
 			}
 		})
+	}
+}
+
+// TestStopWithinAProbe: whoever stops a run while it tries the store out, at whatever
+// request, finds nothing of that in the bucket, and nothing noted.
+func TestStopWithinAProbe(t *testing.T) {
+	for versioning, c := range map[string]Conditions{"Enabled": {New: true, Taking: true, Exact: true}, "": {New: true, Overwriting: true, Removal: true, Exact: true}} {
+		for at, stopped := 1, true; stopped; at++ {
+			ctx, cancel := context.WithCancel(t.Context())
+			puts := 0
+			s := &shop{versioned: versioning == "Enabled"}
+			noted := map[string]bool{}
+			probes := Probes{Bucket: s, Path: "s3://lab/p/", Prefix: "p/",
+				Note: func(key string) error { noted[key] = true; return nil }, Over: func(key string) error { delete(noted, key); return nil }}
+			if _, err := probes.Open(ctx, versioning); err != nil {
+				t.Fatal(err)
+			}
+			s.stop = func() {
+				if puts++; puts == at {
+					cancel()
+				}
+			}
+			err := probes.See(ctx, permit.Issue("r-1"), c)
+			stopped = puts >= at
+			cancel()
+			if len(s.rows) > 0 || len(noted) > 0 {
+				t.Errorf("%q, stopped at write %d: left %v, noted %v", versioning, at, s.rows, noted)
+			}
+			if stopped != (cooper.KindOf(err) == cooper.KindInterrupted) && !(err == nil && puts == at) {
+				t.Errorf("%q, stopped at write %d of %d: %v", versioning, at, puts, err)
+			}
+		}
 	}
 }
 

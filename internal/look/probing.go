@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"slices"
 	"strings"
 
@@ -19,17 +20,25 @@ type probe struct {
 	permit     permit.Permit
 	path, key  string
 	versioning string
+	late       context.Context // outlives that of the run, for writes and what removes them
+	done       context.CancelFunc
 	last       store.Object // what was written last
 	n          int          // how many were, each a byte longer
 	ids        []string     // of the versions that were written
+	unsure     bool         // a write may come to something yet: it had no answer
+	alone      bool         // removals of many have failed
 }
 
 // put writes under the conditions of o; each time something else.
 func (x *probe) put(ctx context.Context, o store.Put) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	o.Key, o.Size, o.Body = x.key, int64(x.n), bytes.NewReader(make([]byte, x.n))
 	x.n++
-	now, err := x.bucket.Put(ctx, o)
+	now, err := x.bucket.Put(x.late, o)
 	if err != nil {
+		x.unsure = x.unsure || !settled(err)
 		return err
 	}
 	x.wrote(now)
@@ -43,11 +52,23 @@ func (x *probe) putRight(ctx context.Context, o store.Put) error {
 	if kind := cooper.KindOf(err); kind != cooper.KindConflict && kind != cooper.KindChanged {
 		return err
 	}
-	if now, unseen := x.bucket.Head(ctx, store.Ref{Key: x.key}, 0); unseen == nil && now.Size == int64(x.n-1) { // no other has that size
+	now, unseen := x.bucket.Head(x.late, store.Ref{Key: x.key}, 0)
+	if unseen == nil && now.Size == int64(x.n-1) { // no other has that size
 		x.wrote(now)
 		return nil
 	}
+	x.unsure = x.unsure || unseen != nil && cooper.KindOf(unseen) != cooper.KindMissing
 	return err
+}
+
+// settled tells whether an error of a write says that nothing was written, and
+// nothing will be.
+func settled(err error) bool {
+	switch cooper.KindOf(err) {
+	case "", cooper.KindDenied, cooper.KindConflict, cooper.KindChanged, cooper.KindInvalid, cooper.KindUsage, cooper.KindRefused:
+		return true
+	}
+	return false
 }
 
 // wrote remembers a version, so that it is removed in the end.
@@ -68,25 +89,58 @@ func (x *probe) listed(ctx context.Context) (ids []string, err error) {
 }
 
 // clean removes whatever was written, and looks whether anything stays.
-func (x *probe) clean(ctx context.Context) error {
-	if len(x.ids) == 0 {
+func (x *probe) clean() error {
+	var failed error
+	switch {
+	case len(x.ids) == 0 && !x.unsure:
 		return nil
+	case len(x.ids) > 0 && !x.alone:
+		failed = x.removeAll(x.late, x.ids)
 	}
-	failed := x.removeAll(ctx, x.ids)
-	left, err := x.listed(ctx)
+	left, err := x.listed(x.late)
 	if err != nil {
 		return errors.Join(failed, err)
+	}
+	// What is left goes by requests for it alone: S3Proxy fails where many are to be
+	// removed and one is null. Markers go, too, which a store leaves that takes a
+	// removal for one of the key.
+	for _, id := range left {
+		failed = errors.Join(failed, x.bucket.RemoveProbe(x.late, x.permit, x.key, id))
+	}
+	if len(left) > 0 {
+		if left, err = x.listed(x.late); err != nil {
+			return errors.Join(failed, err)
+		}
+	}
+	if x.versioning == "" && slices.Equal(left, []string{cooper.NullVersion}) && x.own() {
+		failed = errors.Join(failed, x.bucket.RemoveProbe(x.late, x.permit, x.key, ""))
+		if left, err = x.listed(x.late); err != nil {
+			return errors.Join(failed, err)
+		}
 	}
 	if len(left) == 0 {
 		return nil // also if an answer was lost
 	}
-	// Markers, too, which a store leaves that takes a removal for one of the key.
-	failed = x.removeAll(ctx, left)
-	if left, err = x.listed(ctx); err != nil || len(left) == 0 {
-		return err
+	how := "by its version id, "
+	if x.versioning == "" {
+		how = "by its key, nor by its version id, "
 	}
-	return x.refused("the object that Cooper tries the store out on stays: "+cooper.Quote(x.key)+"; the store does not remove it by its version id, "+cooper.Quote(left[0]),
-		"Remove it by its key.", failed)
+	return x.refused("the object that Cooper tries the store out on stays: "+cooper.Quote(x.key)+"; the store does not remove it "+how+cooper.Quote(left[0]),
+		"Remove it by other means.", failed)
+}
+
+// mostWritten is more than any probe writes into its object, in bytes.
+const mostWritten = 64
+
+// own tells whether what the key has now is what a probe of this run or of another
+// has written: some zeros.
+func (x *probe) own() bool {
+	o, body, err := x.bucket.Get(x.late, store.Ref{Key: x.key}, store.Range{})
+	if err != nil {
+		return false
+	}
+	b, err := io.ReadAll(io.LimitReader(body, mostWritten+1))
+	return errors.Join(err, body.Close()) == nil && !Own(o.VersionID) && len(b) <= mostWritten && len(bytes.Trim(b, "\x00")) == 0
 }
 
 func (x *probe) removeAll(ctx context.Context, ids []string) error {
@@ -218,7 +272,13 @@ func (x *probe) removal(ctx context.Context) error {
 		return x.tried("the store did not say that its ETag was another than it was told", risk, remedy, err)
 	}
 	if _, err := x.bucket.Head(ctx, store.Ref{Key: x.key, VersionID: x.last.VersionID}, 0); err != nil {
-		return x.tried("the store has refused to remove it and removed it all the same", risk, remedy, err)
+		// Some stores know no HEAD of version "null", though it is there.
+		switch left, failed := x.listed(ctx); {
+		case failed != nil:
+			return x.refused("the object that Cooper tries the store out on, "+cooper.Quote(x.key)+", cannot be looked at", "See whether the store is well, and ask for the right to list the bucket.", errors.Join(failed, err))
+		case !slices.Contains(left, x.last.VersionID):
+			return x.tried("the store has refused to remove it and removed it all the same: it is not listed any more", risk, remedy, err)
+		}
 	}
 	own.IfMatch = x.last.ETag
 	// Missing: the answer to an earlier attempt was lost.
@@ -229,7 +289,12 @@ func (x *probe) removal(ctx context.Context) error {
 }
 
 func (x *probe) remove(ctx context.Context, r store.Removal) error {
-	return x.bucket.Remove(ctx, x.permit, []store.Removal{r})[0]
+	err := x.bucket.Remove(ctx, x.permit, []store.Removal{r})[0]
+	switch cooper.KindOf(err) {
+	case cooper.KindStore, cooper.KindTimeout:
+		x.alone = true
+	}
+	return err
 }
 
 // answer is an error without what it makes of a condition that failed: that

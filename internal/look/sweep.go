@@ -2,8 +2,8 @@ package look
 
 import (
 	"context"
-	"errors"
 	"strings"
+	"time"
 
 	"cooper"
 	"cooper/internal/permit"
@@ -11,22 +11,55 @@ import (
 )
 
 // begin makes a probe whose object has been noted.
-func (s *Probes) begin(p permit.Permit, name string) (*probe, error) {
-	x := &probe{bucket: s.Bucket, permit: p, path: s.Path, key: s.Prefix + name, versioning: s.versioning}
-	if s.Note == nil {
-		return x, nil
+func (s *Probes) begin(ctx context.Context, p permit.Permit, name string) (*probe, error) {
+	if s.Note != nil {
+		if err := s.Note(s.Prefix + name); err != nil {
+			return nil, err
+		}
 	}
-	return x, s.Note(x.key)
+	return s.probe(ctx, p, s.Prefix+name), nil
+}
+
+// probe is one on the object key; end, or its done, must follow.
+func (s *Probes) probe(ctx context.Context, p permit.Permit, key string) *probe {
+	x := &probe{bucket: s.Bucket, permit: p, path: s.Path, key: key, versioning: s.versioning}
+	x.late, x.done = patiently(ctx)
+	return x
 }
 
 // end removes what the probe wrote, of which err came. It stays noted where something
-// may be left: what could not be removed, or what an answer that was lost may have made.
-func (s *Probes) end(ctx context.Context, x *probe, err error) error {
-	stays := x.clean(ctx)
-	if kind := cooper.KindOf(err); stays == nil && s.Over != nil && (kind == "" || kind == cooper.KindRefused && len(x.ids) > 0) {
+// may be left: what could not be removed, or what an answer that was lost may make yet.
+func (s *Probes) end(x *probe, err error) error {
+	defer x.done()
+	stays := x.clean()
+	if stays == nil && s.Over != nil && !x.unsure {
 		stays = s.Over(x.key)
 	}
 	return both(err, stays)
+}
+
+// patience is how long a probe goes on after somebody asked for a stop: until the
+// answer to what it has sent has come, and what it wrote is removed.
+const patience = 20 * time.Second
+
+// patiently gives a context that ends only a while after ctx does, where that is a
+// stop that was asked for. Another reason, such as a lost lock, ends it at once.
+func patiently(ctx context.Context) (context.Context, context.CancelFunc) {
+	late, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	unhook := context.AfterFunc(ctx, func() {
+		cause := context.Cause(ctx)
+		switch cooper.KindOf(cause) {
+		case cooper.KindInterrupted, cooper.KindTimeout:
+			timer := time.NewTimer(patience)
+			defer timer.Stop()
+			select {
+			case <-timer.C:
+			case <-late.Done():
+			}
+		}
+		cancel(cause)
+	})
+	return late, func() { unhook(); cancel(nil) }
 }
 
 // Discarder aborts uploads in parts; a store.Streamer does.
@@ -54,15 +87,14 @@ type Sweeper interface {
 // which no other run has, and its uploads in parts. A key that is no probe's is
 // KindInternal. It comes after Open.
 func (s *Probes) Sweep(ctx context.Context, p permit.Permit, from Sweeper, key string) error {
-	if !strings.Contains(key, ProbeName) {
+	if !store.IsProbe(key) {
 		return &cooper.Error{Kind: cooper.KindInternal, Where: cooper.Quote(key), Message: "is noted as the object of a probe, and has not the name of one"}
 	}
-	var rs []store.Removal
-	_, err := Keys(ctx, s.Bucket, key, []string{key}, func(_ int, v *cooper.Version) {
-		rs = append(rs, store.Removal{Key: key, VersionID: v.VersionID})
-	})
-	if err == nil && len(rs) > 0 {
-		err = errors.Join(s.Bucket.Remove(ctx, p, rs)...)
+	x := s.probe(ctx, p, key)
+	defer x.done()
+	var err error
+	if x.ids, err = x.listed(ctx); err == nil {
+		err = x.clean()
 	}
 	if err == nil && strings.HasSuffix(key, inParts) {
 		err = from.Uploads(ctx, key, func(us []store.Upload) error {

@@ -207,6 +207,20 @@ type Remover interface {
 	// stores look at the current version only. Some removals may have happened
 	// although their error is not nil, as when an answer got lost.
 	Remove(ctx context.Context, p permit.Permit, rs []Removal) []error
+	// RemoveProbe removes an object of Cooper's own, whose key IsProbe, by a request
+	// for it alone; any other key is KindInternal. Some stores remove a null version
+	// only so, or only by its key: with no versionID it is what is current, which a
+	// bucket that ever had versions hides at most. What is not there is no error.
+	RemoveProbe(ctx context.Context, p permit.Permit, key, versionID string) error
+}
+
+// ProbeName begins the names, less the folders, of objects that runs try stores out
+// on; the id of the run follows.
+const ProbeName = ".cooper-probe-"
+
+// IsProbe tells whether a key is that of such an object.
+func IsProbe(key string) bool {
+	return strings.HasPrefix(key[strings.LastIndexByte(key, '/')+1:], ProbeName)
 }
 
 // ListQuery asks for the versions of a part of a bucket.

@@ -113,6 +113,11 @@ func (s *Server) deleteObjects(c *call) error {
 	if err := xml.Unmarshal(doc, &req); err != nil || len(req.Object) == 0 || len(req.Object) > maxDeletes {
 		return errMalformedXML
 	}
+	for _, o := range req.Object {
+		if o.VersionId == cooper.NullVersion && c.has(NullRowsFail) {
+			return fail(http.StatusInternalServerError, "InternalError", "We encountered an internal error. Please try again.")
+		}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b, err := s.bucketOf(c)

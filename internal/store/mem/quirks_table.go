@@ -52,6 +52,7 @@ const (
 
 	NoDeleteObjects      Quirk = "delete-objects-501"
 	DeleteObjectsInvalid Quirk = "delete-objects-400"
+	NullRowsFail         Quirk = "delete-rows-null-500"
 	RowsWithoutIDs       Quirk = "delete-rows-without-ids"
 	RowsNoSuchVersion    Quirk = "delete-rows-no-such-version"
 	UnknownIDRefused     Quirk = "delete-unknown-id-400"
@@ -130,6 +131,7 @@ var Quirks = []Described{
 	// Removing.
 	{NoDeleteObjects, "501 to DeleteObjects", "Google Cloud Storage: https://github.com/minio/minio-go/issues/2181; S3Proxy 2.9.0"},
 	{DeleteObjectsInvalid, "400 to DeleteObjects", "https://github.com/wal-e/wal-e/issues/192"},
+	{NullRowsFail, "DeleteObjects that names version null is answered 500", "S3Proxy 2.9.0"},
 	{RowsWithoutIDs, "DeleteObjects answers without version ids", "OpenStack Swift 2.38.3"},
 	{RowsNoSuchVersion, "DeleteObjects answers NoSuchVersion for what is gone already", "LocalStack 4.14.0, MinIO 2026-02"},
 	{UnknownIDRefused, "DELETE of a version id that the key does not have is answered 400", "MinIO 2026-02, SeaweedFS 4.53, versitygw 1.8.0"},

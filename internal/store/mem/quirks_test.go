@@ -150,6 +150,7 @@ var probes = map[mem.Quirk]probe{
 
 	mem.NoDeleteObjects:      {"", one, []request{post("POST /b?delete", fmt.Sprintf(deletion, "k", "null"))}, `501`},
 	mem.DeleteObjectsInvalid: {"", one, []request{post("POST /b?delete", fmt.Sprintf(deletion, "k", "null"))}, `POST .delete is not implemented`},
+	mem.NullRowsFail:         {"", one, []request{post("POST /b?delete", fmt.Sprintf(deletion, "k", "null"))}, `500`},
 	mem.RowsWithoutIDs:       {"", one, []request{post("POST /b?delete", fmt.Sprintf(deletion, "k", "null"))}, `<Deleted><Key>k</Key></Deleted>`},
 	mem.RowsNoSuchVersion:    {"", nil, []request{post("POST /b?delete", fmt.Sprintf(deletion, "k", "null"))}, `<Code>NoSuchVersion`},
 	mem.UnknownIDRefused:     {"", nil, []request{ask("DELETE /b/k?versionId=null")}, `400`},

@@ -63,6 +63,32 @@ func (b *Bucket) Remove(ctx context.Context, p permit.Permit, rs []store.Removal
 	return errs
 }
 
+// RemoveProbe removes an object of a probe, by a request for it alone.
+func (b *Bucket) RemoveProbe(ctx context.Context, p permit.Permit, key, versionID string) error {
+	where := b.where(key, versionID)
+	switch {
+	case !p.Valid():
+		return &cooper.Error{Kind: cooper.KindInternal, Where: where, Message: "was to be removed without a permit"}
+	case !store.IsProbe(key):
+		return &cooper.Error{Kind: cooper.KindInternal, Where: where, Message: "was to be removed by its key, and is no object of a probe"}
+	}
+	if err := checkRef(store.Ref{Key: key}, where); err != nil {
+		return err
+	}
+	r := store.Removal{Key: key, VersionID: versionID}
+	if versionID != "" {
+		return b.removeOne(ctx, r)
+	}
+	return b.doAs(ctx, b.policy, where, func(ctx context.Context) error {
+		_, err := b.client.removeOne(ctx, r)
+		var f *failure
+		if errors.As(err, &f) && f.err == nil && gone(f.code) {
+			return nil
+		}
+		return err
+	})
+}
+
 // checkRemoval refuses what must never be sent: without a version id a store
 // would remove, or hide, whatever is current.
 func checkRemoval(p permit.Permit, r *store.Removal, where string) error {

@@ -113,7 +113,11 @@ func (c *lean) removeOne(ctx context.Context, r store.Removal) (removed, error) 
 	if r.IfMatch != "" {
 		h["If-Match"] = []string{`"` + r.IfMatch + `"`}
 	}
-	res, err := c.send(ctx, http.MethodDelete, r.Key, params{{"versionId", r.VersionID}}, h, nil, 0, emptyHash)
+	var query params
+	if r.VersionID != "" { // of a probe alone
+		query = params{{"versionId", r.VersionID}}
+	}
+	res, err := c.send(ctx, http.MethodDelete, r.Key, query, h, nil, 0, emptyHash)
 	if err != nil {
 		return removed{}, err
 	}
@@ -149,7 +153,11 @@ func (c *whole) remove(ctx context.Context, rs []store.Removal) ([]removed, erro
 }
 
 func (c *whole) removeOne(ctx context.Context, r store.Removal) (removed, error) {
-	out, err := c.sdk.DeleteObject(ctx, &sdk.DeleteObjectInput{Bucket: &c.bucket, Key: &r.Key, VersionId: &r.VersionID, IfMatch: quoted(r.IfMatch)})
+	in := sdk.DeleteObjectInput{Bucket: &c.bucket, Key: &r.Key, IfMatch: quoted(r.IfMatch)}
+	if r.VersionID != "" { // of a probe alone
+		in.VersionId = &r.VersionID
+	}
+	out, err := c.sdk.DeleteObject(ctx, &in)
 	if err != nil {
 		return removed{}, sdkFailure(ctx, err, c.now())
 	}

@@ -46,6 +46,7 @@ var without = map[mem.Quirk][]storetest.Feature{
 
 	mem.NoDeleteObjects:      {storetest.ConditionalRemoval},
 	mem.DeleteObjectsInvalid: {storetest.ConditionalRemoval},
+	mem.NullRowsFail:         {storetest.NullRemovals, storetest.ConditionalRemoval},
 	mem.RowETagIgnored:       {storetest.ConditionalRemoval},
 
 	mem.GrantWithoutID:  {storetest.ACLs},

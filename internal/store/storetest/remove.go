@@ -138,3 +138,32 @@ func removeIfMatch(t *testing.T, e Env) {
 	wantVersions(t, e)
 	wantKind(t, "remove what is missing, with an ETag", e.Remover.Remove(within(t), e.Permit, []store.Removal{r})[0], cooper.KindMissing)
 }
+
+// removeProbes: objects of Cooper's own go by their version or, where there never
+// were any, by their key; no other object does.
+func removeProbes(t *testing.T, e Env) {
+	e.need(t, Versions)
+	probe, mine := "dir/"+store.ProbeName+"r-test", "dir/mine"
+	for _, key := range []string{probe, mine, "dir/x" + store.ProbeName + "r", "dir" + store.ProbeName + "/k"} {
+		e.Seed.Put(t, key, bodyOf(1, 0))
+	}
+	want := []store.Removal{{Key: mine, VersionID: cooper.NullVersion}, {Key: "dir/x" + store.ProbeName + "r", VersionID: cooper.NullVersion}, {Key: "dir" + store.ProbeName + "/k", VersionID: cooper.NullVersion}}
+	for _, w := range append(want[:len(want):len(want)], store.Removal{}) {
+		wantKind(t, fmt.Sprintf("remove %q as a probe", w.Key), e.Remover.RemoveProbe(within(t), e.Permit, w.Key, ""), cooper.KindInternal)
+	}
+	wantKind(t, "remove a probe without a permit", e.Remover.RemoveProbe(within(t), permit.Permit{}, probe, ""), cooper.KindInternal)
+	wantVersions(t, e, append(want, store.Removal{Key: probe, VersionID: cooper.NullVersion})...)
+	for range 2 { // the second time it is not there
+		if err := e.Remover.RemoveProbe(within(t), e.Permit, probe, ""); err != nil {
+			t.Error(err)
+		}
+		wantVersions(t, e, want...)
+	}
+	e.need(t, Removals)
+	e.enable(t)
+	one, two := e.Seed.Put(t, probe, nil), e.Seed.Put(t, probe, bodyOf(1, 0))
+	if err := e.Remover.RemoveProbe(within(t), e.Permit, probe, one); err != nil {
+		t.Error(err)
+	}
+	wantVersions(t, e, append(want, store.Removal{Key: probe, VersionID: two})...)
+}

@@ -177,6 +177,7 @@ func Run(t *testing.T, env func(t *testing.T) Env) {
 		{"remove odd keys", removeOddKeys},
 		{"remove what must not be", removeRefused},
 		{"remove if it matches", removeIfMatch},
+		{"remove probes", removeProbes},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, env(t)) })
 	}

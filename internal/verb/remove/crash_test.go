@@ -2,6 +2,7 @@ package remove
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -93,9 +94,11 @@ func crash(t *testing.T, versioning string, seed uint64, at int, deaf bool) bool
 			w.put(key, written[key])
 		}
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	w.cancel, w.crashAt, w.deaf = cancel, at, deaf
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	dead := errors.New("dead") // no plain stop: nothing is finished
+	w.cancel = func() { cancel(dead) }
+	w.crashAt, w.deaf = at, deaf
 	dir := t.TempDir()
 	_, err := w.commit(ctx, w.target(dir, versioning), actions)
 	died := w.dead

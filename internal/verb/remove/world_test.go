@@ -53,7 +53,7 @@ type world struct {
 	harm    func(request string) string // what goes wrong with a request, as traced: its answer is "lost", the store is "busy", or "failing"; nil: nothing
 	crashAt int                         // the number of the request, from 1 on, after which nothing is heard any more
 	deaf    bool                        // it is not even served
-	cancel  context.CancelFunc          // what dies
+	cancel  func()                      // what dies
 	dead    bool
 }
 

@@ -11,7 +11,6 @@ import (
 
 	"cooper"
 	"cooper/internal/bucketop"
-	"cooper/internal/look"
 	"cooper/internal/permit"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
@@ -268,7 +267,7 @@ func crash(t *testing.T, mode bucketop.Mode, versioning string, seed uint64, at 
 // noProbes: nothing is left of what the store was tried out on.
 func (w *world) noProbes() {
 	w.t.Helper()
-	if left := w.left(); strings.Contains(left, look.ProbeName) {
+	if left := w.left(); strings.Contains(left, store.ProbeName) {
 		w.t.Errorf("left:\n%s", left)
 	}
 	b, done := w.open()
