@@ -17,7 +17,7 @@ func TestAllFailAlike(t *testing.T) {
 		ignore  []cooper.Kind
 		ends    string // what the error says; empty if the run goes on
 	}{
-		"changed": {outcome: failing1(cooper.KindChanged, "v%d", "k%d: another ETag"), ends: "Unless all of them were written anew"},
+		"changed": {outcome: failing1(cooper.KindChanged, "v%d", "k%[1]d: another ETag (found \"f%[1]d\", planned \"e%[1]d\")"), ends: "Unless all of them were written anew"},
 		"invalid": {outcome: failing1(cooper.KindInvalid, "", "k%d: no sense, request R%d"), ends: "and not the objects"},
 		"corrupt": {outcome: failing1(cooper.KindCorrupt, "v%d", "k%d: came corrupt"), ends: "--ignore corrupt"},
 		"null versions may have been overwritten": {outcome: failing1(cooper.KindChanged, "null", "k%d: another ETag")},

@@ -39,9 +39,12 @@ type Reason struct {
 // requestID is what a store calls one request.
 var requestID = regexp.MustCompile(`, request [^ ,:;)]+`)
 
+// values are those of a part of an identity that differs (store.Difference).
+var values = regexp.MustCompile(`\(found [^()]*, planned [^()]*\)`)
+
 // likeness is a message without what differs from object to object.
 func likeness(o *cooper.Outcome) string {
-	s := requestID.ReplaceAllString(o.Message, "")
+	s := values.ReplaceAllString(requestID.ReplaceAllString(o.Message, ""), "")
 	for _, own := range []string{strings.Trim(cooper.Quote(o.Key), `"`), o.VersionID, o.ETag} {
 		if own != "" {
 			s = strings.ReplaceAll(s, own, "\x00")

@@ -4,9 +4,12 @@ import "cooper/internal/codec/sniff"
 
 // Reasons to leave an object as it is, beside those of Leave.
 const (
-	ReasonSaving  = "does not shrink"
-	ReasonLocked  = "locked"                           // its original could not be removed
-	ReasonNoRoom  = "no room for a note of its origin" // in its metadata, where that is needed
+	ReasonSaving = "does not shrink"
+	ReasonLocked = "locked"                           // its original could not be removed
+	ReasonNoRoom = "no room for a note of its origin" // in its metadata, where that is needed
+	// ReasonETag: it came alike each time, and its ETag looks like an MD5 and is not one
+	// of it. That may be how the store makes ETags, or damage there.
+	ReasonETag    = "its ETag is no MD5 of it, and nothing else vouches for it"
 	ReasonLongKey = "its key has no room for a suffix" // of 1,024 bytes
 )
 

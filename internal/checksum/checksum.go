@@ -13,6 +13,8 @@
 package checksum
 
 import (
+	"bytes"
+
 	"cooper"
 )
 
@@ -58,6 +60,23 @@ func Alike(r Result) Result {
 		return r
 	}
 	return Result{Check: cooper.Unverifiable, Method: MethodAlike, Hash: r.Came}
+}
+
+// Comings follows what comes of reading the same bytes again and again.
+type Comings struct {
+	n      int
+	came   []byte
+	unlike bool
+}
+
+// See takes in the next result, and gives what is known by now.
+func (c *Comings) See(r Result) Result {
+	c.unlike = c.unlike || c.n > 0 && !bytes.Equal(r.Came, c.came)
+	c.n, c.came = c.n+1, r.Came
+	if c.n < AlikeTimes || c.unlike {
+		return r
+	}
+	return Alike(r)
 }
 
 // The forms of an ETag.

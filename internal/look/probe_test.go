@@ -27,7 +27,7 @@ type shop struct {
 	faults    string // in words
 	rows      []row  // the newest of a key last
 	written   int
-	again     bool // what is delivered twice is under way
+	again     bool   // what is delivered twice is under way
 	stop      func() // called at each write; may be nil
 }
 

@@ -12,6 +12,7 @@ package reading
 import (
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"hash"
 	"io"
 	"math/rand/v2"
@@ -55,6 +56,8 @@ const resumes = 5
 type Body struct {
 	// Object is what the store tells of the version.
 	Object store.Object
+	// Redated: the store tells another time than was planned of the same ETag and size.
+	Redated bool
 
 	ctx    context.Context
 	from   store.Reader
@@ -72,7 +75,8 @@ type Body struct {
 }
 
 // Open begins to read v. Errors have the kind of the store's; KindChanged: the
-// version is another than was planned.
+// version is another than was planned; another time of the same ETag and size is only
+// noted.
 func Open(ctx context.Context, from store.Reader, v *cooper.Version, opt Options) (*Body, error) {
 	if opt.Moved == nil {
 		opt.Moved = func(int64) {}
@@ -142,15 +146,21 @@ func (b *Body) open(version string) error {
 	}
 	v := *b.v
 	v.ETag = b.etag
-	what := store.Differs(&v, &o)
-	if what == "" && o.Length >= 0 && o.Length != b.want-b.got {
-		what = "length of the answer"
+	d, differs := store.Differs(&v, &o)
+	redated := differs && d.OtherTime() && v.ETag != "" && o.ETag != ""
+	what := ""
+	switch {
+	case differs && !redated:
+		what = d.String()
+	case o.Length >= 0 && o.Length != b.want-b.got:
+		what = fmt.Sprintf("length of the answer (found %d bytes, planned %d bytes)", o.Length, b.want-b.got)
 	}
 	if what != "" {
 		_ = rc.Close() // nothing was read that could be lost
 		return &cooper.Error{Kind: cooper.KindChanged, Where: cooper.Quote(b.v.Key),
 			Message: "is not the version that was planned: another " + what, Remedy: "The next inventory will show what is there now."}
 	}
+	b.Redated = b.Redated || redated
 	if b.got == 0 {
 		b.Object = o
 	}

@@ -222,7 +222,7 @@ func (o *oddStore) compresses(mode string) {
 	may := refusals{
 		mem.MarkerIgnored: always, mem.RemovesAll: always, mem.PutNoneIgnored: always, mem.PutMatchFails: always, mem.PutMatchIgnored: always, mem.PutMatchUnknown: always,
 		mem.NoVersionsAPI: always, mem.VersionsUnknown: always, mem.VersionsOtherRoot: always, mem.NullStays: nulls, mem.VersioningUnknown: always,
-		mem.ListOtherTime: nulls, mem.ETagNoMD5: always, mem.CompleteUnguarded: always, mem.CompleteNoneIgnored: always,
+		mem.CompleteUnguarded: always, mem.CompleteNoneIgnored: always,
 		mem.RowETagIgnored: nulls, mem.DeleteMatchIgnored: nulls, mem.DeleteMatchUnknown: nulls, mem.NoDeleteObjects: nulls, mem.DeleteObjectsInvalid: nulls, mem.NullRowsFail: nulls,
 	}
 	r := o.cooper(may, "compress", "run", "s3://lab/"+p, "--list", "--mode", mode, "--yes", "--min-size", "1")
@@ -256,13 +256,15 @@ func (o *oddStore) compresses(mode string) {
 		}
 	}
 	for key := range now {
-		if plain := strings.TrimSuffix(key, ".zst"); strings.HasPrefix(key, p) && want[key] == nil && want[plain] == nil {
+		// A null version that goes in no way stays: without an id a removal would only hide it.
+		stays := o.is(mem.NullStays) && o.versioning == "Suspended" && strings.Contains(key, "/.cooper-probe-")
+		if plain := strings.TrimSuffix(key, ".zst"); strings.HasPrefix(key, p) && want[key] == nil && want[plain] == nil && !stays {
 			o.Errorf("a strange object: %q", key)
 		}
 	}
 	whole := len(want)
-	if o.is(mem.ListNoETag) {
-		whole = 0 // what has no ETag is left, with a reason
+	if o.is(mem.ListNoETag) || o.is(mem.ETagNoMD5) {
+		whole = 0 // what has no ETag, or one that vouches for nothing, is left, with a reason
 	}
 	if r.code == 0 && (anew != whole || left > 0) {
 		o.Errorf("exit code 0; %d of %d compressed, %d originals left: %s", anew, whole, left, brief(r))

@@ -314,13 +314,13 @@ func (t *transfer) open(ctx context.Context, from int64) (store.Object, io.ReadC
 	if from > 0 {
 		v.ETag = t.etag
 	}
-	what := store.Differs(&v, &object)
-	redated := what == store.OtherTime && v.ETag != "" && object.ETag != ""
-	if what != "" && !redated {
+	d, differs := store.Differs(&v, &object)
+	redated := differs && d.OtherTime() && v.ETag != "" && object.ETag != ""
+	if differs && !redated {
 		body.Close()
 		return object, nil, &cooper.Error{
 			Kind: cooper.KindChanged, Where: cooper.Quote(t.v.Key),
-			Message: "is not the version that was planned: another " + what,
+			Message: "is not the version that was planned: another " + d.String(),
 			Remedy:  "The next inventory will show what is there now.",
 		}
 	}

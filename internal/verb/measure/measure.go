@@ -101,6 +101,7 @@ type job struct {
 	try    []codec.Compression
 	secret codec.Secret
 	tally  reading.Tally
+	broken error // why what was read last does not decode
 }
 
 func (j *job) run(ctx context.Context, args map[string]string) (*cooper.Content, checksum.Result, error) {
@@ -127,12 +128,19 @@ func (j *job) run(ctx context.Context, args map[string]string) (*cooper.Content,
 		return nil, none, err
 	}
 	defer j.memory.Release(need)
+	var comings checksum.Comings
 	for n := 0; ; n++ {
 		content, res, err := work(ctx)
-		switch {
-		case err != nil || res.Check != cooper.Corrupt:
+		if err != nil || res.Check != cooper.Corrupt {
 			return content, res, err
-		case n == again:
+		}
+		if alike := comings.See(res); alike.Check != cooper.Corrupt {
+			if j.broken != nil {
+				return nil, alike, j.broken
+			}
+			return j.left(bucketop.ReasonETag, nil), alike, nil
+		}
+		if n == again {
 			return nil, res, &cooper.Error{Kind: cooper.KindCorrupt, Message: "came corrupt every time: " + res.Method}
 		}
 	}
@@ -248,6 +256,7 @@ func (j *job) found(ctx context.Context) (*cooper.Content, checksum.Result, erro
 		by.Compress.Method = codec.Gzip
 	}
 	sums, broken := j.decode(body, by)
+	j.broken = broken
 	switch cooper.KindOf(broken) {
 	case "", cooper.KindInvalid, cooper.KindCorrupt:
 	default:

@@ -63,17 +63,14 @@ func (it *item) foundOriginal(v *cooper.Version) bool {
 	return true
 }
 
-// isReplacement tells whether v is what was proven. A store that did not say
-// when it was written says so in the listing.
+// isReplacement tells whether v is what was proven: ETag and size tell its content,
+// and its time does not (some stores tell another by listing than by HEAD).
 func (it *item) isReplacement(v *cooper.Version) bool {
 	s := it.stored
-	switch {
-	case v.DeleteMarker || v.VersionID != s.VersionID || v.Size != s.Size:
+	if v.DeleteMarker || v.VersionID != s.VersionID || v.Size != s.Size {
 		return false
-	case look.Own(v.VersionID): // and that is the one that was written
-		return v.ETag == "" || strings.EqualFold(v.ETag, s.ETag)
 	}
-	return strings.EqualFold(v.ETag, s.ETag) && (s.LastModified == 0 || s.LastModified/1000 == v.LastModified/1000)
+	return strings.EqualFold(v.ETag, s.ETag) || v.ETag == "" && look.Own(v.VersionID) // which is the one that was written
 }
 
 // judge decides after a look what becomes of an object: whether its original is

@@ -58,6 +58,7 @@ func (j *job) beside(ctx context.Context, v *cooper.Identity, what string, ask f
 // isCurrent tells whether the current version of a key without versions is v.
 func (j *job) isCurrent(ctx context.Context, v *cooper.Identity) bool {
 	o, err := j.bucket.Head(ctx, store.Ref{Key: v.Key, IfMatch: v.ETag}, 0)
-	return err == nil && strings.EqualFold(o.ETag, v.ETag) && o.Size == v.Size && store.SameSecond(o.LastModified, v.LastModified) &&
+	return err == nil && strings.EqualFold(o.ETag, v.ETag) && o.Size == v.Size &&
+		(store.SameSecond(o.LastModified, v.LastModified) || j.dated != 0 && store.SameSecond(o.LastModified, j.dated)) &&
 		(o.VersionID == "" || o.VersionID == cooper.NullVersion)
 }

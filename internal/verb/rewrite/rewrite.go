@@ -33,6 +33,8 @@ package rewrite
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -44,6 +46,7 @@ import (
 	"cooper/internal/codec"
 	"cooper/internal/codec/cfb8"
 	"cooper/internal/codec/sniff"
+	"cooper/internal/look"
 	"cooper/internal/reading"
 	"cooper/internal/store"
 )
@@ -147,8 +150,9 @@ type job struct {
 	v      *cooper.Version
 	secret codec.Secret
 	tally  reading.Tally
-	sent   int64 // bytes
-	gone   bool  // the version is not there as it was planned
+	sent   int64          // bytes
+	gone   bool           // the version is not there as it was planned
+	dated  cooper.Instant // the time of the version, as it was told when it was read
 }
 
 func (j *job) run(ctx context.Context, args map[string]string) (*cooper.Content, checksum.Result, error) {
@@ -174,6 +178,7 @@ func (j *job) run(ctx context.Context, args map[string]string) (*cooper.Content,
 		return nil, none, err
 	}
 	defer j.memory.Release(need)
+	var comings checksum.Comings
 	for n := 0; ; n++ {
 		content, res, err := work(ctx)
 		switch {
@@ -182,7 +187,12 @@ func (j *job) run(ctx context.Context, args map[string]string) (*cooper.Content,
 			return content, none, err
 		case err != nil || res.Check != cooper.Corrupt:
 			return content, res, err
-		case n == again:
+		}
+		// What nothing proves to be what it ought to be stays: the original would go.
+		if alike := comings.See(res); alike.Check != cooper.Corrupt {
+			return j.left(bucketop.ReasonETag, nil), alike, nil
+		}
+		if n == again {
 			return nil, res, &cooper.Error{Kind: cooper.KindCorrupt, Message: "came corrupt every time: " + res.Method,
 				Remedy: "Look for another version of it, or a copy."}
 		}
@@ -222,7 +232,48 @@ func (j *job) reading() reading.Options {
 func (j *job) open(ctx context.Context, opt reading.Options) (*reading.Body, error) {
 	opt.Current = !j.inPlace()
 	b, err := reading.Open(ctx, j.bucket, j.v, opt)
+	if err == nil {
+		j.dated = b.Object.LastModified
+	}
+	if err == nil && b.Redated {
+		if err = j.undated(ctx, &b.Object); err != nil {
+			b.Close()
+		}
+	}
 	return b, j.unread(err)
+}
+
+// undated makes sure that a version of which the store tells another time than was
+// planned, o's, is the one that was planned all the same: that the store's listing
+// tells the planned one still. There are stores that have two. An upload of the same
+// bytes is another version.
+func (j *job) undated(ctx context.Context, o *store.Object) error {
+	j.tally.Requests++
+	var listed *cooper.Version
+	q := store.ListQuery{Prefix: j.v.Key, Current: j.opt.Rewriting.Versioning == ""}
+	err := j.bucket.List(ctx, q, func(vs []cooper.Version, _ []string) error {
+		for i := range vs {
+			switch v := &vs[i]; {
+			case v.Key != j.v.Key:
+				return errEnough
+			case !look.Own(v.VersionID):
+				listed = v
+				return errEnough
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return err
+	}
+	if listed != nil && look.Is(j.v, listed) == look.Itself {
+		return nil
+	}
+	message := "is not listed any more"
+	if listed != nil {
+		message = fmt.Sprintf("is dated %s by the store's listing and %s when it is read, and was %s in the snapshot: it was written anew, or the store dates it anew", listed.LastModified, o.LastModified, j.v.LastModified)
+	}
+	return &cooper.Error{Kind: cooper.KindChanged, Where: cooper.Quote(j.v.Key), Message: message, Remedy: "A snapshot by --list has the time that the store's listing tells."}
 }
 
 // unread notes of an error of reading the original whether it is not there any

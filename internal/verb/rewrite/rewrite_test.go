@@ -386,6 +386,15 @@ func TestCorrupt(t *testing.T) {
 	w := newWorld(t, "Enabled")
 	v := w.put("a/b", csv)
 	w.srv.Corrupt(lab, v.Key, v.VersionID)
+	n := byte(0)
+	w.bodies = func(op string, b []byte) []byte { // another one each time
+		if op == "GetObject" {
+			b = bytes.Clone(b)
+			n++
+			b[100] ^= n
+		}
+		return b
+	}
 	o := w.do(w.verb(rewriting("Enabled")), v)
 	if o.Status != cooper.Failed || o.Kind != cooper.KindCorrupt || o.Check != cooper.Corrupt || len(w.srv.Versions(lab)) != 1 {
 		t.Errorf("%+v", o)
@@ -416,6 +425,65 @@ func TestCorrupt(t *testing.T) {
 	r.Proof = bucketop.ReadBack
 	if o := w.do(w.verb(r), v); o.Status != cooper.Failed || o.Kind != cooper.KindCorrupt && o.Kind != cooper.KindInvalid || !bytes.Equal(w.body("a/b", ""), csv) {
 		t.Errorf("%+v", o)
+	}
+}
+
+// What comes alike each time, and is not what its ETag would be as an MD5, is not
+// corrupt for sure, nor sound: it is left.
+func TestETagThatVouchesForNothing(t *testing.T) {
+	for _, quirk := range []bool{true, false} {
+		w := newWorld(t, "Enabled")
+		if quirk {
+			w.srv.SetQuirks(mem.ETagNoMD5)
+		}
+		v := w.put("a/b", csv)
+		if !quirk {
+			w.srv.Corrupt(lab, v.Key, v.VersionID)
+		}
+		gets := 0
+		w.bodies = func(op string, b []byte) []byte {
+			if op == "GetObject" {
+				gets++
+			}
+			return b
+		}
+		o := w.do(w.verb(rewriting("Enabled")), v)
+		if o.Status != cooper.Done || o.Content == nil || o.Content.State != cooper.Left || o.Content.Reason != bucketop.ReasonETag || o.Check != cooper.Unverifiable || len(w.srv.Versions(lab)) != 1 {
+			t.Errorf("%+v", o)
+		}
+		if gets != 3 {
+			t.Errorf("read %d times", gets)
+		}
+	}
+}
+
+// TestOtherTime: a store may tell one time by listing and another by GET; what its
+// listing dates anew is another version, though its bytes are the same.
+func TestOtherTime(t *testing.T) {
+	for _, versioning := range []string{"", "Suspended"} {
+		for _, mode := range []bucketop.Mode{bucketop.Suffix, bucketop.InPlace} {
+			for _, anew := range []bool{false, true} {
+				w := newWorld(t, versioning)
+				w.srv.SetQuirks(mem.ListOtherTime)
+				v := w.put("a/b", csv)
+				v.LastModified -= 37_000 // as listed
+				if anew {
+					w.put("a/b", csv)
+				}
+				r := rewriting(versioning)
+				r.Mode = mode
+				if mode == bucketop.InPlace {
+					r.Originals = bucketop.RemoveOriginals
+				}
+				o := w.do(w.verb(r), v)
+				switch {
+				case !anew && (o.Status != cooper.Done || o.Content.State != cooper.Rewritten):
+					t.Errorf("%q, %s: %+v", versioning, mode, o)
+				case anew && (o.Kind != cooper.KindChanged || !strings.Contains(o.Message, v.LastModified.String()) || strings.Contains(o.Remedy, "next inventory")):
+					t.Errorf("%q, %s, written anew: %+v", versioning, mode, o)
+				}
+			}
+		}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"cooper"
+	"cooper/internal/checksum"
 	"cooper/internal/codec"
 	"cooper/internal/look"
 	"cooper/internal/reading"
@@ -71,7 +72,7 @@ func (t *there) is(v *cooper.Version) bool {
 	if look.Own(v.VersionID) && now.VersionID != "" {
 		return now.VersionID == v.VersionID
 	}
-	return !look.Own(now.VersionID) && strings.EqualFold(now.ETag, v.ETag) && now.Size == v.Size && store.SameSecond(now.LastModified, v.LastModified)
+	return !look.Own(now.VersionID) && strings.EqualFold(now.ETag, v.ETag) && now.Size == v.Size
 }
 
 // occupied is where a write was refused. What is there is the replacement if it
@@ -194,11 +195,12 @@ var errDamaged = errors.New("came damaged every time it was read")
 // is what is stored: what was damaged on the way is read again, and KindStore in
 // the end.
 func (j *job) decodeStored(ctx context.Context, v *cooper.Version, most int64, wanted func(*codec.Sums) bool) (sums codec.Sums, sha []byte, err error) {
+	var comings checksum.Comings
 	for n := 0; ; n++ {
-		var damaged bool
-		sums, sha, damaged, err = j.decodeOnce(ctx, v, most, wanted)
+		var res checksum.Result
+		sums, sha, res, err = j.decodeOnce(ctx, v, most, wanted)
 		switch {
-		case !damaged:
+		case res.Check != cooper.Corrupt, comings.See(res).Check != cooper.Corrupt: // or what is stored, whatever its ETag
 			return sums, sha, err
 		case n == again:
 			return sums, nil, &cooper.Error{Kind: cooper.KindStore, Where: cooper.Quote(v.Key), Err: errDamaged,
@@ -209,27 +211,27 @@ func (j *job) decodeStored(ctx context.Context, v *cooper.Version, most int64, w
 
 // decodeOnce does it once. What is larger than the original cannot be a
 // replacement, damaged or not.
-func (j *job) decodeOnce(ctx context.Context, v *cooper.Version, most int64, wanted func(*codec.Sums) bool) (sums codec.Sums, sha []byte, damaged bool, err error) {
+func (j *job) decodeOnce(ctx context.Context, v *cooper.Version, most int64, wanted func(*codec.Sums) bool) (sums codec.Sums, sha []byte, res checksum.Result, err error) {
 	opt := j.reading()
 	opt.Moved, opt.Streamed = nil, true
 	body, err := reading.Open(ctx, j.bucket, v, opt)
 	if err != nil {
-		return sums, nil, false, err
+		return sums, nil, res, err
 	}
 	defer body.Close()
 	sums, err = j.decodeBody(body, most)
 	switch kind := cooper.KindOf(err); {
 	case err == nil && wanted(&sums), err != nil && kind != cooper.KindInvalid && kind != cooper.KindCorrupt, v.Size > max(j.v.Size, most):
-		return sums, body.SHA256(), false, err
+		return sums, body.SHA256(), res, err
 	}
 	if _, rest := io.Copy(io.Discard, struct{ io.Reader }{body}); rest != nil {
-		return sums, nil, false, rest
+		return sums, nil, res, rest
 	}
 	res, unchecked := body.Check(ctx, nil)
 	if unchecked != nil {
-		return sums, nil, false, unchecked
+		return sums, nil, checksum.Result{}, unchecked
 	}
-	return sums, body.SHA256(), res.Check == cooper.Corrupt, err
+	return sums, body.SHA256(), res, err
 }
 
 // decodeBody decodes what is read.
