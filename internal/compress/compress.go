@@ -47,7 +47,7 @@ const (
 const (
 	SkippedNoncurrent   = "not current"
 	SkippedMarker       = "delete marker"
-	SkippedAmbiguous    = "ambiguous"      // the key has no latest version, or several, or its id twice
+	SkippedAmbiguous    = "ambiguous"      // the key has several latest versions, or its id twice
 	SkippedRejected     = "rejected"       // the snapshot has rows of the key that make no sense
 	SkippedProtected    = "protected"      // below a protected prefix, or its replacement would be
 	SkippedFiltered     = "filtered"       // does not match

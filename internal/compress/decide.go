@@ -124,8 +124,13 @@ func (d *decider) decide() error {
 		return err
 	}
 	d.idle = slices.DeleteFunc(d.idle, func(x string) bool { return bucketop.Protection{x}.Covers(v.Key) })
-	if d.latest != 1 || d.twice {
-		d.skip(SkippedAmbiguous, plan.Tally{Count: d.rows, Bytes: cooper.AddBytes(v.Size, d.behind.Bytes)})
+	all := plan.Tally{Count: d.rows, Bytes: cooper.AddBytes(v.Size, d.behind.Bytes)}
+	switch {
+	case d.latest > 1 || d.twice:
+		d.skip(SkippedAmbiguous, all)
+		return nil
+	case d.latest == 0: // the key shows nothing
+		d.skip(SkippedNoncurrent, all)
 		return nil
 	}
 	if d.behind.Count > 0 {

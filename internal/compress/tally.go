@@ -198,7 +198,7 @@ func (t *tally) warnings() (ws []string) {
 		{SkippedOverwritable, "versions stay, as the inventory has no ETag of them"},
 		{SkippedNoKey, "objects stay, as no key is given that they were encrypted with"},
 		{SkippedUndeclared, "objects stay, as nothing is declared of their contents that a wrong key would show by; --expect declares it"},
-		{SkippedAmbiguous, "versions stay, as their keys have no latest version, or several, or its id twice"},
+		{SkippedAmbiguous, "versions stay, as their keys have several latest versions, or its id twice"},
 		{SkippedRejected, "objects stay, as the snapshot has rows of their keys that make no sense"},
 		{SkippedArchived, "objects stay, as they are archived and cannot be read"},
 	} {

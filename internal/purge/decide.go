@@ -265,8 +265,10 @@ func (d *decider) leaves(key string) string {
 		return SkippedProtected
 	case d.moreRejected && d.nextRejected == key:
 		return SkippedRejected
-	case latest != 1, d.twice():
+	case latest > 1, d.twice():
 		return SkippedAmbiguous
+	case latest == 0:
+		return SkippedHidden
 	}
 	return ""
 }

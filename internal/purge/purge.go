@@ -45,7 +45,8 @@ const (
 // Why versions that were asked for are left alone, in Header.Skipped.
 const (
 	SkippedProtected    = "protected"    // below a protected prefix
-	SkippedAmbiguous    = "ambiguous"    // the key has no latest version, or several, or an id twice
+	SkippedAmbiguous    = "ambiguous"    // the key has several latest versions, or an id twice
+	SkippedHidden       = "hidden"       // the key has no latest version: which one is by now is not known
 	SkippedRejected     = "rejected"     // the snapshot has rows of the key that make no sense
 	SkippedExposes      = "exposes"      // an older version would become the current one
 	SkippedOverwritable = "overwritable" // a null version that the store cannot keep apart from one written since

@@ -51,7 +51,7 @@ func TestWhatIsChosen(t *testing.T) {
 		"chosen versions":                   {slices.Concat(abc, deleted), Policy{}, &chosen{{Key: "a", VersionID: "2"}, {Key: "a", VersionID: "9"}, {Key: "d", VersionID: "2"}}, "a@2", "1 exposes", ""},
 		"only below the prefix":             {[]cooper.Version{version("a", "1", day, "latest"), version("a/b", "1", day, "latest"), version("ab", "1", day, "latest")}, Policy{Prefix: "a/"}, &chosen{{Key: "a", Any: true}, {Key: "a/b", Any: true}, {Key: "ab", Any: true}}, "a/b@1", "", ""},
 		"protected":                         {[]cooper.Version{version("s/keys/k", "1", day, "latest"), version("s/keysx", "1", day, "latest")}, Policy{Protect: []string{"*/keys"}}, nil, "s/keysx@1", "1 protected", ""},
-		"no latest, or two":                 {[]cooper.Version{version("a", "1", day), version("b", "1", day, "latest"), version("b", "2", day, "latest"), version("c", "1", day, "latest")}, Policy{}, nil, "c@1", "3 ambiguous", ""},
+		"no latest, or two":                 {[]cooper.Version{version("a", "1", day), version("b", "1", day, "latest"), version("b", "2", day, "latest"), version("c", "1", day, "latest")}, Policy{}, nil, "c@1", "2 ambiguous, 1 hidden", ""},
 		"an id that is there twice":         {[]cooper.Version{version("a", "null", day, "latest"), version("a", "null", 2*day), version("b", "1", day, "latest")}, enabled(Policy{}), nil, "b@1", "2 ambiguous", ""},
 		"null while enabled":                {[]cooper.Version{version("a", "2", day, "latest"), version("a", "null", day)}, enabled(Policy{}), nil, "a@null a@2", "", "a look"},
 		"null without an ETag":              {[]cooper.Version{{Identity: cooper.Identity{Key: "a", VersionID: "null"}, Latest: true}}, enabled(Policy{}), nil, "", "1 overwritable", ""},

@@ -72,7 +72,8 @@ func (t *tally) into(h *plan.Header, in *Inputs) {
 		{SkippedExposes, "latest versions stay, as older ones that are not to go would become current"},
 		{SkippedOverwritable, "null versions stay, as the store cannot tell them from one written since; --unguarded removes them after a look alone"},
 		{SkippedMany, "latest versions stay, as their keys have too many others for one plan; purge again afterwards"},
-		{SkippedAmbiguous, "versions stay, as their keys have no latest version, or several, or an id twice"},
+		{SkippedAmbiguous, "versions stay, as their keys have several latest versions, or an id twice"},
+		{SkippedHidden, "versions stay, as the snapshot shows no latest version of their keys, and so not which is current by now"},
 		{SkippedRejected, "versions stay, as the snapshot has rows of their keys that make no sense"},
 	} {
 		if n := t.skipped[s.why].Count; n > 0 {
