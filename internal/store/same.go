@@ -11,7 +11,7 @@ import (
 // value is none.
 type Difference struct{ what, found, planned string }
 
-// OtherTime: nothing but the time is another. Of a version whose content an ETag says
+// OtherTime tells whether nothing but the time is another. Of a version whose content an ETag says
 // to be the same it is a matter of taste: some stores tell another time by listing
 // than by GET.
 func (d Difference) OtherTime() bool { return d.what == otherTime }
