@@ -204,6 +204,11 @@ func TestCompactOfWhatWasPutBack(t *testing.T) {
 	must(t, err)
 	must(t, l.Compact(ctx))
 	must(t, os.WriteFile(name, b, 0o600)) // from someone's backup
+	all, err := l.Files(Outcome)
+	must(t, err)
+	if err := Verify(ctx, all); cooper.KindOf(err) != cooper.KindInvalid || !strings.Contains(err.Error(), name) {
+		t.Errorf("facts that are there twice: %v", err)
+	}
 	must(t, l.Compact(ctx))
 	if d := cmp.Diff(want, rows(t, l)); d != "" {
 		t.Error(d)
@@ -282,6 +287,7 @@ func TestFilesUnderOtherNames(t *testing.T) {
 	for _, c := range [][2]string{
 		{Outcome + "/" + shardName(run1, 0), Outcome + "/" + shardName(run1, 1)},
 		{Outcome + "/" + shardName(run1, 0), Outcome + "/" + shardName(run2, 0)},
+		{Outcome + "/" + shardName(run1, 0), Outcome + "/" + run1 + "-000000" + suffix},
 		{Run + "/" + run1 + suffix, Run + "/" + run2 + suffix},
 		{Run + "/" + run1 + suffix, Outcome + "/" + run1 + suffix},
 		{Outcome + "/" + shardName(run1, 0), Run + "/" + shardName(run1, 0)},

@@ -200,7 +200,7 @@ func (in *input) belongs(pq *parquet.File) error {
 	}
 	if shard, ok := strings.CutPrefix(base, run+"-"); ok {
 		n, err := strconv.Atoi(shard)
-		if has, _ := pq.Lookup(shardsKey); err != nil || has != ranges([]int{n}) {
+		if has, _ := pq.Lookup(shardsKey); err != nil || has != ranges([]int{n}) || base+suffix != shardName(run, n) {
 			return fmt.Errorf("its rows are of the shard %s", cooper.Quote(has))
 		}
 	}
@@ -248,7 +248,43 @@ func Verify(ctx context.Context, names []string) error {
 		})
 	}
 	_ = g.Wait() // they are in errs, in the order of names
-	return errors.Join(errs...)
+	return errors.Join(errors.Join(errs...), twice(names))
+}
+
+// twice refuses files of shards whose facts a compacted file has, too: they come back with a backup,
+// and each fact would count twice until the run is compacted again.
+func twice(names []string) error {
+	whole := map[string]map[int]bool{} // by the name of the compacted file; nil if there is none
+	for _, name := range names {
+		if filepath.Base(name) == runOf(filepath.Base(name))+suffix {
+			whole[name] = map[int]bool{}
+		}
+	}
+	for _, name := range names {
+		dir, base := filepath.Split(name)
+		run := runOf(base)
+		compacted := dir + run + suffix
+		shard, err := strconv.Atoi(strings.TrimPrefix(strings.TrimSuffix(base, suffix), run+"-"))
+		if name == compacted || err != nil || whole[compacted] == nil {
+			continue
+		}
+		if len(whole[compacted]) == 0 {
+			shards, err := shardsIn(compacted)
+			if err != nil {
+				return err
+			}
+			for _, n := range shards {
+				whole[compacted][n] = true
+			}
+		}
+		if !whole[compacted][shard] {
+			continue
+		}
+		if _, err := os.Lstat(name); err == nil { // else it was folded just now
+			return damaged(name, fmt.Errorf("%w: its facts are in %s, too", errElsewhere, run+suffix))
+		}
+	}
+	return nil
 }
 
 func verify(ctx context.Context, name string) error {
