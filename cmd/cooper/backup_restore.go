@@ -99,7 +99,7 @@ func (f *restoreFlags) selected() (backup.Select, error) {
 }
 
 // isSnapshotID tells a snapshot's id, or the beginning of one, from a time.
-func isSnapshotID(s string) bool { return strings.HasPrefix(s, "s-") }
+func isSnapshotID(s string) bool { return s == latest || strings.HasPrefix(s, "s-") }
 
 // momentOf gives the time that --at names, by itself or by a snapshot which the tree has
 // followed: for that the answer is exact.

@@ -398,9 +398,15 @@ func treeOf(h plan.Header) (string, error) {
 	return policy.Tree, nil
 }
 
+// latest names the newest of what has ids.
+const latest = "latest"
+
 // observedSnapshot finds the snapshot a person names by id, by the beginning
-// of one, or by the time it was taken.
+// of one, by the time it was taken, or as the latest that the tree followed.
 func observedSnapshot(state catalog.State, name string) (string, error) {
+	if n := len(state.Observed); name == latest && n > 0 {
+		return state.Observed[n-1].ID, nil
+	}
 	var hits []string
 	for _, o := range state.Observed {
 		if o.ID == name {
