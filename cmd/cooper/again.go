@@ -24,31 +24,11 @@ WHERE now.run = $1 AND now.status = 'failed' AND before.run <> $1 AND before.sta
 ORDER BY now.action, before.ended DESC`
 
 // failedAlike counts them in the summary.
-func failedAlike(ctx context.Context, ws *workspace.Workspace, sum *apply.Summary) (err error) {
+func failedAlike(ctx context.Context, ws *workspace.Workspace, sum *apply.Summary) error {
 	if sum.Count(cooper.Failed) == 0 {
 		return nil
 	}
-	db, err := duckdb.Open(duckdb.Options{Memory: 256 << 20})
-	if err != nil {
-		return err
-	}
-	defer finally(&err, db.Close)
-	if err := db.Views(ctx, query.Sources{Workspace: ws.Dir()}); err != nil {
-		return err
-	}
-	rows, err := db.Query(ctx, failedAlikeSQL, sum.Run)
-	if err != nil {
-		return err
-	}
-	defer finally(&err, rows.Close)
-	for {
-		row, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+	return eachFact(ctx, ws, failedAlikeSQL, sum.Run, func(row []any) error {
 		var text [6]string
 		for i := range text {
 			var ok bool
@@ -61,5 +41,35 @@ func failedAlike(ctx context.Context, ws *workspace.Workspace, sum *apply.Summar
 		before := now
 		before.Message = text[5]
 		sum.FailedBefore(&now, &before)
+		return nil
+	})
+}
+
+// eachFact gives the rows of a question to the ledger that has one parameter.
+func eachFact(ctx context.Context, ws *workspace.Workspace, sql, parameter string, each func(row []any) error) (err error) {
+	db, err := duckdb.Open(duckdb.Options{Memory: 256 << 20})
+	if err != nil {
+		return err
+	}
+	defer finally(&err, db.Close)
+	if err := db.Views(ctx, query.Sources{Workspace: ws.Dir()}); err != nil {
+		return err
+	}
+	rows, err := db.Query(ctx, sql, parameter)
+	if err != nil {
+		return err
+	}
+	defer finally(&err, rows.Close)
+	for {
+		row, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = each(row)
+		}
+		if err != nil {
+			return err
+		}
 	}
 }

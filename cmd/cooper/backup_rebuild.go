@@ -14,8 +14,6 @@ import (
 	"cooper/internal/inventory"
 	"cooper/internal/inventory/extsort"
 	"cooper/internal/permit"
-	"cooper/internal/query"
-	"cooper/internal/query/duckdb"
 	"cooper/internal/term"
 	"cooper/internal/tree"
 	"cooper/internal/tree/keypath"
@@ -221,28 +219,9 @@ func listedCandidates(ctx context.Context, snap *inventory.Snapshot, add func(*r
 	}
 }
 
-func (a *app) factCandidates(ctx context.Context, ws *workspace.Workspace, dir string, add func(*rebuild.Candidate) error) (err error) {
-	db, err := duckdb.Open(duckdb.Options{Memory: 256 << 20})
-	if err != nil {
-		return err
-	}
-	defer finally(&err, db.Close)
-	if err := db.Views(ctx, query.Sources{Workspace: ws.Dir()}); err != nil {
-		return err
-	}
-	rows, err := db.Query(ctx, `SELECT DISTINCT key, coalesce(version_id, ''), coalesce(etag, ''), size, coalesce(CAST(epoch_ms(last_modified) AS BIGINT), 0), hash
-		FROM outcome WHERE target = ? AND status = 'done' AND verb IN ('fetch', 'unarchive', 'retire', 'promote', 'verify')`, dir)
-	if err != nil {
-		return err
-	}
-	defer finally(&err, rows.Close)
-	for {
-		row, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
+func (a *app) factCandidates(ctx context.Context, ws *workspace.Workspace, dir string, add func(*rebuild.Candidate) error) error {
+	return eachFact(ctx, ws, `SELECT DISTINCT key, coalesce(version_id, ''), coalesce(etag, ''), size, coalesce(CAST(epoch_ms(last_modified) AS BIGINT), 0), hash
+		FROM outcome WHERE target = ? AND status = 'done' AND verb IN ('fetch', 'unarchive', 'retire', 'promote', 'verify')`, dir, func(row []any) error {
 		c := rebuild.Candidate{Source: rebuild.FromLedger}
 		text := [3]*string{&c.Key, &c.VersionID, &c.ETag}
 		ok := len(row) == 6
@@ -256,10 +235,8 @@ func (a *app) factCandidates(ctx context.Context, ws *workspace.Workspace, dir s
 		if !ok || !isSize || !isTime {
 			return errors.New(fmt.Sprint("the ledger answers with a row that makes no sense: ", row))
 		}
-		if err := add(&c); err != nil {
-			return err
-		}
-	}
+		return add(&c)
+	})
 }
 
 func asText(row []any, i int, ok bool) (string, bool) {

@@ -264,18 +264,12 @@ func (l *Ledger) hasShard(table, run string, shard int) (bool, error) {
 // shardFiles lists the files of a table, those of a run together, the compacted
 // one first and then by shard.
 func (l *Ledger) shardFiles(table string) ([]string, error) {
-	dir := filepath.Join(l.dir, table)
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
-		return nil, local(dir, err)
+	names, err := l.Files(table)
+	if err != nil {
+		return nil, err
 	}
-	var names []string
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), suffix) {
-			names = append(names, e.Name())
-		}
+	for i := range names {
+		names[i] = filepath.Base(names[i])
 	}
 	slices.SortFunc(names, func(a, b string) int {
 		ra, rb := runOf(a), runOf(b)

@@ -14,7 +14,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -195,19 +194,13 @@ func writeRuns(f io.Writer, rows []runRow) error {
 // Runs reads the facts about all runs, in the order of their ids, which is that
 // in which they began.
 func (l *Ledger) Runs(ctx context.Context) ([]RunFact, error) {
-	dir := filepath.Join(l.dir, Run)
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	} else if err != nil {
-		return nil, local(dir, err)
+	names, err := l.Files(Run)
+	if err != nil {
+		return nil, err
 	}
 	var facts []RunFact
-	for _, e := range entries {
-		if !strings.HasSuffix(e.Name(), suffix) {
-			continue
-		}
-		err := readRows(ctx, filepath.Join(dir, e.Name()), func(rows []runRow) error {
+	for _, name := range names {
+		err := readRows(ctx, name, func(rows []runRow) error {
 			for _, r := range rows {
 				fact := RunFact{
 					ID: r.ID, Plan: r.Plan, Mission: r.Mission, Target: r.Target, Began: cooper.Instant(r.Began), Ended: cooper.Instant(r.Ended),
