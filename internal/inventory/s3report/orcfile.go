@@ -33,25 +33,14 @@ func (p *part) readORC(ctx context.Context, file *os.File, size int64, to invent
 	for i := range columns {
 		columns[i].vector = r.Vector(i)
 	}
-	row, number := newRow(p.schema, p.bucket), int64(0)
-	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
+	row := newRow(p.schema, p.bucket)
+	return p.deliverAll(ctx, to, row, func() (int, error) {
 		n, err := r.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
+		if err != nil && !errors.Is(err, io.EOF) {
+			err = p.orcError(err)
 		}
-		if err != nil {
-			return p.orcError(err)
-		}
-		for i := range n {
-			number++
-			if err := p.deliver(to, row, number, row.orc(columns, i)); err != nil {
-				return err
-			}
-		}
-	}
+		return n, err
+	}, func(i int) string { return row.orc(columns, i) })
 }
 
 // orcError tells what is damaged from what nobody has taught us, and from what there

@@ -121,6 +121,29 @@ func faultOf(err error) string {
 	return ""
 }
 
+// deliverAll hands on the rows of a file by columns: next reads as many as it says, and
+// gives io.EOF after the last; fill takes the i-th of them into row, and says why not.
+func (p *part) deliverAll(ctx context.Context, to inventory.Sink, row *row, next func() (int, error), fill func(i int) (reason string)) error {
+	for number := int64(0); ; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n, err := next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for i := range n {
+			number++
+			if err := p.deliver(to, row, number, fill(i)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 // deliver hands a row over, or sets it aside.
 func (p *part) deliver(to inventory.Sink, row *row, n int64, reason string) error {
 	if reason == "" {
