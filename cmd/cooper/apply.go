@@ -18,6 +18,7 @@ import (
 	"cooper/internal/purge"
 	"cooper/internal/term"
 	"cooper/internal/tree/keypath"
+	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
 
@@ -117,7 +118,7 @@ func (a *app) failedBefore(ctx context.Context, ws *workspace.Workspace, id, run
 	if err != nil || n == 0 {
 		return err
 	}
-	a.note("%s failed in earlier runs of this plan and are not tried again by it; a new plan does", term.Plural(n, "action"))
+	a.note("%s failed in earlier runs of this plan and are not tried again by it; a new plan does", words.Plural(n, "action"))
 	return errSomeFailed
 }
 
@@ -130,7 +131,7 @@ func (a *app) showSummary(r ran) error {
 	var did []string
 	for _, verb := range slices.Sorted(maps.Keys(s.Verbs)) {
 		for _, status := range slices.Sorted(maps.Keys(s.Verbs[verb])) {
-			did = append(did, fmt.Sprintf("%s %s %s", term.Count(s.Verbs[verb][status]), verb, status))
+			did = append(did, fmt.Sprintf("%s %s %s", words.Count(s.Verbs[verb][status]), verb, status))
 		}
 	}
 	took := s.Ended.Time().Sub(s.Began.Time())
@@ -153,13 +154,13 @@ func (a *app) showSummary(r ran) error {
 			did = []string{"no shard was completed; what was fetched is kept"}
 		}
 	}
-	a.say("%s in %s: %s", word, term.Duration(took), strings.Join(did, ", "))
+	a.say("%s in %s: %s", word, words.Duration(took), strings.Join(did, ", "))
 	if s.Bytes > 0 || s.Requests > 0 {
 		rate := ""
 		if took > time.Second {
-			rate = fmt.Sprintf(" (%s/s)", term.Bytes(int64(float64(s.Bytes)/took.Seconds())))
+			rate = fmt.Sprintf(" (%s/s)", words.Bytes(int64(float64(s.Bytes)/took.Seconds())))
 		}
-		a.say("  %s with %s%s", term.Bytes(s.Bytes), term.Plural(s.Requests, "request"), rate)
+		a.say("  %s with %s%s", words.Bytes(s.Bytes), words.Plural(s.Requests, "request"), rate)
 	}
 	a.showFailures(&r)
 	return nil

@@ -13,6 +13,7 @@ import (
 	"cooper/internal/term"
 	"cooper/internal/tree"
 	"cooper/internal/tree/adopt"
+	"cooper/internal/words"
 )
 
 func (a *app) backupAdoptCmd() *cobra.Command {
@@ -104,12 +105,12 @@ func (a *app) showAdopted(res *adopt.Result, dir string, look bool) {
 	if look {
 		word = "would adopt:"
 	}
-	a.say("%s %s (%s), %s (%s)", a.stdout.Style(term.Green, word), term.Plural(res.Latest.Count, "latest version"), term.Bytes(res.Latest.Bytes),
-		term.Plural(res.Older.Count, "older one"), term.Bytes(res.Older.Bytes))
+	a.say("%s %s (%s), %s (%s)", a.stdout.Style(term.Green, word), words.Plural(res.Latest.Count, "latest version"), words.Bytes(res.Latest.Bytes),
+		words.Plural(res.Older.Count, "older one"), words.Bytes(res.Older.Bytes))
 	if len(res.Left) > 0 {
 		a.say("left where they are:")
 		for _, r := range slices.Sorted(maps.Keys(res.Left)) {
-			a.say("  %6s  %-10s  %s", term.Count(res.Left[r]), r, leftWords[r])
+			a.say("  %6s  %-10s  %s", words.Count(res.Left[r]), r, leftWords[r])
 		}
 		if res.Left[adopt.Unlisted]+res.Left[adopt.Temporary]+res.Left[adopt.OddName]+res.Left[adopt.NoFile]+res.Left[adopt.Twice] > 0 {
 			a.say("Files among them are foreign to backup verify, which exits 3; its --repair moves them to .cooper/aside, and deletes none.")

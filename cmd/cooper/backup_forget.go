@@ -12,6 +12,7 @@ import (
 	"cooper/internal/ledger"
 	"cooper/internal/permit"
 	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 func (a *app) backupForgetCmd() *cobra.Command {
@@ -124,7 +125,7 @@ func (d *drive) forget(ctx context.Context, n backup.Forgotten) error {
 
 func (a *app) showForgotten(n *backup.Forgotten) {
 	a.say("%s of %s", a.stdout.Style(term.Bold, n.Snapshot), n.TakenAt)
-	a.say("  no file is moved or changed; of %s the catalog says something else:", term.Plural(n.Rows.Count, "version"))
+	a.say("  no file is moved or changed; of %s the catalog says something else:", words.Plural(n.Rows.Count, "version"))
 	for _, x := range []struct {
 		n    int64
 		what string
@@ -136,7 +137,7 @@ func (a *app) showForgotten(n *backup.Forgotten) {
 		{n.Dated, "in history under its day: they stay there, and count as superseded then"},
 	} {
 		if x.n > 0 {
-			a.say("%s  %s", fmt.Sprintf("%10s", term.Count(x.n)), x.what)
+			a.say("%s  %s", fmt.Sprintf("%10s", words.Count(x.n)), x.what)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"cooper/internal/term"
 	"cooper/internal/tree"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/words"
 )
 
 func (a *app) backupHistoryCmd() *cobra.Command {
@@ -128,9 +129,9 @@ func (a *app) showHistory(key string, past []pastVersion) error {
 			markers++
 		}
 	}
-	line := term.Plural(int64(len(past))-markers, "version")
+	line := words.Plural(int64(len(past))-markers, "version")
 	if markers > 0 {
-		line += ", " + term.Plural(markers, "delete marker")
+		line += ", " + words.Plural(markers, "delete marker")
 	}
 	a.say("%s  %s", a.stdout.Style(term.Bold, term.Clean(key)), line)
 	a.say("%s", a.stdout.Style(term.Faint, fmt.Sprintf("%-11s  %9s  %-19s  %-16s  %s", "STATE", "SIZE", "MODIFIED", "LATEST FROM", "UNTIL")))
@@ -143,7 +144,7 @@ func (a *app) showHistory(key string, past []pastVersion) error {
 }
 
 func (a *app) showPast(p *pastVersion) error {
-	size := term.Bytes(p.Size)
+	size := words.Bytes(p.Size)
 	if p.DeleteMarker {
 		size = "marker"
 	}

@@ -11,6 +11,7 @@ import (
 	"cooper/internal/backup"
 	"cooper/internal/term"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/words"
 )
 
 // lsFlags say what of a tree to list.
@@ -179,18 +180,18 @@ func (w *lister) entry(e *backup.Entry) error {
 		name = e.Key // the key that is named as the prefix is
 	}
 	name = term.Clean(name)
-	when, version := term.Plural(e.Below.Objects, "object"), ""
+	when, version := words.Plural(e.Below.Objects, "object"), ""
 	if !e.Directory {
 		when, version = shortTime(e.Row.LastModified), term.Shorten(term.Clean(e.Row.VersionID), 12)
 	}
 	mark := ""
 	switch {
 	case e.Below.Missing > 0 && e.Directory:
-		mark = fmt.Sprintf("  (%s without bytes)", term.Count(e.Below.Missing))
+		mark = fmt.Sprintf("  (%s without bytes)", words.Count(e.Below.Missing))
 	case e.Below.Missing > 0:
 		mark = "  (no bytes)"
 	}
-	_, err := fmt.Fprintf(w.app.stdout, "%9s  %-19s  %-12s  %s%s\n", term.Bytes(e.Below.Bytes), when, version, name, w.app.stdout.Style(term.Yellow, mark))
+	_, err := fmt.Fprintf(w.app.stdout, "%9s  %-19s  %-12s  %s%s\n", words.Bytes(e.Below.Bytes), when, version, name, w.app.stdout.Style(term.Yellow, mark))
 	return err
 }
 
@@ -217,9 +218,9 @@ func (w *lister) end(all backup.Count) error {
 	if w.app.json {
 		return nil
 	}
-	w.app.say("%s", w.app.stdout.Style(term.Faint, fmt.Sprintf("%9s  %s", term.Bytes(all.Bytes), term.Plural(all.Objects, "object"))))
+	w.app.say("%s", w.app.stdout.Style(term.Faint, fmt.Sprintf("%9s  %s", words.Bytes(all.Bytes), words.Plural(all.Objects, "object"))))
 	if all.Missing > 0 {
-		w.app.note("%s without bytes in the tree: archived, not fetched yet, or pruned", term.Plural(all.Missing, "object"))
+		w.app.note("%s without bytes in the tree: archived, not fetched yet, or pruned", words.Plural(all.Missing, "object"))
 	}
 	return nil
 }

@@ -14,8 +14,8 @@ import (
 	"cooper"
 	"cooper/internal/backup"
 	"cooper/internal/plan"
-	"cooper/internal/term"
 	"cooper/internal/treeop"
+	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
 
@@ -133,7 +133,7 @@ func (a *app) backupPrune(ctx context.Context, dir string, f *pruneFlags) error 
 		sum, err := d.apply(ctx, h.ID)
 		err = a.finished(ran{Plan: &h, Applied: &sum}, err)
 		if err == nil && !a.json {
-			a.say("  freed %s", term.Bytes(all.Bytes))
+			a.say("  freed %s", words.Bytes(all.Bytes))
 		}
 		return err
 	})

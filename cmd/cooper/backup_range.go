@@ -14,6 +14,7 @@ import (
 	"cooper/internal/inventory/s3report"
 	"cooper/internal/store/s3"
 	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 // dateRange says which reports a run follows one after the other; it is zero for
@@ -114,7 +115,7 @@ func (a *app) backupRange(ctx context.Context, d *drive, bucket string, f *backu
 			return stoppedAt(date, i+1, len(dates), err)
 		}
 	}
-	a.note("followed %s, passed over %d", term.Plural(int64(followed), "report"), passed)
+	a.note("followed %s, passed over %d", words.Plural(int64(followed), "report"), passed)
 	if future != nil {
 		return future
 	}
@@ -207,7 +208,7 @@ func (a *app) passOver(date s3report.Date, why string) error {
 // stoppedAt says how far a range has come, to the nth report, and how to go on.
 func stoppedAt(date s3report.Date, n, all int, err error) error {
 	e := &cooper.Error{Kind: cooper.KindOf(err), Where: "report " + date.Name, Err: err,
-		Message: fmt.Sprintf("stopped here, at %d of %s", n, term.Plural(int64(all), "report"))}
+		Message: fmt.Sprintf("stopped here, at %d of %s", n, words.Plural(int64(all), "report"))}
 	var inner *cooper.Error
 	if errors.As(err, &inner) && inner.Remedy != "" {
 		e.Remedy = strings.TrimSuffix(inner.Remedy, ".") + ". Then"

@@ -18,6 +18,7 @@ import (
 	"cooper/internal/tree"
 	"cooper/internal/tree/keypath"
 	"cooper/internal/tree/rebuild"
+	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
 
@@ -261,31 +262,31 @@ var sourceWords = []struct {
 
 func (a *app) showRebuild(r *rebuild.Result, listed bool) {
 	a.say("%s", a.stdout.Style(term.Bold, "the catalog as it would be"))
-	a.say("  mirror   %s, %s", term.Plural(r.Mirror.Count, "version"), term.Bytes(r.Mirror.Bytes))
-	a.say("  history  %s, %s", term.Plural(r.History.Count, "version"), term.Bytes(r.History.Bytes))
+	a.say("  mirror   %s, %s", words.Plural(r.Mirror.Count, "version"), words.Bytes(r.Mirror.Bytes))
+	a.say("  history  %s, %s", words.Plural(r.History.Count, "version"), words.Bytes(r.History.Bytes))
 	a.say("  which versions they are was told")
 	for _, s := range sourceWords {
 		if n := r.By[s.source]; n > 0 {
-			a.say("    %10s  %s", term.Count(n), s.words)
+			a.say("    %10s  %s", words.Count(n), s.words)
 		}
 	}
 	if r.Missing.Count > 0 {
-		a.say("  missing  %s (%s) that the former catalog knew: the next backup fetches what the bucket has", term.Plural(r.Missing.Count, "file"), term.Bytes(r.Missing.Bytes))
+		a.say("  missing  %s (%s) that the former catalog knew: the next backup fetches what the bucket has", words.Plural(r.Missing.Count, "file"), words.Bytes(r.Missing.Bytes))
 	}
 	if r.Foreign > 0 {
-		a.say("  foreign  %s: left where they are", term.Plural(r.Foreign, "file"))
+		a.say("  foreign  %s: left where they are", words.Plural(r.Foreign, "file"))
 	}
 	a.say("%s", a.stdout.Style(term.Bold, "what cannot be known"))
 	a.say("  whether the bytes are right: all are unverified, until verify --content reads them")
 	if r.Broken > 0 || r.Read == 0 {
 		a.say("  when the bucket showed which version, for rollback and history, but for what is left")
-		a.say("  of the former catalog: %s read, %s broken", term.Plural(int64(r.Read), "file"), term.Count(int64(r.Broken)))
-		a.say("  what was pruned, beyond %s: the next backup fetches again what the bucket still has", term.Plural(r.Pruned, "version"))
+		a.say("  of the former catalog: %s read, %s broken", words.Plural(int64(r.Read), "file"), words.Count(int64(r.Broken)))
+		a.say("  what was pruned, beyond %s: the next backup fetches again what the bucket still has", words.Plural(r.Pruned, "version"))
 	}
 	if r.Observed == 0 {
 		a.say("  which snapshots the tree followed: a rollback can go to none of them")
 	} else {
-		a.say("  whether snapshots after the last of %s were followed", term.Count(int64(r.Observed)))
+		a.say("  whether snapshots after the last of %s were followed", words.Count(int64(r.Observed)))
 	}
 	if !listed {
 		a.say("  what the bucket has: give --snapshot, --inventory or --list, and more is told")

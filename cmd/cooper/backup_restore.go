@@ -14,9 +14,9 @@ import (
 	"cooper/internal/backup"
 	"cooper/internal/plan"
 	"cooper/internal/store/s3"
-	"cooper/internal/term"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/treeop"
+	"cooper/internal/words"
 )
 
 // restoreFlags say what to copy out of a tree, and to where.
@@ -170,7 +170,7 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 		}
 		there, named := h.Totals[treeop.CopyOut].Count, f.named()
 		if there < named {
-			a.caution("asked for by name: %s; found: %s", term.Count(named), term.Count(there))
+			a.caution("asked for by name: %s; found: %s", words.Count(named), words.Count(there))
 		}
 		sum, err := d.apply(ctx, h.ID)
 		if err := a.finished(ran{Plan: &h, Applied: &sum}, err); err != nil {
@@ -285,7 +285,7 @@ func (a *app) backupRollback(ctx context.Context, dir string, f *rollbackFlags) 
 		}
 		if n := h.Skipped[backup.SkippedNewer].Count; n > 0 && !f.planOnly {
 			return &cooper.Error{Kind: cooper.KindRefused, Where: d.tree.Dir(),
-				Message: fmt.Sprintf("the mirror would not be as it was then: of %s, it would keep other contents, as the tree does not have those of then any more", term.Plural(n, "key")),
+				Message: fmt.Sprintf("the mirror would not be as it was then: of %s, it would keep other contents, as the tree does not have those of then any more", words.Plural(n, "key")),
 				Remedy:  "Give --fetch to get what the bucket still has. To go back without them: cooper apply " + h.ID}
 		}
 		return a.applyPlanned(ctx, d, ran{Plan: &h}, f.planOnly)

@@ -17,9 +17,9 @@ import (
 	"cooper/internal/price"
 	"cooper/internal/progress"
 	"cooper/internal/store/s3"
-	"cooper/internal/term"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/tree/safefs"
+	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
 
@@ -355,7 +355,7 @@ func (a *app) finished(r ran, err error) error {
 	}
 	// A rollback that had to leave versions out did not reach its snapshot.
 	if n := r.Plan.Skipped[backup.SkippedMissing].Count + r.Plan.Skipped[backup.SkippedPruned].Count; r.Plan.Mission == backup.MissionRollback && n > 0 {
-		a.note("%s left out, as the tree does not have the bytes: --fetch gets them", term.Plural(n, "version"))
+		a.note("%s left out, as the tree does not have the bytes: --fetch gets them", words.Plural(n, "version"))
 		return errSomeFailed
 	}
 	return nil

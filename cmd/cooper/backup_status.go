@@ -17,6 +17,7 @@ import (
 	"cooper/internal/term"
 	"cooper/internal/tree/audit"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/words"
 )
 
 func (a *app) backupStatusCmd() *cobra.Command {
@@ -90,7 +91,7 @@ func (a *app) showSpot(s *audit.Spot) {
 	if s.Working {
 		why = ": a run works on the tree, or was killed; look again after the next"
 	}
-	a.say("  %s", a.stdout.Style(term.Red, fmt.Sprintf("missing   of %s looked at, %s not there, %s changed%s", term.Plural(s.Looked, "file"), term.Count(s.Missing), term.Count(s.Changed), why)))
+	a.say("  %s", a.stdout.Style(term.Red, fmt.Sprintf("missing   of %s looked at, %s not there, %s changed%s", words.Plural(s.Looked, "file"), words.Count(s.Missing), words.Count(s.Changed), why)))
 	for _, p := range s.Examples {
 		a.say("            %s", term.Clean(p))
 	}
@@ -100,7 +101,7 @@ func (a *app) showSpot(s *audit.Spot) {
 func (a *app) showStatus(s *backup.Status, spot *audit.Spot, workspace string) error {
 	a.say("%s", a.stdout.Style(term.Bold, term.Clean(s.Tree)))
 	if c := s.Complete; c != nil {
-		a.say("  follows   s3://%s as of %s, %s ago", term.Clean(strings.TrimSuffix(c.Bucket+"/"+c.Prefix, "/")), c.TakenAt, term.Duration(time.Duration(s.Age)*time.Second))
+		a.say("  follows   s3://%s as of %s, %s ago", term.Clean(strings.TrimSuffix(c.Bucket+"/"+c.Prefix, "/")), c.TakenAt, words.Duration(time.Duration(s.Age)*time.Second))
 		a.say("  snapshot  %s", c.ID)
 	} else {
 		a.say("  follows   %s", a.stdout.Style(term.Yellow, "no complete snapshot yet"))
@@ -126,7 +127,7 @@ func (a *app) showStatus(s *backup.Status, spot *audit.Spot, workspace string) e
 		if len(x.counts) > 0 {
 			var parts []string
 			for _, k := range slices.Sorted(maps.Keys(x.counts)) {
-				parts = append(parts, term.Count(x.counts[k])+" "+k)
+				parts = append(parts, words.Count(x.counts[k])+" "+k)
 			}
 			a.say("  %s", a.stdout.Style(term.Yellow, fmt.Sprintf("%-8s  %s", x.word, strings.Join(parts, ", "))))
 		}
@@ -165,22 +166,22 @@ func (a *app) showContents(c *backup.Contents) error {
 	}
 	t := term.NewTable(a.stdout, "", ">", ">", "")
 	for _, place := range []string{"mirror", "history"} {
-		t.Row(place, term.Count(c.Places[place].Count), term.Bytes(c.Places[place].Bytes))
+		t.Row(place, words.Count(c.Places[place].Count), words.Bytes(c.Places[place].Bytes))
 	}
 	for _, check := range slices.Sorted(maps.Keys(c.Checks)) {
-		t.Row(string(check), term.Count(c.Checks[check].Count), term.Bytes(c.Checks[check].Bytes))
+		t.Row(string(check), words.Count(c.Checks[check].Count), words.Bytes(c.Checks[check].Bytes))
 	}
 	if c.Pending.Count > 0 {
-		t.Row("pending", term.Count(c.Pending.Count), term.Bytes(c.Pending.Bytes), "not fetched yet: archived, or failed")
+		t.Row("pending", words.Count(c.Pending.Count), words.Bytes(c.Pending.Bytes), "not fetched yet: archived, or failed")
 	}
 	if c.Lost.Count > 0 {
-		t.Row("lost", term.Count(c.Lost.Count), term.Bytes(c.Lost.Bytes), "gone from the bucket before they could be fetched")
+		t.Row("lost", words.Count(c.Lost.Count), words.Bytes(c.Lost.Bytes), "gone from the bucket before they could be fetched")
 	}
 	if c.Pruned.Count > 0 {
-		t.Row("pruned", term.Count(c.Pruned.Count), term.Bytes(c.Pruned.Bytes), "deleted from history; the bucket still has them")
+		t.Row("pruned", words.Count(c.Pruned.Count), words.Bytes(c.Pruned.Bytes), "deleted from history; the bucket still has them")
 	}
 	if c.Absent.Count > 0 {
-		t.Row("absent", term.Count(c.Absent.Count), term.Bytes(c.Absent.Bytes), "not in the last snapshot; vanished if the next one agrees")
+		t.Row("absent", words.Count(c.Absent.Count), words.Bytes(c.Absent.Bytes), "not in the last snapshot; vanished if the next one agrees")
 	}
 	return t.Flush("  ")
 }

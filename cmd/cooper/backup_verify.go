@@ -17,6 +17,7 @@ import (
 	"cooper/internal/tree"
 	"cooper/internal/tree/audit"
 	"cooper/internal/tree/catalog"
+	"cooper/internal/words"
 )
 
 type verifyFlags struct {
@@ -166,13 +167,13 @@ func (a *app) showVerified(v verified, dir string, content bool) error {
 	if len(v.Problems) == 0 {
 		how := "all there with the right size and time"
 		if v.Verified+v.Unverifiable > 0 {
-			how = fmt.Sprintf("%s verified, %s unverifiable", term.Count(v.Verified), term.Count(v.Unverifiable))
+			how = fmt.Sprintf("%s verified, %s unverifiable", words.Count(v.Verified), words.Count(v.Unverifiable))
 		}
-		a.say("%s %s, %s, %s; none foreign", a.stdout.Style(term.Green, "sound:"), term.Plural(v.Files, "file"), term.Bytes(v.Bytes), how)
+		a.say("%s %s, %s, %s; none foreign", a.stdout.Style(term.Green, "sound:"), words.Plural(v.Files, "file"), words.Bytes(v.Bytes), how)
 		return nil
 	}
 	for _, p := range slices.Sorted(maps.Keys(v.Problems)) {
-		a.say("%s %s", term.Count(v.Problems[p]), p)
+		a.say("%s %s", words.Count(v.Problems[p]), p)
 	}
 	if v.Applied == nil {
 		flags := "--repair"
@@ -182,12 +183,12 @@ func (a *app) showVerified(v verified, dir string, content bool) error {
 		a.say("Mend it with: cooper backup verify %s %s", term.Clean(dir), flags)
 		return nil
 	}
-	a.say("repaired: %s fetched again; what was damaged there, and what is foreign, is in .cooper/aside", term.Count(v.Applied.Count(cooper.Done)))
+	a.say("repaired: %s fetched again; what was damaged there, and what is foreign, is in .cooper/aside", words.Count(v.Applied.Count(cooper.Done)))
 	for _, f := range v.Applied.Failures {
 		a.say("%s %s (%s): %s; what is there stays as it is", a.stdout.Style(term.Red, string(f.Kind)), term.Clean(f.Key), term.Clean(f.VersionID), term.Clean(f.Message))
 	}
 	if more := v.Applied.Count(cooper.Failed) - int64(len(v.Applied.Failures)); more > 0 {
-		a.say("and %s more: cooper ledger sql \"SELECT key, kind, message FROM outcome WHERE run = '%s' AND status = 'failed'\"", term.Count(more), v.Applied.Run)
+		a.say("and %s more: cooper ledger sql \"SELECT key, kind, message FROM outcome WHERE run = '%s' AND status = 'failed'\"", words.Count(more), v.Applied.Run)
 	}
 	return nil
 }

@@ -8,9 +8,9 @@ import (
 	"cooper"
 	"cooper/internal/backup"
 	"cooper/internal/plan"
-	"cooper/internal/term"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/treeop"
+	"cooper/internal/words"
 )
 
 // readFirst reads the versions below prefix that nobody has looked at, as after
@@ -30,7 +30,7 @@ func (d *drive) readFirst(ctx context.Context, prefix string) (*justRead, error)
 	if none || err != nil {
 		return nil, err
 	}
-	d.app.note("%s unverified: the catalog learns how they are", term.Plural(h.Totals[treeop.Verify].Count, "version"))
+	d.app.note("%s unverified: the catalog learns how they are", words.Plural(h.Totals[treeop.Verify].Count, "version"))
 	if _, err := d.apply(ctx, h.ID); err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"cooper/internal/stats"
 	"cooper/internal/term"
 	"cooper/internal/tree/keypath"
+	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
 
@@ -122,7 +123,7 @@ func describeSnapshot(ws *workspace.Workspace, id string) string {
 		return ""
 	}
 	m := s.Meta()
-	return fmt.Sprintf("s3://%s of %s, %s", term.Clean(m.Bucket), m.TakenAt, term.Plural(m.Versions, "version"))
+	return fmt.Sprintf("s3://%s of %s, %s", term.Clean(m.Bucket), m.TakenAt, words.Plural(m.Versions, "version"))
 }
 
 func describePlan(ws *workspace.Workspace, id string) string {
@@ -135,7 +136,7 @@ func describePlan(ws *workspace.Workspace, id string) string {
 	for _, t := range h.Totals {
 		n += t.Count
 	}
-	return fmt.Sprintf("%s of %s, %s", h.Mission, term.Clean(h.Target.Path), term.Plural(n, "action"))
+	return fmt.Sprintf("%s of %s, %s", h.Mission, term.Clean(h.Target.Path), words.Plural(n, "action"))
 }
 
 func describeRun(ws *workspace.Workspace, id string) string {

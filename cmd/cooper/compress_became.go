@@ -15,6 +15,7 @@ import (
 	"cooper/internal/query"
 	"cooper/internal/query/duckdb"
 	"cooper/internal/term"
+	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
 
@@ -100,17 +101,17 @@ func (a *app) showBecame(c *compressedTo) {
 		if c.Kept {
 			kept = "; the originals are kept"
 		}
-		a.say("  %s in %s became %s%s%s", term.Bytes(c.Before.Bytes), term.Plural(c.Before.Count, "object"), a.stdout.Style(term.Bold, term.Bytes(c.After)), times(c.Before.Bytes, c.After), kept)
+		a.say("  %s in %s became %s%s%s", words.Bytes(c.Before.Bytes), words.Plural(c.Before.Count, "object"), a.stdout.Style(term.Bold, words.Bytes(c.After)), times(c.Before.Bytes, c.After), kept)
 	}
 	if c.Stayed.Count > 0 {
-		a.say("  %s", a.stdout.Wrap(fmt.Sprintf("%s (%s) did not go as planned: they stayed, or somebody wrote or deleted there meanwhile; of the new forms, %s, nothing counts as saved", term.Plural(c.Stayed.Count, "original"), term.Bytes(c.Stayed.Bytes), term.Bytes(c.StayedAs)), 2))
+		a.say("  %s", a.stdout.Wrap(fmt.Sprintf("%s (%s) did not go as planned: they stayed, or somebody wrote or deleted there meanwhile; of the new forms, %s, nothing counts as saved", words.Plural(c.Stayed.Count, "original"), words.Bytes(c.Stayed.Bytes), words.Bytes(c.StayedAs)), 2))
 	}
 	if c.Found.Count > 0 {
-		a.say("  %s compressed already: %s hold %s%s", term.Plural(c.Found.Count, "object"), term.Bytes(c.Found.Bytes), term.Bytes(c.Plain), times(c.Plain, c.Found.Bytes))
+		a.say("  %s compressed already: %s hold %s%s", words.Plural(c.Found.Count, "object"), words.Bytes(c.Found.Bytes), words.Bytes(c.Plain), times(c.Plain, c.Found.Bytes))
 	}
 	var left []string
 	for _, why := range slices.Sorted(maps.Keys(c.Left)) {
-		left = append(left, fmt.Sprintf("%s (%s) %s", term.Plural(c.Left[why].Count, "object"), term.Bytes(c.Left[why].Bytes), term.Clean(why)))
+		left = append(left, fmt.Sprintf("%s (%s) %s", words.Plural(c.Left[why].Count, "object"), words.Bytes(c.Left[why].Bytes), term.Clean(why)))
 	}
 	if len(left) > 0 {
 		a.say("  left as they are: %s", a.stdout.Wrap(strings.Join(left, ", "), 4))

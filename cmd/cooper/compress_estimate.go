@@ -13,6 +13,7 @@ import (
 	"cooper/internal/query"
 	"cooper/internal/query/duckdb"
 	"cooper/internal/term"
+	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
 
@@ -92,13 +93,13 @@ func (a *app) showEstimateOf(r *compress.Result) error {
 		return nil
 	}
 	a.say("\n%s  %s in %s, by a sample of %s", a.stdout.Style(term.Bold, "What compressing would come to"),
-		term.Bytes(r.Chosen.Bytes), term.Plural(r.Chosen.Count, "object"), term.Plural(r.Sample.Count, "object"))
+		words.Bytes(r.Chosen.Bytes), words.Plural(r.Chosen.Count, "object"), words.Plural(r.Sample.Count, "object"))
 	t := term.NewTable(a.stdout, "", "RATIO>", "AFTER>", "95 %", "LEFT>", "SAVES>", "PAYS IN>", "TAKES>")
 	for i := range r.Codecs {
 		o := &r.Codecs[i]
-		t.Row(o.Codec, fmt.Sprintf("%.2f", o.Ratio.Value), term.Bytes(int64(o.After.Value)),
-			fmt.Sprintf("%s to %s", term.Bytes(int64(o.After.Low)), term.Bytes(int64(o.After.High))),
-			percent(o.Left.Bytes, r.Chosen.Bytes), dollars(o.SavesUSD), paysAfter(o.BreakEven), term.Duration(time.Duration(o.Seconds*float64(time.Second))))
+		t.Row(o.Codec, fmt.Sprintf("%.2f", o.Ratio.Value), words.Bytes(int64(o.After.Value)),
+			fmt.Sprintf("%s to %s", words.Bytes(int64(o.After.Low)), words.Bytes(int64(o.After.High))),
+			percent(o.Left.Bytes, r.Chosen.Bytes), dollars(o.SavesUSD), paysAfter(o.BreakEven), words.Duration(time.Duration(o.Seconds*float64(time.Second))))
 	}
 	if err := t.Flush("  "); err != nil {
 		return err

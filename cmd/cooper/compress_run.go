@@ -22,10 +22,10 @@ import (
 	"cooper/internal/query/duckdb"
 	storage "cooper/internal/store"
 	"cooper/internal/store/s3"
-	"cooper/internal/term"
 	"cooper/internal/verb/measure"
 	"cooper/internal/verb/replace"
 	"cooper/internal/verb/rewrite"
+	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
 
@@ -86,7 +86,7 @@ func (a *app) mayCompress(ctx context.Context, h plan.Header, r *bucketop.Rewrit
 	case r.Originals == bucketop.KeepOriginals:
 		what = "and keep the originals"
 	}
-	return a.may(ctx, h, fmt.Sprintf("Compress %s (%s) %s?", term.Plural(all.Count, "object"), term.Bytes(all.Bytes), what), "nothing was compressed")
+	return a.may(ctx, h, fmt.Sprintf("Compress %s (%s) %s?", words.Plural(all.Count, "object"), words.Bytes(all.Bytes), what), "nothing was compressed")
 }
 
 // compressPlan makes a plan by planner from what the flags say.

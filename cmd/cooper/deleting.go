@@ -13,6 +13,7 @@ import (
 	"cooper/internal/look"
 	"cooper/internal/plan"
 	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 // offer shows a plan that deletes versions, all of them. It ends the command if
@@ -48,7 +49,7 @@ func (a *app) mayDelete(ctx context.Context, h plan.Header, all plan.Tally) (boo
 	if h.Share.Exceeded() {
 		return true, nil
 	}
-	return a.may(ctx, h, fmt.Sprintf("Delete %s (%s) for good?", term.Plural(all.Count, "version"), term.Bytes(all.Bytes)), "nothing was deleted")
+	return a.may(ctx, h, fmt.Sprintf("Delete %s (%s) for good?", words.Plural(all.Count, "version"), words.Bytes(all.Bytes)), "nothing was deleted")
 }
 
 // may asks whether a plan may be carried out; nothing is what happens otherwise.

@@ -22,7 +22,6 @@ import (
 	"cooper/internal/plan"
 	"cooper/internal/progress"
 	"cooper/internal/store/s3"
-	"cooper/internal/term"
 	"cooper/internal/tree"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/tree/keypath"
@@ -31,6 +30,7 @@ import (
 	"cooper/internal/verb/fetch"
 	"cooper/internal/verb/shelve"
 	"cooper/internal/verb/verify"
+	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
 
@@ -188,10 +188,10 @@ func (d *drive) recover(ctx context.Context) error {
 		}
 	}
 	if completed > 0 {
-		d.app.note("completed %s that an earlier run left half done", term.Plural(completed, "shard"))
+		d.app.note("completed %s that an earlier run left half done", words.Plural(completed, "shard"))
 	}
 	if undone > 0 {
-		d.app.note("took back %s that an earlier run left half done", term.Plural(undone, "shard"))
+		d.app.note("took back %s that an earlier run left half done", words.Plural(undone, "shard"))
 	}
 	return err
 }
@@ -258,10 +258,10 @@ func (d *drive) apply(ctx context.Context, id string) (sum apply.Summary, err er
 	stop()
 	d.tellStore(&before)
 	if n := d.redated.Load(); n > 0 {
-		d.app.note("%s: the store tells another time by GET than by listing, of the same content; that of the listing is kept", term.Plural(n, "object"))
+		d.app.note("%s: the store tells another time by GET than by listing, of the same content; that of the listing is kept", words.Plural(n, "object"))
 	}
 	if n := d.against.Load(); n > 0 {
-		d.app.note("warning: %s: the ETag looks like an MD5 and is none of the bytes, which came alike %d times. Either the store makes other ETags, or it holds other bytes than were uploaded. They are kept as unverifiable", term.Plural(n, "object"), checksum.AlikeTimes)
+		d.app.note("warning: %s: the ETag looks like an MD5 and is none of the bytes, which came alike %d times. Either the store makes other ETags, or it holds other bytes than were uploaded. They are kept as unverifiable", words.Plural(n, "object"), checksum.AlikeTimes)
 	}
 	if err != nil {
 		return sum, err
@@ -319,9 +319,9 @@ func (d *drive) room(h plan.Header) error {
 		Remedy: "Make room; or back up a part, with --prefix or --match; or go on all the same, with --no-space-check."}
 	switch need := h.Estimate; {
 	case need.Disk > free.Bytes:
-		e.Message = fmt.Sprintf("the plan needs about %s, and %s are free", term.Bytes(need.Disk), term.Bytes(free.Bytes))
+		e.Message = fmt.Sprintf("the plan needs about %s, and %s are free", words.Bytes(need.Disk), words.Bytes(free.Bytes))
 	case need.Inodes > free.Inodes:
-		e.Message = fmt.Sprintf("the plan needs about %s, and %s are free", term.Plural(need.Inodes, "inode"), term.Count(free.Inodes))
+		e.Message = fmt.Sprintf("the plan needs about %s, and %s are free", words.Plural(need.Inodes, "inode"), words.Count(free.Inodes))
 	default:
 		return nil
 	}

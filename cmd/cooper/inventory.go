@@ -13,7 +13,7 @@ import (
 	"cooper/internal/inventory/s3report"
 	"cooper/internal/progress"
 	"cooper/internal/store/s3"
-	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 func (a *app) inventoryCmd() *cobra.Command {
@@ -92,7 +92,7 @@ func (a *app) writeInventory(ctx context.Context, bucket, dest string, opt inven
 	if a.json {
 		return a.emit(map[string]any{"manifest": manifest, "taken_at": m.TakenAt, "versions": m.Versions, "delete_markers": m.DeleteMarkers, "bytes": m.Bytes, "format": format})
 	}
-	a.say("%s and %s of s3://%s, %s", term.Plural(m.Versions, "version"), term.Plural(m.DeleteMarkers, "delete marker"), bucket, term.Bytes(m.Bytes))
+	a.say("%s and %s of s3://%s, %s", words.Plural(m.Versions, "version"), words.Plural(m.DeleteMarkers, "delete marker"), bucket, words.Bytes(m.Bytes))
 	a.say("  %s", manifest)
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"cooper/internal/bucketop"
 	"cooper/internal/plan"
 	"cooper/internal/term"
+	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
 
@@ -93,7 +94,7 @@ func (a *app) planLs() (err error) {
 		for _, t := range h.Totals {
 			n += t.Count
 		}
-		table.Row(id, h.Mission, term.Count(n), term.Bytes(h.Estimate.Bytes), h.Target.Path)
+		table.Row(id, h.Mission, words.Count(n), words.Bytes(h.Estimate.Bytes), h.Target.Path)
 	}
 	if a.json || table.Len() == 0 {
 		a.noneYet(table.Len(), "plans", "cooper backup plan --help")
@@ -129,11 +130,11 @@ func (a *app) showBrief(h plan.Header) error {
 	}
 	t := term.NewTable(a.stdout, "", ">", ">", "")
 	for _, verb := range slices.Sorted(maps.Keys(h.Totals)) {
-		t.Row(verb, term.Count(h.Totals[verb].Count), term.Bytes(h.Totals[verb].Bytes))
+		t.Row(verb, words.Count(h.Totals[verb].Count), words.Bytes(h.Totals[verb].Bytes))
 	}
-	t.Row("unchanged", term.Count(h.Unchanged.Count), term.Bytes(h.Unchanged.Bytes))
+	t.Row("unchanged", words.Count(h.Unchanged.Count), words.Bytes(h.Unchanged.Bytes))
 	for _, why := range slices.Sorted(maps.Keys(h.Skipped)) {
-		t.Row("left alone", term.Count(h.Skipped[why].Count), term.Bytes(h.Skipped[why].Bytes), why)
+		t.Row("left alone", words.Count(h.Skipped[why].Count), words.Bytes(h.Skipped[why].Bytes), why)
 	}
 	if err := t.Flush("  "); err != nil {
 		return err
@@ -141,7 +142,7 @@ func (a *app) showBrief(h plan.Header) error {
 	if len(h.Reasons) > 0 {
 		var parts []string
 		for _, r := range slices.Sorted(maps.Keys(h.Reasons)) {
-			parts = append(parts, term.Count(h.Reasons[r].Count)+" "+r)
+			parts = append(parts, words.Count(h.Reasons[r].Count)+" "+r)
 		}
 		a.say("  because  %s", strings.Join(parts, ", "))
 	}
@@ -163,7 +164,7 @@ func (a *app) showAges(ages []plan.Age) error {
 	a.say("  superseded")
 	t := term.NewTable(a.stdout, "", ">", ">")
 	for _, x := range ages {
-		t.Row(x.Age, term.Count(x.Count), term.Bytes(x.Bytes))
+		t.Row(x.Age, words.Count(x.Count), words.Bytes(x.Bytes))
 	}
 	return t.Flush("    ")
 }
@@ -172,9 +173,9 @@ func (a *app) showShare(s plan.Share) {
 	if s.Removed == 0 {
 		return
 	}
-	line := fmt.Sprintf("  retires  %s of %s in the mirror without a replacement", term.Count(s.Removed), term.Count(s.Scope))
+	line := fmt.Sprintf("  retires  %s of %s in the mirror without a replacement", words.Count(s.Removed), words.Count(s.Scope))
 	if s.Deletes {
-		line = fmt.Sprintf("  deletes  %s of %s versions, %s of %s", term.Count(s.Removed), term.Count(s.Scope), term.Bytes(s.RemovedBytes), term.Bytes(s.ScopeBytes))
+		line = fmt.Sprintf("  deletes  %s of %s versions, %s of %s", words.Count(s.Removed), words.Count(s.Scope), words.Bytes(s.RemovedBytes), words.Bytes(s.ScopeBytes))
 	}
 	if s.Exceeded() {
 		line = a.stdout.Style(term.Red, line)
@@ -187,16 +188,16 @@ func (a *app) showEstimate(e plan.Estimate) {
 	if requests == "" {
 		return
 	}
-	cost := "about " + term.Dollars(e.USD)
+	cost := "about " + words.Dollars(e.USD)
 	if e.USD > 0 && e.USD < 0.01 {
 		cost = "less than $0.01"
 	}
 	a.say("  needs    %s, %s (%s), %s", requests, cost, term.Clean(e.Prices),
-		term.Duration(time.Duration(e.Seconds*float64(time.Second))))
+		words.Duration(time.Duration(e.Seconds*float64(time.Second))))
 	if e.Disk == 0 && e.Inodes == 0 {
 		return
 	}
-	a.say("           %s and %s on the disk", term.Bytes(e.Disk), term.Plural(e.Inodes, "inode"))
+	a.say("           %s and %s on the disk", words.Bytes(e.Disk), words.Plural(e.Inodes, "inode"))
 }
 
 // requestsOf names requests by their classes; empty if there are none.
@@ -205,7 +206,7 @@ func requestsOf(byClass map[string]int64) string {
 	var all int64
 	for _, class := range slices.Sorted(maps.Keys(byClass)) {
 		if n := byClass[class]; n > 0 {
-			parts = append(parts, term.Count(n)+" "+class)
+			parts = append(parts, words.Count(n)+" "+class)
 			all += n
 		}
 	}
@@ -225,7 +226,7 @@ func (a *app) showLargest(actions []cooper.Action) error {
 	a.say("  largest")
 	t := term.NewTable(a.stdout, ">", "")
 	for _, x := range actions {
-		t.Row(term.Bytes(x.Version.Size), term.Shorten(x.Version.Key, a.stdout.Width()-20))
+		t.Row(words.Bytes(x.Version.Size), term.Shorten(x.Version.Key, a.stdout.Width()-20))
 	}
 	return t.Flush("    ")
 }
@@ -248,6 +249,6 @@ func (a *app) showActions(ctx context.Context, p *plan.Plan) (err error) {
 			}
 			continue
 		}
-		a.say("%-8s  %9s  %s  %s", x.Verb, term.Bytes(x.Version.Size), term.Clean(x.Version.Key), a.stdout.Style(term.Faint, term.Clean(purpose(x))))
+		a.say("%-8s  %9s  %s  %s", x.Verb, words.Bytes(x.Version.Size), term.Clean(x.Version.Key), a.stdout.Style(term.Faint, term.Clean(purpose(x))))
 	}
 }

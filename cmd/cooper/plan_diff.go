@@ -15,6 +15,7 @@ import (
 	"cooper/internal/plan"
 	"cooper/internal/term"
 	"cooper/internal/treeop"
+	"cooper/internal/words"
 )
 
 func (a *app) planDiffCmd() *cobra.Command {
@@ -101,7 +102,7 @@ func (a *app) planDiff(ctx context.Context, one, other string, limit int64) (err
 		return a.showDifference(d, ignore)
 	})
 	if errors.Is(err, errShown) {
-		a.note("%s more; --limit 0 shows all", term.Count(all-shown))
+		a.note("%s more; --limit 0 shows all", words.Count(all-shown))
 		err = nil
 	}
 	return err
@@ -132,7 +133,7 @@ func (a *app) showDifferences(first, second plan.Header, sum *plan.Differences) 
 		a.say("%s", a.stdout.Style(term.Yellow, "they have different targets"))
 	}
 	if sum.Equal() {
-		a.say("They do the same: %s of %s.", term.Plural(sum.Same.Count, "action"), term.Bytes(sum.Same.Bytes))
+		a.say("They do the same: %s of %s.", words.Plural(sum.Same.Count, "action"), words.Bytes(sum.Same.Bytes))
 		return nil
 	}
 	t := term.NewTable(a.stdout, "VERB", "- FIRST>", "BYTES>", "+ SECOND>", "BYTES>", "~ CHANGED>", "BYTES>")
@@ -149,14 +150,14 @@ func (a *app) showDifferences(first, second plan.Header, sum *plan.Differences) 
 				row = append(row, "", "")
 				continue
 			}
-			row = append(row, term.Count(m[v].Count), term.Bytes(m[v].Bytes))
+			row = append(row, words.Count(m[v].Count), words.Bytes(m[v].Bytes))
 		}
 		t.Row(row...)
 	}
 	if err := t.Flush("  "); err != nil {
 		return err
 	}
-	a.say("  the same in both: %s of %s", term.Plural(sum.Same.Count, "action"), term.Bytes(sum.Same.Bytes))
+	a.say("  the same in both: %s of %s", words.Plural(sum.Same.Count, "action"), words.Bytes(sum.Same.Bytes))
 	return nil
 }
 
@@ -176,7 +177,7 @@ func (a *app) showDifference(d plan.Difference, ignore []string) error {
 	if a.json {
 		return a.emit(diffLine{kind, d.First, d.Second})
 	}
-	_, err := fmt.Fprintf(a.stdout, "%s %-9s  %9s  %s  %s\n", a.stdout.Style(color, sign), x.Verb, term.Bytes(x.Version.Size),
+	_, err := fmt.Fprintf(a.stdout, "%s %-9s  %9s  %s  %s\n", a.stdout.Style(color, sign), x.Verb, words.Bytes(x.Version.Size),
 		term.Clean(x.Version.Key), a.stdout.Style(term.Faint, term.Clean(what)))
 	return err
 }

@@ -15,8 +15,8 @@ import (
 	"cooper/internal/price"
 	"cooper/internal/purge"
 	"cooper/internal/store/s3"
-	"cooper/internal/term"
 	"cooper/internal/verb/remove"
+	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
 
@@ -175,7 +175,7 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 		err = errors.Join(facts.Compact(ctx), failedAlike(ctx, ws, &sum))
 	}
 	if n := target.Absent(); n > 0 {
-		a.caution("not there any more: %s; a run that was stopped has removed them, or somebody else, or this is not the bucket of the snapshot", term.Plural(n, "version"))
+		a.caution("not there any more: %s; a run that was stopped has removed them, or somebody else, or this is not the bucket of the snapshot", words.Plural(n, "version"))
 	}
 	if err := a.finished(ran{Plan: &h, Applied: &sum}, err); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"cooper/internal/apply"
 	"cooper/internal/backup"
 	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 // mostReasons is how many a screen shows.
@@ -32,7 +33,7 @@ func (a *app) showFailures(r *ran) {
 	})
 	var counts []string
 	for _, k := range byCount {
-		counts = append(counts, term.Count(kinds[k])+" "+string(k))
+		counts = append(counts, words.Count(kinds[k])+" "+string(k))
 	}
 	a.say("  failed: %s", strings.Join(counts, ", "))
 	shown := s.Reasons[:min(len(s.Reasons), mostReasons)]
@@ -42,19 +43,19 @@ func (a *app) showFailures(r *ran) {
 		text := term.Clean(x.Key) + ": " + term.Clean(reason(r.Plan.Source, x.Key, x.Message))
 		switch {
 		case x.Message == "":
-			text, hidden = term.Plural(x.Count, "object")+", for other reasons", true
+			text, hidden = words.Plural(x.Count, "object")+", for other reasons", true
 		case x.Count > 1:
 			below := ""
 			if x.Below != "" {
 				below = " below " + term.Clean(x.Below)
 			}
-			text, hidden = term.Plural(x.Count, "object")+below+", first "+text, true
+			text, hidden = words.Plural(x.Count, "object")+below+", first "+text, true
 		}
 		a.say("  %s %s", a.stdout.Style(term.Red, string(x.Kind)), text)
 	}
 	for i := range s.Reasons {
 		if x := &s.Reasons[i]; x.All {
-			a.say("  %s", a.stdout.Wrap(fmt.Sprintf("all %s failed alike, and nothing else was done with them: that is rather the store, or the way to it, than the objects", term.Plural(x.Count, "object")), 2))
+			a.say("  %s", a.stdout.Wrap(fmt.Sprintf("all %s failed alike, and nothing else was done with them: that is rather the store, or the way to it, than the objects", words.Plural(x.Count, "object")), 2))
 		}
 	}
 	for _, next := range nextSteps(r, byCount) {
@@ -96,7 +97,7 @@ func nextSteps(r *ran, kinds []cooper.Kind) (steps []string) {
 func failedAgain(x *apply.Reason) string {
 	who := "This very version has"
 	if x.Count > 1 {
-		who = fmt.Sprintf("%s of the %s: these very versions have", term.Count(x.Again), term.Count(x.Count))
+		who = fmt.Sprintf("%s of the %s: these very versions have", words.Count(x.Again), words.Count(x.Count))
 	}
 	return who + " failed in the same way before, so that another snapshot and plan will not help. The message says what the store does, or what differs: take that up with those who run it, or leave the objects out."
 }

@@ -20,6 +20,7 @@ import (
 	"cooper/internal/report"
 	"cooper/internal/report/page"
 	"cooper/internal/term"
+	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
 
@@ -259,7 +260,7 @@ func (a *app) writePage(path string, r *report.Report) (err error) {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	a.note("wrote %s, %s", term.Clean(path), term.Bytes(info.Size()))
+	a.note("wrote %s, %s", term.Clean(path), words.Bytes(info.Size()))
 	return nil
 }
 

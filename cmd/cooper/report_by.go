@@ -5,6 +5,7 @@ import (
 
 	"cooper/internal/report"
 	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 // showRows shows a distribution in full.
@@ -35,18 +36,18 @@ func (a *app) showDuplicates(d *report.Duplicates) {
 	if d.Groups == 1 {
 		exist = "content exists"
 	}
-	a.say("%s %s more than once; copies beyond the first are", term.Count(d.Groups), exist)
+	a.say("%s %s more than once; copies beyond the first are", words.Count(d.Groups), exist)
 	t := &bars{out: a.stdout, heads: append([]string{""}, briefHeads...)}
 	for _, x := range []struct {
 		name string
 		report.Amount
 	}{{"of all versions", d.Extra}, {"of latest versions", d.Current}} {
-		t.row(0, x.name, -1, term.Count(x.Count), term.Bytes(x.Bytes), dollars(x.Cost))
+		t.row(0, x.name, -1, words.Count(x.Count), words.Bytes(x.Bytes), dollars(x.Cost))
 	}
 	t.flush()
 	a.title("largest")
 	for _, g := range d.Largest {
-		a.say("  %s", a.stdout.Style(term.Faint, fmt.Sprintf("%s × %s  %s", term.Count(g.Copies), term.Bytes(g.Size), term.Clean(g.ETag))))
+		a.say("  %s", a.stdout.Style(term.Faint, fmt.Sprintf("%s × %s  %s", words.Count(g.Copies), words.Bytes(g.Size), term.Clean(g.ETag))))
 		for _, k := range g.Keys {
 			a.say("    %s", term.Shorten(term.Clean(k), a.stdout.Width()-5))
 		}
@@ -67,9 +68,9 @@ func (a *app) showSavings(r *report.Report) {
 		if s.ID == "abort-uploads-7d" {
 			what = "upload"
 		}
-		text := fmt.Sprintf("%s of %s", term.Plural(s.Affects.Count, what), term.Bytes(s.Affects.Bytes))
+		text := fmt.Sprintf("%s of %s", words.Plural(s.Affects.Count, what), words.Bytes(s.Affects.Bytes))
 		if s.Affects.Bytes == 0 {
-			text = term.Count(s.Affects.Count)
+			text = words.Count(s.Affects.Count)
 		}
 		if s.Once > 0 {
 			text += fmt.Sprintf("; costs %s once", dollars(s.Once))
@@ -94,12 +95,12 @@ func (a *app) showCompare(r *report.Report) {
 		{"objects added", c.Added}, {"objects removed", c.Removed}, {"objects replaced", c.Replaced},
 		{"versions that are new", c.NewVersions}, {"versions that are gone", c.GoneVersions},
 	} {
-		t.Row(x.name, term.Count(x.Count), term.Bytes(x.Bytes))
+		t.Row(x.name, words.Count(x.Count), words.Bytes(x.Bytes))
 	}
 	if err := t.Flush("  "); err != nil {
 		return // stdout is gone: there is nobody to tell
 	}
-	a.say("  %s of latest versions; all together cost %s a month", signed(c.Grown, term.Bytes), signedDollars(c.Cost))
+	a.say("  %s of latest versions; all together cost %s a month", signed(c.Grown, words.Bytes), signedDollars(c.Cost))
 	if len(c.Prefixes) == 0 {
 		return
 	}
@@ -110,11 +111,11 @@ func (a *app) showCompare(r *report.Report) {
 		if name == "" {
 			name = "(no prefix)"
 		}
-		b.row(0, name, -1, term.Count(p.Added.Count), term.Count(p.Removed.Count), term.Count(p.Replaced.Count),
-			term.Bytes(p.Added.Bytes+p.Removed.Bytes+p.Replaced.Bytes), signed(p.Grown, term.Bytes))
+		b.row(0, name, -1, words.Count(p.Added.Count), words.Count(p.Removed.Count), words.Count(p.Replaced.Count),
+			words.Bytes(p.Added.Bytes+p.Removed.Bytes+p.Replaced.Bytes), signed(p.Grown, words.Bytes))
 	}
 	if n := len(c.Prefixes) - most; n > 0 {
-		b.more(0, term.Count(int64(n))+" more")
+		b.more(0, words.Count(int64(n))+" more")
 	}
 	b.flush()
 }

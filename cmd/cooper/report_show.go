@@ -9,6 +9,7 @@ import (
 
 	"cooper/internal/report"
 	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 // showReport is one screen about a snapshot, or one view in full.
@@ -100,12 +101,12 @@ func (a *app) showTotal(r *report.Report) {
 		if all.Bytes > 0 {
 			s = float64(x.Bytes) / float64(all.Bytes)
 		}
-		t.row(0, name, s, term.Count(x.Count), term.Bytes(x.Bytes), dollars(x.Cost))
+		t.row(0, name, s, words.Count(x.Count), words.Bytes(x.Bytes), dollars(x.Cost))
 	}
 	row("latest", r.Total.Current)
 	if !r.Snapshot.CurrentOnly {
 		row("noncurrent", r.Total.Noncurrent)
-		t.more(0, "delete markers", term.Count(r.Total.DeleteMarkers))
+		t.more(0, "delete markers", words.Count(r.Total.DeleteMarkers))
 	}
 	t.flush()
 }
@@ -122,7 +123,7 @@ func (a *app) showTop(title string, r *report.Report, rows []report.Row, most in
 		t.row(0, rowName(&rows[i]), share(&rows[i].Part, &r.Total), cellsOf(&rows[i].Part)...)
 	}
 	if rest.Names > 0 {
-		t.more(0, term.Count(rest.Names)+" more", cellsOf(&rest.Part)...)
+		t.more(0, words.Count(rest.Names)+" more", cellsOf(&rest.Part)...)
 	}
 	t.flush()
 }
@@ -167,7 +168,7 @@ func (a *app) rangeLines(title string, rows []report.Row, total *report.Part, wi
 		if p.All().Count == 0 {
 			continue
 		}
-		text := "  " + pad(rows[i].Name, name) + " " + fmt.Sprintf("%*s", bytes, term.Bytes(p.All().Bytes)) + "  "
+		text := "  " + pad(rows[i].Name, name) + " " + fmt.Sprintf("%*s", bytes, words.Bytes(p.All().Bytes)) + "  "
 		bar := barOf(share(p, total), max(4, min(longestBar, width-runes(text))))
 		lines = append(lines, cellLine{text + a.stdout.Style(term.Cyan, bar), runes(text) + runes(bar)})
 	}
@@ -178,13 +179,13 @@ func (a *app) showUploads(u *report.Uploads) {
 	var text string
 	switch {
 	case u.Count > 0:
-		text = term.Count(u.Count)
+		text = words.Count(u.Count)
 		if u.Oldest != 0 {
 			text += " since " + u.Oldest.Time().Format(time.DateOnly)
 		}
-		text += fmt.Sprintf(", %s, %s a month", term.Bytes(u.Bytes), dollars(u.Cost))
+		text += fmt.Sprintf(", %s, %s a month", words.Bytes(u.Bytes), dollars(u.Cost))
 		if u.Sized < u.Count {
-			text += fmt.Sprintf(" (%s of unknown size)", term.Count(u.Count-u.Sized))
+			text += fmt.Sprintf(" (%s of unknown size)", words.Count(u.Count-u.Sized))
 		}
 		if u.Why != "" {
 			text += "; " + u.Why
@@ -248,8 +249,8 @@ func (a *app) showGrowth(r *report.Report) {
 	if r.Prefix != "" {
 		title += " of the whole snapshot"
 	}
-	a.say("%s %s", a.stdout.Style(term.Bold, title), a.fold(fmt.Sprintf("%s versions, %s in %s since %s%s", signed(is.Versions-was.Versions, term.Count),
-		signed(is.Bytes-was.Bytes, term.Bytes), term.Duration(since), was.ID, sparkline(r.Growth[:i+1])), runes(title)+1, 4))
+	a.say("%s %s", a.stdout.Style(term.Bold, title), a.fold(fmt.Sprintf("%s versions, %s in %s since %s%s", signed(is.Versions-was.Versions, words.Count),
+		signed(is.Bytes-was.Bytes, words.Bytes), words.Duration(since), was.ID, sparkline(r.Growth[:i+1])), runes(title)+1, 4))
 }
 
 // sparkline draws the bytes of some points, from nothing up.

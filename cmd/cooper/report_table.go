@@ -8,6 +8,7 @@ import (
 
 	"cooper/internal/report"
 	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 const (
@@ -164,7 +165,7 @@ func dollars(usd float64) string {
 	case usd < 1000:
 		return fmt.Sprintf("$%.2f", usd)
 	}
-	return "$" + term.Count(int64(math.Round(usd)))
+	return "$" + words.Count(int64(math.Round(usd)))
 }
 
 // signed writes a difference.
@@ -178,7 +179,7 @@ func signed(n int64, as func(int64) string) string {
 // cellsOf are the figures of a part in brief.
 func cellsOf(p *report.Part) []string {
 	all := p.All()
-	return []string{term.Count(all.Count), term.Bytes(all.Bytes), dollars(all.Cost)}
+	return []string{words.Count(all.Count), words.Bytes(all.Bytes), dollars(all.Cost)}
 }
 
 var briefHeads = []string{"VERSIONS", "BYTES", "A MONTH"}
@@ -190,7 +191,7 @@ func (a *app) brief(title string, r *report.Report) *bars {
 
 // fullCells are the figures of a part, latest and noncurrent versions apart.
 func fullCells(p *report.Part) []string {
-	return []string{term.Count(p.Current.Count), term.Bytes(p.Current.Bytes), term.Bytes(p.Noncurrent.Bytes), term.Count(p.DeleteMarkers), dollars(p.All().Cost)}
+	return []string{words.Count(p.Current.Count), words.Bytes(p.Current.Bytes), words.Bytes(p.Noncurrent.Bytes), words.Count(p.DeleteMarkers), dollars(p.All().Cost)}
 }
 
 var fullHeads = []string{"LATEST", "BYTES", "NONCURRENT", "MARKERS", "A MONTH"}

@@ -2,7 +2,7 @@ package main
 
 import (
 	"cooper/internal/report"
-	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 // A tree in brief has so many lines at most, so many of them children of one
@@ -93,7 +93,7 @@ func briefTree(t *bars, n *report.Node, open map[*report.Node]bool, level, depth
 		briefTree(t, c, open, level+1, depth-1, total)
 	}
 	if rest.Names > 0 {
-		t.more(level, term.Count(rest.Names)+" more", cellsOf(&rest.Part)...)
+		t.more(level, words.Count(rest.Names)+" more", cellsOf(&rest.Part)...)
 	}
 }
 
@@ -134,6 +134,6 @@ func fullTree(t *bars, n *report.Node, level int, total *report.Part) {
 	}
 	// Below the depth that was asked for a prefix has nothing but a rest.
 	if rest.Names > 0 && len(n.Children) > 0 {
-		t.more(level, term.Count(rest.Names)+" more", fullCells(&rest.Part)...)
+		t.more(level, words.Count(rest.Names)+" more", fullCells(&rest.Part)...)
 	}
 }

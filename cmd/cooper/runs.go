@@ -10,6 +10,7 @@ import (
 
 	"cooper/internal/background"
 	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 func (a *app) runsCmd() *cobra.Command {
@@ -79,7 +80,7 @@ func (a *app) runs(all bool) (err error) {
 		return err
 	}
 	if old > 0 {
-		a.note("%s ended more than a week ago: cooper runs --all", term.Plural(int64(old), "run"))
+		a.note("%s ended more than a week ago: cooper runs --all", words.Plural(int64(old), "run"))
 	}
 	return nil
 }
@@ -94,7 +95,7 @@ func (a *app) showRuns(runs []*background.Run, now time.Time, width int) error {
 	heads := []string{"RUN", "BEGAN", "TOOK", "STATE", "PROGRESS", "COMMAND"}
 	rows := make([][]string, len(runs))
 	for i, r := range runs {
-		rows[i] = []string{r.ID, r.Began.Time().In(now.Location()).Format("2006-01-02 15:04"), term.Duration(r.Took(now)), runState(r, now), runProgress(r),
+		rows[i] = []string{r.ID, r.Began.Time().In(now.Location()).Format("2006-01-02 15:04"), words.Duration(r.Took(now)), runState(r, now), runProgress(r),
 			"cooper " + strings.Join(background.Hidden(r.Args), " ")}
 	}
 	for _, column := range []int{1, 3} { // without BEGAN, PROGRESS is the fourth
@@ -146,15 +147,15 @@ func runProgress(r *background.Run) string {
 		}
 		return "-"
 	}
-	s := p.Phase + " " + term.Count(p.Objects)
+	s := p.Phase + " " + words.Count(p.Objects)
 	if p.TotalObjects > 0 {
-		s = fmt.Sprintf("%s of %s (%d %%)", s, term.Count(p.TotalObjects), 100*p.Objects/p.TotalObjects)
+		s = fmt.Sprintf("%s of %s (%d %%)", s, words.Count(p.TotalObjects), 100*p.Objects/p.TotalObjects)
 	}
 	if p.Failed > 0 {
-		s += fmt.Sprintf(", %s failed", term.Count(p.Failed))
+		s += fmt.Sprintf(", %s failed", words.Count(p.Failed))
 	}
 	if r.Status == background.Running && p.ETA > 0 {
-		s += ", ETA " + term.Duration(time.Duration(p.ETA*float64(time.Second)))
+		s += ", ETA " + words.Duration(time.Duration(p.ETA*float64(time.Second)))
 	}
 	return strings.TrimSpace(s)
 }

@@ -14,6 +14,7 @@ import (
 	"cooper/internal/inventory"
 	"cooper/internal/inventory/s3report"
 	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 func (a *app) snapshotCmd() *cobra.Command {
@@ -85,7 +86,7 @@ func (a *app) snapshot(ctx context.Context, bucket string, src sourceFlags, pref
 func (a *app) doubt(m *inventory.Meta) {
 	if m.MakesNoSense() {
 		a.doubtful = true
-		a.note("warning: most rows of the source make no sense: %s were set aside, %s taken.", term.Count(m.Rejected), term.Count(m.Versions+m.DeleteMarkers))
+		a.note("warning: most rows of the source make no sense: %s were set aside, %s taken.", words.Count(m.Rejected), words.Count(m.Versions+m.DeleteMarkers))
 		a.note("  rejected.parquet in the snapshot says why. Their keys are left alone, and this")
 		a.note("  is no success: exit code 3. Take another report, or list the bucket.")
 	}
@@ -95,9 +96,9 @@ func (a *app) doubt(m *inventory.Meta) {
 	a.doubtful = true
 	keys := ""
 	if m.Keys > 0 {
-		keys = " of " + term.Count(m.Keys)
+		keys = " of " + words.Count(m.Keys)
 	}
-	a.caution("the snapshot contradicts itself: %s%s keys have several latest versions.", term.Count(m.Ambiguous), keys)
+	a.caution("the snapshot contradicts itself: %s%s keys have several latest versions.", words.Count(m.Ambiguous), keys)
 	a.note("  Most likely its source does: a report that some program rewrote or joined, a")
 	a.note("  store that marks several versions as the latest. These keys are left alone,")
 	a.note("  and this is no success: exit code 3. Take another report, or list the bucket.")
@@ -156,9 +157,9 @@ func (a *app) showSnapshot(m inventory.Meta) error {
 	}
 	a.say("%s  s3://%s as of %s", a.stdout.Style(term.Bold, m.ID), m.Bucket, m.TakenAt)
 	t := term.NewTable(a.stdout, "", ">", "")
-	t.Row("versions", term.Count(m.Versions), term.Bytes(m.Bytes))
-	t.Row("latest", term.Count(m.Latest), term.Bytes(m.LatestBytes))
-	t.Row("delete markers", term.Count(m.DeleteMarkers))
+	t.Row("versions", words.Count(m.Versions), words.Bytes(m.Bytes))
+	t.Row("latest", words.Count(m.Latest), words.Bytes(m.LatestBytes))
+	t.Row("delete markers", words.Count(m.DeleteMarkers))
 	if err := t.Flush("  "); err != nil {
 		return err
 	}
@@ -174,11 +175,11 @@ func (a *app) showSnapshot(m inventory.Meta) error {
 		{m.Duplicates, "rows repeated another exactly and were dropped"},
 	} {
 		if w.n > 0 {
-			a.say("  %s", a.stdout.Style(term.Yellow, term.Count(w.n)+" "+w.text))
+			a.say("  %s", a.stdout.Style(term.Yellow, words.Count(w.n)+" "+w.text))
 		}
 	}
 	if m.Unnamed > 0 {
-		a.say("  %s", a.stdout.Style(term.Yellow, "the store cannot tell the names of "+term.Count(m.Unnamed)+" keys: they stand here with U+FFFD"))
+		a.say("  %s", a.stdout.Style(term.Yellow, "the store cannot tell the names of "+words.Count(m.Unnamed)+" keys: they stand here with U+FFFD"))
 	}
 	if !m.Complete {
 		a.say("  %s", a.stdout.Style(term.Red, "incomplete: nothing will be taken for deleted because it is not listed"))
@@ -224,7 +225,7 @@ func (a *app) snapshotLsCmd() *cobra.Command {
 				if m.Scope.Prefix != "" {
 					state = strings.TrimPrefix(state+", below "+m.Scope.Prefix, ", ")
 				}
-				table.Row(id, m.Bucket, m.TakenAt.String(), term.Count(m.Versions), term.Bytes(m.Bytes), state)
+				table.Row(id, m.Bucket, m.TakenAt.String(), words.Count(m.Versions), words.Bytes(m.Bytes), state)
 			}
 			if a.json || table.Len() == 0 {
 				a.noneYet(table.Len(), "snapshots", "cooper snapshot --help")

@@ -15,7 +15,7 @@ import (
 
 	"cooper"
 	"cooper/internal/background"
-	"cooper/internal/term"
+	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
 
@@ -266,7 +266,7 @@ func runState(r *background.Run, now time.Time) string {
 	s := string(r.Status)
 	switch {
 	case r.Status == background.Waiting:
-		s += " until " + term.Clock(r.Progress.Until.Time().In(now.Location()))
+		s += " until " + words.Clock(r.Progress.Until.Time().In(now.Location()))
 	case r.Status == background.Failed:
 		s += fmt.Sprintf(" (exit code %d)", r.Exit)
 	case r.Status == background.Finished && r.Exit == exitSomeFailed:

@@ -14,6 +14,7 @@ import (
 	"cooper/internal/stats"
 	"cooper/internal/store/s3"
 	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 // statsFlags say what to count.
@@ -145,18 +146,18 @@ func newStatsTable(out term.Out, whole *stats.Part) *statsTable {
 func (t *statsTable) apart() bool { return t.whole.Known < t.whole.Contents }
 
 func (t *statsTable) cells(p *stats.Part) []string {
-	cells := []string{term.Count(p.Contents), "", "", "", "", ""}
+	cells := []string{words.Count(p.Contents), "", "", "", "", ""}
 	if p.Known > 0 {
-		cells[1], cells[2] = term.Bytes(p.Plain), term.Bytes(p.KnownStored)
+		cells[1], cells[2] = words.Bytes(p.Plain), words.Bytes(p.KnownStored)
 	}
 	if r := p.Ratio(); r > 0 {
 		cells[3] = fmt.Sprintf("%.2f", r)
 	}
 	if p.Saved != 0 {
-		cells[4] = term.Bytes(p.Saved)
+		cells[4] = words.Bytes(p.Saved)
 	}
 	if p.Known < p.Contents {
-		cells[5] = term.Bytes(p.Stored - p.KnownStored)
+		cells[5] = words.Bytes(p.Stored - p.KnownStored)
 	}
 	return cells[:len(t.heads)-1]
 }
@@ -209,7 +210,7 @@ func (a *app) showStats(s *stats.Stats) {
 		a.say("%s", a.stdout.Style(term.Faint, a.fold("UNKNOWN is what contents are stored in whose plain size was not measured; PLAIN, STORED and RATIO leave them out.", 0, 2)))
 	}
 	if s.Unfinished.Contents > 0 {
-		a.say("%s", a.stdout.Style(term.Yellow, a.fold(fmt.Sprintf("of %s the original was still there when a run was done with it: run compress again", term.Plural(s.Unfinished.Contents, "content")), 0, 2)))
+		a.say("%s", a.stdout.Style(term.Yellow, a.fold(fmt.Sprintf("of %s the original was still there when a run was done with it: run compress again", words.Plural(s.Unfinished.Contents, "content")), 0, 2)))
 	}
 	if s.Duplicates != nil {
 		a.showCopies(s.Duplicates)
@@ -236,7 +237,7 @@ func statsRows(t *statsTable, s *stats.Stats) {
 		t.of(0, cmp.Or(r.Name, "(none)"), &r.Part)
 	}
 	if rest.Rows > 0 {
-		t.sum(term.Count(rest.Rows)+" more", &rest.Part)
+		t.sum(words.Count(rest.Rows)+" more", &rest.Part)
 	}
 }
 
@@ -249,9 +250,9 @@ func (a *app) showCopies(d *stats.Duplicates) {
 	if d.Contents == 1 {
 		exist = "content is"
 	}
-	a.say("%s %s there more than once; the %s beyond the first come to %s, stored in %s", a.stdout.Style(term.Bold, term.Count(d.Contents)), exist, term.Count(d.Copies), term.Bytes(d.Plain), term.Bytes(d.Stored))
+	a.say("%s %s there more than once; the %s beyond the first come to %s, stored in %s", a.stdout.Style(term.Bold, words.Count(d.Contents)), exist, words.Count(d.Copies), words.Bytes(d.Plain), words.Bytes(d.Stored))
 	for _, g := range d.Largest {
-		a.say("  %s", a.stdout.Style(term.Faint, fmt.Sprintf("%s × %s  %s", term.Count(g.Copies), term.Bytes(g.Plain), g.SHA256)))
+		a.say("  %s", a.stdout.Style(term.Faint, fmt.Sprintf("%s × %s  %s", words.Count(g.Copies), words.Bytes(g.Plain), g.SHA256)))
 		for _, k := range g.Keys {
 			a.say("    %s", term.Shorten(term.Clean(k), a.stdout.Width()-5))
 		}

@@ -13,6 +13,7 @@ import (
 	"cooper/internal/stats"
 	"cooper/internal/store/s3"
 	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 // largestBatch bounds what a batch takes in memory, here and there.
@@ -108,9 +109,9 @@ func (a *app) statsExport(ctx context.Context, dsn string, address []string, f *
 		if a.json {
 			return a.emit(r)
 		}
-		a.say("%s of s3://%s handed over to %s in %s; %s changed there", term.Plural(r.Facts, "fact"), term.Clean(r.Bucket), term.Clean(r.Table), term.Clean(r.Database), term.Plural(r.Changed, "row"))
+		a.say("%s of s3://%s handed over to %s in %s; %s changed there", words.Plural(r.Facts, "fact"), term.Clean(r.Bucket), term.Clean(r.Table), term.Clean(r.Database), words.Plural(r.Changed, "row"))
 		if r.Skipped > 0 {
-			a.caution("%s left out: their keys have a NUL, which text in PostgreSQL cannot hold", term.Plural(r.Skipped, "fact"))
+			a.caution("%s left out: their keys have a NUL, which text in PostgreSQL cannot hold", words.Plural(r.Skipped, "fact"))
 		}
 		return nil
 	})

@@ -18,7 +18,7 @@ import (
 	"cooper/internal/store/limit"
 	"cooper/internal/store/retry"
 	"cooper/internal/store/s3"
-	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 // pace is how hard, and when, stores may be worked on, as a person has set it;
@@ -137,7 +137,7 @@ func (a *app) await(ctx context.Context, count *progress.Counters) error {
 	}
 	next := a.pace.hours.Next(now)
 	count.Waiting(next)
-	a.note("waiting until %s", term.Clock(next))
+	a.note("waiting until %s", words.Clock(next))
 	stop := a.follow(count)
 	defer stop()
 	return a.gate(count).Wait(ctx)

@@ -7,7 +7,7 @@ import (
 	"cooper"
 	"cooper/internal/inventory"
 	"cooper/internal/store/s3"
-	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 const (
@@ -46,7 +46,7 @@ func (a *app) notFromTheFuture(m inventory.Meta) error {
 // aheadOf says how far a clock is off.
 func aheadOf(d time.Duration) string {
 	if d < 0 {
-		return term.Duration(-d) + " behind"
+		return words.Duration(-d) + " behind"
 	}
-	return term.Duration(d) + " ahead of"
+	return words.Duration(d) + " ahead of"
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cooper/internal/progress"
+	"cooper/internal/words"
 )
 
 // How often progress is shown: on a terminal so that it moves, in a log so
@@ -115,13 +116,13 @@ func liveView(out Out, s *progress.Snapshot) []string {
 		bar := out.Style(Green, strings.Repeat("█", full)) + out.Style(Faint, strings.Repeat("░", cells-full))
 		lines = append(lines, fmt.Sprintf("%s %3.0f %%  %s", bar, 100*share, eta(s)))
 	}
-	head := fmt.Sprintf("%s  %s objects", Clean(s.Phase), of(Count(s.Objects), Count(s.TotalObjects), s.TotalObjects))
+	head := fmt.Sprintf("%s  %s objects", Clean(s.Phase), of(words.Count(s.Objects), words.Count(s.TotalObjects), s.TotalObjects))
 	if s.TotalBytes > 0 || s.Bytes > 0 {
-		head += "  " + of(Bytes(s.Bytes), Bytes(s.TotalBytes), s.TotalBytes)
+		head += "  " + of(words.Bytes(s.Bytes), words.Bytes(s.TotalBytes), s.TotalBytes)
 	}
-	head += fmt.Sprintf("  %s/s", Count(int64(s.ObjectRate)))
+	head += fmt.Sprintf("  %s/s", words.Count(int64(s.ObjectRate)))
 	if s.ByteRate >= 1 {
-		head += fmt.Sprintf("  %s/s", Bytes(int64(s.ByteRate)))
+		head += fmt.Sprintf("  %s/s", words.Bytes(int64(s.ByteRate)))
 	}
 	if s.InFlight > 0 {
 		head += fmt.Sprintf("  %d in flight", s.InFlight)
@@ -148,9 +149,9 @@ func standstill(s *progress.Snapshot) []string {
 	if s.Stalled == 0 {
 		return nil
 	}
-	lines := []string{"nothing has moved for " + Duration(s.Stalled.Truncate(time.Second))}
+	lines := []string{"nothing has moved for " + words.Duration(s.Stalled.Truncate(time.Second))}
 	if len(s.Waits) == 0 {
-		return append(lines, fmt.Sprintf("no request is under way; %s worked on", Plural(s.InFlight, "object")))
+		return append(lines, fmt.Sprintf("no request is under way; %s worked on", words.Plural(s.InFlight, "object")))
 	}
 	for i, w := range s.Waits {
 		if i == mostWaits {
@@ -173,11 +174,11 @@ func stalled(s *progress.Snapshot) string {
 // LogLine is the same for a log: one line that stands by itself.
 func LogLine(s *progress.Snapshot) string {
 	parts := []string{
-		strings.TrimSpace(s.Phase + " " + of(Count(s.Objects), Count(s.TotalObjects), s.TotalObjects) + " objects"),
-		of(Bytes(s.Bytes), Bytes(s.TotalBytes), s.TotalBytes),
-		Count(int64(s.ObjectRate)) + "/s",
-		Bytes(int64(s.ByteRate)) + "/s",
-		"elapsed " + Duration(s.Elapsed),
+		strings.TrimSpace(s.Phase + " " + of(words.Count(s.Objects), words.Count(s.TotalObjects), s.TotalObjects) + " objects"),
+		of(words.Bytes(s.Bytes), words.Bytes(s.TotalBytes), s.TotalBytes),
+		words.Count(int64(s.ObjectRate)) + "/s",
+		words.Bytes(int64(s.ByteRate)) + "/s",
+		"elapsed " + words.Duration(s.Elapsed),
 	}
 	if e := eta(s); e != "" {
 		parts = append(parts, e)
@@ -191,17 +192,17 @@ func LogLine(s *progress.Snapshot) string {
 func troubles(s *progress.Snapshot) string {
 	var parts []string
 	if !s.Until.IsZero() {
-		parts = append(parts, "waiting until "+Clock(s.Until))
+		parts = append(parts, "waiting until "+words.Clock(s.Until))
 	}
 	for _, k := range slices.Sorted(maps.Keys(s.Failed)) {
-		parts = append(parts, fmt.Sprintf("%s failed (%s)", Count(s.Failed[k]), k))
+		parts = append(parts, fmt.Sprintf("%s failed (%s)", words.Count(s.Failed[k]), k))
 	}
 	for _, x := range []struct {
 		n    int64
 		word string
 	}{{s.Deferred, "deferred"}, {s.Ignored, "ignored"}, {s.Retries, "retries"}, {s.Throttled, "throttled"}} {
 		if x.n > 0 {
-			parts = append(parts, Count(x.n)+" "+x.word)
+			parts = append(parts, words.Count(x.n)+" "+x.word)
 		}
 	}
 	return strings.Join(parts, ", ")
@@ -218,7 +219,7 @@ func eta(s *progress.Snapshot) string {
 	if s.ETA <= 0 {
 		return ""
 	}
-	return "ETA " + Duration(s.ETA)
+	return "ETA " + words.Duration(s.ETA)
 }
 
 func ratio(part, whole int64) float64 {

@@ -11,7 +11,7 @@ import (
 	"github.com/chromedp/chromedp/kb"
 
 	"cooper/internal/report"
-	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 // TestNumbersAreThoseOfTheTerminal: the same figure looks the same everywhere.
@@ -29,7 +29,7 @@ func TestNumbersAreThoseOfTheTerminal(t *testing.T) {
 	for _, f := range []struct {
 		name string
 		of   func(int64) string
-	}{{"bytes", term.Bytes}, {"count", term.Count}} {
+	}{{"bytes", words.Bytes}, {"count", words.Count}} {
 		got := eval[[]string](p, fmt.Sprintf(`(() => { %s; return %s.map(%s); })()`, script, list(ns), f.name))
 		for i, n := range ns {
 			if g := strings.ReplaceAll(got[i], "−", "-"); g != f.of(n) {
