@@ -74,3 +74,30 @@ func AnotherStore(where, what string, known, now *Store, remedy string) *Error {
 	}
 	return &Error{Kind: KindRefused, Where: where, Remedy: remedy, Message: what + " at " + was + ", and this is the one at " + is}
 }
+
+// ParseURL takes s3://bucket/key apart; the key may be empty, and is not
+// decoded: "s3://b/a%20b" means the key "a%20b".
+func ParseURL(s string) (bucket, key string, err error) {
+	rest, ok := strings.CutPrefix(s, "s3://")
+	if !ok {
+		return "", "", &Error{Kind: KindUsage, Where: QuoteURL(s),
+			Message: "not an S3 address", Remedy: "write it as s3://BUCKET/KEY"}
+	}
+	if strings.HasPrefix(rest, "arn:") {
+		// The resource of an access point's ARN has one slash of its own:
+		// arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME.
+		if i := strings.Index(rest, ":accesspoint/"); i >= 0 {
+			i += len(":accesspoint/")
+			name, k, _ := strings.Cut(rest[i:], "/")
+			if name != "" {
+				return rest[:i] + name, k, nil
+			}
+		}
+	}
+	bucket, key, _ = strings.Cut(rest, "/")
+	if bucket == "" {
+		return "", "", &Error{Kind: KindUsage, Where: Quote(s),
+			Message: "the address names no bucket", Remedy: "write it as s3://BUCKET/KEY"}
+	}
+	return bucket, key, nil
+}

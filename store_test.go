@@ -74,3 +74,25 @@ func TestQuoteURL(t *testing.T) {
 		}
 	}
 }
+
+func TestParseURL(t *testing.T) {
+	for in, want := range map[string][2]string{
+		"s3://b":         {"b", ""},
+		"s3://b/":        {"b", ""},
+		"s3://b/k":       {"b", "k"},
+		"s3://b//k/":     {"b", "/k/"},
+		"s3://b/a%20b?c": {"b", "a%20b?c"},
+		"s3://arn:aws:s3:us-west-2:123456789012:accesspoint/name":     {"arn:aws:s3:us-west-2:123456789012:accesspoint/name", ""},
+		"s3://arn:aws:s3:us-west-2:123456789012:accesspoint/name/k/l": {"arn:aws:s3:us-west-2:123456789012:accesspoint/name", "k/l"},
+	} {
+		b, k, err := ParseURL(in)
+		if err != nil || b != want[0] || k != want[1] {
+			t.Errorf("%s: %q %q %v", in, b, k, err)
+		}
+	}
+	for _, in := range []string{"", "b/k", "s3:/b", "s3://", "s3:///k", "http://b/k", "S3://b"} {
+		if _, _, err := ParseURL(in); KindOf(err) != KindUsage {
+			t.Errorf("%q: %v", in, err)
+		}
+	}
+}

@@ -12,7 +12,6 @@ import (
 	"cooper/internal/backup"
 	"cooper/internal/inventory"
 	"cooper/internal/inventory/s3report"
-	"cooper/internal/store/s3"
 	"cooper/internal/term"
 	"cooper/internal/words"
 )
@@ -141,7 +140,7 @@ func (a *app) reportsIn(ctx context.Context, loc s3report.Location, prefix strin
 	})
 	if len(within) > 0 {
 		// Whoever fetches reports to a disk may leave the checksums behind.
-		if _, _, err := s3.ParseURL(f.source.inventory); err != nil && !slices.ContainsFunc(all, func(d s3report.Date) bool { return d.Whole }) {
+		if _, _, err := cooper.ParseURL(f.source.inventory); err != nil && !slices.ContainsFunc(all, func(d s3report.Date) bool { return d.Whole }) {
 			for i := range within {
 				within[i].Whole = true
 			}

@@ -13,7 +13,6 @@ import (
 	"cooper"
 	"cooper/internal/backup"
 	"cooper/internal/plan"
-	"cooper/internal/store/s3"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/treeop"
 	"cooper/internal/words"
@@ -129,7 +128,7 @@ func (a *app) backupRestore(ctx context.Context, dir string, f *restoreFlags) er
 	}
 	dest, bucket := f.to, ""
 	if strings.HasPrefix(dest, "s3://") {
-		bucket, _, err = s3.ParseURL(dest)
+		bucket, _, err = cooper.ParseURL(dest)
 	} else {
 		dest, err = filepath.Abs(dest)
 	}

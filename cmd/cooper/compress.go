@@ -10,7 +10,6 @@ import (
 	"cooper/internal/bucketop"
 	"cooper/internal/codec"
 	"cooper/internal/compress"
-	"cooper/internal/store/s3"
 )
 
 // compressFlags say what to compress in a bucket, and how.
@@ -191,7 +190,7 @@ const minSaving = 0.05
 
 // checked looks at arguments and flags before anything is opened.
 func (f *compressFlags) checked(arg string) (p compress.Policy, err error) {
-	if f.bucket, f.prefix, err = s3.ParseURL(arg); err != nil {
+	if f.bucket, f.prefix, err = cooper.ParseURL(arg); err != nil {
 		return p, err
 	}
 	if f.prefix != "" && f.prefixFlag != "" {

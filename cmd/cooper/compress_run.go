@@ -228,7 +228,7 @@ func (a *app) applyCompress(ctx context.Context, ws *workspace.Workspace, h plan
 	if err != nil {
 		return err
 	}
-	bucket, prefix, err := s3.ParseURL(h.Target.Path)
+	bucket, prefix, err := cooper.ParseURL(h.Target.Path)
 	if err != nil {
 		return err
 	}

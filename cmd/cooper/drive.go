@@ -367,7 +367,7 @@ func (d *drive) restoreParts(ctx context.Context, h plan.Header, count *progress
 		}
 		return map[string]apply.Verb{treeop.CopyOut: t}, t, t.Close, nil
 	}
-	bucket, prefix, err := s3.ParseURL(h.Target.Path)
+	bucket, prefix, err := cooper.ParseURL(h.Target.Path)
 	if err != nil {
 		return nil, nil, nil, err
 	}

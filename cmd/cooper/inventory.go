@@ -12,7 +12,6 @@ import (
 	"cooper/internal/inventory/listing"
 	"cooper/internal/inventory/s3report"
 	"cooper/internal/progress"
-	"cooper/internal/store/s3"
 	"cooper/internal/words"
 )
 
@@ -108,7 +107,7 @@ func (a *app) writeReport(ctx context.Context, snap *inventory.Snapshot, dest st
 		name, err := s3report.WriteDir(ctx, abs, opt, rows)
 		return filepath.Join(abs, filepath.FromSlash(name)), err
 	}
-	bucket, prefix, err := s3.ParseURL(dest)
+	bucket, prefix, err := cooper.ParseURL(dest)
 	if err != nil {
 		return "", err
 	}

@@ -15,7 +15,6 @@ import (
 	"cooper/internal/purge"
 	"cooper/internal/query"
 	"cooper/internal/query/duckdb"
-	"cooper/internal/store/s3"
 	"cooper/internal/workspace"
 )
 
@@ -139,7 +138,7 @@ const stdoutName = "-"
 
 // checked looks at arguments and flags before anything is opened.
 func (f *purgeFlags) checked(arg string, json bool) (p purge.Policy, err error) {
-	if f.bucket, f.prefix, err = s3.ParseURL(arg); err != nil {
+	if f.bucket, f.prefix, err = cooper.ParseURL(arg); err != nil {
 		return p, err
 	}
 	if f.apply.confirm == "" {

@@ -14,7 +14,6 @@ import (
 	"cooper/internal/plan"
 	"cooper/internal/price"
 	"cooper/internal/purge"
-	"cooper/internal/store/s3"
 	"cooper/internal/verb/remove"
 	"cooper/internal/words"
 	"cooper/internal/workspace"
@@ -117,7 +116,7 @@ func (a *app) applyPurge(ctx context.Context, ws *workspace.Workspace, h plan.He
 	if err != nil {
 		return err
 	}
-	bucket, prefix, err := s3.ParseURL(h.Target.Path)
+	bucket, prefix, err := cooper.ParseURL(h.Target.Path)
 	if err != nil {
 		return err
 	}

@@ -52,7 +52,7 @@ func (f *sourceFlags) check() error {
 
 // bucketArg takes s3://BUCKET from the command line.
 func bucketArg(arg string) (string, error) {
-	bucket, key, err := s3.ParseURL(arg)
+	bucket, key, err := cooper.ParseURL(arg)
 	if err != nil {
 		return "", err
 	}
@@ -98,7 +98,7 @@ func (a *app) location(ctx context.Context, inventory string) (*reports, error) 
 		}
 		return &reports{Location: s3report.Dir(abs), done: func() {}}, nil
 	}
-	bucket, prefix, err := s3.ParseURL(inventory)
+	bucket, prefix, err := cooper.ParseURL(inventory)
 	if err != nil {
 		return nil, err
 	}

@@ -12,7 +12,6 @@ import (
 	"cooper/internal/query"
 	"cooper/internal/query/duckdb"
 	"cooper/internal/stats"
-	"cooper/internal/store/s3"
 	"cooper/internal/term"
 	"cooper/internal/words"
 )
@@ -86,7 +85,7 @@ func placeOf(address, prefix string) (bucket, below string, err error) {
 	if address == "" {
 		return "", prefix, nil
 	}
-	bucket, key, err := s3.ParseURL(address)
+	bucket, key, err := cooper.ParseURL(address)
 	if err == nil && key != "" && prefix != "" {
 		err = usage("both the address and --prefix name a prefix", "Leave out one of the two.")
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"cooper"
 	"fmt"
 	"strings"
 
@@ -11,7 +12,6 @@ import (
 	"cooper/internal/progress"
 	"cooper/internal/query"
 	"cooper/internal/stats"
-	"cooper/internal/store/s3"
 	"cooper/internal/term"
 	"cooper/internal/words"
 )
@@ -74,7 +74,7 @@ func (a *app) statsExport(ctx context.Context, dsn string, address []string, f *
 	r := exportResult{Database: postgres.Shown(dsn), Table: f.table}
 	if len(address) > 0 {
 		var key string
-		if r.Bucket, key, err = s3.ParseURL(address[0]); err != nil {
+		if r.Bucket, key, err = cooper.ParseURL(address[0]); err != nil {
 			return err
 		}
 		if key != "" {

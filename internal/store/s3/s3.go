@@ -13,10 +13,8 @@ package s3
 import (
 	"context"
 	"net/http"
-	"strings"
 	"time"
 
-	"cooper"
 	"cooper/internal/store"
 	"cooper/internal/store/limit"
 	"cooper/internal/store/retry"
@@ -67,33 +65,6 @@ type Config struct {
 // KindStore or KindTimeout where the store cannot be reached.
 func Open(ctx context.Context, bucket string, c Config) (*Bucket, error) {
 	return open(ctx, bucket, c)
-}
-
-// ParseURL takes s3://bucket/key apart; the key may be empty, and is not
-// decoded: "s3://b/a%20b" means the key "a%20b".
-func ParseURL(s string) (bucket, key string, err error) {
-	rest, ok := strings.CutPrefix(s, "s3://")
-	if !ok {
-		return "", "", &cooper.Error{Kind: cooper.KindUsage, Where: cooper.QuoteURL(s),
-			Message: "not an S3 address", Remedy: "write it as s3://BUCKET/KEY"}
-	}
-	if strings.HasPrefix(rest, "arn:") {
-		// The resource of an access point's ARN has one slash of its own:
-		// arn:aws:s3:REGION:ACCOUNT:accesspoint/NAME.
-		if i := strings.Index(rest, ":accesspoint/"); i >= 0 {
-			i += len(":accesspoint/")
-			name, k, _ := strings.Cut(rest[i:], "/")
-			if name != "" {
-				return rest[:i] + name, k, nil
-			}
-		}
-	}
-	bucket, key, _ = strings.Cut(rest, "/")
-	if bucket == "" {
-		return "", "", &cooper.Error{Kind: cooper.KindUsage, Where: cooper.Quote(s),
-			Message: "the address names no bucket", Remedy: "write it as s3://BUCKET/KEY"}
-	}
-	return bucket, key, nil
 }
 
 var (
