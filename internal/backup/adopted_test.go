@@ -11,7 +11,6 @@ import (
 	"cooper"
 	"cooper/internal/inventory"
 	"cooper/internal/tree/catalog"
-	"cooper/internal/treeop"
 )
 
 // TestAfterAnAdoption: what another program said of a file is believed where the
@@ -116,7 +115,7 @@ func TestAfterAnAdoption(t *testing.T) {
 			}
 			for _, r := range c.known {
 				ok := slices.ContainsFunc(tree.sorted(""), func(n catalog.Row) bool {
-					return (n.ETag == r.ETag || treeop.Doubtful(&n)) && n.Size == r.Size && n.LastModified == r.LastModified && n.Place != catalog.Nowhere
+					return (n.ETag == r.ETag || n.Doubtful()) && n.Size == r.Size && n.LastModified == r.LastModified && n.Place != catalog.Nowhere
 				})
 				if !ok {
 					t.Errorf("%+v was lost", r)

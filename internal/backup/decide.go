@@ -113,7 +113,7 @@ func (d *decider) noLonger(v *cooper.Version, r *catalog.Row) error {
 		if r.AbsentSince != 0 && d.at > r.AbsentSince && d.at > r.Gone {
 			args.Absent = treeop.Cleared
 		}
-		if r.Place == catalog.Nowhere && !r.DeleteMarker && !treeop.Pruned(r) {
+		if r.Place == catalog.Nowhere && !r.DeleteMarker && !r.Pruned() {
 			return d.bring(v, r, false, max(v.LastModified, d.since(r.Key, r, v.LastModified)), args)
 		}
 	case !d.absence || d.at <= r.AbsentSince:
@@ -229,13 +229,13 @@ func (d *decider) listed(p *pair, latest int) error {
 func (d *decider) mislabelled(p *pair, h heir) error {
 	for j := range p.known {
 		r := &p.known[j]
-		if d.m.taken[j] || !onHearsay(r) || r.Place == catalog.Nowhere || treeop.Doubtful(r) ||
+		if d.m.taken[j] || !onHearsay(r) || r.Place == catalog.Nowhere || r.Doubtful() ||
 			r.Place == catalog.Mirror && h.blocked || !d.contradicted(r, p.listed) {
 			continue
 		}
 		d.m.taken[j] = true
 		v := versionOf(r)
-		v.VersionID, v.ETag = "", treeop.DoubtfulETag(&r.Identity)
+		v.VersionID, v.ETag = "", catalog.DoubtfulETag(&r.Identity)
 		args := treeop.Args{At: d.at}
 		var err error
 		if r.Place == catalog.Mirror {
@@ -323,7 +323,7 @@ func (d *decider) matched(v *cooper.Version, r *catalog.Row, latest bool, supers
 		v.VersionID = r.VersionID // what is known stays known
 	}
 	switch {
-	case treeop.Pruned(r) && !latest:
+	case r.Pruned() && !latest:
 		// It was not wanted any more, and still is not.
 	case r.Place == catalog.Nowhere && !r.DeleteMarker, r.Place == catalog.History && latest && !sound(r):
 		return d.bring(v, r, latest, superseded, args)

@@ -83,12 +83,12 @@ func (e *emitter) absent(r *catalog.Row) {
 	case r.Place != catalog.Nowhere:
 		e.skip1(SkippedDamaged, &v)
 		return
-	case !treeop.Pruned(r):
+	case !r.Pruned():
 		e.skip1(SkippedMissing, &v)
 		return
 	}
 	e.skip1(SkippedPruned, &v)
-	e.pruned = max(e.pruned, treeop.PrunedOn(r))
+	e.pruned = max(e.pruned, r.PrunedOn())
 }
 
 // stays counts the version that the mirror goes on showing in place of one that

@@ -8,7 +8,6 @@ import (
 	"cooper"
 	"cooper/internal/plan"
 	"cooper/internal/tree/catalog"
-	"cooper/internal/treeop"
 )
 
 // MissionForget is what the ledger calls taking a snapshot back.
@@ -153,7 +152,7 @@ func (f *Forgetting) Row(r *catalog.Row) {
 	if r.AbsentSince != 0 && r.AbsentSince <= next {
 		r.FirstSeen = 0
 	}
-	if r.FirstSeen == 0 && r.Place == catalog.Nowhere && !treeop.Pruned(r) {
+	if r.FirstSeen == 0 && r.Place == catalog.Nowhere && !r.Pruned() {
 		r.Dropped = true
 	}
 }

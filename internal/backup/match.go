@@ -3,7 +3,6 @@ package backup
 import (
 	"cooper"
 	"cooper/internal/tree/catalog"
-	"cooper/internal/treeop"
 )
 
 // matcher finds, within one key, the catalog's row of each listed version.
@@ -64,7 +63,7 @@ func redated(v *cooper.Version, r *catalog.Row) bool {
 // onHearsay tells whether only another program's word says which version a
 // row's bytes are: they were not verified, and no snapshot showed the version with
 // their size and time.
-func onHearsay(r *catalog.Row) bool { return treeop.Adopted(r) && len(r.Shown) == 0 }
+func onHearsay(r *catalog.Row) bool { return r.Adopted() && len(r.Shown) == 0 }
 
 func (m *matcher) pair(i, j int) { m.rowOf[i], m.taken[j] = j, true }
 

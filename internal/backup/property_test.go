@@ -507,7 +507,7 @@ func (w *world) notAgain(t *rapid.T, actions []cooper.Action) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if treeop.Pruned(&before) && actions[i].Verb != treeop.Record && actions[i].Args["to"] != "mirror" {
+		if before.Pruned() && actions[i].Verb != treeop.Record && actions[i].Args["to"] != "mirror" {
 			t.Fatalf("%s of %+v, which was pruned", actions[i].Verb, before)
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"cooper"
 	"cooper/internal/plan"
 	"cooper/internal/tree/catalog"
-	"cooper/internal/treeop"
 )
 
 const year = 365 * 24 * time.Hour
@@ -171,7 +170,7 @@ func TestSamePolicy(t *testing.T) {
 func TestStatusCountsPrunedApart(t *testing.T) {
 	pruned := changed(old("a", year), func(r *catalog.Row) { r.Place, r.Reason, r.Check = catalog.Nowhere, catalog.Pruned, "" })
 	s, err := StatusOf(context.Background(), "/tree", rowsOf{model: newModel(), rows: []catalog.Row{pruned}}, runList{}, pruneNow, true)
-	if err != nil || s.Contents.Pruned.Count != 1 || s.Contents.Pending.Count+s.Contents.Lost.Count != 0 || !treeop.Pruned(&pruned) {
+	if err != nil || s.Contents.Pruned.Count != 1 || s.Contents.Pending.Count+s.Contents.Lost.Count != 0 || !pruned.Pruned() {
 		t.Errorf("%+v, %v", s.Contents, err)
 	}
 }

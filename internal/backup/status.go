@@ -9,7 +9,6 @@ import (
 	"cooper/internal/ledger"
 	"cooper/internal/plan"
 	"cooper/internal/tree/catalog"
-	"cooper/internal/treeop"
 )
 
 // Runs is what status reads of the ledger.
@@ -154,7 +153,7 @@ func contents(ctx context.Context, c Catalog) (*Contents, error) {
 			case r.DeleteMarker:
 				all.DeleteMarkers++
 				continue
-			case treeop.Pruned(r):
+			case r.Pruned():
 				all.Pruned = all.Pruned.Add(r.Size)
 				continue
 			case r.Place == catalog.Nowhere && r.Gone != 0:

@@ -9,16 +9,9 @@
 package treeop
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"fmt"
 	"slices"
-	"strconv"
-	"strings"
-	"time"
 
 	"cooper"
-	"cooper/internal/checksum"
 	"cooper/internal/tree/catalog"
 )
 
@@ -76,7 +69,7 @@ func Apply(old catalog.Row, a cooper.Action, out cooper.Outcome) (catalog.Row, e
 	case args.Show == Off && open:
 		row.Shown = append(row.Shown, int64(until(&old, &args)))
 	}
-	if Pruned(&row) && args.Show == On {
+	if row.Pruned() && args.Show == On {
 		// It is to be had again, and to be kept as any other.
 		row.Reason, row.Method = "", ""
 	}
@@ -86,7 +79,7 @@ func Apply(old catalog.Row, a cooper.Action, out cooper.Outcome) (catalog.Row, e
 	case Gone:
 		row.Gone = args.At
 		// Nothing is left of it, neither here nor there.
-		row.Dropped = Pruned(&row)
+		row.Dropped = row.Pruned()
 	case Cleared:
 		row.AbsentSince, row.Gone = 0, 0
 	}
@@ -98,14 +91,14 @@ func Apply(old catalog.Row, a cooper.Action, out cooper.Outcome) (catalog.Row, e
 		row.Check, row.Method, row.Hash = out.Check, out.Method, slices.Clone(out.Hash)
 	case Verify:
 		row.Check, row.Method, row.Hash = out.Check, out.Method, slices.Clone(out.Hash)
-		if Adopted(&old) && out.Check != cooper.Verified {
+		if old.Adopted() && out.Check != cooper.Verified {
 			row.Method = catalog.Adopted + ": " + out.Method
 		}
 		return row, nil
 	case Retire, Promote:
 	case Prune:
 		row.Place, row.Reason = catalog.Nowhere, catalog.Pruned
-		row.Check, row.Method, row.Hash = "", methodPruned+out.At.Time().Format(time.DateOnly), nil
+		row.Check, row.Method, row.Hash = "", catalog.MethodPruned(out.At), nil
 		row.Dropped = row.Gone != 0
 		return row, nil
 	default:
@@ -116,56 +109,6 @@ func Apply(old catalog.Row, a cooper.Action, out cooper.Outcome) (catalog.Row, e
 		row.Reason, row.Superseded = args.Reason, args.Superseded
 	}
 	return row, nil
-}
-
-// methodPruned begins the Method of a pruned version's row; the day (UTC)
-// follows.
-const methodPruned = "pruned "
-
-// Pruned tells whether the bytes of a version were deleted by a prune, and not
-// brought back.
-func Pruned(row *catalog.Row) bool {
-	return row.Place == catalog.Nowhere && row.Reason == catalog.Pruned
-}
-
-// PrunedOn is the day (UTC) on which a version was pruned, such as 2026-11-22;
-// empty if it was not.
-func PrunedOn(row *catalog.Row) string {
-	if !Pruned(row) {
-		return ""
-	}
-	return strings.TrimPrefix(row.Method, methodPruned)
-}
-
-// Adopted tells whether which version a row's bytes are is only what another
-// program said: they are not verified.
-func Adopted(row *catalog.Row) bool {
-	return row.Check != cooper.Verified && strings.HasPrefix(row.Method, catalog.Adopted)
-}
-
-// KnownOf is what a row knows of its bytes, for comparing them again.
-func KnownOf(row *catalog.Row) checksum.Known {
-	return checksum.Known{ETag: row.ETag, Size: row.Size, Check: row.Check, Method: row.Method, Hash: row.Hash, Uncompared: Adopted(row)}
-}
-
-// doubtful begins what stands for the ETag of bytes of which nobody knows any more
-// which version they are. No store gives such an ETag.
-const doubtful = "doubtful-"
-
-// DoubtfulETag stands for the ETag of bytes that were taken over as the version id,
-// and are not. It follows from what they were called, so that no two of a key
-// are taken for one: where times are coarse, their sizes and times may be equal.
-func DoubtfulETag(id *cooper.Identity) string {
-	h := sha256.New()
-	for _, s := range []string{id.Key, id.VersionID, id.ETag, strconv.FormatInt(id.Size, 10), strconv.FormatInt(int64(id.LastModified), 10)} {
-		fmt.Fprintf(h, "%d:%s", len(s), s)
-	}
-	return doubtful + hex.EncodeToString(h.Sum(nil)[:16])
-}
-
-// Doubtful tells whether nobody knows which version a row's bytes are.
-func Doubtful(row *catalog.Row) bool {
-	return row.VersionID == "" && (row.ETag == "" || strings.HasPrefix(row.ETag, doubtful))
 }
 
 // until is the instant of the first snapshot that showed something else than

@@ -101,18 +101,6 @@ func TestApply(t *testing.T) {
 	}
 }
 
-func TestPrunedOn(t *testing.T) {
-	row := catalog.Row{Place: catalog.Nowhere, Reason: catalog.Pruned, Method: "pruned 2026-11-22"}
-	if day := PrunedOn(&row); day != "2026-11-22" {
-		t.Errorf("pruned on %q", day)
-	}
-	for _, r := range []catalog.Row{{}, {Place: catalog.History, Reason: catalog.Older}, {Method: "md5"}} {
-		if day := PrunedOn(&r); day != "" || Pruned(&r) {
-			t.Errorf("%+v was pruned on %q", r, day)
-		}
-	}
-}
-
 func TestApplyTakesUpAVersionIDThatBecameKnown(t *testing.T) {
 	old := catalog.Row{Identity: idV1, Place: catalog.Mirror, FirstSeen: 1}
 	old.VersionID = ""

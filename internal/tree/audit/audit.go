@@ -23,7 +23,6 @@ import (
 	"cooper/internal/progress"
 	"cooper/internal/tree"
 	"cooper/internal/tree/catalog"
-	"cooper/internal/treeop"
 )
 
 // Problem is what is wrong with a file.
@@ -242,7 +241,7 @@ func (a *auditor) content(ctx context.Context, row *catalog.Row, path string, ti
 		return err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	res, err := checksum.Recheck(ctx, counted{f, a.opt.Progress}, treeop.KnownOf(row))
+	res, err := checksum.Recheck(ctx, counted{f, a.opt.Progress}, row.Known())
 	if errors.Is(err, syscall.EIO) {
 		// The others are still to be looked at.
 		return a.report(Finding{Problem: Corrupt, Path: path, Detail: "the disk cannot read it", Row: row})

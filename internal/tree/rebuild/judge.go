@@ -12,7 +12,6 @@ import (
 	"cooper/internal/tree"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/tree/keypath"
-	"cooper/internal/treeop"
 )
 
 // judging makes the rows of one key after the other.
@@ -206,7 +205,7 @@ func (j *judging) identify(f *file, words map[looks][]word, taken map[cooper.Ide
 	if f.Place == catalog.Mirror {
 		key, _, _ := j.layout.ParseMirror(f.Path)
 		row.Identity = cooper.Identity{Key: key, Size: f.Info.Size, LastModified: modified(&f.Info)}
-		row.ETag, by = treeop.DoubtfulETag(&row.Identity), FromNothing
+		row.ETag, by = catalog.DoubtfulETag(&row.Identity), FromNothing
 	}
 	return row, by, tree.Matches(j.layout, f.Path, f.Info, &row)
 }
@@ -261,7 +260,7 @@ func (j *judging) remembered(rows map[cooper.Identity]catalog.Row) {
 		switch {
 		case row.DeleteMarker:
 			j.res.Markers++
-		case treeop.Pruned(&row):
+		case row.Pruned():
 			j.res.Pruned++
 		default:
 			if row.Place != catalog.Nowhere {

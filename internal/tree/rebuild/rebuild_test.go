@@ -30,7 +30,6 @@ import (
 	"cooper/internal/tree/rebuild"
 	"cooper/internal/tree/safefs"
 	"cooper/internal/tree/safefs/memfs"
-	"cooper/internal/treeop"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -235,7 +234,7 @@ func TestAllOfTheCatalogLost(t *testing.T) {
 				}
 				for i := range got {
 					r := &got[i]
-					if !listed && r.Place == catalog.Mirror && !treeop.Doubtful(r) || r.Check != cooper.Unverified || len(r.Shown) > 0 {
+					if !listed && r.Place == catalog.Mirror && !r.Doubtful() || r.Check != cooper.Unverified || len(r.Shown) > 0 {
 						t.Errorf("claimed: %+v", r)
 					}
 					if listed && !slices.ContainsFunc(known, func(k catalog.Row) bool { return k.Identity == r.Identity }) {

@@ -13,7 +13,6 @@ import (
 	"cooper/internal/plan"
 	"cooper/internal/store"
 	"cooper/internal/tree/safefs"
-	"cooper/internal/treeop"
 )
 
 // Bucket copies versions to a bucket, beneath a prefix. A PUT appears whole or
@@ -91,7 +90,7 @@ func (u *upload) run(ctx context.Context) (checksum.Result, error) {
 	if err != nil {
 		return none, err
 	}
-	res, err := checksum.Recheck(ctx, io.NewSectionReader(file, 0, info.Size), treeop.KnownOf(&u.v.row))
+	res, err := checksum.Recheck(ctx, io.NewSectionReader(file, 0, info.Size), u.v.row.Known())
 	if err != nil {
 		return res, err
 	}

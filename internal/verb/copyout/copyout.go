@@ -47,7 +47,7 @@ func versionOf(a *cooper.Action) (version, error) {
 	return version{Version: &a.Version, row: row, replace: args.Replace, damaged: args.Damaged}, err
 }
 
-func (v *version) recheck() *checksum.Rechecker { return checksum.NewRecheck(treeop.KnownOf(&v.row)) }
+func (v *version) recheck() *checksum.Rechecker { return checksum.NewRecheck(v.row.Known()) }
 
 // judge says of bytes, read to their end, whether they are damaged, and whether
 // they may be copied. What the catalog calls corrupt is so until the bytes are

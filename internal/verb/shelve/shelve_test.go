@@ -462,7 +462,7 @@ func TestPrune(t *testing.T) {
 		t.Fatalf("%+v, %v", sum, err)
 	}
 	w.want(map[string]string{"mirror/k": "two"})
-	if rows := w.rows("k"); len(rows) != 2 || !treeop.Pruned(&rows[1]) || rows[1].Superseded != day2 || treeop.PrunedOn(&rows[1]) == "" {
+	if rows := w.rows("k"); len(rows) != 2 || !rows[1].Pruned() || rows[1].Superseded != day2 || rows[1].PrunedOn() == "" {
 		t.Errorf("%+v", rows)
 	}
 }

@@ -64,7 +64,7 @@ func (v *Verb) read(ctx context.Context, row *catalog.Row) (res checksum.Result,
 		return res, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
-	return checksum.Recheck(ctx, counted{f, v.moved}, treeop.KnownOf(row))
+	return checksum.Recheck(ctx, counted{f, v.moved}, row.Known())
 }
 
 type counted struct {
