@@ -338,6 +338,18 @@ type Uploads interface {
 	UploadSize(ctx context.Context, u Upload) (parts int, bytes int64, err error)
 }
 
+// Bucket is all of them, for whoever opens one bucket for several purposes.
+type Bucket interface {
+	Reader
+	Writer
+	Streamer
+	Remover
+	Lister
+	Archiver
+	Describer
+	Uploads
+}
+
 // Wait is something that requests wait for, for people.
 type Wait struct {
 	For   string
