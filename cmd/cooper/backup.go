@@ -199,7 +199,7 @@ func (f *applyFlags) register(cmd *cobra.Command) {
 	fl.IntVar(&f.jobs, "jobs", 64, "objects worked on at once")
 	fl.BoolVar(&f.anySpace, "no-space-check", false, "begin although the disk seems too small, as on one that compresses")
 	f.registerMoved(cmd)
-	fl.StringVar(&f.confirm, "confirm", "", "the plan's digest (or its first 8 characters or more): go on although the share stop says no")
+	fl.StringVar(&f.confirm, "confirm", "", "the digest of the decision or of the plan (8 characters or more): go on although the share stop says no")
 }
 
 // digestStart is what --confirm takes: enough of a digest not to be a slip.

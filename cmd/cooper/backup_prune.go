@@ -6,7 +6,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -158,7 +157,7 @@ func confirmedPlan(ws *workspace.Workspace, digest, mission, kind, target string
 			return none, err
 		}
 		h := p.Header()
-		if len(digest) < 8 || !strings.HasPrefix(h.Digest, digest) || h.Mission != mission || h.Target.Path != target {
+		if !h.ConfirmedBy(digest) || h.Mission != mission || h.Target.Path != target {
 			continue
 		}
 		if !same(&h) {

@@ -321,7 +321,7 @@ func (a *app) planned(r ran) error {
 	}
 	confirm := ""
 	if r.Plan.Share.Exceeded() {
-		confirm = " --confirm " + r.Plan.Digest[:12]
+		confirm = " --confirm " + r.Plan.Confirmation()
 	}
 	a.say("\nApply it with: cooper apply %s%s", r.Plan.ID, confirm)
 	return nil

@@ -114,6 +114,9 @@ func (a *app) showPlan(h plan.Header) error {
 	if err := a.showLargest(h.Largest); err != nil {
 		return err
 	}
+	if h.Decision != "" { // plans of older programs have none
+		a.say("  %s", a.stdout.Style(term.Faint, "decision "+h.Decision))
+	}
 	a.say("  %s", a.stdout.Style(term.Faint, "digest   "+h.Digest))
 	return nil
 }

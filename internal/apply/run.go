@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -130,11 +129,8 @@ func (r *run) checkAge() error {
 	return nil
 }
 
-// minConfirm is how much of a digest must be given: enough not to be a slip.
-const minConfirm = 8
-
 func checkShare(h *plan.Header, confirm string) error {
-	confirmed := len(confirm) >= minConfirm && strings.HasPrefix(h.Digest, confirm)
+	confirmed := h.ConfirmedBy(confirm)
 	switch {
 	case confirmed, !h.Share.Exceeded() && confirm == "":
 		return nil
@@ -154,8 +150,7 @@ func checkShare(h *plan.Header, confirm string) error {
 		e.Message = fmt.Sprintf("would delete %d of %d versions, with %d of %d bytes, more than the share of %g %% that passes unasked",
 			h.Share.Removed, h.Share.Scope, h.Share.RemovedBytes, h.Share.ScopeBytes, 100*h.Share.Limit)
 	}
-	digest := h.Digest[:min(len(h.Digest), 12)]
-	e.Remedy = fmt.Sprintf("Look at it with: cooper plan show %s --actions. If this is meant: cooper apply %s --confirm %s", h.ID, h.ID, digest)
+	e.Remedy = fmt.Sprintf("Look at it with: cooper plan show %s --actions. If this is meant: cooper apply %s --confirm %s", h.ID, h.ID, h.Confirmation())
 	if confirm != "" {
 		e.Message += "; the digest given is not this plan's"
 	}

@@ -107,7 +107,7 @@ func Plan(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
 	if err := w.Phase(phaseTree); err != nil {
 		return plan.Header{}, err
 	}
-	out := newEmitter(w, in.Policy.ShareLimit)
+	out := newEmitter(w, in.Policy.ShareLimit, meta.TakenAt)
 	d := newDecider(&meta, &in.Policy, &state, older, f, out)
 	if err := compare(ctx, in.Snapshot, in.Catalog, prefix, d.decide); err != nil {
 		return plan.Header{}, err

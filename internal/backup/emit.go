@@ -13,6 +13,7 @@ import (
 // fails, giving it up is left to the caller.
 type Writer interface {
 	Transfers(verbs ...string)
+	Circumstances(is func(name, value string) bool)
 	Phase(name string) error
 	Add(a cooper.Action, cut bool) error
 	Finish(h plan.Header) (plan.Header, error)
@@ -35,7 +36,9 @@ type emitter struct {
 	mirrored bool // the mirror shows a version of the key at hand
 }
 
-func newEmitter(w Writer, shareLimit float64) *emitter {
+// newEmitter emits for a plan as of at, 0 where no time enters it.
+func newEmitter(w Writer, shareLimit float64, at cooper.Instant) *emitter {
+	w.Circumstances(treeop.Circumstance(at))
 	return &emitter{
 		w: w, estimator: newEstimator(), share: plan.Share{Limit: shareLimit},
 		reasons: map[string]plan.Tally{}, skipped: map[string]plan.Tally{},

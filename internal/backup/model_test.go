@@ -225,6 +225,8 @@ type recorder struct {
 
 func (r *recorder) Transfers(...string) {}
 
+func (r *recorder) Circumstances(func(name, value string) bool) {}
+
 func (r *recorder) Phase(name string) error {
 	r.phases = append(r.phases, name)
 	return nil

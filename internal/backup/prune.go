@@ -72,7 +72,7 @@ func PlanPrune(ctx context.Context, in Prune, w Writer) (plan.Header, error) {
 	if err := w.Phase(phaseTree); err != nil {
 		return plan.Header{}, err
 	}
-	p := &pruner{in: &in, out: newEmitter(w, in.Policy.ShareLimit), share: plan.Share{Deletes: true, Limit: in.Policy.ShareLimit}, ages: newAges()}
+	p := &pruner{in: &in, out: newEmitter(w, in.Policy.ShareLimit, 0), share: plan.Share{Deletes: true, Limit: in.Policy.ShareLimit}, ages: newAges()}
 	err = eachKnown(ctx, in.Catalog, f.prefix, func(rows []catalog.Row) error {
 		if !f.keeps(rows[0].Key) {
 			return nil

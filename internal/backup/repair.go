@@ -38,7 +38,7 @@ func NewMender(in Repair, w Writer) (*Mender, error) {
 		return nil, err
 	}
 	w.Transfers(treeop.Fetch)
-	return &Mender{in: in, state: in.Catalog.State(), w: w, out: newEmitter(w, in.Policy.ShareLimit)}, w.Phase(phaseTree)
+	return &Mender{in: in, state: in.Catalog.State(), w: w, out: newEmitter(w, in.Policy.ShareLimit, 0)}, w.Phase(phaseTree)
 }
 
 // Fetch plans to fetch a version again. Rows may come in any order.

@@ -72,7 +72,7 @@ func PlanRestore(ctx context.Context, in Restore, w Writer) (plan.Header, error)
 		return plan.Header{}, err
 	}
 	state := in.Catalog.State()
-	c := &copies{sel: in.Select, replace: in.Replace, damaged: in.Damaged, out: newEmitter(w, in.Policy.ShareLimit)}
+	c := &copies{sel: in.Select, replace: in.Replace, damaged: in.Damaged, out: newEmitter(w, in.Policy.ShareLimit, 0)}
 	c.out.toBucket = strings.HasPrefix(in.Dest, "s3://")
 	if in.Select.At != 0 {
 		c.timeline = newTimeline(in.Select.At, state.Observed)

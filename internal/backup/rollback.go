@@ -59,7 +59,7 @@ func PlanRollback(ctx context.Context, in Rollback, w Writer) (plan.Header, erro
 	if err := w.Phase(phaseTree); err != nil {
 		return plan.Header{}, err
 	}
-	b := &backwards{at: to.TakenAt, now: in.Now, fetch: in.Fetch, out: newEmitter(w, in.Policy.ShareLimit)}
+	b := &backwards{at: to.TakenAt, now: in.Now, fetch: in.Fetch, out: newEmitter(w, in.Policy.ShareLimit, in.Now)}
 	err = eachKnown(ctx, in.Catalog, f.prefix, func(rows []catalog.Row) error {
 		if !f.keeps(rows[0].Key) {
 			return nil

@@ -36,7 +36,7 @@ func PlanVerify(ctx context.Context, in Verify, w Writer) (h plan.Header, err er
 	if err := w.Phase(phaseTree); err != nil {
 		return h, err
 	}
-	out := newEmitter(w, 1)
+	out := newEmitter(w, 1, 0)
 	it := in.Catalog.Rows(ctx, in.Prefix)
 	defer func() { err = errors.Join(err, it.Close()) }()
 	n := 0

@@ -3,7 +3,9 @@
 //
 // A plan is a directory: plan.json, the header, and Parquet files of actions
 // in which each row group is one shard. It is immutable; its digest covers the
-// header and every file, and no byte of either is believed unchecked. Deciding is left to missions, doing to apply.
+// header and every file, and no byte of either is believed unchecked. A second digest is of the
+// decision alone: the same one has the same, however often it is planned. Deciding is left to
+// missions, doing to apply.
 package plan
 
 import (
@@ -45,6 +47,10 @@ type Header struct {
 	Share     Share            `json:"share"`
 	Warnings  []string         `json:"warnings,omitempty"`
 	Files     []File           `json:"files"`
+	// Decision is the SHA-256, in hex, of what is decided: alike for every plan of the
+	// same actions for the same target by the same policy, whenever it was made and
+	// from whichever snapshot. Empty in plans of older programs.
+	Decision string `json:"decision,omitempty"`
 	// Digest is the SHA-256, in hex, of the header without it; Files carry the
 	// digests of their content.
 	Digest string `json:"digest"`

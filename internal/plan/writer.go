@@ -61,6 +61,8 @@ type Writer struct {
 	largest []cooper.Action
 	nextID  int64
 
+	decision decision
+
 	out        *output // the file being written, nil between files
 	shards     int     // finished ones, over all phases
 	shardCount int     // actions in the open shard
@@ -88,7 +90,7 @@ func Create(dir, id string, lim Limits) (*Writer, error) {
 	if err := os.Chmod(tmp, 0o755); err != nil {
 		return nil, errors.Join(local(tmp, err), os.RemoveAll(tmp))
 	}
-	return &Writer{dir: dir, tmp: tmp, id: id, lim: lim.withDefaults(), totals: map[string]Tally{}}, nil
+	return &Writer{dir: dir, tmp: tmp, id: id, lim: lim.withDefaults(), totals: map[string]Tally{}, decision: newDecision()}, nil
 }
 
 // Transfers names the verbs that move the bytes of their version: they alone
@@ -100,6 +102,11 @@ func (w *Writer) Transfers(verbs ...string) {
 		w.transfers[v] = true
 	}
 }
+
+// Circumstances tells which arguments say when, or from what, a plan was made, and
+// not what is to happen: they are no part of its decision. Without it all are. Call
+// it before the first Add.
+func (w *Writer) Circumstances(is func(name, value string) bool) { w.decision.circumstance = is }
 
 // Phase ends the phase before and begins the one called name.
 func (w *Writer) Phase(name string) error {
@@ -139,7 +146,8 @@ func (w *Writer) Add(a cooper.Action, cut bool) error {
 		w.shardBytes = cooper.AddBytes(w.shardBytes, size)
 		w.keepLargest(a)
 	}
-	w.args = appendArgs(w.args[:0], a.Args)
+	w.args = appendArgs(w.args[:0], a.Args, nil)
+	w.decision.add(phase.Name, &a, w.args)
 	w.buf = append(w.buf, rowOf(&a, string(w.args), phase.Name, w.shards))
 	if len(w.buf) == bufferedRows {
 		return w.flush()
@@ -199,8 +207,8 @@ func (w *Writer) endShard() error {
 	return nil
 }
 
-// Finish completes h (Format, ID, Phases, Files, Totals, Largest, Digest), makes
-// everything durable, and lets the plan appear under its name. The header it
+// Finish completes h (Format, ID, Phases, Files, Totals, Largest, Decision, Digest),
+// makes everything durable, and lets the plan appear under its name. The header it
 // returns is the one written.
 //
 // Order: files, header, their directory, then the rename, then the directory
@@ -219,6 +227,9 @@ func (w *Writer) Finish(h Header) (Header, error) {
 	h.Format, h.ID = Format, w.id
 	h.Phases, h.Files, h.Totals, h.Largest = w.phases, w.files, w.totals, w.largest
 	var err error
+	if h.Decision, err = w.decision.of(&h); err != nil {
+		return h, err
+	}
 	if h.Digest, err = digest(h); err != nil {
 		return h, err
 	}

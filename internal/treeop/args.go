@@ -114,6 +114,16 @@ const (
 // what it does: they differ between any two plans.
 func Circumstances() []string { return []string{argAt, argWas} }
 
+// Circumstance tells whether an argument says when, or from what, the plan as of at
+// was made, and not what is to happen: those of Circumstances, and being superseded
+// at no other time than that of the plan.
+func Circumstance(at cooper.Instant) func(name, value string) bool {
+	now := strconv.FormatInt(int64(at), 10)
+	return func(name, value string) bool {
+		return name == argAt || name == argWas || name == argSuperseded && value == now
+	}
+}
+
 const (
 	needsReplacement = "replacement"
 	yes              = "yes"
