@@ -108,6 +108,23 @@ func rules() []rule {
 	return rs
 }
 
+// forTests tells whether nothing but tests needs a package.
+func forTests(path string) bool {
+	return strings.HasSuffix(path, "test") || under(path, in+"store/mem", in+"store/fault", in+"tree/safefs/memfs", "cooper/test", "cooper/bench")
+}
+
+// TestTestSupport: what is for tests is imported by tests alone, and so need not keep
+// the rules of what it stands beside.
+func TestTestSupport(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, imp := range p.Imports {
+			if under(imp, "cooper") && forTests(imp) && !forTests(p.ImportPath) {
+				t.Errorf("%s imports %s; that is for tests", p.ImportPath, imp)
+			}
+		}
+	}
+}
+
 func TestImports(t *testing.T) {
 	for _, p := range packages(t) {
 		for _, imp := range p.Imports {

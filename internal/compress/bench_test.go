@@ -3,11 +3,13 @@ package compress
 import (
 	"context"
 	"fmt"
+	"io"
 	"testing"
 
 	"cooper"
 	"cooper/internal/bucketop"
 	"cooper/internal/inventory"
+	"cooper/internal/inventory/invtest"
 )
 
 // many gives n versions below many folders, without holding them.
@@ -18,7 +20,7 @@ type many struct {
 
 func (m *many) Next() (*cooper.Version, error) {
 	if m.i == m.n {
-		return (&walk{}).Next()
+		return nil, io.EOF
 	}
 	m.v = current(fmt.Sprintf("5d1000000000000000000be1/p%04d/accel/%09d.csv", m.i/10_000, m.i), "1", sized(int64(1000+m.i%100_000)))
 	m.i++
@@ -28,7 +30,7 @@ func (m *many) Next() (*cooper.Version, error) {
 func (m *many) Close() error { return nil }
 
 type manySnap struct {
-	snap
+	invtest.Snapshot
 	n int
 }
 
@@ -36,7 +38,7 @@ func (s *manySnap) Versions(context.Context, string) inventory.Iterator { return
 
 // BenchmarkSample is what deciding and drawing takes for each version.
 func BenchmarkSample(b *testing.B) {
-	s := &manySnap{snap: *snapOf(), n: b.N}
+	s := &manySnap{Snapshot: *snapOf(), n: b.N}
 	in := Inputs{Snapshot: s, Prices: prices(b), ID: "p-1", Now: now,
 		Policy: usual(func(p *Policy) {
 			p.Protect = bucketop.Protection{"*/keys/"}

@@ -10,6 +10,7 @@ import (
 	"cooper"
 	"cooper/internal/bucketop"
 	"cooper/internal/codec"
+	"cooper/internal/inventory/invtest"
 	"cooper/internal/price"
 )
 
@@ -77,7 +78,7 @@ func TestWhatIsChosen(t *testing.T) {
 		"a report of current versions, by name": {[]cooper.Version{current("a", "")}, usual(never), nil, "a@ by etag", ""},
 	} {
 		s := snapOf(c.rows...)
-		s.rejected = []string{"Q", "r", "z"}
+		s.Rejected = []string{"Q", "r", "z"}
 		var more []func(*Inputs)
 		if c.change != nil {
 			more = append(more, c.change)
@@ -87,7 +88,7 @@ func TestWhatIsChosen(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if got, skips := r.names(), r.skipped(); got != c.want || skips != c.skips {
+		if got, skips := r.names(), r.Skipped(); got != c.want || skips != c.skips {
 			t.Errorf("%s: %q, skipped %q; want %q, %q", name, got, skips, c.want, c.skips)
 		}
 		below := 0
@@ -96,19 +97,10 @@ func TestWhatIsChosen(t *testing.T) {
 				below++
 			}
 		}
-		if got := accounted(r); got != int64(below) {
+		if got := r.Accounted(); got != int64(below) {
 			t.Errorf("%s: %d versions are accounted for, there are %d", name, got, below)
 		}
 	}
-}
-
-// accounted is how many versions a plan speaks of.
-func accounted(r *recorder) int64 {
-	n := r.header.Unchanged.Count + int64(len(r.actions))
-	for _, x := range r.header.Skipped {
-		n += x.Count
-	}
-	return n
 }
 
 func TestWhatAPlanSays(t *testing.T) {
@@ -117,7 +109,7 @@ func TestWhatAPlanSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := r.header
+	h := r.Head
 	want := map[string]int64{
 		price.Get:    4 + 3 + 3,       // an ACL and tags for each that is written
 		price.Put:    3 + (2 + 3) + 2, // parts of b, and the probes
@@ -133,8 +125,8 @@ func TestWhatAPlanSays(t *testing.T) {
 	}
 	all := strings.Join(h.Warnings, "\n")
 	expected, err := planned(t, s, usual(suspended), func(in *Inputs) { in.Share = 0.5 })
-	if err != nil || expected.header.Estimate.Bytes-h.Estimate.Bytes != (2000+40<<20)/2 || strings.Contains(strings.Join(expected.header.Warnings, ""), "not known beforehand") {
-		t.Errorf("with a share expected: %+v, %v", expected.header, err)
+	if err != nil || expected.Head.Estimate.Bytes-h.Estimate.Bytes != (2000+40<<20)/2 || strings.Contains(strings.Join(expected.Head.Warnings, ""), "not known beforehand") {
+		t.Errorf("with a share expected: %+v, %v", expected.Head, err)
 	}
 	for _, want := range []string{"read KEY.zst by its name", "not known beforehand", "1 objects (1000 bytes) in the class STANDARD_IA are charged for 30 days", "are charged as 131072 bytes each", "a probe must see"} {
 		if !strings.Contains(all, want) {
@@ -157,7 +149,7 @@ func TestProtectionOfNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if all := strings.Join(r.header.Warnings, "\n"); strings.Count(all, "covers nothing") != 1 || !strings.Contains(all, "--protect x/ covers nothing") {
+	if all := strings.Join(r.Head.Warnings, "\n"); strings.Count(all, "covers nothing") != 1 || !strings.Contains(all, "--protect x/ covers nothing") {
 		t.Error(all)
 	}
 }
@@ -172,56 +164,56 @@ func TestKMS(t *testing.T) {
 	} {
 		for i, b := range []Bucket{{}, {KMS: true}, {KMS: true, BucketKey: true}} {
 			r, err := planned(t, snapOf(rows...), usual(func(p *Policy) { p.Rewriting.SSE = sse }), func(in *Inputs) { in.Bucket = b })
-			if err != nil || r.header.Estimate.Requests[price.KMS] != want[i] {
-				t.Errorf("%s in %+v: %d requests, want %d (%v)", sse, b, r.header.Estimate.Requests[price.KMS], want[i], err)
+			if err != nil || r.Head.Estimate.Requests[price.KMS] != want[i] {
+				t.Errorf("%s in %+v: %d requests, want %d (%v)", sse, b, r.Head.Estimate.Requests[price.KMS], want[i], err)
 			}
 		}
 	}
 	// A listing does not tell.
 	for i, b := range []Bucket{{}, {KMS: true}, {KMS: true, BucketKey: true}} {
 		r, err := planned(t, snapOf(current("a", "1")), usual(), func(in *Inputs) { in.Bucket = b })
-		if want := []int64{0, 2, 0}[i]; err != nil || r.header.Estimate.Requests[price.KMS] != want {
-			t.Errorf("unknown in %+v: %d requests, want %d (%v)", b, r.header.Estimate.Requests[price.KMS], want, err)
+		if want := []int64{0, 2, 0}[i]; err != nil || r.Head.Estimate.Requests[price.KMS] != want {
+			t.Errorf("unknown in %+v: %d requests, want %d (%v)", b, r.Head.Estimate.Requests[price.KMS], want, err)
 		}
 	}
 	r, err := planned(t, snapOf(rows...), usual(func(p *Policy) { p.Rewriting.Proof = bucketop.ReadBack }))
-	if err != nil || r.header.Estimate.Requests[price.KMS] != 3 || r.header.Estimate.Requests[price.Get] != 6 {
-		t.Errorf("read back: %v, %v", r.header.Estimate.Requests, err)
+	if err != nil || r.Head.Estimate.Requests[price.KMS] != 3 || r.Head.Estimate.Requests[price.Get] != 6 {
+		t.Errorf("read back: %v, %v", r.Head.Estimate.Requests, err)
 	}
 }
 
 func TestWhatIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(s *snap, in *Inputs)
+		change func(s *invtest.Snapshot, in *Inputs)
 		kind   cooper.Kind
 	}{
-		"incomplete":             {func(s *snap, _ *Inputs) { s.meta.Complete = false }, cooper.KindRefused},
-		"torn":                   {func(s *snap, _ *Inputs) { s.meta.Torn = 1 }, cooper.KindRefused},
-		"undated":                {func(s *snap, _ *Inputs) { s.meta.TakenAt = 0 }, cooper.KindRefused},
-		"of the future":          {func(s *snap, _ *Inputs) { s.meta.TakenAt = now + cooper.Instant(time.Hour.Milliseconds()) }, cooper.KindRefused},
-		"of another prefix":      {func(s *snap, in *Inputs) { s.meta.Scope.Prefix, in.Policy.Prefix = "a/b/", "a/" }, cooper.KindRefused},
-		"current only":           {func(s *snap, _ *Inputs) { s.meta.Scope.CurrentOnly = true }, cooper.KindRefused},
-		"in place under a lock":  {func(_ *snap, in *Inputs) { inPlace(&in.Policy); in.Bucket.Lock = true }, cooper.KindRefused},
-		"in place, encrypted":    {func(_ *snap, in *Inputs) { inPlace(&in.Policy); encrypted(&in.Policy) }, cooper.KindUsage},
-		"in place, kept nowhere": {func(_ *snap, in *Inputs) { inPlace(&in.Policy); keep(&in.Policy); never(&in.Policy) }, cooper.KindUsage},
-		"without a slash":        {func(_ *snap, in *Inputs) { in.Policy.Prefix = "a" }, cooper.KindUsage},
-		"no regular expression":  {func(_ *snap, in *Inputs) { in.Policy.Match = "(" }, cooper.KindUsage},
-		"a key of KMS that is none": {func(_ *snap, in *Inputs) {
+		"incomplete":             {func(s *invtest.Snapshot, _ *Inputs) { s.Info.Complete = false }, cooper.KindRefused},
+		"torn":                   {func(s *invtest.Snapshot, _ *Inputs) { s.Info.Torn = 1 }, cooper.KindRefused},
+		"undated":                {func(s *invtest.Snapshot, _ *Inputs) { s.Info.TakenAt = 0 }, cooper.KindRefused},
+		"of the future":          {func(s *invtest.Snapshot, _ *Inputs) { s.Info.TakenAt = now + cooper.Instant(time.Hour.Milliseconds()) }, cooper.KindRefused},
+		"of another prefix":      {func(s *invtest.Snapshot, in *Inputs) { s.Info.Scope.Prefix, in.Policy.Prefix = "a/b/", "a/" }, cooper.KindRefused},
+		"current only":           {func(s *invtest.Snapshot, _ *Inputs) { s.Info.Scope.CurrentOnly = true }, cooper.KindRefused},
+		"in place under a lock":  {func(_ *invtest.Snapshot, in *Inputs) { inPlace(&in.Policy); in.Bucket.Lock = true }, cooper.KindRefused},
+		"in place, encrypted":    {func(_ *invtest.Snapshot, in *Inputs) { inPlace(&in.Policy); encrypted(&in.Policy) }, cooper.KindUsage},
+		"in place, kept nowhere": {func(_ *invtest.Snapshot, in *Inputs) { inPlace(&in.Policy); keep(&in.Policy); never(&in.Policy) }, cooper.KindUsage},
+		"without a slash":        {func(_ *invtest.Snapshot, in *Inputs) { in.Policy.Prefix = "a" }, cooper.KindUsage},
+		"no regular expression":  {func(_ *invtest.Snapshot, in *Inputs) { in.Policy.Match = "(" }, cooper.KindUsage},
+		"a key of KMS that is none": {func(_ *invtest.Snapshot, in *Inputs) {
 			in.Policy.Rewriting.SSE = "kms:"
 		}, cooper.KindUsage},
-		"no codec":             {func(_ *snap, in *Inputs) { in.Policy.Rewriting.Codec.Compress = codec.Compression{} }, cooper.KindUsage},
-		"gzip":                 {func(_ *snap, in *Inputs) { in.Policy.Rewriting.Codec.Compress.Method = codec.Gzip }, cooper.KindUsage},
-		"a mode":               {func(_ *snap, in *Inputs) { in.Policy.Rewriting.Mode = "beside" }, cooper.KindUsage},
-		"originals":            {func(_ *snap, in *Inputs) { in.Policy.Rewriting.Originals = "" }, cooper.KindUsage},
-		"a proof":              {func(_ *snap, in *Inputs) { in.Policy.Rewriting.Proof = "none" }, cooper.KindUsage},
-		"everything protected": {func(_ *snap, in *Inputs) { in.Policy.Protect = []string{""} }, cooper.KindUsage},
-		"facts out of order":   {func(_ *snap, in *Inputs) { knowing(Fact{Key: "B"}, Fact{Key: "A"})(in) }, cooper.KindInternal},
+		"no codec":             {func(_ *invtest.Snapshot, in *Inputs) { in.Policy.Rewriting.Codec.Compress = codec.Compression{} }, cooper.KindUsage},
+		"gzip":                 {func(_ *invtest.Snapshot, in *Inputs) { in.Policy.Rewriting.Codec.Compress.Method = codec.Gzip }, cooper.KindUsage},
+		"a mode":               {func(_ *invtest.Snapshot, in *Inputs) { in.Policy.Rewriting.Mode = "beside" }, cooper.KindUsage},
+		"originals":            {func(_ *invtest.Snapshot, in *Inputs) { in.Policy.Rewriting.Originals = "" }, cooper.KindUsage},
+		"a proof":              {func(_ *invtest.Snapshot, in *Inputs) { in.Policy.Rewriting.Proof = "none" }, cooper.KindUsage},
+		"everything protected": {func(_ *invtest.Snapshot, in *Inputs) { in.Policy.Protect = []string{""} }, cooper.KindUsage},
+		"facts out of order":   {func(_ *invtest.Snapshot, in *Inputs) { knowing(Fact{Key: "B"}, Fact{Key: "A"})(in) }, cooper.KindInternal},
 	} {
 		s := snapOf(current("a/b/c", "1"))
 		in := Inputs{Snapshot: s, Policy: usual(), Prices: prices(t), ID: "p-1", Now: now}
 		c.change(s, &in)
 		var r recorder
-		if _, err := Plan(context.Background(), in, &r); cooper.KindOf(err) != c.kind || len(r.actions) > 0 {
+		if _, err := Plan(context.Background(), in, &r); cooper.KindOf(err) != c.kind || len(r.Actions) > 0 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -123,18 +123,18 @@ func TestTheTruthIsInside(t *testing.T) {
 		return 0.2 + float64(hash(v.Key)%200)/1000 + 200/float64(v.Size)
 	}
 	var truth float64
-	for i := range s.versions {
-		truth += float64(int64(share(&s.versions[i]) * float64(s.versions[i].Size)))
+	for i := range s.Rows {
+		truth += float64(int64(share(&s.Rows[i]) * float64(s.Rows[i].Size)))
 	}
 	const draws = 200
 	inside, mean := 0, 0.0
 	for n := range draws {
 		rec := sampledPlan(t, s, usual(), fmt.Sprint("p-", n), 150, 1<<30)
 		var facts []Measured
-		for _, a := range rec.actions {
+		for _, a := range rec.Actions {
 			facts = append(facts, tried(a.Version, share(&a.Version), 0))
 		}
-		r, err := Evaluate(&rec.header, facts, 0, Pace{})
+		r, err := Evaluate(&rec.Head, facts, 0, Pace{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,7 @@ import (
 	"cooper"
 	"cooper/internal/bucketop"
 	"cooper/internal/codec"
+	"cooper/internal/inventory/invtest"
 	"cooper/internal/ledger"
 	"cooper/internal/plan"
 	"cooper/internal/query"
@@ -114,7 +115,7 @@ func TestGathering(t *testing.T) {
 	for i, v := range []cooper.Version{a, b, c, d} {
 		actions = append(actions, &cooper.Action{ID: int64(i), Verb: bucketop.Measure, Version: v})
 	}
-	facts, failed, pace, err := Gather(context.Background(), e, &plan.Header{ID: "p-1"}, &list[*cooper.Action]{actions})
+	facts, failed, pace, err := Gather(context.Background(), e, &plan.Header{ID: "p-1"}, invtest.ListOf(actions...))
 	want := []Measured{{a, trial}, {b, nil}, {d, []cooper.Trial{{Codec: "zstd:3", Stored: 3500, Nanos: 1}}}}
 	if err != nil || !reflect.DeepEqual(facts, want) || failed != 1 || pace != (Pace{Objects: 3, Bytes: 4000, Seconds: 2.5}) {
 		t.Errorf("%+v, %d failed, %+v, %v", facts, failed, pace, err)

@@ -12,6 +12,7 @@ import (
 
 	"cooper"
 	"cooper/internal/bucketop"
+	"cooper/internal/inventory/invtest"
 )
 
 // TestAgainstModel compares plans with what a naive reading of the rules says.
@@ -32,14 +33,14 @@ func TestAgainstModel(t *testing.T) {
 			t.Skip("refused")
 		}
 		var r recorder
-		in := Inputs{Snapshot: snapOf(rows...), Policy: policy, Known: &list[Fact]{facts}, Prices: table, Now: now}
+		in := Inputs{Snapshot: snapOf(rows...), Policy: policy, Known: invtest.ListOf(facts...), Prices: table, Now: now}
 		if _, err := Plan(context.Background(), in, &r); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
-		for i, a := range r.actions {
+		for i, a := range r.Actions {
 			got = append(got, a.Verb+" "+a.Version.Key+"@"+a.Version.VersionID)
-			if i > 0 && r.actions[i-1].Version.Key >= a.Version.Key {
+			if i > 0 && r.Actions[i-1].Version.Key >= a.Version.Key {
 				t.Fatal("not in order of keys")
 			}
 		}
@@ -53,7 +54,7 @@ func TestAgainstModel(t *testing.T) {
 				below++
 			}
 		}
-		if n := accounted(&r); n != int64(below) {
+		if n := r.Accounted(); n != int64(below) {
 			t.Fatalf("%d versions are accounted for, there are %d", n, below)
 		}
 	})

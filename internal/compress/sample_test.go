@@ -10,11 +10,12 @@ import (
 
 	"cooper"
 	"cooper/internal/bucketop"
+	"cooper/internal/inventory/invtest"
 	"cooper/internal/plan"
 )
 
 // sampledPlan draws a sample of rows.
-func sampledPlan(t testing.TB, s *snap, p Policy, id string, objects int, bytes int64) *recorder {
+func sampledPlan(t testing.TB, s *invtest.Snapshot, p Policy, id string, objects int, bytes int64) *recorder {
 	t.Helper()
 	p.Sampling = &Sampling{Objects: objects, Bytes: bytes, Try: []string{"zstd:3", "zstd:9"}}
 	in := Inputs{Snapshot: s, Policy: p, Prices: prices(t), ID: id, Now: now}
@@ -29,7 +30,7 @@ func sampledPlan(t testing.TB, s *snap, p Policy, id string, objects int, bytes 
 }
 
 // bucketful is a bucket with text that is large and much, media, and rare things.
-func bucketful(n int) *snap {
+func bucketful(n int) *invtest.Snapshot {
 	var rows []cooper.Version
 	for i := range n {
 		name, size := fmt.Sprintf("s/%06d.csv", i), int64(2000+37*(i%2000))
@@ -46,26 +47,26 @@ func bucketful(n int) *snap {
 
 func TestASample(t *testing.T) {
 	s := bucketful(5000)
-	s.versions = append(s.versions, current("x.zst", "1"), current("rare.weird", "1", sized(600)))
+	s.Rows = append(s.Rows, current("x.zst", "1"), current("rare.weird", "1", sized(600)))
 	one, again, other := sampledPlan(t, s, usual(), "p-1", 200, 1<<30), sampledPlan(t, s, usual(), "p-1", 200, 1<<30), sampledPlan(t, s, usual(), "p-2", 200, 1<<30)
-	if len(one.actions) != 200 || !reflect.DeepEqual(one.actions, again.actions) || reflect.DeepEqual(one.actions, other.actions) {
-		t.Errorf("%d objects; the same again: %v; another for another plan: %v", len(one.actions), reflect.DeepEqual(one.actions, again.actions), !reflect.DeepEqual(one.actions, other.actions))
+	if len(one.Actions) != 200 || !reflect.DeepEqual(one.Actions, again.Actions) || reflect.DeepEqual(one.Actions, other.Actions) {
+		t.Errorf("%d objects; the same again: %v; another for another plan: %v", len(one.Actions), reflect.DeepEqual(one.Actions, again.Actions), !reflect.DeepEqual(one.Actions, other.Actions))
 	}
 	kinds := map[string]int{}
-	for i, a := range one.actions {
+	for i, a := range one.Actions {
 		args, err := bucketop.DecodeMeasure(a.Args)
 		if err != nil || len(args.Try) != 2 || a.Verb != bucketop.Measure {
 			t.Fatalf("%+v: %v", a, err)
 		}
 		kinds[extension(a.Version.Key)]++
-		if i > 0 && one.actions[i-1].Version.Key >= a.Version.Key {
+		if i > 0 && one.Actions[i-1].Version.Key >= a.Version.Key {
 			t.Fatal("not in order of keys")
 		}
 	}
 	if kinds["json"] != 10 || kinds["jpg"] < 30 || kinds["csv"] < 120 || kinds["weird"] != 1 || kinds["zst"] != 0 {
 		t.Errorf("sampled %v", kinds)
 	}
-	h := one.header
+	h := one.Head
 	p, err := PolicyOf(&h)
 	if err != nil {
 		t.Fatal(err)
@@ -77,8 +78,8 @@ func TestASample(t *testing.T) {
 		month += x.MonthUSD
 	}
 	whole, err := planned(t, s, usual())
-	if err != nil || !reflect.DeepEqual(whole.header.Reasons[ReasonPlain], all) || p.Sampling.Whole.Requests["PUT"] != whole.header.Estimate.Requests["PUT"] {
-		t.Errorf("drawn from %+v, the plan has %+v (%v)", all, whole.header.Reasons, err)
+	if err != nil || !reflect.DeepEqual(whole.Head.Reasons[ReasonPlain], all) || p.Sampling.Whole.Requests["PUT"] != whole.Head.Estimate.Requests["PUT"] {
+		t.Errorf("drawn from %+v, the plan has %+v (%v)", all, whole.Head.Reasons, err)
 	}
 	if rate, _ := prices(t).Rate("STANDARD", ""); math.Abs(month-rate.Months(all.Count, all.Bytes)) > 1e-9 {
 		t.Errorf("a month costs %v", month)
@@ -92,19 +93,19 @@ func TestTheBoundsOfASample(t *testing.T) {
 	s := bucketful(5000)
 	r := sampledPlan(t, s, usual(), "p-1", 1000, 20<<20)
 	var read int64
-	for _, a := range r.actions {
+	for _, a := range r.Actions {
 		read += min(a.Version.Size, MeasuredMost)
 	}
-	if read > 20<<20 || read < 15<<20 || r.header.Estimate.Bytes != read {
-		t.Errorf("%d objects, %d bytes, %d estimated", len(r.actions), read, r.header.Estimate.Bytes)
+	if read > 20<<20 || read < 15<<20 || r.Head.Estimate.Bytes != read {
+		t.Errorf("%d objects, %d bytes, %d estimated", len(r.Actions), read, r.Head.Estimate.Bytes)
 	}
-	if r := sampledPlan(t, s, usual(), "p-1", 1, 1); len(r.actions) != 1 {
-		t.Errorf("%d objects", len(r.actions))
+	if r := sampledPlan(t, s, usual(), "p-1", 1, 1); len(r.Actions) != 1 {
+		t.Errorf("%d objects", len(r.Actions))
 	}
 	if r := sampledPlan(t, snapOf(current("a", "1"), current("b", "1")), usual(), "p-1", 1000, 1<<30); r.names() != "(a@1), (b@1)" {
 		t.Errorf("of two: %s", r.names())
 	}
-	if r := sampledPlan(t, snapOf(), usual(), "p-1", 1000, 1<<30); len(r.actions) != 0 {
+	if r := sampledPlan(t, snapOf(), usual(), "p-1", 1000, 1<<30); len(r.Actions) != 0 {
 		t.Error("of nothing")
 	}
 	for _, bad := range []Sampling{{Objects: 0, Bytes: 1, Try: []string{"zstd:3"}}, {Objects: 1, Bytes: 0, Try: []string{"zstd:3"}}, {Objects: 1, Bytes: 1}, {Objects: 1, Bytes: 1, Try: []string{"lz4"}}} {

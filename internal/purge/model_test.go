@@ -2,103 +2,26 @@ package purge
 
 import (
 	"context"
-	"io"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"cooper"
 	"cooper/internal/bucketop"
-	"cooper/internal/inventory"
-	"cooper/internal/plan"
+	"cooper/internal/bucketop/bucketoptest"
+	"cooper/internal/inventory/invtest"
 )
 
-// snap is a snapshot in memory.
-type snap struct {
-	meta     inventory.Meta
-	versions []cooper.Version
-	rejected []string
-}
-
-func (s *snap) Meta() inventory.Meta { return s.meta }
-
-func (s *snap) Versions(_ context.Context, prefix string) inventory.Iterator {
-	vs := slices.DeleteFunc(slices.Clone(s.versions), func(v cooper.Version) bool { return !cooper.HasPrefix(v.Key, prefix) })
-	slices.SortStableFunc(vs, func(a, b cooper.Version) int { return a.Compare(&b) })
-	return &walk{vs: vs}
-}
-
-func (s *snap) RejectedKeys(context.Context) inventory.Keys {
-	return &keyList{slices.Compact(slices.Sorted(slices.Values(s.rejected)))}
-}
-
-// walk overwrites what it gave, as the contract allows.
-type walk struct {
-	vs  []cooper.Version
-	one cooper.Version
-}
-
-func (w *walk) Next() (*cooper.Version, error) {
-	if len(w.vs) == 0 {
-		return nil, io.EOF
-	}
-	w.one, w.vs = w.vs[0], w.vs[1:]
-	return &w.one, nil
-}
-
-func (w *walk) Close() error { return nil }
-
-type keyList struct{ keys []string }
-
-func (l *keyList) Next() (string, error) {
-	if len(l.keys) == 0 {
-		return "", io.EOF
-	}
-	key := l.keys[0]
-	l.keys = l.keys[1:]
-	return key, nil
-}
-
-func (l *keyList) Close() error { return nil }
-
 // chosen is a list of choices, sorted.
-type chosen []Choice
-
-func (c *chosen) Next() (Choice, error) {
-	if len(*c) == 0 {
-		return Choice{}, io.EOF
-	}
-	one := (*c)[0]
-	*c = (*c)[1:]
-	return one, nil
-}
-
-func (c *chosen) Close() error { return nil }
+func chosen(list []Choice) Choices { return invtest.ListOf(list...) }
 
 // recorder takes a plan down.
-type recorder struct {
-	actions []cooper.Action
-	cuts    []bool
-	header  plan.Header
-}
-
-func (r *recorder) Phase(string) error { return nil }
-
-func (r *recorder) Add(a cooper.Action, cut bool) error {
-	r.actions, r.cuts = append(r.actions, a), append(r.cuts, cut)
-	return nil
-}
-
-func (r *recorder) Finish(h plan.Header) (plan.Header, error) {
-	r.header = h
-	return h, nil
-}
+type recorder struct{ bucketoptest.Plan }
 
 // names gives the actions as key@version, in order.
 func (r *recorder) names() string {
 	var parts []string
-	for _, a := range r.actions {
+	for _, a := range r.Actions {
 		parts = append(parts, a.Version.Key+"@"+a.Version.VersionID)
 	}
 	return strings.Join(parts, " ")
@@ -108,7 +31,7 @@ func (r *recorder) names() string {
 func (r *recorder) guards(t *testing.T) string {
 	t.Helper()
 	var parts []string
-	for _, a := range r.actions {
+	for _, a := range r.Actions {
 		args, err := bucketop.Decode(a.Args)
 		if err != nil {
 			t.Fatal(err)
@@ -141,21 +64,12 @@ func version(key, id string, ago time.Duration, more ...string) cooper.Version {
 }
 
 // snapOf is a complete snapshot of a whole bucket.
-func snapOf(vs ...cooper.Version) *snap {
-	s := &snap{meta: inventory.Meta{ID: "s-1", Bucket: "lab", Complete: true, TakenAt: now - 1000}, versions: vs}
-	for i := range vs {
-		if vs[i].DeleteMarker {
-			s.meta.DeleteMarkers++
-		} else {
-			s.meta.Versions++
-			s.meta.Bytes += vs[i].Size
-		}
-	}
-	return s
+func snapOf(vs ...cooper.Version) *invtest.Snapshot {
+	return invtest.SnapshotOf("lab", now-1000, vs...)
 }
 
 // planned makes a plan.
-func planned(t testing.TB, s *snap, p Policy, from Choices) (*recorder, error) {
+func planned(t testing.TB, s *invtest.Snapshot, p Policy, from Choices) (*recorder, error) {
 	t.Helper()
 	if p.Versions == "" {
 		p.Versions = All

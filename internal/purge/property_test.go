@@ -45,7 +45,7 @@ func TestAgainstModel(t *testing.T) {
 		var from Choices
 		if rapid.Bool().Draw(t, "choose") {
 			names = map[string]bool{}
-			list := chosen{}
+			var list []Choice
 			for _, v := range rows {
 				if rapid.Bool().Draw(t, "chosen") {
 					list = append(list, Choice{Key: v.Key, VersionID: v.VersionID})
@@ -53,19 +53,19 @@ func TestAgainstModel(t *testing.T) {
 				}
 			}
 			slices.SortStableFunc(list, func(a, b Choice) int { return strings.Compare(a.Key, b.Key) })
-			from = &list
+			from = chosen(list)
 		}
 		most := rapid.SampledFrom([]int{2, 3, mostVersions}).Draw(t, "most")
 		s := snapOf(rows...)
 		var r recorder
 		in := Inputs{Snapshot: s, Policy: policy, Chosen: from, Now: now}
-		d := newDecider(&in, &s.meta, &r)
+		d := newDecider(&in, &s.Info, &r)
 		d.most = most
 		if err := d.all(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 		var got []string
-		for _, a := range r.actions {
+		for _, a := range r.Actions {
 			got = append(got, a.Version.Key+"@"+a.Version.VersionID)
 		}
 		slices.Sort(got)
@@ -112,7 +112,7 @@ func naive(rows []cooper.Version, p *Policy, names map[string]bool, most int) (w
 // checkOrder: the latest version comes last of its key, marked so, in the shard
 // of all others.
 func checkOrder(t *rapid.T, r *recorder, rows []cooper.Version) {
-	for i, a := range r.actions {
+	for i, a := range r.Actions {
 		args, err := bucketop.Decode(a.Args)
 		if err != nil {
 			t.Fatal(err)
@@ -120,20 +120,20 @@ func checkOrder(t *rapid.T, r *recorder, rows []cooper.Version) {
 		if args.Last != a.Version.Latest {
 			t.Fatalf("%+v is marked wrongly", a)
 		}
-		first := i == 0 || r.actions[i-1].Version.Key != a.Version.Key
-		if first && !r.cuts[i] {
+		first := i == 0 || r.Actions[i-1].Version.Key != a.Version.Key
+		if first && !r.Cuts[i] {
 			t.Fatal("no shard may end between keys")
 		}
 		if !args.Last {
 			continue
 		}
-		if i+1 < len(r.actions) && r.actions[i+1].Version.Key == a.Version.Key {
+		if i+1 < len(r.Actions) && r.Actions[i+1].Version.Key == a.Version.Key {
 			t.Fatal("something comes after the latest")
 		}
 		n := 0
-		for j := i; j >= 0 && r.actions[j].Version.Key == a.Version.Key; j-- {
+		for j := i; j >= 0 && r.Actions[j].Version.Key == a.Version.Key; j-- {
 			n++
-			if r.cuts[j] && j > 0 && r.actions[j-1].Version.Key == a.Version.Key {
+			if r.Cuts[j] && j > 0 && r.Actions[j-1].Version.Key == a.Version.Key {
 				t.Fatal("a shard may end within a key whose latest version goes")
 			}
 		}

@@ -1,8 +1,6 @@
 package purge
 
 import (
-	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -10,15 +8,8 @@ import (
 
 	"cooper"
 	"cooper/internal/bucketop"
+	"cooper/internal/inventory/invtest"
 )
-
-func skipped(r *recorder) string {
-	var parts []string
-	for _, why := range slices.Sorted(maps.Keys(r.header.Skipped)) {
-		parts = append(parts, fmt.Sprintf("%d %s", r.header.Skipped[why].Count, why))
-	}
-	return strings.Join(parts, ", ")
-}
 
 func TestWhatIsChosen(t *testing.T) {
 	enabled := func(p Policy) Policy { p.Versioning = "Enabled"; return p }
@@ -47,9 +38,9 @@ func TestWhatIsChosen(t *testing.T) {
 		"an upload in parts beside another": {[]cooper.Version{version("a", "6", 10*day, "latest"), version("a", "5", 60*day-time.Hour), version("a", "m-2", 60*day)}, Policy{Versions: Noncurrent, OlderThan: days(30)}, nil, "", "", ""},
 		"an upload in parts long before":    {[]cooper.Version{version("a", "6", 10*day, "latest"), version("a", "5", 40*day), version("a", "m-2", 60*day)}, Policy{Versions: Noncurrent, OlderThan: days(30)}, nil, "a@m-2", "", ""},
 		"two uploads in parts":              {[]cooper.Version{version("a", "6", 10*day, "latest"), version("a", "n-2", 60*day-time.Hour), version("a", "m-2", 60*day)}, Policy{Versions: Noncurrent, OlderThan: days(30)}, nil, "", "", ""},
-		"chosen keys":                       {slices.Concat(abc, deleted), Policy{}, &chosen{{Key: "a", Any: true}, {Key: "b", Any: true}}, "a@1 a@2 a@3", "", ""},
-		"chosen versions":                   {slices.Concat(abc, deleted), Policy{}, &chosen{{Key: "a", VersionID: "2"}, {Key: "a", VersionID: "9"}, {Key: "d", VersionID: "2"}}, "a@2", "1 exposes", ""},
-		"only below the prefix":             {[]cooper.Version{version("a", "1", day, "latest"), version("a/b", "1", day, "latest"), version("ab", "1", day, "latest")}, Policy{Prefix: "a/"}, &chosen{{Key: "a", Any: true}, {Key: "a/b", Any: true}, {Key: "ab", Any: true}}, "a/b@1", "", ""},
+		"chosen keys":                       {slices.Concat(abc, deleted), Policy{}, chosen([]Choice{{Key: "a", Any: true}, {Key: "b", Any: true}}), "a@1 a@2 a@3", "", ""},
+		"chosen versions":                   {slices.Concat(abc, deleted), Policy{}, chosen([]Choice{{Key: "a", VersionID: "2"}, {Key: "a", VersionID: "9"}, {Key: "d", VersionID: "2"}}), "a@2", "1 exposes", ""},
+		"only below the prefix":             {[]cooper.Version{version("a", "1", day, "latest"), version("a/b", "1", day, "latest"), version("ab", "1", day, "latest")}, Policy{Prefix: "a/"}, chosen([]Choice{{Key: "a", Any: true}, {Key: "a/b", Any: true}, {Key: "ab", Any: true}}), "a/b@1", "", ""},
 		"protected":                         {[]cooper.Version{version("s/keys/k", "1", day, "latest"), version("s/keysx", "1", day, "latest")}, Policy{Protect: []string{"*/keys"}}, nil, "s/keysx@1", "1 protected", ""},
 		"no latest, or two":                 {[]cooper.Version{version("a", "1", day), version("b", "1", day, "latest"), version("b", "2", day, "latest"), version("c", "1", day, "latest")}, Policy{}, nil, "c@1", "2 ambiguous, 1 hidden", ""},
 		"an id that is there twice":         {[]cooper.Version{version("a", "null", day, "latest"), version("a", "null", 2*day), version("b", "1", day, "latest")}, enabled(Policy{}), nil, "b@1", "2 ambiguous", ""},
@@ -61,18 +52,14 @@ func TestWhatIsChosen(t *testing.T) {
 		"rejected rows":                     {[]cooper.Version{version("a", "1", day, "latest"), version("r", "1", day, "latest")}, Policy{}, nil, "a@1", "1 rejected", ""},
 	} {
 		s := snapOf(c.rows...)
-		s.rejected = []string{"Q", "r", "z"}
+		s.Rejected = []string{"Q", "r", "z"}
 		r, err := planned(t, s, c.policy, c.from)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		if got, skips, guards := r.names(), skipped(r), r.guards(t); got != c.want || skips != c.skips || guards != c.guards {
+		if got, skips, guards := r.names(), r.Skipped(), r.guards(t); got != c.want || skips != c.skips || guards != c.guards {
 			t.Errorf("%s: %q, skipped %q, guards %q; want %q, %q, %q", name, got, skips, guards, c.want, c.skips, c.guards)
-		}
-		var n int64
-		for _, x := range r.header.Skipped {
-			n += x.Count
 		}
 		below := 0
 		for _, v := range c.rows {
@@ -80,7 +67,7 @@ func TestWhatIsChosen(t *testing.T) {
 				below++
 			}
 		}
-		if total := n + r.header.Unchanged.Count + int64(len(r.actions)); total != int64(below) {
+		if total := r.Accounted(); total != int64(below) {
 			t.Errorf("%s: %d versions are accounted for, there are %d", name, total, below)
 		}
 	}
@@ -88,11 +75,11 @@ func TestWhatIsChosen(t *testing.T) {
 
 func TestWhatAPlanSays(t *testing.T) {
 	s := snapOf(version("a", "2", 10*day, "latest", "DEEP_ARCHIVE"), version("a", "1", 50*day), version("b", "1", day, "latest"), version("c", "null", day, "latest"))
-	r, err := planned(t, s, Policy{ShareLimit: 0.5, Versioning: "Suspended"}, &chosen{{Key: "Z", Any: true}, {Key: "a", Any: true}, {Key: "c", Any: true}, {Key: "nothing", Any: true}})
+	r, err := planned(t, s, Policy{ShareLimit: 0.5, Versioning: "Suspended"}, chosen([]Choice{{Key: "Z", Any: true}, {Key: "a", Any: true}, {Key: "c", Any: true}, {Key: "nothing", Any: true}}))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := r.header
+	h := r.Head
 	if h.Share.Removed != 3 || h.Share.Scope != 4 || h.Share.RemovedBytes != 30 || h.Share.ScopeBytes != 40 || !h.Share.Deletes || !h.Share.Exceeded() {
 		t.Errorf("share %+v", h.Share)
 	}
@@ -121,7 +108,7 @@ func TestProtectionOfNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if all := strings.Join(r.header.Warnings, "\n"); strings.Contains(all, "--protect "+pattern+" covers nothing") != warns || strings.Contains(all, "u/keys/k covers") {
+		if all := strings.Join(r.Head.Warnings, "\n"); strings.Contains(all, "--protect "+pattern+" covers nothing") != warns || strings.Contains(all, "u/keys/k covers") {
 			t.Errorf("%s: %s", pattern, all)
 		}
 	}
@@ -129,26 +116,26 @@ func TestProtectionOfNothing(t *testing.T) {
 
 func TestWhatIsRefused(t *testing.T) {
 	for name, c := range map[string]struct {
-		change func(s *snap, p *Policy)
+		change func(s *invtest.Snapshot, p *Policy)
 		kind   cooper.Kind
 	}{
-		"incomplete":           {func(s *snap, _ *Policy) { s.meta.Complete = false }, cooper.KindRefused},
-		"torn":                 {func(s *snap, _ *Policy) { s.meta.Torn = 1 }, cooper.KindRefused},
-		"undated":              {func(s *snap, _ *Policy) { s.meta.TakenAt = 0 }, cooper.KindRefused},
-		"of the future":        {func(s *snap, _ *Policy) { s.meta.TakenAt = now + cooper.Instant(time.Hour.Milliseconds()) }, cooper.KindRefused},
-		"of another prefix":    {func(s *snap, p *Policy) { s.meta.Scope.Prefix, p.Prefix = "a/b/", "a/" }, cooper.KindRefused},
-		"current only":         {func(s *snap, p *Policy) { s.meta.Scope.CurrentOnly, p.Versioning = true, "Suspended" }, cooper.KindRefused},
-		"without a slash":      {func(_ *snap, p *Policy) { p.Prefix = "a" }, cooper.KindUsage},
-		"unknown versions":     {func(_ *snap, p *Policy) { p.Versions = "old" }, cooper.KindUsage},
-		"a share over 1":       {func(_ *snap, p *Policy) { p.ShareLimit = 1.5 }, cooper.KindUsage},
-		"everything protected": {func(_ *snap, p *Policy) { p.Protect = []string{""} }, cooper.KindUsage},
-		"a protected URL":      {func(_ *snap, p *Policy) { p.Protect = []string{"s3://lab/a/"} }, cooper.KindUsage},
-		"a star for letters":   {func(_ *snap, p *Policy) { p.Protect = []string{"a*/"} }, cooper.KindUsage},
-		"a star at the end":    {func(_ *snap, p *Policy) { p.Protect = []string{"a/*"} }, cooper.KindUsage},
+		"incomplete":           {func(s *invtest.Snapshot, _ *Policy) { s.Info.Complete = false }, cooper.KindRefused},
+		"torn":                 {func(s *invtest.Snapshot, _ *Policy) { s.Info.Torn = 1 }, cooper.KindRefused},
+		"undated":              {func(s *invtest.Snapshot, _ *Policy) { s.Info.TakenAt = 0 }, cooper.KindRefused},
+		"of the future":        {func(s *invtest.Snapshot, _ *Policy) { s.Info.TakenAt = now + cooper.Instant(time.Hour.Milliseconds()) }, cooper.KindRefused},
+		"of another prefix":    {func(s *invtest.Snapshot, p *Policy) { s.Info.Scope.Prefix, p.Prefix = "a/b/", "a/" }, cooper.KindRefused},
+		"current only":         {func(s *invtest.Snapshot, p *Policy) { s.Info.Scope.CurrentOnly, p.Versioning = true, "Suspended" }, cooper.KindRefused},
+		"without a slash":      {func(_ *invtest.Snapshot, p *Policy) { p.Prefix = "a" }, cooper.KindUsage},
+		"unknown versions":     {func(_ *invtest.Snapshot, p *Policy) { p.Versions = "old" }, cooper.KindUsage},
+		"a share over 1":       {func(_ *invtest.Snapshot, p *Policy) { p.ShareLimit = 1.5 }, cooper.KindUsage},
+		"everything protected": {func(_ *invtest.Snapshot, p *Policy) { p.Protect = []string{""} }, cooper.KindUsage},
+		"a protected URL":      {func(_ *invtest.Snapshot, p *Policy) { p.Protect = []string{"s3://lab/a/"} }, cooper.KindUsage},
+		"a star for letters":   {func(_ *invtest.Snapshot, p *Policy) { p.Protect = []string{"a*/"} }, cooper.KindUsage},
+		"a star at the end":    {func(_ *invtest.Snapshot, p *Policy) { p.Protect = []string{"a/*"} }, cooper.KindUsage},
 	} {
 		s, p := snapOf(version("a/b/c", "1", day, "latest")), Policy{}
 		c.change(s, &p)
-		if r, err := planned(t, s, p, nil); cooper.KindOf(err) != c.kind || len(r.actions) > 0 {
+		if r, err := planned(t, s, p, nil); cooper.KindOf(err) != c.kind || len(r.Actions) > 0 {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -156,12 +143,12 @@ func TestWhatIsRefused(t *testing.T) {
 
 func TestCurrentOnlyOfABucketWithoutVersions(t *testing.T) {
 	s := snapOf(version("a", "", day), version("b", "", day))
-	s.meta.Scope.CurrentOnly = true
-	r, err := planned(t, s, Policy{}, &chosen{{Key: "a", VersionID: "null"}})
+	s.Info.Scope.CurrentOnly = true
+	r, err := planned(t, s, Policy{}, chosen([]Choice{{Key: "a", VersionID: "null"}}))
 	if err != nil || r.names() != "a@" || r.guards(t) != "a etag" {
 		t.Errorf("%q, %q, %v", r.names(), r.guards(t), err)
 	}
-	if args, _ := bucketop.Decode(r.actions[0].Args); !args.Last {
+	if args, _ := bucketop.Decode(r.Actions[0].Args); !args.Last {
 		t.Error("it is what a reader gets")
 	}
 }

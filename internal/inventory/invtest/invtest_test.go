@@ -2,6 +2,8 @@ package invtest
 
 import (
 	"context"
+	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -123,5 +125,45 @@ func TestCancelled(t *testing.T) {
 	cancel()
 	if err := Synthetic(10, 1, Options{}).Parts()[0].Read(ctx, &collector{}); err == nil {
 		t.Error("went on")
+	}
+}
+
+// TestSnapshot: rows come in order, those below the prefix alone, and what was given
+// is overwritten; keys of rejected rows come once.
+func TestSnapshot(t *testing.T) {
+	row := func(key, id string) cooper.Version {
+		return cooper.Version{Identity: cooper.Identity{Key: key, VersionID: id, Size: 3}}
+	}
+	gone := row("a/c", "2")
+	gone.DeleteMarker, gone.Size = true, 0
+	s := SnapshotOf("lab", 5, row("b", "1"), row("ab", "1"), gone, row("a/b", "1"))
+	s.Rejected = []string{"z", "q", "z"}
+	if m := s.Meta(); m.Bucket != "lab" || m.TakenAt != 5 || !m.Complete || m.Versions != 3 || m.DeleteMarkers != 1 || m.Bytes != 9 {
+		t.Errorf("%+v", m)
+	}
+	var got []string
+	it := s.Versions(t.Context(), "a/")
+	first, err := it.Next()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = append(got, first.Key)
+	second, err := it.Next()
+	if err != nil || first.Key != second.Key {
+		t.Errorf("what was given is kept: %+v, %v", first, err)
+	}
+	got = append(got, second.Key)
+	if _, err := it.Next(); !errors.Is(err, io.EOF) {
+		t.Error(err)
+	}
+	for keys := s.RejectedKeys(t.Context()); ; {
+		key, err := keys.Next()
+		if err != nil {
+			break
+		}
+		got = append(got, key)
+	}
+	if s := strings.Join(got, " "); s != "a/b a/c q z" {
+		t.Error(s)
 	}
 }
