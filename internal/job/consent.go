@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"cooper"
 	"cooper/internal/plan"
@@ -73,7 +72,7 @@ func (w *work) confirmed(digest, mission, kind, target string, same func(*plan.H
 			return none, err
 		}
 		h := p.Header()
-		if len(digest) < 8 || !strings.HasPrefix(h.Digest, digest) || h.Mission != mission || h.Target.Path != target {
+		if !h.ConfirmedBy(digest) || h.Mission != mission || h.Target.Path != target {
 			continue
 		}
 		if !same(&h) {
