@@ -32,6 +32,9 @@ type Purge struct {
 	Chosen *Chosen
 	// PlanOnly plans, and changes nothing. Yes: do not ask.
 	PlanOnly, Yes bool
+	// After, if given, follows the carrying out of the plan with the id, however that
+	// has ended: what was removed was removed.
+	After func(ctx context.Context, id string) error
 	Options
 }
 
@@ -76,6 +79,9 @@ func (p *Purge) Run(ctx context.Context, e *Env) (r Result, err error) {
 			return err
 		}
 		r, err = w.apply(ctx, made, &p.Options)
+		if p.After != nil {
+			err = errors.Join(err, p.After(context.WithoutCancel(ctx), h.ID))
+		}
 		return err
 	})
 	return r, err
@@ -204,27 +210,34 @@ func WriteRemoved(ctx context.Context, e *Env, id string, to io.Writer) error {
 		if err != nil {
 			return err
 		}
-		enc := json.NewEncoder(to)
-		enc.SetEscapeHTML(false)
-		walk := &walk{ctx: ctx, plan: p}
-		return w.each(ctx, func(row []any) error {
-			if fresh, err := walk.has(row); err != nil || !fresh {
-				return err
-			}
-			return enc.Encode(struct {
-				Key       any `json:"key"`
-				VersionID any `json:"version_id"`
-			}{row[1], row[2]})
-		}, "SELECT action, key, coalesce(version_id, 'null') FROM outcome WHERE plan = ? AND verb = ? AND status = 'done' ORDER BY action", id, bucketop.Remove)
+		return w.each(ctx, newWalk(ctx, p, to).write, "SELECT action, key, coalesce(version_id, 'null') FROM outcome WHERE plan = ? AND verb = ? AND status = 'done' ORDER BY action", id, bucketop.Remove)
 	})
 }
 
-// walk goes through the actions of a plan, in order.
+// walk goes through the actions of a plan, in order, and writes what was done of them.
 type walk struct {
 	ctx     context.Context
+	to      *json.Encoder
 	plan    *plan.Plan
 	shard   int             // the next one
 	actions []cooper.Action // of the one before, from that which was asked about last
+}
+
+func newWalk(ctx context.Context, p *plan.Plan, to io.Writer) *walk {
+	w := &walk{ctx: ctx, plan: p, to: json.NewEncoder(to)}
+	w.to.SetEscapeHTML(false)
+	return w
+}
+
+// write writes the removal that a row of the ledger tells of.
+func (p *walk) write(row []any) error {
+	if fresh, err := p.has(row); err != nil || !fresh {
+		return err
+	}
+	return p.to.Encode(struct {
+		Key       any `json:"key"`
+		VersionID any `json:"version_id"`
+	}{row[1], row[2]})
 }
 
 // has tells whether the plan has the removal that a row of the ledger tells of; rows
