@@ -190,9 +190,9 @@ func Plan(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
 
 // header begins one.
 func (in *Inputs) header(mission string) (plan.Header, error) {
-	policy, err := json.Marshal(in.Policy)
+	policy, err := in.Policy.written()
 	if err != nil {
-		return plan.Header{}, &cooper.Error{Kind: cooper.KindUsage, Where: "policy", Message: "cannot be written down", Err: err}
+		return plan.Header{}, err
 	}
 	meta := in.Snapshot.Meta()
 	meta.Files = nil
@@ -201,6 +201,22 @@ func (in *Inputs) header(mission string) (plan.Header, error) {
 		ID:    in.ID, Mission: mission, Created: in.Now, Policy: policy, Partial: true, Snapshot: &meta,
 		Target: plan.Target{Kind: bucketop.TargetKind, Path: "s3://" + meta.Bucket + "/" + in.Policy.Prefix},
 	}, nil
+}
+
+func (p *Policy) written() (json.RawMessage, error) {
+	b, err := json.Marshal(p)
+	if err != nil {
+		return nil, &cooper.Error{Kind: cooper.KindUsage, Where: "policy", Message: "cannot be written down", Err: err}
+	}
+	return b, nil
+}
+
+// decided is the policy without the figures that are filled in, which depend on the
+// time.
+func (p *Policy) decided() (json.RawMessage, error) {
+	asked := *p
+	asked.Sampling = &Sampling{Objects: p.Sampling.Objects, Bytes: p.Sampling.Bytes, Try: p.Sampling.Try}
+	return asked.written()
 }
 
 // PolicyOf reads the policy of a plan of this mission.

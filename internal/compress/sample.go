@@ -141,6 +141,9 @@ func Sample(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
 	if err != nil {
 		return plan.Header{}, err
 	}
+	if h.Decided, err = in.Policy.decided(); err != nil {
+		return plan.Header{}, err
+	}
 	d.into(&h)
 	h.Reasons = nil // those are of everything
 	if len(chosen) > 0 {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"hash"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -46,28 +47,57 @@ type decision struct {
 
 func newDecision() decision { return decision{sum: sha256.New()} }
 
-// add sums an action of a phase; args are all of its arguments, as JSON.
-func (d *decision) add(phase string, a *cooper.Action, args []byte) {
+// add sums an action of a phase.
+func (d *decision) add(phase string, a *cooper.Action) {
 	v := &a.Version
 	b := append(d.line[:0], '[')
 	for _, s := range [...]string{phase, a.Verb, v.Key, v.VersionID, v.ETag} {
-		b = append(appendText(b, s), ',')
+		b = append(appendRaw(b, s), ',')
 	}
 	b = append(strconv.AppendInt(b, v.Size, 10), ',')
 	b = append(strconv.AppendInt(b, int64(v.LastModified), 10), ',')
 	b = append(strconv.AppendBool(b, v.DeleteMarker), ',')
-	at := len(b)
-	if d.circumstance == nil {
-		b = append(b, args...)
-	} else {
-		b = appendArgs(b, a.Args, d.circumstance)
-	}
-	if len(b) == at {
-		b = append(b, "{}"...)
-	}
-	b = append(b, "]\n"...)
+	b = append(d.args(b, a.Args), "]\n"...)
 	d.sum.Write(b) // a hash never fails
 	d.line = b
+}
+
+// args writes arguments by name, without circumstances.
+func (d *decision) args(b []byte, args map[string]string) []byte {
+	var few [16]string
+	names := few[:0]
+	for n, v := range args {
+		if d.circumstance == nil || !d.circumstance(n, v) {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	b = append(b, '{')
+	for i, n := range names {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendRaw(append(appendRaw(b, n), ':'), args[n])
+	}
+	return append(b, '}')
+}
+
+// appendRaw writes a text in quotes, byte for byte but for what JSON must escape. No
+// two texts are written alike.
+func appendRaw(b []byte, s string) []byte {
+	const hexDigits = "0123456789abcdef"
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c == '"' || c == '\\':
+			b = append(b, '\\', c)
+		case c < ' ':
+			b = append(b, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
 }
 
 // common is what all actions of a decision have in common.
@@ -101,8 +131,12 @@ func (d *decision) of(h *Header) (string, error) {
 	if s := h.Snapshot; s != nil {
 		c.Leads = &destination{s.Bucket, s.Scope.Prefix, s.Scope.CurrentOnly, s.Complete}
 	}
+	policy := h.Policy
+	if h.Decided != nil {
+		policy = h.Decided
+	}
 	var err error
-	if c.Policy, err = canonical(h.Policy); err != nil {
+	if c.Policy, err = canonical(policy); err != nil {
 		return "", invalid(h.ID, "the policy cannot be written", err)
 	}
 	b, err := json.Marshal(c)

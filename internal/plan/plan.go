@@ -31,6 +31,9 @@ type Header struct {
 	Snapshot *inventory.Meta `json:"snapshot,omitempty"`
 	// Policy is the mission's parameters, as it knows them.
 	Policy json.RawMessage `json:"policy,omitempty"`
+	// Decided is what of Policy belongs to the decision, where Policy tells more than
+	// that; nil is all of it. It is handed to Finish, and not written.
+	Decided json.RawMessage `json:"-"`
 	// Partial: a prefix or match narrowed the plan, so that carrying it out does
 	// not bring the target to the snapshot.
 	Partial bool             `json:"partial"`

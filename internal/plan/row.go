@@ -3,6 +3,7 @@ package plan
 import (
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"syscall"
 
@@ -56,20 +57,15 @@ func (r *row) action() (cooper.Action, error) {
 	return a, nil
 }
 
-// appendArgs writes args as a JSON object with sorted names, without those that
-// are left out (nil: none); nothing if there are none. Millions of actions pass
-// here, so it avoids reflection where the text allows.
-func appendArgs(b []byte, args map[string]string, leave func(name, value string) bool) []byte {
-	var few [16]string
-	names := few[:0]
-	for n, v := range args {
-		if leave == nil || !leave(n, v) {
-			names = append(names, n)
-		}
-	}
-	if len(names) == 0 {
+// appendArgs writes args as a JSON object with sorted names, nothing if there
+// are none. Millions of actions pass here, so it avoids reflection where the
+// text allows.
+func appendArgs(b []byte, args map[string]string) []byte {
+	if len(args) == 0 {
 		return b
 	}
+	var few [16]string
+	names := slices.AppendSeq(few[:0], maps.Keys(args))
 	slices.Sort(names)
 	sep := byte('{')
 	for _, n := range names {

@@ -146,8 +146,8 @@ func (w *Writer) Add(a cooper.Action, cut bool) error {
 		w.shardBytes = cooper.AddBytes(w.shardBytes, size)
 		w.keepLargest(a)
 	}
-	w.args = appendArgs(w.args[:0], a.Args, nil)
-	w.decision.add(phase.Name, &a, w.args)
+	w.args = appendArgs(w.args[:0], a.Args)
+	w.decision.add(phase.Name, &a)
 	w.buf = append(w.buf, rowOf(&a, string(w.args), phase.Name, w.shards))
 	if len(w.buf) == bufferedRows {
 		return w.flush()

@@ -2,6 +2,7 @@ package treeop
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -213,4 +214,26 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("%+v became %+v, %v", args, again, err)
 		}
 	})
+}
+
+// TestCircumstance: to be superseded as of the plan is a matter of when it was made;
+// at any other time it is not.
+func TestCircumstance(t *testing.T) {
+	is := Circumstance(100)
+	var row catalog.Row
+	args := Args{To: catalog.History, Reason: catalog.Replaced, Superseded: 100, At: 100, Show: Off, Absent: Noted, NeedsReplacement: true, Replace: true, Damaged: true,
+		Was: FactsOf(&row, &cooper.Version{})}.Encode()
+	var got []string
+	for name, value := range args {
+		if is(name, value) {
+			got = append(got, name)
+		}
+	}
+	slices.Sort(got)
+	if want := []string{argAt, argSuperseded, argWas}; !slices.Equal(got, want) {
+		t.Errorf("circumstances are %v, not %v", got, want)
+	}
+	if is(argSuperseded, "1000") || Circumstance(0)(argSuperseded, "100") {
+		t.Error("another time is one")
+	}
 }
