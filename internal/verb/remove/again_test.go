@@ -7,6 +7,7 @@ import (
 
 	"cooper"
 	"cooper/internal/bucketop"
+	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/store/mem"
 )
 
@@ -38,13 +39,13 @@ func againOnce(t *testing.T, versioning string, guard bucketop.Guard, harm, body
 		actions[i].Args = bucketop.Args{Last: true, Guard: guard, Reason: "test"}.Encode()
 	}
 	harmed, written := false, false
-	w.before = func(string) {
+	w.Before = func(string) {
 		if harmed && !written {
 			written = true
 			w.put(key, body)
 		}
 	}
-	w.harm = func(request string) string {
+	w.Harm = func(request string) string {
 		if harmed || !strings.HasPrefix(request, "DeleteObject") || !strings.Contains(request, key+"@") {
 			return ""
 		}
@@ -55,10 +56,10 @@ func againOnce(t *testing.T, versioning string, guard bucketop.Guard, harm, body
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, ok := w.srv.Body("lab", key, ""); !ok || string(got) != body {
-		t.Errorf("the upload is gone: %q, %v\n%s", got, ok, strings.Join(w.trace, "\n"))
+	if got, ok := w.Server.Body("lab", key, ""); !ok || string(got) != body {
+		t.Errorf("the upload is gone: %q, %v\n%s", got, ok, strings.Join(w.Trace, "\n"))
 	}
-	if _, there := w.srv.Body("lab", "p/l", ""); there {
+	if _, there := w.Server.Body("lab", "p/l", ""); there {
 		t.Errorf("the other one is still there: %+v", outs)
 	}
 	for _, o := range outs {
@@ -77,7 +78,7 @@ func TestAskingAgainAndAgain(t *testing.T) {
 		actions := w.actions("p/", "")
 		actions[0].Args = bucketop.Args{Last: true, Guard: bucketop.ByLook, Reason: "test"}.Encode()
 		n := 0
-		w.harm = func(request string) string {
+		w.Harm = func(request string) string {
 			if !strings.HasPrefix(request, "DeleteObjects") || n == failures {
 				return ""
 			}
@@ -85,13 +86,13 @@ func TestAskingAgainAndAgain(t *testing.T) {
 			return "failing"
 		}
 		outs, err := w.commit(context.Background(), w.target(t.TempDir(), ""), actions)
-		if err != nil || statuses(outs) != want {
-			t.Errorf("%d failures: %q, %v", failures, statuses(outs), err)
+		if err != nil || bucketoptest.Statuses(outs) != want {
+			t.Errorf("%d failures: %q, %v", failures, bucketoptest.Statuses(outs), err)
 		}
 		if want == "done" && w.left() != "" {
 			t.Errorf("left: %s", w.left())
 		}
-		if looks, removals := strings.Count(strings.Join(w.trace, "\n"), "ListObjectVersions"), strings.Count(strings.Join(w.trace, "\n"), "DeleteObjects"); looks < removals {
+		if looks, removals := strings.Count(strings.Join(w.Trace, "\n"), "ListObjectVersions"), strings.Count(strings.Join(w.Trace, "\n"), "DeleteObjects"); looks < removals {
 			t.Errorf("%d removals after %d looks", removals, looks)
 		}
 	}

@@ -2,7 +2,6 @@ package remove
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -10,17 +9,17 @@ import (
 
 	"cooper"
 	"cooper/internal/store/mem"
+	"cooper/internal/verb/verbtest"
 )
 
 // history fills a bucket by chance.
 func history(w *world, r *rand.Rand, versioning string) {
-	states := map[string][]string{"": {""}, "Enabled": {"", "Enabled"}, "Suspended": {"", "Enabled", "Suspended"}}[versioning]
-	for _, state := range states {
-		w.srv.SetVersioning("lab", state)
+	for _, state := range verbtest.States(versioning) {
+		w.Server.SetVersioning("lab", state)
 		for range 4 + r.IntN(8) {
 			key := fmt.Sprintf("p/%d", r.IntN(4))
 			if r.IntN(4) == 0 {
-				w.srv.Delete("lab", key)
+				w.Server.Delete("lab", key)
 			} else {
 				w.put(key, fmt.Sprint("old ", r.Uint64()))
 			}
@@ -31,8 +30,8 @@ func history(w *world, r *rand.Rand, versioning string) {
 // current gives what a reader gets, by key; nothing for what is deleted.
 func (w *world) current() map[string]string {
 	now := map[string]string{}
-	for _, v := range w.srv.Versions("lab") {
-		if body, ok := w.srv.Body("lab", v.Key, v.VersionID); ok && v.Latest && !v.DeleteMarker {
+	for _, v := range w.Server.Versions("lab") {
+		if body, ok := w.Server.Body("lab", v.Key, v.VersionID); ok && v.Latest && !v.DeleteMarker {
 			now[v.Key] = string(body)
 		}
 	}
@@ -86,7 +85,7 @@ func crash(t *testing.T, versioning string, seed uint64, at int, deaf bool) bool
 		return false
 	}
 	written := map[string]string{} // what the writer wrote last, by key; its own overwriting aside
-	w.before = func(string) {
+	w.Before = func(string) {
 		w.never(t, "during", before)
 		if r.IntN(2) == 0 {
 			key := fmt.Sprintf("p/%d", r.IntN(4))
@@ -96,25 +95,24 @@ func crash(t *testing.T, versioning string, seed uint64, at int, deaf bool) bool
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	dead := errors.New("dead") // no plain stop: nothing is finished
-	w.cancel = func() { cancel(dead) }
-	w.crashAt, w.deaf = at, deaf
+	w.Cancel, w.CrashAt, w.Deaf = cancel, at, deaf
 	dir := t.TempDir()
 	_, err := w.commit(ctx, w.target(dir, versioning), actions)
-	died := w.dead
+	died := false
+	w.Alone(func() { died = w.Dead })
 	if died != (err != nil) {
 		t.Errorf("died: %v, but: %v", died, err)
 	}
 	w.never(t, "after the crash", before)
 	if died {
-		w.dead, w.crashAt = false, 0
+		w.Alone(func() { w.Dead, w.CrashAt = false, 0 }) // a request of the dead one may still be on its way
 		if _, err := w.commit(context.Background(), w.target(dir, versioning), actions); err != nil {
 			t.Errorf("going on: %v", err)
 		}
 	}
 	w.never(t, "in the end", before)
 	left := map[string]cooper.Version{}
-	for _, v := range w.srv.Versions("lab") {
+	for _, v := range w.Server.Versions("lab") {
 		left[v.Key+"@"+v.VersionID] = v
 	}
 	for i := range actions {
@@ -128,7 +126,7 @@ func crash(t *testing.T, versioning string, seed uint64, at int, deaf bool) bool
 	now := w.current()
 	for key, body := range written {
 		if now[key] != body {
-			t.Errorf("%s shows %q, but the last upload was %q:\n%s", key, now[key], body, strings.Join(w.trace, "\n"))
+			t.Errorf("%s shows %q, but the last upload was %q:\n%s", key, now[key], body, strings.Join(w.Trace, "\n"))
 		}
 	}
 	return died

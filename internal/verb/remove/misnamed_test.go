@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"cooper"
+	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/permit"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
@@ -42,8 +43,8 @@ func TestMisnamed(t *testing.T) {
 		tg := w.target(t.TempDir(), versioning)
 		tg = New(mute{w.bucket, "p/a\ufffdb"}, tg.opt)
 		outs, err := w.commit(t.Context(), tg, w.actions("p/", versioning))
-		if err != nil || statuses(outs) != "invalid done done" {
-			t.Errorf("%q: %s, %v", versioning, statuses(outs), err)
+		if err != nil || bucketoptest.Statuses(outs) != "invalid done done" {
+			t.Errorf("%q: %s, %v", versioning, bucketoptest.Statuses(outs), err)
 		}
 		if o := outs[0]; !strings.Contains(o.Message, "lists it still") || o.Remedy == "" || o.Status != cooper.Failed {
 			t.Errorf("%+v", o)

@@ -10,23 +10,11 @@ import (
 
 	"cooper"
 	"cooper/internal/bucketop"
+	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/permit"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
 )
-
-// statuses are the outcomes, in short.
-func statuses(outs []cooper.Outcome) string {
-	var parts []string
-	for _, o := range outs {
-		s := string(o.Status)
-		if o.Status == cooper.Failed {
-			s = string(o.Kind)
-		}
-		parts = append(parts, s)
-	}
-	return strings.Join(parts, " ")
-}
 
 func TestWhatHappensBetweenPlanAndRemoval(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -39,26 +27,26 @@ func TestWhatHappensBetweenPlanAndRemoval(t *testing.T) {
 	}{
 		"nothing":            {"Enabled", func(w *world) { w.put("p/k", "1"); w.put("p/k", "2") }, nil, nil, "done done", ""},
 		"a newer upload":     {"Enabled", func(w *world) { w.put("p/k", "1"); w.put("p/k", "2") }, func(w *world) { w.put("p/k", "3") }, nil, "done done", "p/k=3"},
-		"deleted meanwhile":  {"Enabled", func(w *world) { w.put("p/k", "1"); w.put("p/k", "2") }, func(w *world) { w.srv.Delete("lab", "p/k") }, nil, "done done", ""},
-		"a marker and all":   {"Enabled", func(w *world) { w.put("p/k", "1"); w.srv.Delete("lab", "p/k") }, nil, nil, "done done", ""},
+		"deleted meanwhile":  {"Enabled", func(w *world) { w.put("p/k", "1"); w.put("p/k", "2") }, func(w *world) { w.Server.Delete("lab", "p/k") }, nil, "done done", ""},
+		"a marker and all":   {"Enabled", func(w *world) { w.put("p/k", "1"); w.Server.Delete("lab", "p/k") }, nil, nil, "done done", ""},
 		"never versioned":    {"", func(w *world) { w.put("p/k", "1"); w.put("p/l", "2") }, nil, nil, "done done", ""},
 		"null overwritten":   {"", func(w *world) { w.put("p/k", "1"); w.put("p/l", "2") }, func(w *world) { w.put("p/k", "new") }, nil, "changed done", "p/k=new"},
 		"same content again": {"", func(w *world) { w.put("p/k", "1") }, func(w *world) { w.put("p/k", "1") }, nil, "changed", "p/k=1"},
-		"gone already":       {"", func(w *world) { w.put("p/k", "1") }, func(w *world) { w.srv.Delete("lab", "p/k") }, nil, "done", ""},
+		"gone already":       {"", func(w *world) { w.put("p/k", "1") }, func(w *world) { w.Server.Delete("lab", "p/k") }, nil, "done", ""},
 		"suspended":          {"Suspended", func(w *world) { w.put("p/k", "1") }, func(w *world) { w.put("p/k", "new") }, nil, "changed", "p/k=new"},
 		"null while enabled": {"Enabled", func(w *world) {
-			w.srv.SetVersioning("lab", "")
+			w.Server.SetVersioning("lab", "")
 			w.put("p/k", "1")
-			w.srv.SetVersioning("lab", "Enabled")
+			w.Server.SetVersioning("lab", "Enabled")
 			w.put("p/k", "2")
 		}, nil, nil, "done done", ""},
-		"undeleted meanwhile": {"Enabled", func(w *world) { w.put("p/k", "1"); w.srv.Delete("lab", "p/k") }, func(w *world) {
-			vs := w.srv.Versions("lab")
-			w.srv.DeleteVersion("lab", "p/k", vs[0].VersionID)
+		"undeleted meanwhile": {"Enabled", func(w *world) { w.put("p/k", "1"); w.Server.Delete("lab", "p/k") }, func(w *world) {
+			vs := w.Server.Versions("lab")
+			w.Server.DeleteVersion("lab", "p/k", vs[0].VersionID)
 		}, func(a *cooper.Action) bool { return !a.Version.Latest }, "changed", "p/k=1"},
 		"an older one the snapshot does not know": {"Enabled", func(w *world) { w.put("p/k", "1"); w.put("p/k", "2") }, nil,
 			func(a *cooper.Action) bool { return a.Version.Latest }, "conflict", "p/k=2"},
-		"an older one that must stay": {"Enabled", func(w *world) { w.put("p/k", "1"); w.put("p/k", "2"); w.put("p/l", "3") }, func(w *world) { w.srv.Deny("lab", "p/k") },
+		"an older one that must stay": {"Enabled", func(w *world) { w.put("p/k", "1"); w.put("p/k", "2"); w.put("p/l", "3") }, func(w *world) { w.Server.Deny("lab", "p/k") },
 			nil, "denied conflict done", "p/k=2"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,19 +70,19 @@ func TestWhatHappensBetweenPlanAndRemoval(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := statuses(outs); got != c.want {
+			if got := bucketoptest.Statuses(outs); got != c.want {
 				t.Errorf("came to %q, want %q: %+v", got, c.want, outs)
 			}
 			var current []string
-			for _, v := range w.srv.Versions("lab") {
-				if body, ok := w.srv.Body("lab", v.Key, v.VersionID); ok && v.Latest && !v.DeleteMarker && v.Key != "q" {
+			for _, v := range w.Server.Versions("lab") {
+				if body, ok := w.Server.Body("lab", v.Key, v.VersionID); ok && v.Latest && !v.DeleteMarker && v.Key != "q" {
 					current = append(current, v.Key+"="+string(body))
 				}
 			}
 			if got := strings.Join(current, " "); got != c.left {
 				t.Errorf("current is %q, want %q", got, c.left)
 			}
-			if body, _ := w.srv.Body("lab", "q", ""); string(body) != "kept" {
+			if body, _ := w.Server.Body("lab", "q", ""); string(body) != "kept" {
 				t.Error("what is not below the prefix is gone")
 			}
 		})
@@ -143,13 +131,13 @@ func TestFewKeysOfMany(t *testing.T) {
 		}
 	}
 	outs, err := w.commit(context.Background(), w.target(t.TempDir(), "Enabled"), few)
-	if err != nil || statuses(outs) != "done done done done" {
-		t.Fatalf("%v, %v", statuses(outs), err)
+	if err != nil || bucketoptest.Statuses(outs) != "done done done done" {
+		t.Fatalf("%v, %v", bucketoptest.Statuses(outs), err)
 	}
-	if n := w.srv.Counts()["ListObjectVersions"]; n > 3*4 {
+	if n := w.Server.Counts()["ListObjectVersions"]; n > 3*4 {
 		t.Errorf("%d listings for four keys", n)
 	}
-	if n := len(w.srv.Versions("lab")); n != 996 {
+	if n := len(w.Server.Versions("lab")); n != 996 {
 		t.Errorf("%d versions left", n)
 	}
 }
@@ -201,7 +189,7 @@ func TestRefusals(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if n := len(w.srv.Versions("lab")); n != 2 {
+	if n := len(w.Server.Versions("lab")); n != 2 {
 		t.Errorf("%d versions left", n)
 	}
 }
@@ -211,7 +199,7 @@ func TestProbe(t *testing.T) {
 	w := newWorld(t, "", mem.Options{})
 	w.put("p/k", "1")
 	actions := w.actions("p/", "")
-	w.srv.Deny("lab", "p/.cooper-probe")
+	w.Server.Deny("lab", "p/.cooper-probe")
 	if _, err := w.commit(context.Background(), w.target(t.TempDir(), ""), actions); cooper.KindOf(err) != cooper.KindRefused {
 		t.Errorf("a probe that cannot be written: %v", err)
 	}
@@ -236,7 +224,7 @@ func TestTwoThatGoLast(t *testing.T) {
 		actions[i].Args = bucketop.Args{Last: true, Reason: "test"}.Encode()
 	}
 	outs, err := w.commit(context.Background(), w.target(t.TempDir(), "Enabled"), actions)
-	if body, _ := w.srv.Body("lab", "p/k", ""); err != nil || statuses(outs) != "done conflict" || string(body) != "2" {
+	if body, _ := w.Server.Body("lab", "p/k", ""); err != nil || bucketoptest.Statuses(outs) != "done conflict" || string(body) != "2" {
 		t.Errorf("%+v, %v, current is %q", outs, err, body)
 	}
 }
@@ -247,10 +235,10 @@ func TestAbsent(t *testing.T) {
 	w.put("p/k", "1")
 	gone := w.put("p/l", "1")
 	actions := w.actions("p/", "Enabled")
-	w.srv.DeleteVersion("lab", "p/l", gone)
+	w.Server.DeleteVersion("lab", "p/l", gone)
 	tg := w.target(t.TempDir(), "Enabled")
 	outs, err := w.commit(context.Background(), tg, actions)
-	if err != nil || statuses(outs) != "done done" || outs[0].Method != "" || outs[1].Method != "was not there any more" || tg.Absent() != 1 {
+	if err != nil || bucketoptest.Statuses(outs) != "done done" || outs[0].Method != "" || outs[1].Method != "was not there any more" || tg.Absent() != 1 {
 		t.Errorf("%+v, %d, %v", outs, tg.Absent(), err)
 	}
 }
@@ -266,7 +254,7 @@ func TestPassedOver(t *testing.T) {
 	tg.opt.Store.Endpoint = "http://not.amazon"
 	tg.bucket, tg.probes.Bucket = passing{w.bucket}, passing{w.bucket}
 	outs, err := w.commit(context.Background(), tg, actions)
-	if err != nil || statuses(outs) != "done done" || tg.Absent() != 0 || w.left() != "" {
+	if err != nil || bucketoptest.Statuses(outs) != "done done" || tg.Absent() != 0 || w.left() != "" {
 		t.Errorf("%+v, %d, %v, left: %s", outs, tg.Absent(), err, w.left())
 	}
 }
@@ -296,7 +284,7 @@ func TestGoingOn(t *testing.T) {
 	}
 	tg := w.target(dir, "Enabled")
 	found, err := tg.Recover(context.Background(), permit.Permit{}, false)
-	if err != nil || len(found) != 1 || found[0].Run != "r-1" || found[0].Path != target || statuses(found[0].Outcomes) != "done" {
+	if err != nil || len(found) != 1 || found[0].Run != "r-1" || found[0].Path != target || bucketoptest.Statuses(found[0].Outcomes) != "done" {
 		t.Fatalf("%+v, %v", found, err)
 	}
 	if err := tg.Settled(context.Background(), found[0].Plan, found[0].Shard); err != nil {
@@ -322,7 +310,7 @@ func TestProbeOfKeysThatGoAlone(t *testing.T) {
 			if cooper.KindOf(err) != cooper.KindRefused || !strings.Contains(err.Error(), "although its ETag was another") || w.left() != key+"@null latest\n" {
 				t.Errorf("%q: %v, left: %s", key, err, w.left())
 			}
-		} else if err != nil || statuses(outs) != "done" {
+		} else if err != nil || bucketoptest.Statuses(outs) != "done" {
 			t.Errorf("%q: %v, %v", key, outs, err)
 		}
 	}

@@ -2,18 +2,13 @@ package remove
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"cooper/internal/store/mem"
+	"cooper/internal/verb/verbtest"
 )
-
-var update = flag.Bool("update", false, "write what the trace is now")
 
 // TestTrace compares every request with testdata/trace.txt: what the bucket has,
 // what is done to it between plan and removal, then all requests in order, then
@@ -28,11 +23,11 @@ func TestTrace(t *testing.T) {
 			w.put("p/a", "1")
 			w.put("p/a", "2")
 			w.put("p/b", "1")
-			w.srv.Delete("lab", "p/b")
+			w.Server.Delete("lab", "p/b")
 		}, nil},
 		{"a newer upload", "Enabled", func(w *world) { w.put("p/a", "1"); w.put("p/a", "2") }, func(w *world) { w.put("p/a", "3") }},
 		{"never versioned, one overwritten", "", func(w *world) { w.put("p/a", "1"); w.put("p/b", "2") }, func(w *world) { w.put("p/b", "new") }},
-		{"an older version cannot be removed", "Enabled", func(w *world) { w.put("p/a", "1"); w.put("p/a", "2"); w.put("p/b", "1") }, func(w *world) { w.srv.Deny("lab", "p/a") }},
+		{"an older version cannot be removed", "Enabled", func(w *world) { w.put("p/a", "1"); w.put("p/a", "2"); w.put("p/b", "1") }, func(w *world) { w.Server.Deny("lab", "p/a") }},
 		{"a key that XML cannot carry", "Enabled", func(w *world) { w.put("p/\x01", "1"); w.put("p/a", "1") }, nil},
 	} {
 		w := newWorld(t, c.versioning, mem.Options{})
@@ -55,7 +50,7 @@ func TestTrace(t *testing.T) {
 			t.Fatal(err)
 		}
 		out.WriteString("----\n")
-		for _, line := range w.trace {
+		for _, line := range w.Trace {
 			out.WriteString(line + "\n")
 		}
 		for _, o := range outs {
@@ -69,19 +64,7 @@ func TestTrace(t *testing.T) {
 		out.Reset()
 		out.WriteString(text)
 	}
-	const file = "testdata/trace.txt"
-	if *update {
-		if err := os.WriteFile(file, []byte(out.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), out.String()); d != "" {
-		t.Error(d)
-	}
+	verbtest.Golden(t, "testdata/trace.txt", out.String())
 }
 
 // BenchmarkPurge removes 100,000 versions of 50,000 keys.
@@ -98,8 +81,8 @@ func BenchmarkPurge(b *testing.B) {
 		tg.opt.Jobs = defaultJobs
 		b.StartTimer()
 		outs, err := w.commit(context.Background(), tg, actions)
-		if err != nil || len(outs) != 2*keys || len(w.srv.Versions("lab")) > 0 {
-			b.Fatalf("%v, %d left", err, len(w.srv.Versions("lab")))
+		if err != nil || len(outs) != 2*keys || len(w.Server.Versions("lab")) > 0 {
+			b.Fatalf("%v, %d left", err, len(w.Server.Versions("lab")))
 		}
 	}
 	b.ReportMetric(float64(2*keys*b.N)/b.Elapsed().Seconds(), "versions/s")

@@ -8,7 +8,9 @@ import (
 
 	"cooper"
 	"cooper/internal/bucketop"
+	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/store/mem"
+	"cooper/internal/verb/verbtest"
 )
 
 // TestTagsSinceTheProof: a run was killed behind what it had proven. Tags that the
@@ -37,30 +39,30 @@ func TestTagsSinceTheProof(t *testing.T) {
 	} {
 		w := newWorld(t, c.versioning, c.rw, mem.Options{})
 		w.size = 2
-		id := w.srv.Put("lab", "p/a", []byte(filled("1")), mem.PutOptions{Tags: map[string]string{"own": "x"}})
+		id := w.Server.Put("lab", "p/a", []byte(filled("1")), mem.PutOptions{Tags: map[string]string{"own": "x"}})
 		w.put("p/b", "2")
-		p := w.fakePlan(w.plan())
+		p := w.planOf(w.plan())
 		if c.quirk != "" {
-			w.srv.SetQuirks(c.quirk)
+			w.Server.SetQuirks(c.quirk)
 		}
 		ctx, cancel := context.WithCancelCause(context.Background())
-		w.cancel = cancel
-		w.before = func(op string) {
-			if op == "GetObject" && w.srv.Counts()["GetObject"] == 1 {
-				w.crashAt = len(w.trace) + 1
+		w.Cancel = cancel
+		w.Before = func(op string) {
+			if op == "GetObject" && w.Server.Counts()["GetObject"] == 1 {
+				w.CrashAt = len(w.Trace) + 1
 			}
 		}
-		if _, err := w.run(ctx, p); !errors.Is(err, errDead) {
+		if _, err := w.run(ctx, p); !errors.Is(err, verbtest.ErrDead) {
 			t.Fatal(err)
 		}
 		cancel(nil)
-		w.before, w.crashAt = nil, 0
-		w.restart()
+		w.Before, w.CrashAt = nil, 0
+		w.Restart()
 		if c.since {
-			w.srv.SetTags("lab", "p/a", id, study)
+			w.Server.SetTags("lab", "p/a", id, study)
 		}
 		outs := w.must(p)
-		if got := statuses(outs[:1]); got != c.want || c.want == "conflict" && !strings.Contains(outs[0].Message, "tags") {
+		if got := bucketoptest.Statuses(outs[:1]); got != c.want || c.want == "conflict" && !strings.Contains(outs[0].Message, "tags") {
 			t.Errorf("%+v: %+v", c, outs[0])
 		}
 		left, _, _ := strings.Cut(w.versions(), " b")

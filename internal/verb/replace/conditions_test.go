@@ -8,6 +8,7 @@ import (
 	"cooper"
 	"cooper/internal/apply"
 	"cooper/internal/bucketop"
+	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/journal"
 	"cooper/internal/permit"
 	"cooper/internal/store"
@@ -37,7 +38,7 @@ func TestProbeOfParts(t *testing.T) {
 		w.swap = func(b realBucket) realBucket { return careless{b, c.ignores} }
 		b, done := w.open()
 		tg := w.target(b)
-		if err := tg.Begin(t.Context(), permit.Issue("r-0"), w.fakePlan(w.plan()).header); err != nil {
+		if err := tg.Begin(t.Context(), permit.Issue("r-0"), w.planOf(w.plan()).Head); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 { // what was seen counts
@@ -46,7 +47,7 @@ func TestProbeOfParts(t *testing.T) {
 				t.Errorf("%+v: %v", c, err)
 			}
 		}
-		if n := w.srv.Counts()["CompleteMultipartUpload"]; n > 1 {
+		if n := w.Server.Counts()["CompleteMultipartUpload"]; n > 1 {
 			t.Errorf("%+v: %d probes", c, n)
 		}
 		if got := w.versions(); strings.Contains(got, "probe") {
@@ -65,22 +66,22 @@ func TestUploadBetween(t *testing.T) {
 		w.put("p/k", "1")
 		w.put("p/l", "2")
 		w.swap = func(b realBucket) realBucket { return ignoring{b, "if-match"} }
-		p := w.fakePlan(w.plan())
-		w.before = func(op string) {
+		p := w.planOf(w.plan())
+		w.Before = func(op string) {
 			if op != "PutObject" {
 				return
 			}
-			w.before = nil
+			w.Before = nil
 			if deleted {
-				w.srv.Delete("lab", "p/k")
+				w.Server.Delete("lab", "p/k")
 			} else {
-				w.srv.Put("lab", "p/k", []byte("newer"), mem.PutOptions{})
+				w.Server.Put("lab", "p/k", []byte("newer"), mem.PutOptions{})
 			}
 		}
-		if got := statuses(w.must(p)); got != "conflict done" {
+		if got := bucketoptest.Statuses(w.must(p)); got != "conflict done" {
 			t.Errorf("%v: %s", deleted, got)
 		}
-		if n := len(w.srv.Versions("lab")); n != 4 {
+		if n := len(w.Server.Versions("lab")); n != 4 {
 			t.Errorf("%v: %d versions: %s", deleted, n, w.left())
 		}
 	}
@@ -109,19 +110,19 @@ func TestPartsThatRemain(t *testing.T) {
 	b, done := w.open()
 	defer done()
 	tg := w.target(b)
-	p := w.fakePlan(w.plan())
-	if err := tg.Begin(t.Context(), permit.Issue("r-0"), p.header); err != nil {
+	p := w.planOf(w.plan())
+	if err := tg.Begin(t.Context(), permit.Issue("r-0"), p.Head); err != nil {
 		t.Fatal(err)
 	}
 	if err := tg.NoteUpload("p/k"+suffix, "id"); err != nil {
 		t.Fatal(err)
 	}
 	outs := []cooper.Outcome{{Status: cooper.Failed, Kind: cooper.KindStore, Message: "parts of an upload remain"}}
-	if _, err := tg.Commit(t.Context(), permit.Issue("r-0"), apply.Shard{Plan: p.header.ID}, p.shards[0], outs); err != nil {
+	if _, err := tg.Commit(t.Context(), permit.Issue("r-0"), apply.Shard{Plan: p.Head.ID}, p.Actions, outs); err != nil {
 		t.Fatal(err)
 	}
 	var left []string
-	if err := w.files().LeftUploads(func(u journal.Upload) error { left = append(left, u.UploadID); return nil }); err != nil || len(left) != 1 {
+	if err := w.Files().LeftUploads(func(u journal.Upload) error { left = append(left, u.UploadID); return nil }); err != nil || len(left) != 1 {
 		t.Errorf("remembered: %q, %v", left, err)
 	}
 }

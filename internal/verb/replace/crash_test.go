@@ -14,6 +14,7 @@ import (
 	"cooper/internal/permit"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
+	"cooper/internal/verb/verbtest"
 )
 
 // disturbed is a world in which somebody else writes, and what may be expected
@@ -40,9 +41,8 @@ func newDisturbed(t testing.TB, versioning string, rw bucketop.Rewriting, seed, 
 		world: w, keys: keys, r: rand.New(rand.NewPCG(seed, 0)),
 		latest: map[string]string{}, lost: map[string]bool{}, theirs: map[string]string{}, touched: map[string]bool{}, ever: map[string]bool{},
 	}
-	states := map[string][]string{"": {""}, "Enabled": {"", "Enabled"}, "Suspended": {"", "Enabled", "Suspended"}}[versioning]
-	for _, state := range states {
-		w.srv.SetVersioning("lab", state)
+	for _, state := range verbtest.States(versioning) {
+		w.Server.SetVersioning("lab", state)
 		d.state = state
 		for range keys/2 + d.r.IntN(3) {
 			d.upload(d.key())
@@ -60,12 +60,12 @@ func (d *disturbed) key() string { return fmt.Sprintf("p/%d", d.r.IntN(d.keys)) 
 // destroys notes that what is current at key is about to be overwritten or
 // deleted for good.
 func (d *disturbed) destroys(key string) {
-	for _, v := range d.srv.Versions("lab") {
+	for _, v := range d.Server.Versions("lab") {
 		// In a suspended bucket a null version goes, wherever it stands.
 		if v.Key != key || v.VersionID != cooper.NullVersion || d.state == enabled {
 			continue
 		}
-		if body, ok := d.srv.Body("lab", key, v.VersionID); ok {
+		if body, ok := d.Server.Body("lab", key, v.VersionID); ok {
 			d.lost[plainOf(body)] = true
 		}
 	}
@@ -89,7 +89,7 @@ func (d *disturbed) meddle() {
 		d.upload(key)
 	case 4:
 		d.destroys(key)
-		d.srv.Delete("lab", key)
+		d.Server.Delete("lab", key)
 		if d.rw.Mode == bucketop.InPlace {
 			delete(d.latest, key)
 		}
@@ -104,7 +104,7 @@ func (d *disturbed) meddle() {
 		d.theirs[beside], d.touched[key], d.ever[plainOf([]byte(content))] = content, true, true
 	case 7:
 		d.destroys(beside)
-		d.srv.Delete("lab", beside)
+		d.Server.Delete("lab", beside)
 		delete(d.theirs, beside)
 		d.touched[key] = true
 	}
@@ -114,8 +114,8 @@ func (d *disturbed) meddle() {
 // nothing is.
 func (d *disturbed) sound() string {
 	there := map[string]bool{}
-	for _, v := range d.srv.Versions("lab") {
-		if body, ok := d.srv.Body("lab", v.Key, v.VersionID); ok {
+	for _, v := range d.Server.Versions("lab") {
+		if body, ok := d.Server.Body("lab", v.Key, v.VersionID); ok {
 			there[plainOf(body)] = true
 		}
 	}
@@ -125,7 +125,7 @@ func (d *disturbed) sound() string {
 		}
 	}
 	for beside, content := range d.theirs {
-		if now, _ := d.srv.Body("lab", beside, ""); string(now) != content {
+		if now, _ := d.Server.Body("lab", beside, ""); string(now) != content {
 			return fmt.Sprintf("%s shows %q, but somebody else wrote %q there", beside, now, content)
 		}
 	}
@@ -145,8 +145,8 @@ func (d *disturbed) sound() string {
 // undone tells of a key that could be compressed and is not.
 func (d *disturbed) undone() string {
 	for _, a := range d.plan() {
-		beside, ok := d.srv.Body("lab", a.Version.Key+suffix, "")
-		original, _ := d.srv.Body("lab", a.Version.Key, "")
+		beside, ok := d.Server.Body("lab", a.Version.Key+suffix, "")
+		original, _ := d.Server.Body("lab", a.Version.Key, "")
 		switch {
 		case d.rw.Mode == bucketop.Suffix && ok && plainOf(beside) != plainOf(original): // something else is there
 		case d.rw.Mode == bucketop.Suffix && d.versioning == "Suspended" && d.hidesNull(a.Version.Key+suffix):
@@ -159,7 +159,7 @@ func (d *disturbed) undone() string {
 
 // hidesNull tells whether a key has a null version that is not current.
 func (d *disturbed) hidesNull(key string) bool {
-	for _, v := range d.srv.Versions("lab") {
+	for _, v := range d.Server.Versions("lab") {
 		if v.Key == key && v.VersionID == cooper.NullVersion && !v.Latest {
 			return true
 		}
@@ -211,17 +211,17 @@ func TestCrashes(t *testing.T) {
 // crash does it once; false if the run was over before.
 func crash(t *testing.T, mode bucketop.Mode, versioning string, seed uint64, at int) bool {
 	d := newDisturbed(t, versioning, bucketop.Rewriting{Mode: mode}, seed, uint64(at), 4)
-	p := d.fakePlan(d.plan())
-	if len(p.shards) == 0 {
+	p := d.planOf(d.plan())
+	if len(p.Actions) == 0 {
 		return false
 	}
 	check := func(when string) {
 		if wrong := d.sound(); wrong != "" && !t.Failed() {
-			t.Errorf("%s: %s\n%s\n\n%s", when, wrong, strings.Join(d.trace, "\n"), d.left())
+			t.Errorf("%s: %s\n%s\n\n%s", when, wrong, strings.Join(d.Trace, "\n"), d.left())
 		}
 	}
 	check("before")
-	d.before = func(string) {
+	d.Before = func(string) {
 		check("during")
 		if d.r.IntN(3) == 0 {
 			d.meddle()
@@ -229,36 +229,36 @@ func crash(t *testing.T, mode bucketop.Mode, versioning string, seed uint64, at 
 		}
 	}
 	died := false
-	d.crashAt, d.deaf = at, d.r.IntN(2) == 0
+	d.CrashAt, d.Deaf = at, d.r.IntN(2) == 0
 	for range 1 + d.r.IntN(2) { // going on may be interrupted, too
 		ctx, cancel := context.WithCancelCause(context.Background())
-		d.cancel = cancel
+		d.Cancel = cancel
 		_, err := d.run(ctx, p)
 		cancel(nil)
-		if !d.dead && err != nil {
-			t.Errorf("died: %v, but: %v\n%s", d.dead, err, strings.Join(d.trace, "\n"))
+		if !d.Dead && err != nil {
+			t.Errorf("died: %v, but: %v\n%s", d.Dead, err, strings.Join(d.Trace, "\n"))
 		}
 		check("after the crash")
-		if !d.dead {
+		if !d.Dead {
 			break
 		}
 		died = true
-		d.restart()
-		d.crashAt = len(d.trace) + 1 + d.r.IntN(40)
+		d.Restart()
+		d.CrashAt = len(d.Trace) + 1 + d.r.IntN(40)
 	}
-	d.crashAt = 0
+	d.CrashAt = 0
 	d.must(p)
 	check("in the end")
-	d.before = nil
-	if outs := d.outcomes(p); len(outs) != len(p.actions()) {
-		t.Errorf("%d facts about %d actions", len(outs), len(p.actions()))
+	d.Before = nil
+	if outs := d.Outcomes(p); len(outs) != len(p.Actions) {
+		t.Errorf("%d facts about %d actions", len(outs), len(p.Actions))
 	}
 	for range 2 { // what changed meanwhile is for new plans
-		d.must(d.fakePlan(d.plan()))
+		d.must(d.planOf(d.plan()))
 	}
 	check("later")
 	if undone := d.undone(); undone != "" {
-		t.Errorf("%s:\n%s\n\n%s", undone, strings.Join(d.trace, "\n"), d.left())
+		t.Errorf("%s:\n%s\n\n%s", undone, strings.Join(d.Trace, "\n"), d.left())
 	}
 	d.noProbes()
 	return died
@@ -306,48 +306,27 @@ func TestCrashesOfProbes(t *testing.T) {
 func crashOfProbes(t *testing.T, versioning string, rw bucketop.Rewriting, at, way int) bool {
 	w := newWorld(t, versioning, rw, mem.Options{})
 	w.put("p/k", "1")
-	first, second := w.fakePlan(w.plan()), w.fakePlan(w.plan())
-	w.runs += way % 2 // whether the machine dies, too
-	w.crashAt, w.deaf = at, way/2 == 0
+	first, second := w.planOf(w.plan()), w.planOf(w.plan())
+	w.Runs += way % 2 // whether the machine dies, too
+	w.CrashAt, w.Deaf = at, way/2 == 0
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
-	w.cancel = cancel
+	w.Cancel = cancel
 	b, done := w.open()
 	tg := w.target(b)
-	err := tg.Begin(ctx, permit.Issue("r-0"), first.header)
+	err := tg.Begin(ctx, permit.Issue("r-0"), first.Head)
 	if err == nil {
 		err = tg.SeeParts(ctx)
 	}
 	done()
 	died := false
-	w.alone(func() { died = w.dead })
+	w.Alone(func() { died = w.Dead })
 	if !died && err != nil {
 		t.Error(err)
 	}
-	w.restart()
-	w.crashAt = 0
+	w.Restart()
+	w.CrashAt = 0
 	w.must(second)
 	w.noProbes()
 	return died
-}
-
-func (p *fakePlan) actions() (all []cooper.Action) {
-	for _, s := range p.shards {
-		all = append(all, s...)
-	}
-	return all
-}
-
-// restart is what the next process finds. Requests of the dead one may still be
-// on their way.
-func (w *world) restart() {
-	w.alone(func() {
-		w.disk.Before, w.disk.Read = nil, nil
-		if w.runs%2 == 0 {
-			w.disk = w.disk.Kill()
-		} else {
-			w.disk = w.disk.Crash(rand.New(rand.NewPCG(uint64(len(w.trace)), 1)))
-		}
-		w.dead = false
-	})
 }

@@ -41,7 +41,7 @@ func many(t *testing.T, mode bucketop.Mode, versioning string, seed uint64, rate
 	t.Helper()
 	d := newDisturbed(t, versioning, bucketop.Rewriting{Mode: mode}, seed, 1, 24)
 	d.size, d.workers = 5, 8
-	at, err := url.Parse(d.url)
+	at, err := url.Parse(d.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,14 +52,14 @@ func many(t *testing.T, mode bucketop.Mode, versioning string, seed uint64, rate
 	web := httptest.NewServer(proxy)
 	defer web.Close()
 	defer proxy.Close()
-	d.url = web.URL
+	d.URL = web.URL
 	wrong := func() string {
 		if w := d.sound(); w != "" {
-			return w + "\n" + strings.Join(d.trace, "\n") + "\n\n" + d.left()
+			return w + "\n" + strings.Join(d.Trace, "\n") + "\n\n" + d.left()
 		}
 		return ""
 	}
-	d.before = func(string) {
+	d.Before = func(string) {
 		if d.r.IntN(6) == 0 {
 			d.meddle()
 		}
@@ -67,32 +67,32 @@ func many(t *testing.T, mode bucketop.Mode, versioning string, seed uint64, rate
 			t.Error(w)
 		}
 	}
-	p := d.fakePlan(d.plan())
+	p := d.planOf(d.plan())
 	for range 2 {
 		ctx, cancel := context.WithCancelCause(context.Background())
-		d.alone(func() {
-			d.cancel, d.deaf, d.crashAt = cancel, d.r.IntN(2) == 0, len(d.trace)+20+d.r.IntN(60)
+		d.Alone(func() {
+			d.Cancel, d.Deaf, d.CrashAt = cancel, d.r.IntN(2) == 0, len(d.Trace)+20+d.r.IntN(60)
 		})
 		_, err := d.run(ctx, p)
 		cancel(nil)
 		dead := false
-		d.alone(func() { dead = d.dead })
+		d.Alone(func() { dead = d.Dead })
 		if !dead && err != nil {
 			t.Error(err)
 		}
 		if !dead {
 			break
 		}
-		d.restart()
+		d.Restart()
 	}
-	d.alone(func() { d.crashAt = 0 })
+	d.Alone(func() { d.CrashAt = 0 })
 	d.must(p)
-	d.alone(func() { d.before = nil })
+	d.Alone(func() { d.Before = nil })
 	proxy.Enable(false) // who reads damaged bytes too often takes them for something else, and leaves them
 	for range 2 {
-		d.must(d.fakePlan(d.plan()))
+		d.must(d.planOf(d.plan()))
 	}
-	d.alone(func() {
+	d.Alone(func() {
 		if w := wrong(); w != "" {
 			t.Error(w)
 		}

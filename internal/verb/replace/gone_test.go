@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"cooper"
+	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
 )
@@ -54,12 +55,12 @@ func TestListedIsThere(t *testing.T) {
 			}
 			w := newWorld(t, versioning, inPlace, mem.Options{})
 			w.put("p/k", "1")
-			w.srv.SetVersioning("lab", enabled)
+			w.Server.SetVersioning("lab", enabled)
 			w.versioning, w.rw.Versioning = enabled, enabled
 			w.swap = func(b realBucket) realBucket { return listing{b, c.change} }
-			outs := w.must(w.fakePlan(w.plan()))
-			if statuses(outs) != c.want || w.versions() != c.left {
-				t.Errorf("%s, left: %s", statuses(outs), w.versions())
+			outs := w.must(w.planOf(w.plan()))
+			if bucketoptest.Statuses(outs) != c.want || w.versions() != c.left {
+				t.Errorf("%s, left: %s", bucketoptest.Statuses(outs), w.versions())
 			}
 			if told := strings.Contains(outs[0].Message, "the original stayed"); told != (c.want == "changed") {
 				t.Errorf("%+v", outs[0])

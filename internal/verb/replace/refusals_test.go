@@ -10,6 +10,7 @@ import (
 	"cooper"
 	"cooper/internal/apply"
 	"cooper/internal/bucketop"
+	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/codec"
 	"cooper/internal/journal"
 	"cooper/internal/permit"
@@ -44,7 +45,7 @@ func TestProbes(t *testing.T) {
 		w := newWorld(t, c.versioning, c.rw, mem.Options{})
 		w.put("p/k", "1")
 		w.swap = func(b realBucket) realBucket { return ignoring{b, c.ignores} }
-		_, err := w.run(context.Background(), w.fakePlan(w.plan()))
+		_, err := w.run(context.Background(), w.planOf(w.plan()))
 		if c.want == "" && err != nil || c.want != "" && (cooper.KindOf(err) != cooper.KindRefused || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%+v: %v", c, err)
 		}
@@ -63,11 +64,11 @@ func TestRemovalsThatTakeAll(t *testing.T) {
 			rw.Unguarded = rw.Mode == bucketop.Suffix
 			w := newWorld(t, versioning, rw, mem.Options{})
 			w.store = cooper.Store{Endpoint: "http://not.amazon"}
-			w.srv.SetVersioning("lab", "Enabled")
+			w.Server.SetVersioning("lab", "Enabled")
 			w.put("p/k", "1")
-			w.srv.SetVersioning("lab", versioning)
-			plan := w.fakePlan(w.plan())
-			w.srv.SetQuirks(mem.RemovesAll)
+			w.Server.SetVersioning("lab", versioning)
+			plan := w.planOf(w.plan())
+			w.Server.SetQuirks(mem.RemovesAll)
 			if _, err := w.run(context.Background(), plan); cooper.KindOf(err) != cooper.KindRefused || !strings.Contains(err.Error(), "the store has removed the") {
 				t.Errorf("%s, %s: %v", versioning, rw.Mode, err)
 			}
@@ -108,7 +109,7 @@ func TestProbeOfKeysThatGoAlone(t *testing.T) {
 	w := newWorld(t, "", suffixed, mem.Options{})
 	w.put("p/k\x01", "1")
 	w.swap = func(b realBucket) realBucket { return ignoring{b, "single removals"} }
-	_, err := w.run(context.Background(), w.fakePlan(w.plan()))
+	_, err := w.run(context.Background(), w.planOf(w.plan()))
 	if cooper.KindOf(err) != cooper.KindRefused || w.versions() != "k\x01=1! k\x01.zst=Z:1!" {
 		t.Errorf("%v, left: %s", err, w.versions())
 	}
@@ -176,16 +177,16 @@ func TestNoProofNoRemoval(t *testing.T) {
 	} {
 		w := newWorld(t, "", suffixed, mem.Options{})
 		w.put("p/k", "1")
-		p := w.fakePlan(w.plan())
+		p := w.planOf(w.plan())
 		b, done := w.open()
 		tg := w.target(b)
-		if err := tg.Begin(context.Background(), permit.Issue("r-1"), p.header); err != nil {
+		if err := tg.Begin(context.Background(), permit.Issue("r-1"), p.Head); err != nil {
 			t.Fatal(err)
 		}
-		a := p.shards[0][0]
+		a := p.Actions[0]
 		o := w.verb(b, tg).Do(context.Background(), &a)
 		change(&a, &o, &tg.opt.Rewriting)
-		_, err := tg.Commit(context.Background(), permit.Issue("r-1"), apply.Shard{Plan: p.header.ID}, []cooper.Action{a}, []cooper.Outcome{o})
+		_, err := tg.Commit(context.Background(), permit.Issue("r-1"), apply.Shard{Plan: p.Head.ID}, []cooper.Action{a}, []cooper.Outcome{o})
 		if kind := cooper.KindOf(err); kind != cooper.KindInvalid && kind != cooper.KindInternal || w.versions() != "k=1! k.zst=Z:1!" {
 			t.Errorf("%s: %v, left: %s", name, err, w.versions())
 		}
@@ -194,7 +195,9 @@ func TestNoProofNoRemoval(t *testing.T) {
 	w := newWorld(t, "Enabled", suffixed, mem.Options{})
 	w.put("p/k", "1")
 	a := w.plan()[0]
-	if _, err := w.run(context.Background(), w.fakePlan([]cooper.Action{a, a})); cooper.KindOf(err) != cooper.KindInvalid {
+	twice := w.planOf([]cooper.Action{a, a})
+	twice.Actions[1].ID = a.ID
+	if _, err := w.run(context.Background(), twice); cooper.KindOf(err) != cooper.KindInvalid {
 		t.Errorf("twice: %v", err)
 	}
 }
@@ -206,8 +209,10 @@ func TestWhatIsNotRewrittenPasses(t *testing.T) {
 	w.put("p/a", compressed("compressed already"))
 	w.put("p/b", "1")
 	w.put("p/b.zst", "other")
-	p := w.fakePlan(w.plan())
-	p.shards[0] = append(p.shards[0], cooper.Action{ID: 2, Verb: bucketop.Measure, Version: w.srv.Versions("lab")[2]})
+	p := w.planOf(w.plan())
+	if err := p.Add(cooper.Action{Verb: bucketop.Measure, Version: w.Server.Versions("lab")[2]}, false); err != nil {
+		t.Fatal(err)
+	}
 	b, done := w.open()
 	defer done()
 	tg := w.target(b)
@@ -219,8 +224,8 @@ func TestWhatIsNotRewrittenPasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outs := w.outcomes(p)
-	if statuses(outs) != "done conflict done" || outs[0].Content.State != cooper.Left || outs[2].Content.State != cooper.Found {
+	outs := w.Outcomes(p)
+	if bucketoptest.Statuses(outs) != "done conflict done" || outs[0].Content.State != cooper.Left || outs[2].Content.State != cooper.Found {
 		t.Errorf("%+v", outs)
 	}
 	if got := w.versions(); got != "a=Z:compressed already! b=1! b.zst=other!" {
@@ -235,34 +240,34 @@ func (s saying) Do(context.Context, *cooper.Action) cooper.Outcome { return coop
 func TestReadOnly(t *testing.T) {
 	w := newWorld(t, "Enabled", suffixed, mem.Options{})
 	w.put("p/a", "1")
-	p := w.fakePlan(w.plan())
-	tg := NewReadOnly(ReadOnlyOptions{Journal: w.files(), Path: target})
+	p := w.planOf(w.plan())
+	tg := NewReadOnly(ReadOnlyOptions{Journal: w.Files(), Path: target})
 	sampled := cooper.Outcome{Status: cooper.Done, Content: &cooper.Content{State: cooper.Sampled, PlainSize: 1}}
 	job := apply.Job{Run: "r-1", Plan: p, Facts: w, Target: tg, Clock: time.Now, Verbs: map[string]apply.Verb{bucketop.Rewrite: saying(sampled)}}
 	if _, err := apply.Run(context.Background(), job); err != nil {
 		t.Fatal(err)
 	}
-	if outs := w.outcomes(p); statuses(outs) != "done" || outs[0].Content.PlainSize != 1 {
+	if outs := w.Outcomes(p); bucketoptest.Statuses(outs) != "done" || outs[0].Content.PlainSize != 1 {
 		t.Errorf("%+v", outs)
 	}
 	if sum, err := apply.Run(context.Background(), job); err != nil || sum.Earlier != 1 {
 		t.Errorf("again: %+v, %v", sum, err)
 	}
 	elsewhere := *p
-	elsewhere.header.Target.Path = "s3://lab/q/"
+	elsewhere.Head.Target.Path = "s3://lab/q/"
 	job.Plan = &elsewhere
 	if _, err := apply.Run(context.Background(), job); cooper.KindOf(err) != cooper.KindRefused {
 		t.Errorf("another target: %v", err)
 	}
 	rewriting := cooper.Outcome{Status: cooper.Done, Content: &cooper.Content{State: cooper.Rewritten}}
-	job.Plan, job.Verbs = w.fakePlan(w.plan()), map[string]apply.Verb{bucketop.Rewrite: saying(rewriting)}
+	job.Plan, job.Verbs = w.planOf(w.plan()), map[string]apply.Verb{bucketop.Rewrite: saying(rewriting)}
 	if _, err := apply.Run(context.Background(), job); cooper.KindOf(err) != cooper.KindInvalid {
 		t.Errorf("a verb that writes: %v", err)
 	}
 	if _, err := tg.Recover(context.Background(), permit.Permit{}, true); cooper.KindOf(err) != cooper.KindUsage {
 		t.Errorf("undo: %v", err)
 	}
-	if _, err := New(nil, Options{Journal: journal.In(w.disk)}).Recover(context.Background(), permit.Permit{}, true); cooper.KindOf(err) != cooper.KindUsage {
+	if _, err := New(nil, Options{Journal: journal.In(w.Disk)}).Recover(context.Background(), permit.Permit{}, true); cooper.KindOf(err) != cooper.KindUsage {
 		t.Errorf("undo: %v", err)
 	}
 }

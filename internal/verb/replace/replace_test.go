@@ -9,9 +9,11 @@ import (
 
 	"cooper"
 	"cooper/internal/bucketop"
+	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/permit"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
+	"cooper/internal/verb/verbtest"
 )
 
 var (
@@ -24,8 +26,8 @@ var (
 // holds, Z for compressed, and ! for the current ones.
 func (w *world) versions() string {
 	var all []string
-	for _, v := range w.srv.Versions("lab") {
-		body, _ := w.srv.Body("lab", v.Key, v.VersionID)
+	for _, v := range w.Server.Versions("lab") {
+		body, _ := w.Server.Body("lab", v.Key, v.VersionID)
 		s := strings.TrimPrefix(v.Key, "p/") + "="
 		if isCompressed(body) {
 			s += "Z:"
@@ -44,7 +46,7 @@ func (w *world) versions() string {
 
 // body is what is stored under a key.
 func (w *world) body(key string) []byte {
-	b, _ := w.srv.Body("lab", key, "")
+	b, _ := w.Server.Body("lab", key, "")
 	return b
 }
 
@@ -71,40 +73,40 @@ func TestWhatHappensBetweenProofAndRemoval(t *testing.T) {
 		"a newer upload, in place":             {"Enabled", inPlace, look, func(w *world) { w.put("p/k", "2") }, "changed", "k=2! k=Z:1 k=1"},
 		"a newer upload, in place, no others":  {"", inPlace, look, func(w *world) { w.put("p/k", "2") }, "changed", "k=2!"},
 		"the same bytes again":                 {"", suffixed, look, func(w *world) { w.put("p/k", "1") }, "changed", "k=1! k.zst=Z:1!"},
-		"deleted":                              {"Enabled", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k") }, "changed", "k=gone! k=1 k.zst=Z:1!"},
-		"deleted, never versioned":             {"", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k") }, "done", "k.zst=Z:1!"},
-		"deleted, in place":                    {"Enabled", inPlace, look, func(w *world) { w.srv.Delete("lab", "p/k") }, "changed", "k=gone! k=Z:1 k=1"},
+		"deleted":                              {"Enabled", suffixed, look, func(w *world) { w.Server.Delete("lab", "p/k") }, "changed", "k=gone! k=1 k.zst=Z:1!"},
+		"deleted, never versioned":             {"", suffixed, look, func(w *world) { w.Server.Delete("lab", "p/k") }, "done", "k.zst=Z:1!"},
+		"deleted, in place":                    {"Enabled", inPlace, look, func(w *world) { w.Server.Delete("lab", "p/k") }, "changed", "k=gone! k=Z:1 k=1"},
 		"replacement overwritten":              {"Enabled", suffixed, look, func(w *world) { w.put("p/k.zst", "other") }, "changed", "k=1! k.zst=other! k.zst=Z:1"},
-		"replacement overwritten by the same":  {"", suffixed, look, func(w *world) { w.srv.Put("lab", "p/k.zst", w.body("p/k.zst"), mem.PutOptions{}) }, "done", "k.zst=Z:1!"},
-		"replacement deleted":                  {"Enabled", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k.zst") }, "changed", "k=1! k.zst=gone! k.zst=Z:1"},
-		"replacement deleted, never versioned": {"", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k.zst") }, "changed", "k=1!"},
-		"both deleted, never versioned":        {"", suffixed, look, func(w *world) { w.srv.Delete("lab", "p/k.zst"); w.srv.Delete("lab", "p/k") }, "missing", ""},
+		"replacement overwritten by the same":  {"", suffixed, look, func(w *world) { w.Server.Put("lab", "p/k.zst", w.body("p/k.zst"), mem.PutOptions{}) }, "done", "k.zst=Z:1!"},
+		"replacement deleted":                  {"Enabled", suffixed, look, func(w *world) { w.Server.Delete("lab", "p/k.zst") }, "changed", "k=1! k.zst=gone! k.zst=Z:1"},
+		"replacement deleted, never versioned": {"", suffixed, look, func(w *world) { w.Server.Delete("lab", "p/k.zst") }, "changed", "k=1!"},
+		"both deleted, never versioned":        {"", suffixed, look, func(w *world) { w.Server.Delete("lab", "p/k.zst"); w.Server.Delete("lab", "p/k") }, "missing", ""},
 		"upload right before removal":          {"Enabled", suffixed, removal, func(w *world) { w.put("p/k", "2") }, "done", "k=2! k.zst=Z:1!"},
 		"upload right before, never versioned": {"", suffixed, removal, func(w *world) { w.put("p/k", "2") }, "changed", "k=2! k.zst=Z:1!"},
 		"upload right before, in place":        {"Enabled", inPlace, removal, func(w *world) { w.put("p/k", "2") }, "done", "k=2! k=Z:1"},
-		"deleted right before":                 {"Enabled", suffixed, removal, func(w *world) { w.srv.Delete("lab", "p/k") }, "done", "k=gone! k.zst=Z:1!"},
-		"deleted right before, suspended":      {"Suspended", suffixed, removal, func(w *world) { w.srv.Delete("lab", "p/k") }, "done", "k=gone! k.zst=Z:1!"},
-		"deleted right before, no versions":    {"", suffixed, removal, func(w *world) { w.srv.Delete("lab", "p/k") }, "done", "k.zst=Z:1!"},
-		"denied":                               {"Enabled", suffixed, removal, func(w *world) { w.srv.Deny("lab", "p/k") }, "denied", "k=1! k.zst=Z:1!"},
+		"deleted right before":                 {"Enabled", suffixed, removal, func(w *world) { w.Server.Delete("lab", "p/k") }, "done", "k=gone! k.zst=Z:1!"},
+		"deleted right before, suspended":      {"Suspended", suffixed, removal, func(w *world) { w.Server.Delete("lab", "p/k") }, "done", "k=gone! k.zst=Z:1!"},
+		"deleted right before, no versions":    {"", suffixed, removal, func(w *world) { w.Server.Delete("lab", "p/k") }, "done", "k.zst=Z:1!"},
+		"denied":                               {"Enabled", suffixed, removal, func(w *world) { w.Server.Deny("lab", "p/k") }, "denied", "k=1! k.zst=Z:1!"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, c.versioning, c.rw, mem.Options{})
 			w.put("p/k", "1")
-			p := w.fakePlan(w.plan())
+			p := w.planOf(w.plan())
 			probed := false
-			w.before = func(op string) {
+			w.Before = func(op string) {
 				// Not before the probes.
 				if probed = probed || op == "GetObject"; probed && op == c.before && c.meanwhile != nil {
 					c.meanwhile(w)
-					w.before = nil
+					w.Before = nil
 				}
 			}
 			outs := w.must(p)
-			if got := statuses(outs); got != c.want {
+			if got := bucketoptest.Statuses(outs); got != c.want {
 				t.Errorf("came to %q, want %q: %+v", got, c.want, outs)
 			}
 			if got := w.versions(); got != c.left {
-				t.Errorf("left: %s\nwant: %s\n%s", got, c.left, strings.Join(w.trace, "\n"))
+				t.Errorf("left: %s\nwant: %s\n%s", got, c.left, strings.Join(w.Trace, "\n"))
 			}
 			if outs[0].Content == nil || outs[0].Content.State != cooper.Rewritten {
 				t.Errorf("what was learnt is forgotten: %+v", outs[0])
@@ -123,14 +125,14 @@ func TestOlderVersions(t *testing.T) {
 		want, left string
 	}{
 		{func(w *world) { w.put("p/k", "0"); w.put("p/k", "1") }, "conflict", "k=1! k=0 k.zst=Z:1!"},
-		{func(w *world) { w.put("p/k", "0"); w.srv.Delete("lab", "p/k"); w.put("p/k", "1") }, "conflict", "k=1! k=gone k=0 k.zst=Z:1!"},
-		{func(w *world) { w.srv.Delete("lab", "p/k"); w.put("p/k", "1") }, "done", "k=gone! k.zst=Z:1!"},
+		{func(w *world) { w.put("p/k", "0"); w.Server.Delete("lab", "p/k"); w.put("p/k", "1") }, "conflict", "k=1! k=gone k=0 k.zst=Z:1!"},
+		{func(w *world) { w.Server.Delete("lab", "p/k"); w.put("p/k", "1") }, "done", "k=gone! k.zst=Z:1!"},
 	} {
 		w := newWorld(t, "Enabled", keeping, mem.Options{})
 		c.fill(w)
-		p := w.fakePlan(w.plan())
+		p := w.planOf(w.plan())
 		w.rw.Originals = bucketop.RemoveOriginals
-		if got := statuses(w.must(p)); got != c.want || w.versions() != c.left {
+		if got := bucketoptest.Statuses(w.must(p)); got != c.want || w.versions() != c.left {
 			t.Errorf("came to %q, left: %s; want %q, %s", got, w.versions(), c.want, c.left)
 		}
 	}
@@ -148,23 +150,23 @@ func TestWhatIsWrittenWhileAskingAgain(t *testing.T) {
 						w := newWorld(t, "", bucketop.Rewriting{Mode: bucketop.Suffix, Unguarded: unguarded}, mem.Options{})
 						w.put(key, "1")
 						harmed, written := false, false
-						w.harm = func(request string) string {
+						w.Harm = func(request string) string {
 							if harmed || !strings.HasPrefix(request, "DeleteObject") || !strings.Contains(request, key+"@") {
 								return ""
 							}
 							harmed = true
 							return harm
 						}
-						w.before = func(string) {
+						w.Before = func(string) {
 							if harmed && !written && body != "" {
 								written = true
 								w.put(key, body)
 							}
 						}
-						outs := w.must(w.fakePlan(w.plan()))
+						outs := w.must(w.planOf(w.plan()))
 						got, there := w.current(key)
 						if there != (body != "") || got != body {
-							t.Errorf("%s shows %q, %v\n%s", key, got, there, strings.Join(w.trace, "\n"))
+							t.Errorf("%s shows %q, %v\n%s", key, got, there, strings.Join(w.Trace, "\n"))
 						}
 						// The same bytes under the same id: nobody can tell that it is another version.
 						if same := body == "1"; harm == "lost" && (outs[0].Status == cooper.Done) == same || same && outs[0].Kind != cooper.KindChanged {
@@ -183,17 +185,17 @@ func TestAskingAgainAndAgain(t *testing.T) {
 		w := newWorld(t, "", bucketop.Rewriting{Mode: bucketop.Suffix, Unguarded: true}, mem.Options{})
 		w.put("p/k", "1")
 		n := 0
-		w.harm = func(request string) string {
+		w.Harm = func(request string) string {
 			if !strings.HasPrefix(request, "DeleteObjects p/k@") || n == failures {
 				return ""
 			}
 			n++
 			return "failing"
 		}
-		if got := statuses(w.must(w.fakePlan(w.plan()))); got != want {
+		if got := bucketoptest.Statuses(w.must(w.planOf(w.plan()))); got != want {
 			t.Errorf("%d failures: %q", failures, got)
 		}
-		trace := strings.Join(w.trace, "\n")
+		trace := strings.Join(w.Trace, "\n")
 		if looks, removals := strings.Count(trace, "ListObjectVersions"), strings.Count(trace, "DeleteObjects p/k@"); looks < removals {
 			t.Errorf("%d removals after %d looks", removals, looks)
 		}
@@ -206,30 +208,30 @@ func TestNothingProvenIsReadAgain(t *testing.T) {
 	for _, key := range []string{"p/a", "p/b", "p/c"} {
 		w.put(key, key)
 	}
-	p := w.fakePlan(w.plan())
-	w.harm = func(request string) string { return "" }
+	p := w.planOf(w.plan())
+	w.Harm = func(request string) string { return "" }
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	w.cancel = cancel
-	w.before = func(op string) {
-		if op == "DeleteObjects" && w.srv.Counts()["GetObject"] == 2 {
-			w.crashAt = len(w.trace) + 1
+	w.Cancel = cancel
+	w.Before = func(op string) {
+		if op == "DeleteObjects" && w.Server.Counts()["GetObject"] == 2 {
+			w.CrashAt = len(w.Trace) + 1
 		}
 	}
-	if _, err := w.run(ctx, p); !errors.Is(err, errDead) {
+	if _, err := w.run(ctx, p); !errors.Is(err, verbtest.ErrDead) {
 		t.Fatal(err)
 	}
 	if got := w.versions(); got != "a.zst=Z:p/a! b.zst=Z:p/b! c=p/c!" {
 		t.Fatal(got)
 	}
-	w.before, w.crashAt = nil, 0
-	w.restart()
-	w.srv.ResetCounts()
+	w.Before, w.CrashAt = nil, 0
+	w.Restart()
+	w.Server.ResetCounts()
 	outs := w.must(p)
-	if got := statuses(outs); got != "done done done" || w.versions() != "a.zst=Z:p/a! b.zst=Z:p/b! c.zst=Z:p/c!" {
+	if got := bucketoptest.Statuses(outs); got != "done done done" || w.versions() != "a.zst=Z:p/a! b.zst=Z:p/b! c.zst=Z:p/c!" {
 		t.Error(got, w.versions())
 	}
-	if n := w.srv.Counts()["GetObject"]; n != 1 {
+	if n := w.Server.Counts()["GetObject"]; n != 1 {
 		t.Errorf("%d objects were read, of which one was to be", n)
 	}
 }
@@ -249,31 +251,31 @@ func TestWhatIsNotedIsNotReadAgain(t *testing.T) {
 			for i := 1; i < objects; i++ {
 				w.put(fmt.Sprintf("p/%02d", i), fmt.Sprint(i))
 			}
-			w.srv.Put("lab", "p/00", []byte("GIF89a and so on"), mem.PutOptions{}) // left
-			p := w.fakePlan(w.plan())
+			w.Server.Put("lab", "p/00", []byte("GIF89a and so on"), mem.PutOptions{}) // left
+			p := w.planOf(w.plan())
 			ctx, cancel := context.WithCancelCause(context.Background())
-			w.cancel = cancel
-			w.before = func(op string) {
-				if op == "GetObject" && w.srv.Counts()["GetObject"] == before {
-					w.crashAt = len(w.trace) + 1
+			w.Cancel = cancel
+			w.Before = func(op string) {
+				if op == "GetObject" && w.Server.Counts()["GetObject"] == before {
+					w.CrashAt = len(w.Trace) + 1
 				}
 			}
-			if _, err := w.run(ctx, p); !errors.Is(err, errDead) {
+			if _, err := w.run(ctx, p); !errors.Is(err, verbtest.ErrDead) {
 				t.Fatal(err)
 			}
 			cancel(nil)
-			w.before, w.crashAt = nil, 0
-			w.runs = 1
+			w.Before, w.CrashAt = nil, 0
+			w.Runs = 1
 			if !powerless {
-				w.runs = 2
+				w.Runs = 2
 			}
-			w.restart()
-			w.srv.ResetCounts()
-			left := len(w.trace)
+			w.Restart()
+			w.Server.ResetCounts()
+			left := len(w.Trace)
 			outs := w.must(p)
-			gets, puts := w.srv.Counts()["GetObject"], w.srv.Counts()["PutObject"]
+			gets, puts := w.Server.Counts()["GetObject"], w.Server.Counts()["PutObject"]
 			if !powerless && (gets != objects-before || puts > objects-before+3) { // with those of probes
-				t.Errorf("%q %s: %d objects were read and %d written, %d were to be\n%s", c.versioning, c.rw.Mode, gets, puts, objects-before, strings.Join(w.trace[left:], "\n"))
+				t.Errorf("%q %s: %d objects were read and %d written, %d were to be\n%s", c.versioning, c.rw.Mode, gets, puts, objects-before, strings.Join(w.Trace[left:], "\n"))
 			}
 			if gets > 2*objects {
 				t.Errorf("%d objects were read", gets)
@@ -292,7 +294,7 @@ func TestWhatIsNotedIsNotReadAgain(t *testing.T) {
 					t.Errorf("%s holds %q", key, got)
 				}
 			}
-			if files := w.disk.Files(); len(files) > 3 { // two directories, and what is done
+			if files := w.Disk.Files(); len(files) > 3 { // two directories, and what is done
 				t.Errorf("%v", files)
 			}
 		}
@@ -306,7 +308,7 @@ func TestUploadsThatWereLeft(t *testing.T) {
 	b, done := w.open()
 	defer done()
 	killed := w.target(b)
-	if err := killed.Begin(context.Background(), permit.Issue("r-0"), w.fakePlan(w.plan()).header); err != nil {
+	if err := killed.Begin(context.Background(), permit.Issue("r-0"), w.planOf(w.plan()).Head); err != nil {
 		t.Fatal(err)
 	}
 	for i := range 3 {
@@ -327,20 +329,20 @@ func TestUploadsThatWereLeft(t *testing.T) {
 		}
 		return n
 	}
-	w.restart()
+	w.Restart()
 	w.swap = func(b realBucket) realBucket { return undiscarding{b} }
-	if _, err := w.run(context.Background(), w.fakePlan(w.plan())); cooper.KindOf(err) != cooper.KindDenied || !strings.Contains(err.Error(), "cannot be discarded") || left() != 3 {
+	if _, err := w.run(context.Background(), w.planOf(w.plan())); cooper.KindOf(err) != cooper.KindDenied || !strings.Contains(err.Error(), "cannot be discarded") || left() != 3 {
 		t.Errorf("the right to discard is missing: %v, %d uploads", err, left())
 	}
 	w.swap = nil
-	w.must(w.fakePlan(w.plan()))
+	w.must(w.planOf(w.plan()))
 	if n := left(); n > 0 {
 		t.Errorf("%d uploads are left", n)
 	}
-	w.srv.ResetCounts()
+	w.Server.ResetCounts()
 	w.put("p/l", "1")
-	w.must(w.fakePlan(w.plan()))
-	if n := w.srv.Counts()["AbortMultipartUpload"]; n > 0 {
+	w.must(w.planOf(w.plan()))
+	if n := w.Server.Counts()["AbortMultipartUpload"]; n > 0 {
 		t.Errorf("%d were discarded again", n)
 	}
 }
