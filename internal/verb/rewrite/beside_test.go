@@ -80,7 +80,7 @@ func TestOurs(t *testing.T) {
 		was := *o.Content
 		for _, mode := range []bucketop.Mode{bucketop.InPlace, bucketop.Suffix} {
 			r.Mode = mode
-			v := w.latest("a/b")
+			v := w.Latest("a/b")
 			o = w.do(w.verb(r), v)
 			c := o.Content
 			if o.Status != cooper.Done || c == nil || c.State != cooper.Found || c.PlainSize != int64(len(plain)) || string(c.SHA256) != string(was.SHA256) || c.Stored != v.Identity || c.Codec != was.Codec {
@@ -118,7 +118,7 @@ func TestDamagedOnTheWay(t *testing.T) {
 				t.Fatalf("%+v", o)
 			}
 			n := 0
-			w.bodies = func(op string, b []byte) []byte {
+			w.Bodies = func(op string, b []byte) []byte {
 				if op != "GetObject" || len(b) == len(csv) || n == times {
 					return b
 				}

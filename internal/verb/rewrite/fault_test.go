@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net/http/httptest"
 	"net/url"
 	"sync"
 	"testing"
+	"time"
 
 	"cooper"
 	"cooper/internal/bucketop"
@@ -15,7 +15,7 @@ import (
 	"cooper/internal/codec/codectest"
 	"cooper/internal/store/fault"
 	"cooper/internal/store/mem"
-	"cooper/internal/store/s3"
+	"cooper/internal/verb/verbtest"
 )
 
 // TestFaults rewrites through a proxy that harms a third of all requests, many
@@ -30,8 +30,8 @@ func TestFaults(t *testing.T) {
 }
 
 func faults(t *testing.T, mode bucketop.Mode, versioning string) {
-	server := mem.New(mem.Options{})
-	server.CreateBucket(lab, versioning)
+	w := &world{World: verbtest.New(t, versioning, mem.Options{Clock: time.Now})}
+	server := w.Server
 	bodies := map[string][]byte{}
 	for i := range 40 {
 		key := fmt.Sprintf("k%02d", i)
@@ -39,9 +39,7 @@ func faults(t *testing.T, mode bucketop.Mode, versioning string) {
 		server.Put(lab, key, bodies[key], mem.PutOptions{})
 	}
 	all := server.Versions(lab)
-	web := httptest.NewServer(server)
-	t.Cleanup(web.Close)
-	at, err := url.Parse(web.URL)
+	at, err := url.Parse(verbtest.Serve(t, server))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,14 +50,7 @@ func faults(t *testing.T, mode bucketop.Mode, versioning string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(proxy.Close)
-	front := httptest.NewServer(proxy)
-	t.Cleanup(front.Close)
-	b, err := s3.Open(t.Context(), lab, s3.Config{Endpoint: front.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	w := &world{t: t, srv: server, bucket: b}
+	w.bucket = verbtest.Open(t, verbtest.Serve(t, proxy))
 	r := rewriting(versioning)
 	r.Mode = mode
 	verb := w.verb(r, func(o *Options) { o.Secure = false })
@@ -86,7 +77,7 @@ func faults(t *testing.T, mode bucketop.Mode, versioning string) {
 	for key, body := range newer {
 		kept := false
 		for _, v := range server.Versions(lab) {
-			kept = kept || v.Key == key && bytes.Equal(w.body(key, v.VersionID), body)
+			kept = kept || v.Key == key && bytes.Equal(w.Body(key, v.VersionID), body)
 		}
 		if !kept {
 			t.Errorf("a newer upload of %s is lost", key)
@@ -104,7 +95,7 @@ func (w *world) sound(t *testing.T, v *cooper.Version, o *cooper.Outcome, plain 
 	switch {
 	case o.Status == cooper.Done && o.Content.State == cooper.Rewritten:
 		// An upload that came later may have overwritten it, where no versions are kept.
-		b := w.body(o.Content.Stored.Key, o.Content.Stored.VersionID)
+		b := w.Body(o.Content.Stored.Key, o.Content.Stored.VersionID)
 		if !decodes(zstd3, b, plain) && !bytes.HasPrefix(b, []byte("newer ")) {
 			t.Errorf("%s: what was rewritten is not there", v.Key)
 		}
@@ -112,7 +103,7 @@ func (w *world) sound(t *testing.T, v *cooper.Version, o *cooper.Outcome, plain 
 	default:
 		t.Errorf("%s: %+v", v.Key, o)
 	}
-	if b := w.body(v.Key, v.VersionID); !bytes.Equal(b, plain) && !bytes.HasPrefix(b, []byte("newer ")) && !decodes(zstd3, b, plain) {
+	if b := w.Body(v.Key, v.VersionID); !bytes.Equal(b, plain) && !bytes.HasPrefix(b, []byte("newer ")) && !decodes(zstd3, b, plain) {
 		t.Errorf("%s: the original is not there", v.Key)
 	}
 }
@@ -123,20 +114,13 @@ func BenchmarkRewrite(b *testing.B) {
 	for _, to := range []codec.Chain{zstd3, both} {
 		b.Run(to.String(), func(b *testing.B) {
 			const objects = 2000
-			server := mem.New(mem.Options{})
-			server.CreateBucket(lab, "Enabled")
-			web := httptest.NewServer(server)
-			defer web.Close()
-			bucket, err := s3.Open(b.Context(), lab, s3.Config{Endpoint: web.URL})
-			if err != nil {
-				b.Fatal(err)
-			}
-			defer bucket.Close()
+			w := &world{World: verbtest.New(b, "Enabled", mem.Options{Clock: time.Now})}
+			server := w.Server
+			w.bucket = verbtest.Open(b, verbtest.Serve(b, server))
 			for i := range objects {
 				server.Put(lab, fmt.Sprint("k", i), encode(b, codec.Chain{Encrypt: to.Encrypt}, codectest.CSV(uint64(i%50), 50_000), 1), mem.PutOptions{})
 			}
 			versions := server.Versions(lab)
-			w := &world{t: b, srv: server, bucket: bucket}
 			r := rewriting("Enabled")
 			r.Codec = to
 			verb := w.verb(r, func(o *Options) { o.Random = nil })

@@ -32,7 +32,7 @@ func TestLacks(t *testing.T) {
 	} {
 		for _, originals := range []bucketop.Originals{bucketop.RemoveOriginals, bucketop.KeepOriginals} {
 			w := newWorld(t, "")
-			w.srv.SetACLs(lab, true)
+			w.Server.SetACLs(lab, true)
 			r := rewriting("")
 			r.Originals = originals
 			v := w.putWith("a/b", csv, c.was)
@@ -84,7 +84,7 @@ func TestLacksInPlace(t *testing.T) {
 		first := w.do(w.verb(r), v)
 		w.rewritten(t, first, v, zstd3, csv)
 		if lost {
-			w.srv.SetTags(lab, "a/b", first.Content.Stored.VersionID, nil)
+			w.Server.SetTags(lab, "a/b", first.Content.Stored.VersionID, nil)
 		}
 		o := w.do(w.verb(r), v)
 		if lost != (o.Kind == cooper.KindConflict && strings.Contains(o.Message, "tags")) || !lost && o.Status != cooper.Done {

@@ -36,7 +36,7 @@ const (
 // ops are the names of the requests so far.
 func (w *world) ops() string {
 	var names []string
-	for _, line := range w.trace {
+	for _, line := range w.Trace {
 		name, _, _ := strings.Cut(line, " ")
 		names = append(names, name)
 	}
@@ -92,13 +92,13 @@ func TestLarge(t *testing.T) {
 				t.Errorf("requests: %s", got)
 			}
 			w.rewritten(t, o, v, c.codec, plain)
-			if o.Requests != int64(len(w.trace)) || o.Check != cooper.Verified {
+			if o.Requests != int64(len(w.Trace)) || o.Check != cooper.Verified {
 				t.Errorf("%+v", o)
 			}
 			if strings.Contains(c.ops, "Multipart") && !slices.Equal(noted, []string{r.Replacement("a/b")}) {
 				t.Errorf("noted: %q", noted)
 			}
-			w.trace = nil
+			w.Trace = nil
 			w.rewritten(t, w.do(verb, v), v, c.codec, plain)
 			if c.mode == bucketop.Suffix && strings.Contains(w.ops(), "Upload") {
 				t.Errorf("again: %s", w.ops())
@@ -122,7 +122,7 @@ func TestLargeLeft(t *testing.T) {
 		if o.Status != cooper.Done || o.Content.State != cooper.Left || o.Content.Reason != c.reason || o.Content.PlainSize != -1 {
 			t.Errorf("%s: %+v %+v", c.name, o, o.Content)
 		}
-		if w.ops() != c.ops || len(w.srv.Versions(lab)) != 1 || w.uploads(t) != 0 {
+		if w.ops() != c.ops || len(w.Server.Versions(lab)) != 1 || w.uploads(t) != 0 {
 			t.Errorf("%s: %s", c.name, w.ops())
 		}
 	}
@@ -134,7 +134,7 @@ func TestLargeFaults(t *testing.T) {
 	key := func(o *Options) {}
 	flip := func(which string, n int) func(w *world) {
 		return func(w *world) {
-			w.bodies = func(op string, b []byte) []byte {
+			w.Bodies = func(op string, b []byte) []byte {
 				if op == "GetObject" && len(b) > 1<<20 && n > 0 {
 					n--
 					switch b = bytes.Clone(b); which {
@@ -161,19 +161,19 @@ func TestLargeFaults(t *testing.T) {
 			o.Uploads = func(string, string) error { return &cooper.Error{Kind: cooper.KindFull, Err: errors.New("no space")} }
 		}, func(*world) {}, cooper.KindFull},
 		{"something came first", key, func(w *world) {
-			w.before = func(op string) {
+			w.Before = func(op string) {
 				if op == "CompleteMultipartUpload" {
-					w.before = nil
-					w.srv.Put(lab, "a/b.zst", []byte("foreign"), mem.PutOptions{})
+					w.Before = nil
+					w.Server.Put(lab, "a/b.zst", []byte("foreign"), mem.PutOptions{})
 				}
 			}
 		}, cooper.KindConflict},
 		{"overwritten while it is read", key, func(w *world) {
 			gets := 0
-			w.before = func(op string) {
+			w.Before = func(op string) {
 				if op == "GetObject" {
 					if gets++; gets == 2 {
-						w.srv.Put(lab, "a/b", []byte("new"), mem.PutOptions{})
+						w.Server.Put(lab, "a/b", []byte("new"), mem.PutOptions{})
 					}
 				}
 			}
@@ -206,7 +206,7 @@ func TestPartsAreAskedAbout(t *testing.T) {
 	v := w.put("a/b", letters(1, twoParts))
 	no := &cooper.Error{Kind: cooper.KindStore, Message: "it does not mind"}
 	o := w.do(w.verb(rewriting(""), func(o *Options) { o.Parts = func(context.Context) error { return no } }), v)
-	if o.Status != cooper.Failed || o.Kind != cooper.KindStore || strings.Contains(w.ops(), "Multipart") || len(w.srv.Versions(lab)) != 1 {
+	if o.Status != cooper.Failed || o.Kind != cooper.KindStore || strings.Contains(w.ops(), "Multipart") || len(w.Server.Versions(lab)) != 1 {
 		t.Errorf("%+v: %s", o, w.ops())
 	}
 }

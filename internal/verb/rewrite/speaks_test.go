@@ -42,7 +42,7 @@ func TestSumsInMetadata(t *testing.T) {
 			if err != nil || origin.Was[rcloneMD5] != rclone || origin.Was[s3cmdAttrs] != s3cmd {
 				t.Errorf("%s, %s: %+v, %v", c.name, mode, origin, err)
 			}
-			sum := md5.Sum(w.body(r.Replacement("a/b"), "")) //nolint:gosec // as above
+			sum := md5.Sum(w.Body(r.Replacement("a/b"), "")) //nolint:gosec // as above
 			want := map[string]string{"md5chksum": base64.StdEncoding.EncodeToString(sum[:]), "s3cmd-attrs": "gid:0/md5:" + hex.EncodeToString(sum[:]) + "/mode:33188", "mtime": "1700000000.5"}
 			if !c.known {
 				want = map[string]string{"s3cmd-attrs": "gid:0/mode:33188", "mtime": "1700000000.5"}
@@ -134,7 +134,7 @@ func TestTagsToldAndNotGiven(t *testing.T) {
 		w.bucket = tagless{w.bucket}
 		r := rewriting("")
 		r.Mode = mode
-		if o := w.do(w.verb(r), v); o.Kind != cooper.KindStore || !strings.Contains(o.Message, "tags") || len(w.srv.Versions(lab)) != 1 {
+		if o := w.do(w.verb(r), v); o.Kind != cooper.KindStore || !strings.Contains(o.Message, "tags") || len(w.Server.Versions(lab)) != 1 {
 			t.Errorf("%s: %+v", mode, o)
 		}
 	}

@@ -1,14 +1,10 @@
 package rewrite
 
 import (
-	"flag"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"cooper"
 	"cooper/internal/bucketop"
@@ -16,9 +12,8 @@ import (
 	"cooper/internal/codec/codectest"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
+	"cooper/internal/verb/verbtest"
 )
-
-var update = flag.Bool("update", false, "write what the trace is now")
 
 // moving are parts of a trace that differ from one version of a codec to the
 // next, or from run to run.
@@ -65,22 +60,22 @@ func TestTrace(t *testing.T) {
 		}},
 		{"something else is there", "Enabled", mem.PutOptions{}, nil, csv, func(w *world) { w.put("a/b.zst", []byte("?")) }},
 		{"the original is gone, and nothing is there", "Enabled", mem.PutOptions{}, nil, csv, func(w *world) {
-			w.srv.DeleteVersion(lab, "a/b", w.latest("a/b").VersionID)
+			w.Server.DeleteVersion(lab, "a/b", w.Latest("a/b").VersionID)
 		}},
 		{"the original is gone after an earlier run", "", mem.PutOptions{}, nil, csv, func(w *world) {
-			w.do(w.verb(rewriting("")), w.latest("a/b"))
-			w.srv.Put(lab, "a/b", []byte("new"), mem.PutOptions{})
+			w.do(w.verb(rewriting("")), w.Latest("a/b"))
+			w.Server.Put(lab, "a/b", []byte("new"), mem.PutOptions{})
 		}},
 		{"in-place, a newer upload came first", "Enabled", mem.PutOptions{}, func(r *bucketop.Rewriting, _ *store.Settings) { r.Mode = bucketop.InPlace }, csv, func(w *world) {
-			w.srv.Put(lab, "a/b", []byte("new"), mem.PutOptions{})
+			w.Server.Put(lab, "a/b", []byte("new"), mem.PutOptions{})
 		}},
 	} {
 		w := newWorld(t, c.versioning)
 		if c.put.Lock.LegalHold {
-			w.srv.EnableLock(lab)
+			w.Server.EnableLock(lab)
 		}
 		if c.put.Grants != nil {
-			w.srv.SetACLs(lab, true)
+			w.Server.SetACLs(lab, true)
 		}
 		r, settings := rewriting(c.versioning), store.Settings{}
 		if c.change != nil {
@@ -88,11 +83,11 @@ func TestTrace(t *testing.T) {
 		}
 		v := w.putWith("a/b", c.body, c.put)
 		c.meanwhile(w)
-		w.trace = nil
+		w.Trace = nil
 		o := w.do(w.verb(r, func(o *Options) { o.Settings = settings }), v)
-		fmt.Fprintf(&out, "# %s\n%s\n----\n%s\n", c.name, strings.Join(w.trace, "\n"), tell(o))
+		fmt.Fprintf(&out, "# %s\n%s\n----\n%s\n", c.name, strings.Join(w.Trace, "\n"), tell(o))
 		text := out.String()
-		for i, v := range w.srv.Versions(lab) {
+		for i, v := range w.Server.Versions(lab) {
 			if v.VersionID != cooper.NullVersion {
 				text = strings.ReplaceAll(text, v.VersionID, fmt.Sprint("v", i))
 			}
@@ -108,19 +103,7 @@ func TestTrace(t *testing.T) {
 		}
 		return "…"
 	})
-	const file = "testdata/trace.txt"
-	if *update {
-		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), got); d != "" {
-		t.Error(d)
-	}
+	verbtest.Golden(t, "testdata/trace.txt", got)
 }
 
 func tell(o cooper.Outcome) string {
