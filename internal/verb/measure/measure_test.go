@@ -5,62 +5,34 @@ import (
 	"context"
 	"crypto/sha1"
 	"crypto/sha256"
-	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
-	"go.uber.org/goleak"
 
 	"cooper"
 	"cooper/internal/bucketop"
 	"cooper/internal/codec"
 	"cooper/internal/codec/codectest"
-	"cooper/internal/codec/sniff"
 	"cooper/internal/store/mem"
 	"cooper/internal/store/s3"
+	"cooper/internal/verb/verbtest"
 )
 
-// The machine's own AWS configuration must not decide what tests see.
-func TestMain(m *testing.M) {
-	for name, value := range map[string]string{
-		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true",
-		"AWS_ACCESS_KEY_ID": "access", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_REGION": "us-east-1",
-	} {
-		if err := os.Setenv(name, value); err != nil {
-			panic(err)
-		}
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { verbtest.Main(m) }
 
-const lab = "lab"
+const lab = verbtest.Lab
 
-func newLab(t *testing.T) (*mem.Server, *s3.Bucket) {
+func newLab(t *testing.T) (*verbtest.World, *s3.Bucket) {
 	t.Helper()
-	srv := mem.New(mem.Options{})
-	srv.CreateBucket(lab, "Enabled")
-	web := httptest.NewServer(srv)
-	t.Cleanup(web.Close)
-	b, err := s3.Open(context.Background(), lab, s3.Config{Endpoint: web.URL})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { b.Close() })
-	return srv, b
+	w := verbtest.New(t, "Enabled", mem.Options{})
+	return w, verbtest.Open(t, w.URL)
 }
 
-func put(srv *mem.Server, key string, body []byte, o mem.PutOptions) cooper.Version {
-	id := srv.Put(lab, key, body, o)
-	for _, v := range srv.Versions(lab) {
-		if v.Key == key && v.VersionID == id {
-			return v
-		}
-	}
-	panic("not there")
+func put(w *verbtest.World, key string, body []byte, o mem.PutOptions) cooper.Version {
+	return w.Version(key, w.Server.Put(lab, key, body, o))
 }
 
 // ticking is a clock that goes on by a millisecond each time.
@@ -69,32 +41,13 @@ func ticking() func() time.Time {
 	return func() time.Time { now = now.Add(time.Millisecond); return now }
 }
 
-type keys byte
-
-func (k keys) key() *codec.Key {
-	key := new(codec.Key)
-	for i := range key {
-		key[i] = byte(k) + byte(i)
-	}
-	return key
-}
-
-func (k keys) For(string) (codec.Secret, error) {
-	e, err := sniff.Declare("csv:" + strings.TrimSpace(codectest.Header))
-	return codec.Secret{Cipher: codec.AES256CFB8, Key: k.key(), Expect: e}, err
-}
-
 func encoded(t *testing.T, chain string, plain []byte) []byte {
 	t.Helper()
 	c, err := codec.ParseChain(chain)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := c.Append(nil, plain, codec.EncodeOptions{Key: keys(1).key()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
+	return verbtest.Keys(1).Encode(t, c, plain)
 }
 
 func do(m *Verb, v cooper.Version, try ...codec.Compression) cooper.Outcome {
@@ -124,12 +77,12 @@ func check(t *testing.T, name string, o cooper.Outcome, want cooper.Content) {
 }
 
 func TestTrials(t *testing.T) {
-	srv, b := newLab(t)
+	w, b := newLab(t)
 	const millisecond = int64(time.Millisecond)
 	for _, cipher := range []codec.Cipher{codec.Clear, codec.AES256CFB8} {
 		stored := codec.Chain{Encrypt: cipher}
-		v := put(srv, "a/b", encoded(t, stored.String(), csv), mem.PutOptions{})
-		m := New(b, Options{Cipher: cipher, Keys: keys(1), Clock: ticking()})
+		v := put(w, "a/b", encoded(t, stored.String(), csv), mem.PutOptions{})
+		m := New(b, Options{Cipher: cipher, Keys: verbtest.Keys(1), Clock: ticking()})
 		o := do(m, v, zstd1, zstd3)
 		want := whole(cooper.Sampled, v, stored.String(), "text", csv)
 		for _, c := range []codec.Compression{zstd1, zstd3} {
@@ -141,7 +94,7 @@ func TestTrials(t *testing.T) {
 			t.Errorf("%+v", o)
 		}
 		// Of what is longer than the sample, its beginning counts for the rest.
-		m = New(b, Options{Cipher: cipher, Keys: keys(1), Clock: ticking(), Sample: v.Size / 2})
+		m = New(b, Options{Cipher: cipher, Keys: verbtest.Keys(1), Clock: ticking(), Sample: v.Size / 2})
 		o = do(m, v, zstd3)
 		c := o.Content
 		if c == nil || c.PlainSize != -1 || c.SHA256 != nil || c.Format != "text" || c.Trials[0].Nanos != 2*millisecond || o.Bytes != v.Size/2 {
@@ -153,7 +106,7 @@ func TestTrials(t *testing.T) {
 }
 
 func TestLeft(t *testing.T) {
-	srv, b := newLab(t)
+	w, b := newLab(t)
 	noise := codectest.Noise(1, 5000)
 	for _, c := range []struct {
 		reason string
@@ -172,18 +125,18 @@ func TestLeft(t *testing.T) {
 		if enc, ok := strings.CutPrefix(c.reason, "has a Content-Encoding: "); ok {
 			c.put.Headers.ContentEncoding = enc
 		}
-		v := put(srv, "a/b", c.body, c.put)
+		v := put(w, "a/b", c.body, c.put)
 		want := cooper.Content{PlainSize: -1, StoredSize: v.Size, Stored: v.Identity, Codec: codec.Chain{Encrypt: c.cipher}.String()}
 		if c.read {
 			want = whole(cooper.Left, v, want.Codec, "", c.body)
 		}
 		want.State, want.Reason, want.Format = cooper.Left, c.reason, c.format
-		check(t, c.reason, do(New(b, Options{Cipher: c.cipher, Keys: keys(1), Clock: ticking()}), v, zstd3), want)
+		check(t, c.reason, do(New(b, Options{Cipher: c.cipher, Keys: verbtest.Keys(1), Clock: ticking()}), v, zstd3), want)
 	}
 }
 
 func TestFound(t *testing.T) {
-	srv, b := newLab(t)
+	w, b := newLab(t)
 	var gz bytes.Buffer
 	z := gzip.NewWriter(&gz)
 	_, _ = z.Write(csv) // into memory
@@ -197,8 +150,8 @@ func TestFound(t *testing.T) {
 		{"a/b.gz", "gzip", "", gz.Bytes()},
 		{"a/c.zst", "zstd+aes256-cfb8", codec.AES256CFB8, encoded(t, "zstd:3+aes256-cfb8", csv)},
 	} {
-		v := put(srv, c.key, c.body, mem.PutOptions{})
-		o := do(New(b, Options{Cipher: c.cipher, Keys: keys(1), Clock: ticking()}), v)
+		v := put(w, c.key, c.body, mem.PutOptions{})
+		o := do(New(b, Options{Cipher: c.cipher, Keys: verbtest.Keys(1), Clock: ticking()}), v)
 		check(t, c.key, o, whole(cooper.Found, v, c.chain, "text", csv))
 		if o.Check != cooper.Verified || o.Bytes != v.Size {
 			t.Errorf("%+v", o)
@@ -207,12 +160,12 @@ func TestFound(t *testing.T) {
 }
 
 func TestFailures(t *testing.T) {
-	srv, b := newLab(t)
+	w, b := newLab(t)
 	good := encoded(t, "zstd:3", csv)
-	rotten := put(srv, "r.zst", good, mem.PutOptions{})
-	srv.Corrupt(lab, rotten.Key, rotten.VersionID)
-	gone := put(srv, "g.zst", good, mem.PutOptions{})
-	srv.DeleteVersion(lab, gone.Key, gone.VersionID)
+	rotten := put(w, "r.zst", good, mem.PutOptions{})
+	w.Server.Corrupt(lab, rotten.Key, rotten.VersionID)
+	gone := put(w, "g.zst", good, mem.PutOptions{})
+	w.Server.DeleteVersion(lab, gone.Key, gone.VersionID)
 	for _, c := range []struct {
 		name   string
 		v      cooper.Version
@@ -221,26 +174,26 @@ func TestFailures(t *testing.T) {
 		status cooper.Status
 		kind   cooper.Kind
 	}{
-		{"not what its name says", put(srv, "a.zst", csv, mem.PutOptions{}), "", nil, cooper.Failed, cooper.KindInvalid},
-		{"cut short", put(srv, "b.zst", good[:len(good)-9], mem.PutOptions{}), "", nil, cooper.Failed, cooper.KindInvalid},
-		{"of another key", put(srv, "c.zst", encoded(t, "zstd:3+aes256-cfb8", csv), mem.PutOptions{}), codec.AES256CFB8, nil, cooper.Failed, cooper.KindInvalid},
-		{"plain where it should be encrypted", put(srv, "d", csv, mem.PutOptions{}), codec.AES256CFB8, []codec.Compression{zstd3}, cooper.Failed, cooper.KindInvalid},
+		{"not what its name says", put(w, "a.zst", csv, mem.PutOptions{}), "", nil, cooper.Failed, cooper.KindInvalid},
+		{"cut short", put(w, "b.zst", good[:len(good)-9], mem.PutOptions{}), "", nil, cooper.Failed, cooper.KindInvalid},
+		{"of another key", put(w, "c.zst", encoded(t, "zstd:3+aes256-cfb8", csv), mem.PutOptions{}), codec.AES256CFB8, nil, cooper.Failed, cooper.KindInvalid},
+		{"plain where it should be encrypted", put(w, "d", csv, mem.PutOptions{}), codec.AES256CFB8, []codec.Compression{zstd3}, cooper.Failed, cooper.KindInvalid},
 		{"rotten there", rotten, "", nil, cooper.Failed, cooper.KindCorrupt},
 		{"gone", gone, "", nil, cooper.Failed, cooper.KindMissing},
-		{"archived", put(srv, "e", csv, mem.PutOptions{Class: "GLACIER"}), "", []codec.Compression{zstd3}, cooper.Deferred, cooper.KindArchived},
+		{"archived", put(w, "e", csv, mem.PutOptions{Class: "GLACIER"}), "", []codec.Compression{zstd3}, cooper.Deferred, cooper.KindArchived},
 	} {
-		o := do(New(b, Options{Cipher: c.cipher, Keys: keys(9), Clock: ticking(), Memory: 1}), c.v, c.try...)
+		o := do(New(b, Options{Cipher: c.cipher, Keys: verbtest.Keys(9), Clock: ticking(), Memory: 1}), c.v, c.try...)
 		if o.Status != c.status || o.Kind != c.kind || o.Content != nil || !strings.Contains(o.Message, c.v.Key) {
 			t.Errorf("%s: %+v", c.name, o)
 		}
 	}
 	// Nothing says that it is damaged, or that it is not.
-	o := do(New(b, Options{Keys: keys(9), Clock: ticking()}), rotten, zstd3)
+	o := do(New(b, Options{Keys: verbtest.Keys(9), Clock: ticking()}), rotten, zstd3)
 	if o.Status != cooper.Done || o.Content.State != cooper.Left || o.Content.Reason != bucketop.ReasonETag || o.Check != cooper.Unverifiable {
 		t.Errorf("%+v", o)
 	}
-	n := len(srv.Versions(lab))
-	if srv.Counts()["PutObject"] != 0 || n != 6 {
-		t.Errorf("something was written: %v, %d versions", srv.Counts(), n)
+	n := len(w.Server.Versions(lab))
+	if w.Server.Counts()["PutObject"] != 0 || n != 6 {
+		t.Errorf("something was written: %v, %d versions", w.Server.Counts(), n)
 	}
 }
