@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -66,13 +67,13 @@ func TakeSnapshot(ctx context.Context, e *Env, bucket string, s Source, prefix s
 }
 
 // Reports lists the reports that are there.
-func Reports(ctx context.Context, e *Env, inventory string) ([]s3report.Date, error) {
+func Reports(ctx context.Context, e *Env, inventory string) (_ []s3report.Date, err error) {
 	w := &work{Env: e}
 	at, err := w.reports(ctx, inventory)
 	if err != nil {
 		return nil, err
 	}
-	defer at.done()
+	defer finally(&err, at.done)
 	return s3report.Dates(ctx, at.Location, at.prefix)
 }
 
@@ -84,7 +85,7 @@ type reports struct {
 	// store has the reports, and so the bucket that they are of; nil if they lie in a
 	// directory. Who owns that bucket, the reports' does not tell.
 	store *cooper.Store
-	done  func()
+	done  func() error
 }
 
 // reports finds the place of inventory reports.
@@ -97,7 +98,7 @@ func (w *work) reports(ctx context.Context, inventory string) (*reports, error) 
 		if err != nil {
 			return nil, err
 		}
-		return &reports{Location: s3report.Dir(abs), done: func() {}}, nil
+		return &reports{Location: s3report.Dir(abs), done: func() error { return nil }}, nil
 	}
 	bucket, prefix, err := cooper.ParseURL(inventory)
 	if err != nil {
@@ -109,7 +110,7 @@ func (w *work) reports(ctx context.Context, inventory string) (*reports, error) 
 		return nil, err
 	}
 	w.setClock(b)
-	return &reports{Location: s3report.Bucket(b, b, "s3://"+bucket), prefix: prefix, store: &cooper.Store{Endpoint: b.Endpoint()}, done: func() { b.Close() }}, nil
+	return &reports{Location: s3report.Bucket(b, b, "s3://"+bucket), prefix: prefix, store: &cooper.Store{Endpoint: b.Endpoint()}, done: b.Close}, nil
 }
 
 // snapshotOf takes a snapshot that must be of the bucket.
@@ -144,7 +145,7 @@ func (w *work) snapshot(ctx context.Context, bucket string, s Source, prefix str
 	if err != nil {
 		return nil, err
 	}
-	defer done()
+	defer finally(&err, done)
 	if err := w.notFromTheFuture(src.Meta()); err != nil {
 		return nil, err
 	}
@@ -156,19 +157,17 @@ func (w *work) snapshot(ctx context.Context, bucket string, s Source, prefix str
 }
 
 // source opens what a snapshot is made of; done follows when it has been read.
-func (w *work) source(ctx context.Context, bucket string, s Source, prefix string) (src inventory.Source, done func(), err error) {
+func (w *work) source(ctx context.Context, bucket string, s Source, prefix string) (src inventory.Source, done func() error, err error) {
 	if s.List {
 		b, err := w.Stores.Open(ctx, w.Env, bucket, 0)
 		if err != nil {
 			return nil, nil, err
 		}
-		done = func() { b.Close() }
 		l, err := w.listing(ctx, b, listing.Options{Prefix: prefix, Current: s.Current})
 		if err != nil {
-			done()
-			return nil, nil, err
+			return nil, nil, closing(b, err)
 		}
-		return scoped{l, prefix, nil}, done, nil
+		return scoped{l, prefix, nil}, b.Close, nil
 	}
 	at, err := w.reports(ctx, s.Inventory)
 	if err != nil {
@@ -176,14 +175,12 @@ func (w *work) source(ctx context.Context, bucket string, s Source, prefix strin
 	}
 	temp, err := w.ws.TempDir()
 	if err != nil {
-		at.done()
-		return nil, nil, err
+		return nil, nil, errors.Join(err, at.done())
 	}
-	done = func() { w.clear(temp); at.done() }
+	done = func() error { w.clear(temp); return at.done() }
 	r, err := s3report.Open(ctx, at.Location, at.prefix, s3report.Options{Date: s.Date, Bucket: bucket, TempDir: temp, Memory: w.Memory, Workers: filesAtOnce(w.Memory)})
 	if err != nil {
-		done()
-		return nil, nil, err
+		return nil, nil, errors.Join(err, done())
 	}
 	return scoped{r, prefix, at.store}, done, nil
 }

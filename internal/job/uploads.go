@@ -101,6 +101,7 @@ func (w *work) countUploads(ctx context.Context, bucket, prefix string, c *repor
 	})
 	return errors.Join(err, sizeUploads(ctx, b, sized, c))
 }
+
 // sizeUploads asks for the sizes of uploads. The first error is told, and does
 // not keep the others from being counted.
 func sizeUploads(ctx context.Context, b store.Uploads, uploads []store.Upload, c *report.UploadCounter) error {
