@@ -167,11 +167,11 @@ func (s *Shell) WithWorkspace(f func(ws *workspace.Workspace) error) (err error)
 
 // OpenWorkspace opens the workspace that the flags or the environment name.
 func (s *Shell) OpenWorkspace() (*workspace.Workspace, error) {
-	e, err := s.Env()
+	dir, err := s.WorkspaceDir()
 	if err != nil {
 		return nil, err
 	}
-	return e.OpenWorkspace()
+	return workspace.Open(dir, workspace.Options{Clock: s.Clock})
 }
 
 // Emit writes one JSON object.
