@@ -5,10 +5,8 @@ import (
 	"context"
 	"crypto/md5"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,9 +15,8 @@ import (
 	"cooper"
 	"cooper/internal/store"
 	"cooper/internal/tree"
+	"cooper/internal/verb/verbtest"
 )
-
-var update = flag.Bool("update", false, "write the golden traces anew")
 
 // scene is a store with one object, a staging, and the order of all that was
 // done to either.
@@ -283,19 +280,7 @@ func TestTraces(t *testing.T) {
 			t.Errorf("%s: done, but other bytes are staged", c.name)
 		}
 	}
-	const golden = "testdata/traces.txt"
-	if *update {
-		if err := os.WriteFile(golden, []byte(got.String()), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got.String() != string(want) {
-		t.Errorf("other traces than in %s:\n%s", golden, diff(string(want), got.String()))
-	}
+	verbtest.Golden(t, "testdata/traces.txt", got.String())
 }
 
 func traced(t *testing.T, s *scene) cooper.Outcome {
@@ -333,16 +318,6 @@ func describe(o cooper.Outcome) string {
 		parts = append(parts, "hashed")
 	}
 	return fmt.Sprintf("%s; %d bytes, %d requests", strings.Join(parts, "; "), o.Bytes, o.Requests)
-}
-
-func diff(want, got string) string {
-	w, g := strings.Split(want, "\n"), strings.Split(got, "\n")
-	for i := range g {
-		if i >= len(w) || w[i] != g[i] {
-			return fmt.Sprintf("line %d\n%s", i+1, strings.Join(g[max(0, i-5):min(len(g), i+10)], "\n"))
-		}
-	}
-	return "the end is missing"
 }
 
 func TestUnarchive(t *testing.T) {
