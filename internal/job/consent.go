@@ -7,6 +7,7 @@ import (
 
 	"cooper"
 	"cooper/internal/plan"
+	"cooper/internal/words"
 )
 
 // A decision is what a person is asked to consent to.
@@ -57,6 +58,22 @@ func (e *Env) consentTo(ctx context.Context, h *plan.Header, given bool, questio
 		remedy: fmt.Sprintf("Carry the plan out with: cooper apply %s. In scripts, give --yes.", h.ID),
 		later:  fmt.Sprintf("cooper apply %s would do it", h.ID),
 	})
+}
+
+// mayDelete asks for consent to a plan that deletes versions by a verb, that of r. Where
+// it would delete none, r says so, and there is nothing to carry out; after a no, r does
+// not tell of the plan.
+func (w *work) mayDelete(ctx context.Context, r *Result, verb string, given bool) (bool, error) {
+	all := r.Plan.Totals[verb]
+	question := fmt.Sprintf("Delete %s (%s) for good?", words.Plural(all.Count, "version"), words.Bytes(all.Bytes))
+	if all.Count == 0 {
+		r.Nothing, question = "Nothing is to be deleted.", ""
+	}
+	may, err := w.consentTo(ctx, r.Plan, given, question, "nothing was deleted")
+	if err == nil && !may {
+		r.Plan = nil
+	}
+	return may && r.Nothing == "", err
 }
 
 // confirmed finds the newest plan of a mission for a target whose digest a

@@ -38,16 +38,38 @@ const (
 	readTree                  // look at it; the lock keeps others from changing it meanwhile
 )
 
+// fits refuses a directory that a tree must not be in, before anything is opened or made.
+func (p *place) fits(e *Env) error {
+	if err := apart(e, p.dir); err != nil {
+		return err
+	}
+	if p.use == makeTree {
+		return ParentOf(p.dir)
+	}
+	return nil
+}
+
 // held is a place that is locked.
 type held struct {
 	*work
 	run string // the id of this run
+	// ran: a plan was carried out under that id. Facts are named by run and shard, so
+	// that the next one is a run of its own.
+	ran bool
 	// lock is what the place is called by its lock; empty for a tree.
 	lock string
 	// tree is nil where a bucket is held. Nothing in it is half done any more.
 	tree *tree.Tree
 	// locked: the tree's lock is held, and it may be changed.
 	locked bool
+}
+
+// in opens the workspace, and holds a tree for f.
+func (e *Env) in(ctx context.Context, p place, opt *Options, f func(ctx context.Context, h *held) error) error {
+	if err := p.fits(e); err != nil {
+		return err
+	}
+	return e.begin(func(w *work) error { return w.hold(ctx, p, opt, f) })
 }
 
 // hold takes the lock of a place for f. A tree is opened, and whatever an earlier run
@@ -64,13 +86,8 @@ func (w *work) hold(ctx context.Context, p place, opt *Options, f func(ctx conte
 		defer finally(&err, unlock)
 		return f(ctx, h)
 	}
-	if err := apart(w.Env, p.dir); err != nil {
+	if err := p.fits(w.Env); err != nil {
 		return err
-	}
-	if p.use == makeTree {
-		if err := ParentOf(p.dir); err != nil {
-			return err
-		}
 	}
 	if h.tree, err = openTree(w.Env, p.dir, p.use == makeTree, p.layout); err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 
 	"cooper"
 	"cooper/internal/apply"
+	"cooper/internal/backup"
 	"cooper/internal/compress"
 	"cooper/internal/plan"
 	"cooper/internal/progress"
@@ -15,6 +16,13 @@ import (
 // that knows them by name: a mission is added with a line here, and a file that says how
 // it is wired.
 var missions = map[string]mission{
+	backup.Mission:         trees{makeTree},
+	backup.MissionRestore:  restores{},
+	backup.MissionRollback: rollbacks{trees{changeTree}},
+	backup.MissionPrune:    trees{changeTree},
+	backup.MissionVerify:   trees{changeTree},
+	backup.MissionRepair:   trees{changeTree},
+
 	compress.Mission:         compressions{},
 	compress.MissionEstimate: estimates{},
 
@@ -57,7 +65,9 @@ type kit struct {
 	// again: failures may be those of earlier runs on the same objects.
 	again bool
 	// told passes on, right after the run, what was noticed on the way; nil: nothing.
-	told  func()
+	told func()
+	// warn passes on what apply finds fit to be known; nil: as a caution.
+	warn  func(message string)
 	close func() error
 }
 

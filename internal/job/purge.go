@@ -61,18 +61,9 @@ func (p *Purge) Run(ctx context.Context, e *Env) (r Result, err error) {
 		if p.PlanOnly {
 			return nil
 		}
-		all := h.Totals[bucketop.Remove]
-		question := fmt.Sprintf("Delete %s (%s) for good?", words.Plural(all.Count, "version"), words.Bytes(all.Bytes))
-		if all.Count == 0 {
-			r.Nothing, question = "Nothing is to be deleted.", ""
-		}
-		may, err := w.consentTo(ctx, &h, p.Yes || p.Confirm != "", question, "nothing was deleted")
-		if err != nil || r.Nothing != "" {
+		may, err := w.mayDelete(ctx, &r, bucketop.Remove, p.Yes || p.Confirm != "")
+		if err != nil || !may {
 			return err
-		}
-		if !may {
-			r.Plan = nil
-			return nil
 		}
 		made, err := plan.Open(w.ws.PlanDir(h.ID))
 		if err != nil {

@@ -9,7 +9,6 @@ import (
 	"cooper"
 	"cooper/internal/apply"
 	"cooper/internal/plan"
-	"cooper/internal/tree/keypath"
 	"cooper/internal/words"
 	"cooper/internal/workspace"
 )
@@ -28,8 +27,6 @@ type Options struct {
 	AnyAge bool
 	// AnySpace begins although the disk seems to be too small.
 	AnySpace bool
-	// Layout is what a tree must have, or gets; empty is any.
-	Layout keypath.Layout
 	// Moved: the bucket may be in another store than the one that is remembered.
 	Moved bool
 	// Keys are those of objects that their application encrypts.
@@ -103,8 +100,19 @@ func (w *work) apply(ctx context.Context, p *plan.Plan, opt *Options) (r Result,
 	return r, err
 }
 
+// carryOutMade carries out a plan that was just made, or found.
+func (h *held) carryOutMade(ctx context.Context, made *plan.Header, opt *Options) (r Result, err error) {
+	r.Plan = made
+	p, err := plan.Open(h.ws.PlanDir(made.ID))
+	if err != nil {
+		return r, err
+	}
+	return h.carryOut(ctx, p, opt)
+}
+
 // carryOut carries a plan out on what is held for it: check, apply, compact, summary.
-// The error is ErrSomeFailed where the run went through and objects failed.
+// The error is ErrSomeFailed, and no other beside it, where the run went through and
+// objects failed.
 func (h *held) carryOut(ctx context.Context, p *plan.Plan, opt *Options) (r Result, err error) {
 	header := p.Header()
 	m, err := missionOf(&header)
@@ -116,12 +124,18 @@ func (h *held) carryOut(ctx context.Context, p *plan.Plan, opt *Options) (r Resu
 	if err != nil {
 		return r, err
 	}
-	defer finally(&err, k.close)
+	if h.ran {
+		h.run = h.ws.NewID("r")
+	}
+	h.ran = true
 	facts := h.facts()
 	job := apply.Job{
 		Run: h.run, Plan: p, Verbs: k.verbs, Target: k.target, Facts: facts, Workers: k.workers, ShardsInFlight: k.shards,
 		Ignore: opt.Ignore, Confirm: opt.Confirm, MaxAge: opt.maxAge(), Undo: opt.Undo && h.tree == nil, Clock: h.Clock, Progress: k.count,
-		Warn: func(m string) { h.Listener.Tell(Caution, m) },
+		Warn: k.warn,
+	}
+	if job.Warn == nil {
+		job.Warn = func(m string) { h.Listener.Tell(Caution, m) }
 	}
 	h.limits(&job)
 	stop := h.Listener.Follow(k.count)
@@ -137,6 +151,7 @@ func (h *held) carryOut(ctx context.Context, p *plan.Plan, opt *Options) (r Resu
 			err = errors.Join(err, h.failedAlike(ctx, &sum))
 		}
 	}
+	finally(&err, k.close)
 	err = errors.Join(err, m.conclude(ctx, h, &r, err))
 	if err == nil && sum.Count(cooper.Failed) > 0 {
 		err = ErrSomeFailed
