@@ -27,8 +27,8 @@ import (
 
 // The missions of this package, as plans name them.
 const (
-	Mission         = "backup"
-	MissionRollback = "rollback"
+	Mission         = treeop.MissionBackup
+	MissionRollback = treeop.MissionRollback
 	MissionRestore  = "restore"
 )
 

@@ -244,6 +244,9 @@ func (compressions) conclude(ctx context.Context, h *held, r *Result, _ error) (
 	return err
 }
 
+// Estimated is what a sample means for the whole.
+type Estimated = compress.Result
+
 // estimates is the mission that tries a sample out; it changes nothing that others mind.
 type estimates struct{ compressions }
 

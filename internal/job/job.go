@@ -23,7 +23,6 @@ import (
 
 	"cooper"
 	"cooper/internal/apply"
-	"cooper/internal/compress"
 	"cooper/internal/hours"
 	"cooper/internal/inventory"
 	"cooper/internal/plan"
@@ -128,8 +127,8 @@ type Result struct {
 	Plan     *plan.Header    `json:"plan,omitempty"`
 	Applied  *apply.Summary  `json:"applied,omitempty"`
 	// Became is of compress run, Estimate of compress estimate.
-	Became   *Became          `json:"became,omitempty"`
-	Estimate *compress.Result `json:"estimate,omitempty"`
+	Became   *Became    `json:"became,omitempty"`
+	Estimate *Estimated `json:"estimate,omitempty"`
 
 	// Nothing says, where a plan has nothing to do, what that means.
 	Nothing string `json:"-"`

@@ -44,7 +44,7 @@ func TestWriteTo(t *testing.T) {
 // TestDeletedFailed: a damaged ledger is not where the list is all the same.
 func TestDeletedFailed(t *testing.T) {
 	damaged := &cooper.Error{Kind: cooper.KindCorrupt, Message: "damaged"}
-	if err := deletedFailed("x", damaged); err != error(damaged) || ExitCode(err) != ExitFailed {
+	if err := deletedFailed("x", damaged); !errors.Is(err, damaged) || ExitCode(err) != ExitFailed {
 		t.Error(err)
 	}
 	err := deletedFailed("x", os.ErrPermission)

@@ -5,13 +5,13 @@ import (
 	"math"
 	"time"
 
-	"cooper/internal/compress"
+	"cooper/internal/job"
 	"cooper/internal/term"
 	"cooper/internal/words"
 )
 
 // showEstimateOf tells a person; a program has been told with the summary.
-func (s *Shell) showEstimateOf(r *compress.Result) error {
+func (s *Shell) showEstimateOf(r *job.Estimated) error {
 	if s.JSON || r == nil {
 		return nil
 	}
@@ -41,7 +41,7 @@ func (s *Shell) showEstimateOf(r *compress.Result) error {
 }
 
 // onceCosts names what has to be paid once.
-func onceCosts(r *compress.Result) string {
+func onceCosts(r *job.Estimated) string {
 	text := Price(r.RequestsUSD) + " for " + Requests(r.Requests)
 	if r.OnceUSD > r.RequestsUSD {
 		text = Price(r.OnceUSD) + " in all; " + text

@@ -143,7 +143,7 @@ func (s *Shell) tell(ctx context.Context, err error) error {
 	return told
 }
 
-// MonitorEnv, where it is set, makes a process the one that waits for the crash of another.
+// MonitorEnv makes, where it is set, a process the one that waits for the crash of another.
 const MonitorEnv = "COOPER_CRASH_OF"
 
 // watchCrashes starts a process that tells of a crash of this one: what any goroutine

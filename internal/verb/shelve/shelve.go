@@ -24,12 +24,6 @@ import (
 // Kind is the kind of plan.Target that is a tree.
 const Kind = "tree"
 
-// The missions that mean something for a tree's pin.
-const (
-	missionBackup   = "backup"
-	missionRollback = "rollback"
-)
-
 // Tree is the part of tree.Tree that changes it.
 type Tree interface {
 	Dir() string
@@ -148,7 +142,7 @@ func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) erro
 	// What takes the place of a rollback that was interrupted, a repair, say, must
 	// not let the next backup undo it; but for a backup of all that was rolled back.
 	old := t.tree.State().Run
-	run.Pin = old != nil && old.Mission == missionRollback && h.Mission != missionRollback && !goesForward(&h, old.Snapshot)
+	run.Pin = old != nil && treeop.Pins(old.Mission) && !treeop.Pins(h.Mission) && !goesForward(&h, old.Snapshot)
 	if err := t.tree.Begin(ctx, p, run); err != nil {
 		return err
 	}
@@ -190,7 +184,7 @@ func (t *Target) Settled(_ context.Context, plan string, shard int) error {
 func (t *Target) End(ctx context.Context, p permit.Permit, s apply.Summary) error {
 	return t.tree.End(ctx, p, tree.Ending{
 		Plan: s.Plan, Finished: s.Finished,
-		Pin:   t.header.Mission == missionRollback,
+		Pin:   treeop.Pins(t.header.Mission),
 		Unpin: t.coversPin(),
 	})
 }
@@ -219,7 +213,7 @@ func goesForward(h *plan.Header, from *catalog.Observed) bool {
 	if from != nil {
 		prefix = from.Prefix
 	}
-	return h.Mission == missionBackup && !h.Partial && h.Snapshot != nil && cooper.HasPrefix(prefix, h.Snapshot.Scope.Prefix)
+	return treeop.Follows(h.Mission) && !h.Partial && h.Snapshot != nil && cooper.HasPrefix(prefix, h.Snapshot.Scope.Prefix)
 }
 
 // change turns an action and its outcome into a change of the tree. It is not

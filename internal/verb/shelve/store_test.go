@@ -6,6 +6,7 @@ import (
 
 	"cooper"
 	"cooper/internal/plan"
+	"cooper/internal/treeop"
 )
 
 // A tree learns its store from the first run that knows it, and refuses bytes and
@@ -26,10 +27,10 @@ func TestATreeRemembersItsStore(t *testing.T) {
 		}
 	}
 	do := func(id string) error {
-		_, err := w.apply(id, missionBackup, day1)
+		_, err := w.apply(id, treeop.MissionBackup, day1)
 		return err
 	}
-	if _, err := w.apply("p-1", missionBackup, day1, w.shown(version("k", "v1", "one"), day1)); err != nil {
+	if _, err := w.apply("p-1", treeop.MissionBackup, day1, w.shown(version("k", "v1", "one"), day1)); err != nil {
 		t.Fatal(err)
 	}
 	mustBe("nobody knew", nil)
@@ -82,7 +83,7 @@ func TestARunTakenUpAgainLearnsTheStore(t *testing.T) {
 	w := newWorld(t)
 	w.store["v1"] = "one"
 	tr := w.open()
-	h := plan.Header{ID: "p-1", Mission: missionBackup, Target: plan.Target{Kind: Kind, Path: tr.Dir(), Generation: tr.State().Generation}, Phases: []plan.Phase{{Shards: 1}}}
+	h := plan.Header{ID: "p-1", Mission: treeop.MissionBackup, Target: plan.Target{Kind: Kind, Path: tr.Dir(), Generation: tr.State().Generation}, Phases: []plan.Phase{{Shards: 1}}}
 	if err := tr.Close(); err != nil {
 		t.Fatal(err)
 	}
