@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 
-	"cooper"
-
 	"github.com/spf13/cobra"
 
+	"cooper"
 	"cooper/internal/cli/shell"
 	"cooper/internal/job"
 	"cooper/internal/term"
