@@ -7,6 +7,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -29,9 +30,11 @@ type pkg struct {
 func packages(t *testing.T) []pkg {
 	t.Helper()
 	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,Name,Standard,GoFiles,Imports,TestImports,XTestImports", "cooper/...")
+	var said strings.Builder
+	cmd.Stderr = &said
 	out, err := cmd.Output()
 	if err != nil {
-		t.Fatalf("go list: %v", err)
+		t.Fatalf("go list: %v\n%s", err, said.String())
 	}
 	var ps []pkg
 	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
@@ -39,6 +42,10 @@ func packages(t *testing.T) []pkg {
 		if err := d.Decode(&p); errors.Is(err, io.EOF) {
 			return ps
 		} else if err != nil {
+			t.Fatal(err)
+		}
+		// A directory that was read makes the result of a test stale once a file is added.
+		if _, err := os.ReadDir(p.Dir); err != nil {
 			t.Fatal(err)
 		}
 		ps = append(ps, p)
@@ -96,6 +103,9 @@ func rules() []rule {
 		{of: in + "look", only: []string{"cooper", in + "store", in + "permit"}, why: "who looks does not decide"},
 		{of: in + "verb", only: []string{"cooper", in + "journal", in + "look", in + "store", in + "codec", in + "checksum", in + "reading", in + "tree", in + "treeop", in + "bucketop", in + "permit", in + "plan", in + "apply"}, why: "a verb cannot choose its targets"},
 		{of: in + "reading", only: []string{"cooper", in + "store", in + "codec", in + "checksum"}, why: "to read is to know a version and a store"},
+		{of: in + "job", never: []string{in + "cli", in + "term"}, why: "a job has no terminal"},
+		{of: in + "cli", never: []string{in + "permit", in + "verb"}, why: "a command line asks for jobs, and carries none out"},
+		{of: in + "cli/shell", never: missions, why: "what all commands have in common is of no mission"},
 		{of: in + "apply", never: append([]string{in + "store", in + "verb", in + "tree"}, missions...), why: "apply drives through interfaces of its own"},
 	}
 	for _, m := range missions {
@@ -131,26 +141,91 @@ func TestImports(t *testing.T) {
 			continue
 		}
 		for _, imp := range p.Imports {
-			if p.ImportPath == "cooper" && strings.Contains(strings.SplitN(imp, "/", 2)[0], ".") || p.ImportPath == "cooper" && under(imp, "cooper") {
-				t.Errorf("the root imports %s; it may import the standard library alone", imp)
+			for _, why := range forbidden(p.ImportPath, imp) {
+				t.Errorf("%s imports %s: %s", p.ImportPath, imp, why)
 			}
-			if !under(imp, "cooper") {
-				continue
-			}
-			if under(imp, in+"store/s3", in+"query/duckdb", in+"query/clickhouse", in+"postgres") && !under(p.ImportPath, "cooper/cmd", in+"job", "cooper/bench", "cooper/test") && !under(imp, p.ImportPath) && !under(p.ImportPath, in+"store/s3", in+"query/duckdb") {
-				t.Errorf("%s imports %s; only cmd and job choose technologies", p.ImportPath, imp)
-			}
-			for _, r := range rules() {
-				if !under(p.ImportPath, r.of) || under(imp, p.ImportPath) {
-					continue
-				}
-				if r.only != nil && !allowed(imp, r.only) {
-					t.Errorf("%s imports %s: %s", p.ImportPath, imp, r.why)
-				}
-				if under(imp, r.never...) {
-					t.Errorf("%s imports %s: %s", p.ImportPath, imp, r.why)
-				}
-			}
+		}
+	}
+}
+
+// forbidden says why a package may not import another.
+func forbidden(path, imp string) (why []string) {
+	foreign := strings.Contains(strings.SplitN(imp, "/", 2)[0], ".")
+	if path == "cooper" && (foreign || under(imp, "cooper")) {
+		why = append(why, "the root imports the standard library alone")
+	}
+	if foreign && under(imp, "github.com/spf13") && !under(path, "cooper/cmd", in+"cli") {
+		why = append(why, "only cmd and cli know a command line")
+	}
+	if !under(imp, "cooper") || under(imp, path) {
+		return why
+	}
+	if under(imp, in+"store/s3", in+"query/duckdb", in+"query/clickhouse", in+"postgres") && !under(path, "cooper/cmd", in+"job", in+"store/s3", in+"query/duckdb") {
+		why = append(why, "only cmd and job choose technologies")
+	}
+	if under(imp, in+"cli") && !under(path, "cooper/cmd", in+"cli") || imp == in+"cli" && under(path, imp) {
+		why = append(why, "a command line is made by cmd alone")
+	}
+	if under(imp, in+"job") && !under(path, "cooper/cmd", in+"cli") {
+		why = append(why, "jobs are begun by cmd and cli alone")
+	}
+	if from, to := family(path), family(imp); from != "" && to != "" && from != to && (to != "shell" || from == "shell") {
+		why = append(why, "a family of commands knows no other, and the shell none")
+	}
+	for _, r := range rules() {
+		if under(path, r.of) && (r.only != nil && !allowed(imp, r.only) || under(imp, r.never...)) {
+			why = append(why, r.why)
+		}
+	}
+	return why
+}
+
+// family is the folder of internal/cli that a package lies in; empty for none.
+func family(path string) string {
+	below, _ := strings.CutPrefix(path, in+"cli/")
+	if below == path {
+		return ""
+	}
+	return strings.SplitN(below, "/", 2)[0]
+}
+
+// TestForbidden: the rules hold also for what is to come.
+func TestForbidden(t *testing.T) {
+	for _, c := range []struct {
+		path, imp string
+		may       bool
+	}{
+		{in + "cli/observe", in + "cli/shell", true},
+		{in + "cli/observe", in + "job", true},
+		{in + "cli/observe", in + "observe", true},
+		{in + "cli/observe", in + "cli/observe/tables", true},
+		{in + "cli/observe", in + "cli/gc", false},
+		{in + "cli/gc/fstab", in + "cli/backup", false},
+		{in + "cli/gc", in + "cli", false},
+		{in + "cli/gc", in + "store/s3", false},
+		{in + "cli/gc", in + "query/clickhouse", false},
+		{in + "cli/gc", in + "permit", false},
+		{in + "cli/gc", in + "verb/archive", false},
+		{in + "cli/gc", in + "store", true},
+		{in + "cli", in + "cli/gc", true},
+		{in + "cli", in + "postgres", false},
+		{in + "cli/shell", in + "cli/gc", false},
+		{in + "cli/shell", in + "gc", false},
+		{in + "cli/shell", in + "job", true},
+		{in + "cli/shell", in + "cli/shell/table", true},
+		{in + "job", in + "gc", true},
+		{in + "job", in + "store/s3", true},
+		{in + "job", in + "term", false},
+		{in + "job", in + "cli/shell", false},
+		{in + "job", "github.com/spf13/cobra", false},
+		{in + "observe", in + "job", false},
+		{in + "gc", in + "observe", false},
+		{in + "apply", in + "gc", false},
+		{in + "background", in + "cli/shell", false},
+		{"cooper/cmd/cooper", in + "cli", true},
+	} {
+		if why := forbidden(c.path, c.imp); c.may != (len(why) == 0) {
+			t.Errorf("%s imports %s: %v; may it? %v", c.path, c.imp, why, c.may)
 		}
 	}
 }
@@ -209,8 +284,8 @@ func firstWords(s string) string {
 	return strings.Join(strings.Fields(s)[:min(3, len(strings.Fields(s)))], " ")
 }
 
-// TestForbiddenCalls: permits come from apply alone, nobody but main exits, and rows
-// of Parquet are written by the one package that gets NULLs right.
+// TestForbiddenCalls: permits come from apply alone, nobody but main exits, a job has no
+// streams, and rows of Parquet are written by the one package that gets NULLs right.
 func TestForbiddenCalls(t *testing.T) {
 	for _, p := range packages(t) {
 		for _, f := range p.GoFiles {
@@ -233,6 +308,8 @@ func TestForbiddenCalls(t *testing.T) {
 					t.Errorf("%s: %s issues permits; only apply may", fset.Position(s.Pos()), p.ImportPath)
 				case call == "os.Exit" && p.Name != "main":
 					t.Errorf("%s: exits; return an error instead", fset.Position(s.Pos()))
+				case under(p.ImportPath, in+"job") && (strings.HasPrefix(call, "fmt.Print") || slices.Contains([]string{"os.Stdin", "os.Stdout", "os.Stderr"}, call)):
+					t.Errorf("%s: %s in a job; its Listener is told and asked", fset.Position(s.Pos()), call)
 				case slices.Contains([]string{"parquet.NewGenericWriter", "parquet.NewGenericBuffer", "parquet.Write", "parquet.WriteFile"}, call) && p.ImportPath != in+"parquetrows":
 					t.Errorf("%s: %s takes absent values for present ones; use parquetrows", fset.Position(s.Pos()), call)
 				}
