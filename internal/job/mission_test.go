@@ -1,0 +1,296 @@
+package job
+
+import (
+	"context"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"cooper"
+	"cooper/internal/backup"
+	"cooper/internal/bucketop"
+	"cooper/internal/codec"
+	"cooper/internal/compress"
+	"cooper/internal/plan"
+	"cooper/internal/purge"
+	"cooper/internal/store/mem"
+	"cooper/internal/tree/audit"
+)
+
+// a maker prepares a world in which a mission has something to do, and gives the plan: it
+// is still to be carried out, unless done.
+type maker func(t *testing.T) (w *world, p *plan.Header, done bool)
+
+// makers are of all missions there are.
+var makers = map[string]maker{
+	backup.Mission: func(t *testing.T) (*world, *plan.Header, bool) {
+		w := emptyLab(t, "Enabled")
+		w.put("1", "a", "b")
+		r, err := w.backup().Plan(t.Context(), w.Env)
+		w.ok(err)
+		return w, r.Plan, false
+	},
+	backup.MissionRestore: func(t *testing.T) (*world, *plan.Header, bool) {
+		w, _ := backedUp(t)
+		r, err := (&Restore{Dir: w.path("tree"), To: w.path("out"), PlanOnly: true, Options: Options{Jobs: 4}}).Run(t.Context(), w.Env)
+		w.ok(err)
+		return w, r.Plan, false
+	},
+	backup.MissionRollback: func(t *testing.T) (*world, *plan.Header, bool) {
+		w, first := backedUp(t)
+		r, err := (&Rollback{Dir: w.path("tree"), To: first, PlanOnly: true, Options: Options{Jobs: 4}}).Run(t.Context(), w.Env)
+		w.ok(err)
+		return w, r.Plan, false
+	},
+	backup.MissionPrune: func(t *testing.T) (*world, *plan.Header, bool) {
+		w, _ := backedUp(t)
+		w.later(48 * time.Hour)
+		policy := backup.Careful()
+		policy.ShareLimit = 1
+		r, err := (&Prune{Dir: w.path("tree"), What: backup.Prune{Policy: policy, OlderThan: time.Hour}, PlanOnly: true, Options: Options{Jobs: 1}}).Run(t.Context(), w.Env)
+		w.ok(err)
+		return w, r.Plan, false
+	},
+	backup.MissionVerify: func(t *testing.T) (*world, *plan.Header, bool) {
+		w := rebuilt(t) // nobody has looked at any version
+		_, err := (&Verify{Dir: w.path("tree"), Content: true, Found: func(audit.Finding) error { return nil }, Options: Options{Jobs: 4}}).Run(t.Context(), w.Env)
+		w.ok(err)
+		return w, w.lastOf(backup.MissionVerify), true
+	},
+	backup.MissionRepair: func(t *testing.T) (*world, *plan.Header, bool) {
+		w, _ := backedUp(t)
+		w.damage()
+		_, err := (&Verify{Dir: w.path("tree"), Repair: true, Found: func(audit.Finding) error { return nil }, Options: Options{Jobs: 4}}).Run(t.Context(), w.Env)
+		w.ok(err)
+		return w, w.lastOf(backup.MissionRepair), true
+	},
+	compress.Mission: func(t *testing.T) (*world, *plan.Header, bool) {
+		w := compressible(t)
+		c := w.compress()
+		c.PlanOnly = true
+		r, err := c.Run(t.Context(), w.Env)
+		w.ok(err)
+		return w, r.Plan, false
+	},
+	compress.MissionEstimate: func(t *testing.T) (*world, *plan.Header, bool) {
+		w := compressible(t)
+		c := w.compress()
+		c.PlanOnly = true
+		c.Policy.Sampling = &compress.Sampling{Objects: 10, Bytes: 1 << 20, Try: []string{"zstd:3"}}
+		r, err := c.Run(t.Context(), w.Env)
+		w.ok(err)
+		return w, r.Plan, false
+	},
+	purge.Mission: func(t *testing.T) (*world, *plan.Header, bool) {
+		w := emptyLab(t, "Enabled")
+		w.put("1", "old/a", "old/b", "new/c")
+		p := w.purge()
+		p.PlanOnly = true
+		r, err := p.Run(t.Context(), w.Env)
+		w.ok(err)
+		return w, r.Plan, false
+	},
+}
+
+// purge removes all below old/.
+func (w *world) purge() *Purge {
+	return &Purge{Bucket: "lab", Prefix: "old/", Source: Source{List: true}, Policy: purge.Policy{Prefix: "old/", Versions: purge.All, ShareLimit: 1}, Options: Options{Jobs: 4}}
+}
+
+// compressible is a world with text, and with noise that does not shrink.
+func compressible(t *testing.T) *world {
+	t.Helper()
+	w := emptyLab(t, "Enabled")
+	w.store.Put("lab", "text", slices.Repeat([]byte("one line of many\n"), 500), mem.PutOptions{})
+	noise := make([]byte, 4000)
+	for i, r := 0, rand.New(rand.NewPCG(1, 2)); i < len(noise); i++ {
+		noise[i] = byte(r.Uint32())
+	}
+	w.store.Put("lab", "noise", noise, mem.PutOptions{})
+	return w
+}
+
+func (w *world) compress() *Compress {
+	chain, err := codec.ParseCompression("zstd:3")
+	w.ok(err)
+	return &Compress{
+		Bucket: "lab", Source: Source{List: true}, Yes: true, Options: Options{Jobs: 4},
+		Policy: compress.Policy{MinSize: 512, Rewriting: bucketop.Rewriting{
+			Codec: codec.Chain{Compress: chain}, Mode: bucketop.Suffix, Originals: bucketop.RemoveOriginals, SSE: bucketop.SSEKeep, Proof: bucketop.AsSent, MinSaving: 0.05,
+		}},
+	}
+}
+
+// damage changes a file of the tree.
+func (w *world) damage() {
+	w.ok(os.WriteFile(w.path("tree/mirror/c"), []byte("not what it was"), 0o644))
+}
+
+// lastOf is the plan of a mission that was begun last.
+func (w *world) lastOf(mission string) *plan.Header {
+	w.t.Helper()
+	ws, err := w.OpenWorkspace()
+	w.ok(err)
+	defer ws.Close()
+	for _, id := range slices.Backward(w.begun) {
+		p, err := plan.Open(ws.PlanDir(id))
+		w.ok(err)
+		if h := p.Header(); h.Mission == mission {
+			return &h
+		}
+	}
+	w.t.Fatalf("no plan of %s was begun: %v", mission, w.begun)
+	return nil
+}
+
+// TestMissions holds what every mission owes to whoever carries its plans out: a lock,
+// a stop that is taken up again, each fact once, and words for its end.
+func TestMissions(t *testing.T) {
+	if got, want := slices.Sorted(maps.Keys(makers)), slices.Sorted(maps.Keys(missions)); !slices.Equal(got, want) {
+		t.Fatalf("tested are %v, and there are %v", got, want)
+	}
+	for name, m := range missions {
+		t.Run(name, func(t *testing.T) {
+			w, h, done := makers[name](t)
+			if h.Mission != name {
+				t.Fatalf("a plan of %s", h.Mission)
+			}
+			if words := TraitsOf(h).Unfinished; words == "" {
+				t.Error("it has no words for a run that completes nothing")
+			}
+			opt := Options{Jobs: 4}
+			if !done {
+				w.locked(t, m, h)
+				w.stopped(t, h)
+				r, err := Apply(t.Context(), w.Env, h.ID, opt)
+				w.went(r, err, name)
+			}
+			once := w.facts(h.ID)
+			if len(once) == 0 {
+				t.Error("there are no facts")
+			}
+			w.again(t, h, once)
+		})
+	}
+}
+
+// locked wants a plan not to be carried out while somebody else holds what it changes.
+func (w *world) locked(t *testing.T, m mission, h *plan.Header) {
+	t.Helper()
+	at, err := m.place(h, &Options{})
+	w.ok(err)
+	err = w.begin(func(work *work) error {
+		return work.hold(t.Context(), at, &Options{}, func(context.Context, *held) error {
+			_, err := Apply(t.Context(), w.Env, h.ID, Options{Jobs: 4})
+			w.refused(err, cooper.KindLocked)
+			return nil
+		})
+	})
+	w.ok(err)
+}
+
+// stopped wants a plan that was stopped before it began to have changed nothing.
+func (w *world) stopped(t *testing.T, h *plan.Header) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := Apply(ctx, w.Env, h.ID, Options{Jobs: 4})
+	w.refused(err, cooper.KindInterrupted)
+	w.same("facts of what was stopped", w.facts(h.ID))
+}
+
+// again carries a plan out that was carried out: it is done already, or refused, as the
+// target is another now. What keeps no account at its target, as a restore, may look at
+// everything once more, as a run of its own. In no case a run tells a fact twice.
+func (w *world) again(t *testing.T, h *plan.Header, once []string) {
+	t.Helper()
+	r, err := Apply(t.Context(), w.Env, h.ID, Options{Jobs: 4})
+	switch {
+	case err == nil && r.Applied.Committed == r.Applied.Shards && r.Applied.Bytes == 0:
+	case err == nil && r.Applied.Committed == 0 && r.Applied.Earlier > 0, cooper.KindOf(err) == cooper.KindRefused && r.Refused(err):
+		w.same("facts after carrying it out again", w.facts(h.ID), once...)
+	default:
+		t.Errorf("carried out again: %+v, %v", r.Applied, err)
+	}
+	w.same("facts that were told twice", w.rows("SELECT concat_ws(' ', run, action) FROM outcome WHERE plan = ? GROUP BY run, action HAVING count(*) > 1", h.ID))
+}
+
+// TestUnknownMission: a plan of another version of the program is refused, not guessed at.
+func TestUnknownMission(t *testing.T) {
+	w, _, _ := makers[purge.Mission](t)
+	ws, err := w.OpenWorkspace()
+	w.ok(err)
+	out, err := plan.Create(ws.PlanDir("p-20990101T000000Z-0000"), "p-20990101T000000Z-0000", plan.Limits{})
+	w.ok(err)
+	_, err = out.Finish(plan.Header{Mission: "paint", Target: plan.Target{Kind: bucketop.TargetKind, Path: "s3://lab/"}})
+	w.ok(err)
+	w.ok(ws.Close())
+	_, err = Apply(t.Context(), w.Env, "latest", Options{Jobs: 1})
+	w.refused(err, cooper.KindInvalid)
+}
+
+func TestPurge(t *testing.T) {
+	w := emptyLab(t, "Enabled")
+	w.put("1", "old/a", "new/c")
+	w.store.Delete("lab", "old/a")
+	// Nobody is there to ask.
+	r, err := w.purge().Run(t.Context(), w.Env)
+	w.refused(err, cooper.KindRefused)
+	if !r.Refused(err) || r.Plan == nil {
+		t.Errorf("%+v", r)
+	}
+	w.answer = func(string) bool { return false }
+	r, err = w.purge().Run(t.Context(), w.Env)
+	w.ok(err)
+	if r.Plan != nil || !w.heard("nothing was deleted; cooper apply") {
+		t.Errorf("after a no: %+v, %v", r, w.told)
+	}
+	w.answer = func(string) bool { return true }
+	r, err = w.purge().Run(t.Context(), w.Env)
+	r = w.went(r, err, purge.Mission)
+	w.same("asked", w.asked[len(w.asked)-1:], "Delete 2 versions (7 B) for good?")
+	w.same("shown", w.shown[len(w.shown)-1:], r.Plan.ID+" whole")
+	w.same("facts", w.facts(r.Plan.ID), "remove done old/a", "remove done old/a")
+	if n := len(w.store.Versions("lab")); n != 1 {
+		t.Errorf("%d versions are left", n)
+	}
+	r, err = w.purge().Run(t.Context(), w.Env)
+	w.ok(err)
+	if r.Nothing == "" || r.Applied != nil {
+		t.Errorf("where nothing is left: %+v", r)
+	}
+}
+
+func TestCompress(t *testing.T) {
+	w := compressible(t)
+	c := w.compress()
+	r, err := c.Run(t.Context(), w.Env)
+	r = w.went(r, err, compress.Mission)
+	w.same("facts", w.facts(r.Plan.ID), "rewrite done noise", "rewrite done text")
+	if b := r.Became; b == nil || b.Before.Count != 1 || b.After == 0 || len(b.Left) != 1 {
+		t.Errorf("what became of them: %+v", b)
+	}
+	r, err = c.Run(t.Context(), w.Env)
+	w.ok(err)
+	if r.Nothing == "" || r.Applied != nil {
+		t.Errorf("again: %+v", r)
+	}
+}
+
+func TestEstimate(t *testing.T) {
+	w := compressible(t)
+	c := w.compress()
+	c.Policy.Sampling = &compress.Sampling{Objects: 10, Bytes: 1 << 20, Try: []string{"zstd:3"}}
+	r, err := c.Run(t.Context(), w.Env)
+	r = w.went(r, err, compress.MissionEstimate)
+	if r.Estimate == nil || r.Estimate.Chosen.Count != 2 {
+		t.Errorf("the estimate: %+v", r.Estimate)
+	}
+	w.same("shown", w.shown, r.Plan.ID+" in short")
+	if n := len(w.store.Versions("lab")); n != 2 {
+		t.Errorf("%d versions are in the bucket", n)
+	}
+}
