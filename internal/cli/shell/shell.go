@@ -103,13 +103,13 @@ func (s *Shell) Begin(cmd *cobra.Command) error {
 	return s.watchRun(cmd.Context(), cmd)
 }
 
-// End tells what a command line came to: it says what went wrong, and gives the error
-// and the exit code. args is the command line, cmd the command as far as it was found.
-func (s *Shell) End(ctx context.Context, cmd *cobra.Command, args []string, err error) (error, int) {
+// End tells what a command line came to: it says what went wrong, and gives the exit code
+// and the error. args is the command line, cmd the command as far as it was found.
+func (s *Shell) End(ctx context.Context, cmd *cobra.Command, args []string, err error) (code int, ended error) {
 	if err == nil && s.doubtful.Load() {
 		err = job.ErrSomeFailed
 	}
-	ended := err
+	ended = err
 	if err != nil {
 		// A mistake in the command line may stand before --json.
 		s.JSON = s.JSON || slices.Contains(args, "--json")
@@ -121,7 +121,7 @@ func (s *Shell) End(ctx context.Context, cmd *cobra.Command, args []string, err 
 		s.Report(err)
 	}
 	s.unwatch(ctx, err)
-	return ended, ExitCode(err)
+	return ExitCode(err), ended
 }
 
 // CheckEndpoint refuses an endpoint of the command line that must not be used, before
