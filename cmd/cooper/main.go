@@ -1,6 +1,6 @@
-// Command cooper takes stock of S3 buckets and backs them up. It holds the
-// commands, the wiring of packages to technologies, and the one map from errors to
-// exit codes; everything else is in internal packages.
+// Command cooper takes stock of S3 buckets, backs them up, compresses and purges what
+// they hold. Here are the process's signals, version and exit code alone; the commands
+// are in internal/cli.
 package main
 
 import (
@@ -9,15 +9,15 @@ import (
 	"os/signal"
 	"syscall"
 
-	"cooper/internal/background"
+	"cooper/internal/cli"
 )
 
 // version is set by the linker.
 var version = "unknown"
 
 func main() {
-	if command, ok := os.LookupEnv(monitorEnv); ok {
-		os.Exit(monitor(os.Stdin, command))
+	if code, is := cli.Monitor(os.Stdin, version); is {
+		os.Exit(code)
 	}
 	// The first signal begins a clean stop; after it the default comes back, so
 	// that a second one ends the process at once. Either is safe: whatever a
@@ -27,9 +27,5 @@ func main() {
 		<-ctx.Done()
 		stop()
 	}()
-	a := newApp(os.Stdin, os.Stdout, os.Stderr)
-	if path, ok := os.LookupEnv(background.Env); ok {
-		os.Exit(a.runBehind(ctx, path, os.Args[1:]))
-	}
-	os.Exit(a.run(ctx, os.Args[1:]))
+	os.Exit(cli.Main(ctx, os.Stdin, os.Stdout, os.Stderr, version, os.Args[1:]))
 }

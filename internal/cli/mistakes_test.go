@@ -1,4 +1,4 @@
-package main
+package cli
 
 import (
 	"bytes"
@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"cooper/internal/cli/shell"
 	"cooper/internal/term"
 )
 
@@ -25,10 +26,10 @@ func TestMistakes(t *testing.T) {
 		"backup plan s3://b /tmp/nowhere --nothing-like": {"unknown flag: --nothing-like", "See cooper backup plan --help."},
 	} {
 		var out, errs bytes.Buffer
-		a := &app{stdin: strings.NewReader(""), stdout: term.Plain(&out), stderr: term.Plain(&errs)}
-		code := a.run(context.Background(), append([]string{"--workspace", t.TempDir()}, strings.Fields(line)...))
+		sh := &shell.Shell{Stdin: strings.NewReader(""), Stdout: term.Plain(&out), Stderr: term.Plain(&errs)}
+		code, _ := run(context.Background(), sh, append([]string{"--workspace", t.TempDir()}, strings.Fields(line)...))
 		for _, w := range append(want, "next:") {
-			if code != exitUsage || !strings.Contains(errs.String(), w) {
+			if code != shell.ExitUsage || !strings.Contains(errs.String(), w) {
 				t.Errorf("%s: exit code %d, %q is not in\n%s", line, code, w, errs.String())
 			}
 		}
