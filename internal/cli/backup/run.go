@@ -225,22 +225,10 @@ type passedOver struct {
 
 // runRange follows every report of a range.
 func (a family) runRange(ctx context.Context, from, dir string, f *runFlags) error {
-	dates, err := f.dates.check(f)
+	dates, err := a.rangeOf(f)
 	if err != nil {
 		return err
 	}
-	dates.Follows = func(name string, n, all int) {
-		if !a.JSON {
-			a.Title(fmt.Sprintf("report %s, %d of %d", name, n, all))
-		}
-	}
-	dates.Passed = func(name, why string) error {
-		if a.JSON { // a person is told anyhow
-			return a.Emit(passedOver{name, why})
-		}
-		return nil
-	}
-	dates.Came = func(r job.Result, err error) error { return a.Ended(&r, err) }
 	b, err := f.job(from, dir)
 	if err != nil {
 		return err
@@ -252,4 +240,25 @@ func (a family) runRange(ctx context.Context, from, dir string, f *runFlags) err
 	}
 	_, err = b.Run(ctx, e)
 	return err
+}
+
+// rangeOf is the range that the flags say, with what is told of each report.
+func (a family) rangeOf(f *runFlags) (*job.Range, error) {
+	r, err := f.dates.check(f)
+	if err != nil {
+		return nil, err
+	}
+	r.Follows = func(name string, n, all int) {
+		if !a.JSON {
+			a.Title(fmt.Sprintf("report %s, %d of %d", name, n, all))
+		}
+	}
+	r.Passed = func(name, why string) error {
+		if a.JSON { // a person is told anyhow
+			return a.Emit(passedOver{name, why})
+		}
+		return nil
+	}
+	r.Came = func(r job.Result, err error) error { return a.Ended(&r, err) }
+	return r, nil
 }
