@@ -18,6 +18,7 @@ type family struct{ *shell.Shell }
 // Commands are those of this family.
 func Commands(sh *shell.Shell) []*cobra.Command {
 	a := family{sh}
+	sh.ShowsMore(a.showMore)
 	return []*cobra.Command{a.purgeCmd(), a.compressCmd()}
 }
 
@@ -31,4 +32,10 @@ func (a family) run(ctx context.Context, j interface {
 	}
 	r, err := j.Run(ctx, e)
 	return a.Ended(&r, err)
+}
+
+// showMore shows what compressing alone comes to, whichever command carried it out.
+func (a family) showMore(r *job.Result) error {
+	a.showBecame(r.Became)
+	return a.showEstimateOf(r.Estimate)
 }

@@ -52,6 +52,7 @@ type Shell struct {
 	s3       job.S3
 	pace     pace
 	watch    watch
+	more     []func(*job.Result) error
 	doubtful atomic.Bool // a snapshot contradicts itself or makes no sense: nothing is a success
 }
 

@@ -14,6 +14,10 @@ import (
 	"cooper/internal/words"
 )
 
+// ShowsMore has f show, after the summary of each run that went through, what of a result
+// its family alone knows; nothing where the result has none of it.
+func (s *Shell) ShowsMore(f func(*job.Result) error) { s.more = append(s.more, f) }
+
 // Ended shows what a job has come to, whatever its end, and gives the error that the
 // command ends with.
 func (s *Shell) Ended(r *job.Result, err error) error {
@@ -40,8 +44,9 @@ func (s *Shell) Ended(r *job.Result, err error) error {
 		return nil
 	}
 	if err == nil || errors.Is(err, job.ErrSomeFailed) {
-		s.showBecame(r.Became)
-		err = errors.Join(err, s.showEstimateOf(r.Estimate))
+		for _, more := range s.more {
+			err = errors.Join(err, more(r))
+		}
 	}
 	for _, n := range r.Notes {
 		s.Note("%s", n)

@@ -1,4 +1,4 @@
-package shell
+package bucket
 
 import (
 	"fmt"
@@ -12,8 +12,8 @@ import (
 )
 
 // showBecame tells a person; a program has been told with the summary.
-func (s *Shell) showBecame(c *job.Became) {
-	if s.JSON || c == nil {
+func (a family) showBecame(c *job.Became) {
+	if a.JSON || c == nil {
 		return
 	}
 	if c.Before.Count > 0 {
@@ -21,20 +21,20 @@ func (s *Shell) showBecame(c *job.Became) {
 		if c.Kept {
 			kept = "; the originals are kept"
 		}
-		s.Say("  %s in %s became %s%s%s", words.Bytes(c.Before.Bytes), words.Plural(c.Before.Count, "object"), s.Stdout.Style(term.Bold, words.Bytes(c.After)), times(c.Before.Bytes, c.After), kept)
+		a.Say("  %s in %s became %s%s%s", words.Bytes(c.Before.Bytes), words.Plural(c.Before.Count, "object"), a.Stdout.Style(term.Bold, words.Bytes(c.After)), times(c.Before.Bytes, c.After), kept)
 	}
 	if c.Stayed.Count > 0 {
-		s.Say("  %s", s.Stdout.Wrap(fmt.Sprintf("%s (%s) did not go as planned: they stayed, or somebody wrote or deleted there meanwhile; of the new forms, %s, nothing counts as saved", words.Plural(c.Stayed.Count, "original"), words.Bytes(c.Stayed.Bytes), words.Bytes(c.StayedAs)), 2))
+		a.Say("  %s", a.Stdout.Wrap(fmt.Sprintf("%s (%s) did not go as planned: they stayed, or somebody wrote or deleted there meanwhile; of the new forms, %s, nothing counts as saved", words.Plural(c.Stayed.Count, "original"), words.Bytes(c.Stayed.Bytes), words.Bytes(c.StayedAs)), 2))
 	}
 	if c.Found.Count > 0 {
-		s.Say("  %s compressed already: %s hold %s%s", words.Plural(c.Found.Count, "object"), words.Bytes(c.Found.Bytes), words.Bytes(c.Plain), times(c.Plain, c.Found.Bytes))
+		a.Say("  %s compressed already: %s hold %s%s", words.Plural(c.Found.Count, "object"), words.Bytes(c.Found.Bytes), words.Bytes(c.Plain), times(c.Plain, c.Found.Bytes))
 	}
 	var left []string
 	for _, why := range slices.Sorted(maps.Keys(c.Left)) {
 		left = append(left, fmt.Sprintf("%s (%s) %s", words.Plural(c.Left[why].Count, "object"), words.Bytes(c.Left[why].Bytes), term.Clean(why)))
 	}
 	if len(left) > 0 {
-		s.Say("  left as they are: %s", s.Stdout.Wrap(strings.Join(left, ", "), 4))
+		a.Say("  left as they are: %s", a.Stdout.Wrap(strings.Join(left, ", "), 4))
 	}
 }
 
