@@ -79,12 +79,7 @@ func (e *Env) in(ctx context.Context, p place, opt *Options, f func(ctx context.
 func (w *work) hold(ctx context.Context, p place, opt *Options, f func(ctx context.Context, h *held) error) (err error) {
 	h := &held{work: w, run: w.ws.NewID("r"), lock: p.lock}
 	if p.dir == "" {
-		unlock, err := w.ws.LockTarget(p.lock, h.run, p.command)
-		if err != nil {
-			return err
-		}
-		defer finally(&err, unlock)
-		return f(ctx, h)
+		return h.bucket(ctx, p.command, f)
 	}
 	if err := p.fits(w.Env); err != nil {
 		return err
@@ -105,6 +100,16 @@ func (w *work) hold(ctx context.Context, p place, opt *Options, f func(ctx conte
 	if err := h.recover(ctx, opt); err != nil {
 		return err
 	}
+	return f(ctx, h)
+}
+
+// bucket holds the lock of one for f.
+func (h *held) bucket(ctx context.Context, command string, f func(ctx context.Context, h *held) error) (err error) {
+	unlock, err := h.ws.LockTarget(h.lock, h.run, command)
+	if err != nil {
+		return err
+	}
+	defer finally(&err, unlock)
 	return f(ctx, h)
 }
 
