@@ -103,29 +103,19 @@ func (s *Restore) planned(ctx context.Context, h *held, policy backup.Policy) (m
 	return &header, err
 }
 
-func (s *Restore) carryOut(ctx context.Context, h *held, made *plan.Header) (Result, error) {
+func (s *Restore) carryOut(ctx context.Context, h *held, made *plan.Header) (r Result, err error) {
+	a, err := askedBy(made)
+	if err != nil {
+		return r, err
+	}
+	// A warning says so, too, where nothing is there.
 	for _, w := range made.Warnings {
 		h.tell(Caution, "%s", w)
 	}
-	there, named := made.Totals[treeop.CopyOut].Count, s.named()
-	if there < named {
+	if there, named := made.Totals[treeop.CopyOut].Count, a.named(); there < named {
 		h.tell(Caution, "asked for by name: %s; found: %s", words.Count(named), words.Count(there))
 	}
-	r, err := h.carryOutMade(ctx, made, &s.Options)
-	// They were asked for as the others were, and are not there. A warning says
-	// so where nothing is.
-	if err == nil && (made.Skipped[backup.SkippedMissing].Count+made.Skipped[backup.SkippedPruned].Count > 0 || there < named || there == 0) {
-		err = ErrSomeFailed
-	}
-	return r, err
-}
-
-// named is how many versions at least are asked for by name.
-func (s *Restore) named() int64 {
-	if s.Version != "" {
-		return 1
-	}
-	return int64(len(slices.Compact(slices.Sorted(slices.Values(s.Keys)))))
+	return h.carryOutMade(ctx, made, &s.Options)
 }
 
 // store says which store the bucket is in that is restored to, nil for a
@@ -217,15 +207,52 @@ func (m restores) traits() Traits {
 	return t
 }
 
-// place is the tree that is copied from.
-func (restores) place(h *plan.Header, _ *Options) (place, error) {
-	var policy struct {
-		Tree string `json:"tree"`
+// asked is what a plan says of what was to be restored.
+type asked struct {
+	Tree   string        `json:"tree"`
+	Select backup.Select `json:"select"`
+	Keys   []string      `json:"keys"`
+}
+
+func askedBy(h *plan.Header) (a asked, err error) {
+	if err := json.Unmarshal(h.Policy, &a); err != nil || a.Tree == "" {
+		return a, &cooper.Error{Kind: cooper.KindInvalid, Where: "plan " + h.ID, Message: "it does not say which tree it restores from", Remedy: "Make the plan again."}
 	}
-	if err := json.Unmarshal(h.Policy, &policy); err != nil || policy.Tree == "" {
-		return place{}, &cooper.Error{Kind: cooper.KindInvalid, Where: "plan " + h.ID, Message: "it does not say which tree it restores from", Remedy: "Make the plan again."}
+	return a, nil
+}
+
+// named is how many versions at least are asked for by name.
+func (a *asked) named() int64 {
+	if a.Select.Version != "" {
+		return 1
 	}
-	return place{dir: policy.Tree, use: changeTree, command: "apply " + h.ID}, nil
+	return int64(len(slices.Compact(slices.Sorted(slices.Values(a.Keys)))))
+}
+
+// place is the tree that is copied from, which need not be one that can be written.
+func (restores) place(h *plan.Header, opt *Options) (place, error) {
+	a, err := askedBy(h)
+	p := place{dir: a.Tree, use: readTree, command: "apply " + h.ID}
+	if opt.Undo {
+		p.use = changeTree
+	}
+	return p, err
+}
+
+// conclude tells that versions were asked for as the others were, and are not there.
+func (restores) conclude(_ context.Context, _ *held, r *Result, err error) error {
+	if err != nil || r.Applied.Count(cooper.Failed) > 0 {
+		return nil
+	}
+	a, err := askedBy(r.Plan)
+	if err != nil {
+		return err
+	}
+	there, left := r.Plan.Totals[treeop.CopyOut].Count, r.Plan.Skipped[backup.SkippedMissing].Plus(r.Plan.Skipped[backup.SkippedPruned])
+	if left.Count > 0 || there < a.named() || there == 0 {
+		return ErrSomeFailed
+	}
+	return nil
 }
 
 func (restores) equip(ctx context.Context, held *held, p *plan.Plan, opt *Options) (*kit, error) {

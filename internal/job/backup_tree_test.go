@@ -39,6 +39,24 @@ func TestRestore(t *testing.T) {
 	w.same("what was restored", w.files("out"), "a: a 2", "b: b 1", "c: c 1")
 }
 
+// TestRestoreTakenUpAgain: what a restore lacks is told by whoever goes on with its plan.
+func TestRestoreTakenUpAgain(t *testing.T) {
+	w, _ := backedUp(t)
+	for name, s := range map[string]*Restore{
+		"a key":      {Keys: []string{"a", "nowhere"}},
+		"a version":  {Version: "nosuch"},
+		"everything": {Prefix: "none/"},
+	} {
+		s.Dir, s.To, s.PlanOnly = w.path("tree"), w.path("out"), true
+		r, err := s.Run(t.Context(), w.Env)
+		w.ok(err)
+		r, err = Apply(t.Context(), w.Env, r.Plan.ID, Options{})
+		if !errors.Is(err, ErrSomeFailed) || r.Applied == nil || !r.Applied.Finished {
+			t.Errorf("%s: %v, %+v", name, err, r.Applied)
+		}
+	}
+}
+
 func TestRestoreToABucket(t *testing.T) {
 	w, _ := backedUp(t)
 	w.store.CreateBucket("other", "")

@@ -265,6 +265,8 @@ func TestReadOnlyTree(t *testing.T) {
 		t.Errorf("%v", r)
 	}
 	out := filepath.Join(t.TempDir(), "out")
+	must(t, w.url, ws, "backup", "restore", dir, "--to", out, "--plan-only")
+	must(t, w.url, ws, "apply", "latest") // as a restore that is taken up again
 	must(t, w.url, ws, "backup", "restore", dir, "--to", out)
 	got, err := os.ReadFile(filepath.Join(out, filepath.FromSlash(key(3))))
 	if err != nil || !bytes.Equal(got, content(1, 3)) {
