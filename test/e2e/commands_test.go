@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cooper/test/e2etest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
@@ -21,7 +23,7 @@ func TestCommands(t *testing.T) {
 	ws := filepath.Join(t.TempDir(), "ws")
 	var text strings.Builder
 	for _, path := range commandPaths(t, ws, nil) {
-		help := must(t, "http://127.0.0.1:1", ws, append(path, "--help")...).stdout
+		help := e2etest.Must(t, "http://127.0.0.1:1", ws, append(path, "--help")...).Stdout
 		own, _, _ := strings.Cut(help, "\nGlobal Flags:\n") // the first command has them
 		fmt.Fprintf(&text, "===== cooper %s\n%s\n", strings.Join(path, " "), strings.TrimRight(own, "\n"))
 		fmt.Fprintf(&text, "----- completes: %s\n", offered(t, ws, append(path, "")))
@@ -54,7 +56,7 @@ var listed = regexp.MustCompile(`(?m)^  ([a-z-]+) {2,}`)
 // commandPaths lists a command and all below it, but for what cobra adds.
 func commandPaths(t *testing.T, ws string, path []string) [][]string {
 	paths := [][]string{path}
-	help := must(t, "http://127.0.0.1:1", ws, append(path, "--help")...).stdout
+	help := e2etest.Must(t, "http://127.0.0.1:1", ws, append(path, "--help")...).Stdout
 	_, rest, found := strings.Cut(help, "Available Commands:\n")
 	if !found {
 		return paths
@@ -71,7 +73,7 @@ func commandPaths(t *testing.T, ws string, path []string) [][]string {
 // offered is what a shell is offered, without descriptions, and the directive.
 func offered(t *testing.T, ws string, args []string) string {
 	var words []string
-	for line := range strings.Lines(must(t, "http://127.0.0.1:1", ws, append([]string{"__complete"}, args...)...).stdout) {
+	for line := range strings.Lines(e2etest.Must(t, "http://127.0.0.1:1", ws, append([]string{"__complete"}, args...)...).Stdout) {
 		word, _, _ := strings.Cut(strings.TrimRight(line, "\n"), "\t")
 		words = append(words, word)
 	}

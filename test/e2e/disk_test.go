@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"cooper/internal/store/mem"
+	"cooper/test/e2etest"
 )
 
 // tmpfs mounts a small file system for the length of the test.
@@ -46,14 +47,14 @@ func grow(t *testing.T, dir, options string) {
 func TestFullFileSystem(t *testing.T) {
 	t.Parallel()
 	const objects = 400
-	w := newWorld(t, "Enabled")
+	w := e2etest.NewWorld(t, "Enabled")
 	for i := range objects {
-		w.server.Put("lab", key(i), append(make([]byte, 20_000), content(1, i)...), mem.PutOptions{})
+		w.Server.Put("lab", e2etest.Key(i), append(make([]byte, 20_000), e2etest.Content(1, i)...), mem.PutOptions{})
 	}
-	report := w.report("now") // some 9 MB in 400 files
-	dir, ws := pair(t)
-	must(t, w.url, ws, backupArgs(dir, report)...)
-	want := canonical(t, dir)
+	report := w.Report("now") // some 9 MB in 400 files
+	dir, ws := e2etest.Pair(t)
+	e2etest.Must(t, w.URL, ws, e2etest.BackupArgs(dir, report)...)
+	want := e2etest.Canonical(t, dir)
 
 	for _, c := range []struct{ name, small, large string }{
 		{"bytes", "size=6m", "size=64m"},
@@ -61,48 +62,48 @@ func TestFullFileSystem(t *testing.T) {
 	} {
 		t.Run("foreseen "+c.name, func(t *testing.T) {
 			disk := tmpfs(t, c.small)
-			_, ws := pair(t)
+			_, ws := e2etest.Pair(t)
 			dir := filepath.Join(disk, "tree")
-			w.server.ResetCounts()
-			full(t, cooper(t, w.url, ws, backupArgs(dir, report, "--json")...))
-			if n := w.server.Counts()["GetObject"]; n != 0 {
+			w.Server.ResetCounts()
+			full(t, e2etest.Run(t, w.URL, ws, e2etest.BackupArgs(dir, report, "--json")...))
+			if n := w.Server.Counts()["GetObject"]; n != 0 {
 				t.Errorf("%d objects were fetched, though they could not fit", n)
 			}
-			full(t, cooper(t, w.url, ws, backupArgs(dir, report, "--json", "--no-space-check")...))
+			full(t, e2etest.Run(t, w.URL, ws, e2etest.BackupArgs(dir, report, "--json", "--no-space-check")...))
 			grow(t, disk, c.large)
-			must(t, w.url, ws, backupArgs(dir, report)...)
-			same(t, canonical(t, dir), want)
+			e2etest.Must(t, w.URL, ws, e2etest.BackupArgs(dir, report)...)
+			e2etest.Same(t, e2etest.Canonical(t, dir), want)
 		})
 		t.Run("surprising "+c.name, func(t *testing.T) {
 			disk := tmpfs(t, c.large)
-			_, ws := pair(t)
+			_, ws := e2etest.Pair(t)
 			dir := filepath.Join(disk, "tree")
-			g := newGate(t, w, 200)
-			p := start(t, g.url, ws, backupArgs(dir, report, "--json")...)
-			p.at(t, g)
+			g := e2etest.NewGate(t, w, 200)
+			p := e2etest.Start(t, g.URL, ws, e2etest.BackupArgs(dir, report, "--json")...)
+			p.At(t, g)
 			fill(t, disk, c.name)
-			g.release()
-			r := p.wait()
+			g.Release()
+			r := p.Wait()
 			full(t, r)
 			// What is there is sound, and nothing is half a file.
-			must(t, w.url, ws, "backup", "status", dir)
+			e2etest.Must(t, w.URL, ws, "backup", "status", dir)
 			if err := os.RemoveAll(filepath.Join(disk, "filler")); err != nil {
 				t.Fatal(err)
 			}
-			w.server.ResetCounts()
-			must(t, w.url, ws, backupArgs(dir, report, "--moved")...) // the gate was another store
-			if n := w.server.Counts()["GetObject"]; n > objects-50 {
+			w.Server.ResetCounts()
+			e2etest.Must(t, w.URL, ws, e2etest.BackupArgs(dir, report, "--moved")...) // the gate was another store
+			if n := w.Server.Counts()["GetObject"]; n > objects-50 {
 				t.Errorf("%d of %d objects were fetched again", n, objects)
 			}
-			same(t, canonical(t, dir), want)
+			e2etest.Same(t, e2etest.Canonical(t, dir), want)
 		})
 	}
 }
 
 // full checks how a run ends that finds no room.
-func full(t *testing.T, r result) {
+func full(t *testing.T, r e2etest.Result) {
 	t.Helper()
-	if r.code != 2 || !strings.Contains(r.stderr, `"kind":"full"`) || strings.Contains(r.stderr, `"remedy":""`) {
+	if r.Code != 2 || !strings.Contains(r.Stderr, `"kind":"full"`) || strings.Contains(r.Stderr, `"remedy":""`) {
 		t.Fatalf("%v", r)
 	}
 }
@@ -130,11 +131,11 @@ func fill(t *testing.T, disk, what string) {
 // TestTreeOnTwoFileSystems: renaming would not work there, so it is refused.
 func TestTreeOnTwoFileSystems(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "Enabled")
-	w.fill(10, 1)
-	report := w.report("now")
-	dir, ws := pair(t)
-	must(t, w.url, ws, backupArgs(dir, report)...)
+	w := e2etest.NewWorld(t, "Enabled")
+	w.Fill(10, 1)
+	report := w.Report("now")
+	dir, ws := e2etest.Pair(t)
+	e2etest.Must(t, w.URL, ws, e2etest.BackupArgs(dir, report)...)
 	history := filepath.Join(dir, "history")
 	other := tmpfs(t, "size=1m")
 	if err := syscall.Mount(other, history, "", syscall.MS_BIND, ""); err != nil {
@@ -145,8 +146,8 @@ func TestTreeOnTwoFileSystems(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	r := cooper(t, w.url, ws, backupArgs(dir, report)...)
-	if r.code != 4 || !strings.Contains(r.stderr, history) {
+	r := e2etest.Run(t, w.URL, ws, e2etest.BackupArgs(dir, report)...)
+	if r.Code != 4 || !strings.Contains(r.Stderr, history) {
 		t.Fatalf("%v", r)
 	}
 }
@@ -156,19 +157,18 @@ func TestTreeOnTwoFileSystems(t *testing.T) {
 // there.
 func TestUnchangedRunTouchesNoFile(t *testing.T) {
 	t.Parallel()
-	strace := needStrace(t)
-	w := newWorld(t, "Enabled")
+	strace := e2etest.Strace(t)
+	w := e2etest.NewWorld(t, "Enabled")
 	const objects = 300
-	w.fill(objects, 1)
-	w.change(objects, 2)
-	dir, ws := pair(t)
-	must(t, w.url, ws, backupArgs(dir, w.report("before"))...)
+	w.Fill(objects, 1)
+	w.Change(objects, 2)
+	dir, ws := e2etest.Pair(t)
+	e2etest.Must(t, w.URL, ws, e2etest.BackupArgs(dir, w.Report("before"))...)
 	traced := func(args ...string) (touched []string) {
 		t.Helper()
 		log := filepath.Join(t.TempDir(), "trace")
-		cmd := command(t.Context(), w.url, ws, args...)
-		cmd.Args = append([]string{strace, "-f", "-qq", "-y", "-o", log, "-e", "trace=%file,getdents64,utimensat,fchmod,ftruncate", binary}, cmd.Args[1:]...)
-		cmd.Path = strace
+		cmd := e2etest.Command(t.Context(), w.URL, ws, args...)
+		e2etest.Traced(cmd, strace, "-y", "-o", log, "-e", "trace=%file,getdents64,utimensat,fchmod,ftruncate")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v: %s", err, out)
 		}
@@ -187,16 +187,17 @@ func TestUnchangedRunTouchesNoFile(t *testing.T) {
 		return touched
 	}
 	// Another report of the same, sorted and split differently.
-	r := report{date: "2026-01-01T00-00Z", columns: s3Columns, files: 3, seed: 5}
+	r := e2etest.NewReport("2026-01-01T00-00Z")
+	r.Files, r.Seed = 3, 5
 	inv := t.TempDir()
-	if err := r.write(inv, w.server.Versions("lab")); err != nil {
+	if err := r.Write(inv, w.Server.Versions("lab")); err != nil {
 		t.Fatal(err)
 	}
-	w.server.ResetCounts()
-	if lines := traced(backupArgs(dir, inv, "--older")...); len(lines) > 0 {
+	w.Server.ResetCounts()
+	if lines := traced(e2etest.BackupArgs(dir, inv, "--older")...); len(lines) > 0 {
 		t.Errorf("%d calls about files of the tree, the first: %s", len(lines), lines[0])
 	}
-	if n := w.server.Counts()["GetObject"]; n != 0 {
+	if n := w.Server.Counts()["GetObject"]; n != 0 {
 		t.Errorf("%d objects were fetched", n)
 	}
 	// The same look at a command that has to touch them all.
@@ -209,10 +210,10 @@ func TestUnchangedRunTouchesNoFile(t *testing.T) {
 // at most a twentieth apart.
 func TestEstimate(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "Enabled")
+	w := e2etest.NewWorld(t, "Enabled")
 	for i := range 200 {
 		o := mem.PutOptions{}
-		body := content(3, i)
+		body := e2etest.Content(3, i)
 		switch {
 		case i%10 == 1:
 			o.PartSize = 1 << 20 // found without asking
@@ -225,18 +226,18 @@ func TestEstimate(t *testing.T) {
 		case i%10 == 4:
 			o.Class = "DEEP_ARCHIVE"
 		}
-		w.server.Put("lab", key(i), body, o)
+		w.Server.Put("lab", e2etest.Key(i), body, o)
 	}
-	w.change(200, 4)
-	report := w.report("now")
-	dir, ws := pair(t)
+	w.Change(200, 4)
+	report := w.Report("now")
+	dir, ws := e2etest.Pair(t)
 	for _, more := range [][]string{nil, {"--archived", "restore"}} {
 		args := append([]string{"backup", "plan", "s3://lab", dir, "--inventory", report, "--json"}, more...)
-		p := object(t, must(t, w.url, ws, args...))["plan"].(map[string]any)
+		p := e2etest.Must(t, w.URL, ws, args...).Object(t)["plan"].(map[string]any)
 		planned := p["estimate"].(map[string]any)["requests"].(map[string]any)
-		w.server.ResetCounts()
-		must(t, w.url, ws, "apply", "latest")
-		counted := w.server.Counts()
+		w.Server.ResetCounts()
+		e2etest.Must(t, w.URL, ws, "apply", "latest")
+		counted := w.Server.Counts()
 		for class, operation := range map[string]string{"GET": "GetObject", "HEAD": "HeadObject", "RESTORE": "RestoreObject"} {
 			want, _ := planned[class].(float64)
 			got := float64(counted[operation])
@@ -252,27 +253,27 @@ func TestEstimate(t *testing.T) {
 // one on a read-only mount, as snapshots and copies of a backup often are.
 func TestReadOnlyTree(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "Enabled")
-	w.fill(10, 1)
-	report := w.report("now")
+	w := e2etest.NewWorld(t, "Enabled")
+	w.Fill(10, 1)
+	report := w.Report("now")
 	disk := tmpfs(t, "size=16m")
 	dir, ws := filepath.Join(disk, "tree"), filepath.Join(t.TempDir(), "ws")
-	must(t, w.url, ws, backupArgs(dir, report, "--quiet")...)
+	e2etest.Must(t, w.URL, ws, e2etest.BackupArgs(dir, report, "--quiet")...)
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT|syscall.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
 	}
-	if r := must(t, w.url, ws, "backup", "verify", dir, "--content"); !strings.Contains(r.stderr, "without its lock") {
+	if r := e2etest.Must(t, w.URL, ws, "backup", "verify", dir, "--content"); !strings.Contains(r.Stderr, "without its lock") {
 		t.Errorf("%v", r)
 	}
 	out := filepath.Join(t.TempDir(), "out")
-	must(t, w.url, ws, "backup", "restore", dir, "--to", out, "--plan-only")
-	must(t, w.url, ws, "apply", "latest") // as a restore that is taken up again
-	must(t, w.url, ws, "backup", "restore", dir, "--to", out)
-	got, err := os.ReadFile(filepath.Join(out, filepath.FromSlash(key(3))))
-	if err != nil || !bytes.Equal(got, content(1, 3)) {
+	e2etest.Must(t, w.URL, ws, "backup", "restore", dir, "--to", out, "--plan-only")
+	e2etest.Must(t, w.URL, ws, "apply", "latest") // as a restore that is taken up again
+	e2etest.Must(t, w.URL, ws, "backup", "restore", dir, "--to", out)
+	got, err := os.ReadFile(filepath.Join(out, filepath.FromSlash(e2etest.Key(3))))
+	if err != nil || !bytes.Equal(got, e2etest.Content(1, 3)) {
 		t.Errorf("%v, %d bytes", err, len(got))
 	}
-	if r := cooper(t, w.url, ws, backupArgs(dir, report)...); r.code != 2 {
+	if r := e2etest.Run(t, w.URL, ws, e2etest.BackupArgs(dir, report)...); r.Code != 2 {
 		t.Errorf("a backup to it: %v", r)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	nouns "cooper"
 	"cooper/internal/inventory/s3report/orc"
 	"cooper/internal/inventory/s3report/orc/orctest"
+	"cooper/test/e2etest"
 )
 
 // orcColumns are those of an ORC report, as Amazon names them.
@@ -42,12 +43,12 @@ func orcCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	b := orctest.Write(orcColumns, rows, orctest.Options{Compression: orctest.Snappy, StripeRows: 2})
 	dir := ts.MkAbs(args[0])
-	ts.Check(save(filepath.Join(dir, "data", "x.orc"), b))
+	ts.Check(e2etest.Save(filepath.Join(dir, "data", "x.orc"), b))
 	m, err := json.Marshal(map[string]any{
 		"sourceBucket": "lab", "creationTimestamp": strconv.FormatInt(1767315600000, 10), "fileFormat": "ORC", "fileSchema": orcSchema,
-		"files": []map[string]any{{"key": "inventory/lab/daily/data/x.orc", "size": len(b), "MD5checksum": sum(b)}},
+		"files": []map[string]any{{"key": "inventory/lab/daily/data/x.orc", "size": len(b), "MD5checksum": e2etest.Sum(b)}},
 	})
 	ts.Check(err)
-	ts.Check(save(filepath.Join(dir, "2026-01-02T01-00Z", "manifest.json"), m))
-	ts.Check(save(filepath.Join(dir, "2026-01-02T01-00Z", "manifest.checksum"), []byte(sum(m))))
+	ts.Check(e2etest.Save(filepath.Join(dir, "2026-01-02T01-00Z", "manifest.json"), m))
+	ts.Check(e2etest.Save(filepath.Join(dir, "2026-01-02T01-00Z", "manifest.checksum"), []byte(e2etest.Sum(m))))
 }

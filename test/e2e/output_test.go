@@ -9,22 +9,24 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"cooper/test/e2etest"
 )
 
 // TestJSON runs every command with --json: one object, or one a line, on
 // stdout, and nothing else anywhere.
 func TestJSON(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "Enabled")
-	w.server.CreateBucket("reports", "")
-	w.fill(20, 1)
-	before := w.report("before")
-	dir, ws := pair(t)
-	first := must(t, w.url, ws, backupArgs(dir, before, "--json")...)
+	w := e2etest.NewWorld(t, "Enabled")
+	w.Server.CreateBucket("reports", "")
+	w.Fill(20, 1)
+	before := w.Report("before")
+	dir, ws := e2etest.Pair(t)
+	first := e2etest.Must(t, w.URL, ws, e2etest.BackupArgs(dir, before, "--json")...)
 	oneObject(t, first, "snapshot", "plan", "applied")
-	w.change(20, 2)
-	after := w.report("after")
-	snapshot := func(r result) string { return object(t, r)["snapshot"].(map[string]any)["id"].(string) }
+	w.Change(20, 2)
+	after := w.Report("after")
+	snapshot := func(r e2etest.Result) string { return r.Object(t)["snapshot"].(map[string]any)["id"].(string) }
 
 	for _, c := range []struct {
 		args string
@@ -62,15 +64,15 @@ func TestJSON(t *testing.T) {
 		for i := range args {
 			args[i] = strings.ReplaceAll(args[i], "+", " ")
 		}
-		r := must(t, w.url, ws, append(args, "--json")...)
-		if r.stderr != "" {
-			t.Errorf("%s: on stderr: %s", c.args, r.stderr)
+		r := e2etest.Must(t, w.URL, ws, append(args, "--json")...)
+		if r.Stderr != "" {
+			t.Errorf("%s: on stderr: %s", c.args, r.Stderr)
 		}
 		if c.want != nil {
 			oneObject(t, r, c.want...)
 			continue
 		}
-		for line := range strings.Lines(r.stdout) {
+		for line := range strings.Lines(r.Stdout) {
 			if err := json.Unmarshal([]byte(line), new(map[string]any)); err != nil {
 				t.Errorf("%s: a line is no object: %v: %s", c.args, err, line)
 			}
@@ -78,16 +80,16 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-func oneObject(t *testing.T, r result, fields ...string) {
+func oneObject(t *testing.T, r e2etest.Result, fields ...string) {
 	t.Helper()
 	var m map[string]any
-	if err := json.Unmarshal([]byte(r.stdout), &m); err != nil {
+	if err := json.Unmarshal([]byte(r.Stdout), &m); err != nil {
 		t.Errorf("not one object: %v: %v", err, r)
 		return
 	}
 	for _, f := range fields {
 		if _, ok := m[f]; !ok {
-			t.Errorf("no %q in %s", f, r.stdout)
+			t.Errorf("no %q in %s", f, r.Stdout)
 		}
 	}
 }
@@ -96,11 +98,11 @@ func oneObject(t *testing.T, r result, fields ...string) {
 // stdout that could pass for what was done.
 func TestErrors(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "Enabled")
-	w.fill(5, 1)
-	report := w.report("now")
-	dir, ws := pair(t)
-	must(t, w.url, ws, backupArgs(dir, report)...)
+	w := e2etest.NewWorld(t, "Enabled")
+	w.Fill(5, 1)
+	report := w.Report("now")
+	dir, ws := e2etest.Pair(t)
+	e2etest.Must(t, w.URL, ws, e2etest.BackupArgs(dir, report)...)
 	empty := t.TempDir()
 	file := filepath.Join(empty, "file")
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
@@ -156,18 +158,18 @@ func TestErrors(t *testing.T) {
 		{"snapshot ls --workspace FILE", 1, "usage"},
 	} {
 		args := strings.Fields(strings.NewReplacer("DIR", dir, "EMPTY", empty, "FILE", file).Replace(c.args))
-		r := cooper(t, w.url, ws, append(args, "--json")...)
+		r := e2etest.Run(t, w.URL, ws, append(args, "--json")...)
 		var got struct {
 			Error map[string]string `json:"error"`
 		}
-		err := json.Unmarshal([]byte(r.stderr), &got)
+		err := json.Unmarshal([]byte(r.Stderr), &got)
 		if err == nil && (len(got.Error) != 4 || got.Error["message"] == "") {
 			err = errors.New("not the fields kind, message, where, remedy")
 		}
-		if err != nil || r.code != c.code || got.Error["kind"] != c.kind || strings.Contains(r.stdout, `"applied"`) {
+		if err != nil || r.Code != c.code || got.Error["kind"] != c.kind || strings.Contains(r.Stdout, `"applied"`) {
 			t.Errorf("cooper %s: want code %d and kind %s (%v): %v", c.args, c.code, c.kind, err, r)
 		} else if got.Error["remedy"] == "" {
-			t.Errorf("cooper %s: no remedy: %s", c.args, r.stderr)
+			t.Errorf("cooper %s: no remedy: %s", c.args, r.Stderr)
 		}
 	}
 }
@@ -184,12 +186,12 @@ func TestHelp(t *testing.T) {
 	walk = func(path []string) {
 		seen++
 		args := append(slices.Clone(path), "--help")
-		r := must(t, "", ws, args...)
-		commands, found := strings.CutPrefix(r.stdout, r.stdout[:max(0, strings.Index(r.stdout, "Available Commands:"))])
-		if !strings.Contains(r.stdout, "Examples:") && !slices.Contains(path, "completion") {
+		r := e2etest.Must(t, "", ws, args...)
+		commands, found := strings.CutPrefix(r.Stdout, r.Stdout[:max(0, strings.Index(r.Stdout, "Available Commands:"))])
+		if !strings.Contains(r.Stdout, "Examples:") && !slices.Contains(path, "completion") {
 			t.Errorf("cooper %s has no example", strings.Join(args, " "))
 		}
-		for line := range strings.Lines(r.stdout) {
+		for line := range strings.Lines(r.Stdout) {
 			if n := len([]rune(line)); n > 100 && !flag.MatchString(line) {
 				t.Errorf("cooper %s: %d columns: %s", strings.Join(args, " "), n, line)
 			}
@@ -214,13 +216,13 @@ func TestHelp(t *testing.T) {
 		t.Error("asking for help made a workspace")
 	}
 	for _, shell := range []string{"bash", "zsh", "fish", "powershell"} {
-		if r := must(t, "", ws, "completion", shell); !strings.Contains(r.stdout, "cooper") {
+		if r := e2etest.Must(t, "", ws, "completion", shell); !strings.Contains(r.Stdout, "cooper") {
 			t.Errorf("completion %s: %v", shell, r)
 		}
 	}
-	r := must(t, "", ws, "__complete", "backup", "")
+	r := e2etest.Must(t, "", ws, "__complete", "backup", "")
 	for _, sub := range []string{"run", "plan", "status", "verify", "restore", "rollback"} {
-		if !strings.Contains(r.stdout, sub) {
+		if !strings.Contains(r.Stdout, sub) {
 			t.Errorf("backup is not completed with %s: %v", sub, r)
 		}
 	}

@@ -14,6 +14,7 @@ import (
 
 	"cooper/internal/store/mem"
 	"cooper/internal/store/storetest"
+	"cooper/test/e2etest"
 	"cooper/test/versity"
 )
 
@@ -41,8 +42,8 @@ func TestRcloneReadsWhatWasCompressed(t *testing.T) {
 	lab := storetest.NewClient(endpoint, versity.AccessKey, versity.SecretKey, "lab")
 	lab.CreateBucket(t)
 	lab.SetVersioning(t, "Enabled")
-	_, ws := pair(t)
-	env := append(env(endpoint, ws), "AWS_ACCESS_KEY_ID="+versity.AccessKey, "AWS_SECRET_ACCESS_KEY="+versity.SecretKey,
+	_, ws := e2etest.Pair(t)
+	env := append(e2etest.Env(endpoint, ws), "AWS_ACCESS_KEY_ID="+versity.AccessKey, "AWS_SECRET_ACCESS_KEY="+versity.SecretKey,
 		"RCLONE_CONFIG="+os.DevNull, "RCLONE_CONFIG_LAB_TYPE=s3", "RCLONE_CONFIG_LAB_PROVIDER=Other", "RCLONE_CONFIG_LAB_ENV_AUTH=true",
 		"RCLONE_CONFIG_LAB_ENDPOINT="+endpoint, "RCLONE_CONFIG_LAB_FORCE_PATH_STYLE=true", "RCLONE_S3_UPLOAD_CUTOFF=5M", "RCLONE_S3_CHUNK_SIZE=5M", "RCLONE_RETRIES=1")
 	run := func(program string, args ...string) string {
@@ -70,7 +71,7 @@ func TestRcloneReadsWhatWasCompressed(t *testing.T) {
 		if out := run(rclone, "lsjson", "--hash", "lab:lab/"+mode+"/"); !strings.Contains(out, `"md5":`) {
 			t.Fatalf("rclone has noted no MD5, so that this shows nothing: %s", out)
 		}
-		run(binary, "compress", "run", "s3://lab/"+mode+"/", "--list", "--yes", "--mode", mode)
+		run(e2etest.Binary(), "compress", "run", "s3://lab/"+mode+"/", "--list", "--yes", "--mode", mode)
 		to := filepath.Join(dir, mode)
 		run(rclone, "copyto", "lab:lab/"+mode+"/"+stored, to)
 		got, err := os.ReadFile(to)
@@ -106,27 +107,27 @@ func TestParquetStaysReadable(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	world := newWorld(t, "Enabled")
+	world := e2etest.NewWorld(t, "Enabled")
 	ws := t.TempDir()
-	world.server.Put("lab", "p/a.parquet", file.Bytes(), mem.PutOptions{})
+	world.Server.Put("lab", "p/a.parquet", file.Bytes(), mem.PutOptions{})
 	for _, mode := range []string{"suffix", "in-place"} {
-		if out := must(t, world.url, ws, "compress", "run", "s3://lab/p/", "--list", "--yes", "--again", "--mode", mode); !strings.Contains(out.stdout, "read by ranges: parquet") {
+		if out := e2etest.Must(t, world.URL, ws, "compress", "run", "s3://lab/p/", "--list", "--yes", "--again", "--mode", mode); !strings.Contains(out.Stdout, "read by ranges: parquet") {
 			t.Errorf("%s: %s", mode, out)
 		}
 	}
-	is, _ := world.server.Body("lab", "p/a.parquet", "")
+	is, _ := world.Server.Body("lab", "p/a.parquet", "")
 	name := filepath.Join(t.TempDir(), "a.parquet")
 	if err := os.WriteFile(name, is, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if out := must(t, world.url, ws, "ledger", "sql", "SELECT count(*) AS n FROM '"+name+"'", "--json"); !strings.Contains(out.stdout, "20000") {
+	if out := e2etest.Must(t, world.URL, ws, "ledger", "sql", "SELECT count(*) AS n FROM '"+name+"'", "--json"); !strings.Contains(out.Stdout, "20000") {
 		t.Errorf("DuckDB reads: %s", out)
 	}
 	// What was left for that is taken up when it is asked for.
-	if out := must(t, world.url, ws, "compress", "run", "s3://lab/p/", "--list", "--yes", "--ranged"); !strings.Contains(out.stdout, "1 rewrite done") {
+	if out := e2etest.Must(t, world.URL, ws, "compress", "run", "s3://lab/p/", "--list", "--yes", "--ranged"); !strings.Contains(out.Stdout, "1 rewrite done") {
 		t.Errorf("--ranged: %s", out)
 	}
-	if _, there := world.server.Body("lab", "p/a.parquet.zst", ""); !there {
+	if _, there := world.Server.Body("lab", "p/a.parquet.zst", ""); !there {
 		t.Error("nothing was written")
 	}
 }

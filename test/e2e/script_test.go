@@ -11,6 +11,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"cooper/internal/store/mem"
+	"cooper/test/e2etest"
 )
 
 // TestScripts runs the scripts in testdata: what a person types, and what they
@@ -26,17 +27,17 @@ func TestScripts(t *testing.T) {
 func scriptParams() testscript.Params {
 	return testscript.Params{
 		Setup: func(e *testscript.Env) error {
-			server := mem.New(mem.Options{Clock: newClock()})
+			server := mem.New(mem.Options{Clock: e2etest.NewClock()})
 			stage := &stage{Server: server}
 			h := httptest.NewServer(stage)
 			e.Defer(h.Close)
 			server.CreateBucket("lab", "Enabled")
 			server.CreateBucket("reports", "")
 			e.Values["server"] = stage
-			e.Vars = append(e.Vars, env(h.URL, filepath.Join(e.WorkDir, "ws"))...)
+			e.Vars = append(e.Vars, e2etest.Env(h.URL, filepath.Join(e.WorkDir, "ws"))...)
 			files, err := filepath.Abs("../../internal/inventory/s3report/orc/testdata")
 			e.Setenv("ORC", files) // files of real writers
-			e.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+os.Getenv("PATH"))
+			e.Setenv("PATH", filepath.Dir(e2etest.Binary())+string(os.PathListSeparator)+os.Getenv("PATH"))
 			return err
 		},
 		Condition: postgresIsThere,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"cooper"
 	"cooper/internal/codec"
 	"cooper/internal/store/mem"
 )
@@ -219,7 +220,7 @@ func (s *stage) erase(key, nth string) {
 
 func (s *stage) latest(ts *testscript.TestScript, key string) string {
 	all := s.Versions("lab")
-	i := slices.IndexFunc(all, func(v version) bool { return v.Key == key && v.Latest })
+	i := slices.IndexFunc(all, func(v cooper.Version) bool { return v.Key == key && v.Latest })
 	if i < 0 {
 		ts.Fatalf("no latest version of %q", key)
 	}

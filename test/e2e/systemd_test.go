@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"cooper/test/e2etest"
 )
 
 // TestSystemdUnits has systemd look at the units in docs/operations.md.
@@ -28,7 +30,7 @@ func TestSystemdUnits(t *testing.T) {
 	args := []string{"verify"}
 	for _, u := range units {
 		path := filepath.Join(dir, u[1])
-		text := strings.ReplaceAll(u[2], "/usr/local/bin/cooper", binary)
+		text := strings.ReplaceAll(u[2], "/usr/local/bin/cooper", e2etest.Binary())
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

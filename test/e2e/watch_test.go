@@ -11,6 +11,8 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+
+	"cooper/test/e2etest"
 )
 
 // sentry is a fake one that remembers what it was told.
@@ -43,12 +45,12 @@ func (s *sentry) told() string {
 // secret, is not.
 func TestSentry(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "Enabled")
-	w.fill(5, 1)
-	dir, ws := pair(t)
-	w.server.Deny("lab", key(2))
+	w := e2etest.NewWorld(t, "Enabled")
+	w.Fill(5, 1)
+	dir, ws := e2etest.Pair(t)
+	w.Server.Deny("lab", e2etest.Key(2))
 	s := newSentry(t)
-	if r := cooper(t, w.url, ws, "backup", "run", "s3://lab", dir, "--list", "--sentry-dsn", s.dsn); r.code != 3 {
+	if r := e2etest.Run(t, w.URL, ws, "backup", "run", "s3://lab", dir, "--list", "--sentry-dsn", s.dsn); r.Code != 3 {
 		t.Fatal(r)
 	}
 	if !strings.Contains(s.told(), "backup run: 1 actions failed (1 denied)") {
@@ -56,7 +58,7 @@ func TestSentry(t *testing.T) {
 	}
 	// A run that fails.
 	args := append([]string{"backup", "run", "s3://no-such-bucket", dir, "--list"}, "--sentry-dsn="+s.dsn)
-	if r := cooper(t, w.url, ws, args...); r.code != 2 || !strings.Contains(s.told(), "backup run failed: missing") {
+	if r := e2etest.Run(t, w.URL, ws, args...); r.Code != 2 || !strings.Contains(s.told(), "backup run failed: missing") {
 		t.Errorf("%v\ntold: %s", r, s.told())
 	}
 	for _, secret := range []string{"zarr", "lab", "no-such-bucket", dir, "secret-key"} {
@@ -65,7 +67,7 @@ func TestSentry(t *testing.T) {
 		}
 	}
 	// By the environment; one that is broken is told before anything is done.
-	cmd := command(t.Context(), w.url, ws, "backup", "run", "s3://lab", dir+"2", "--list")
+	cmd := e2etest.Command(t.Context(), w.URL, ws, "backup", "run", "s3://lab", dir+"2", "--list")
 	cmd.Env = append(cmd.Env, "SENTRY_DSN=nonsense")
 	if out, err := cmd.CombinedOutput(); err == nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "DSN") {
 		t.Errorf("%v %s", err, out)
@@ -73,8 +75,8 @@ func TestSentry(t *testing.T) {
 	// One that does not answer fails nothing.
 	gone := httptest.NewServer(nil)
 	gone.Close()
-	r := cooper(t, w.url, ws, "backup", "run", "s3://lab", dir, "--list", "--sentry-dsn", strings.Replace(gone.URL, "://", "://public@", 1)+"/1")
-	if r.code != 3 || !strings.Contains(r.stderr, "Sentry was not told") {
+	r := e2etest.Run(t, w.URL, ws, "backup", "run", "s3://lab", dir, "--list", "--sentry-dsn", strings.Replace(gone.URL, "://", "://public@", 1)+"/1")
+	if r.Code != 3 || !strings.Contains(r.Stderr, "Sentry was not told") {
 		t.Errorf("%v", r)
 	}
 }
@@ -82,10 +84,10 @@ func TestSentry(t *testing.T) {
 // TestSentryIsToldOfACrash: of a real one, by the runtime's own hand.
 func TestSentryIsToldOfACrash(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "Enabled")
-	w.fill(5, 1)
-	dir, ws := pair(t)
-	g := newGate(t, w, 2)
+	w := e2etest.NewWorld(t, "Enabled")
+	w.Fill(5, 1)
+	dir, ws := e2etest.Pair(t)
+	g := e2etest.NewGate(t, w, 2)
 	s := newSentry(t)
 	// The process that tells of the crash outlives the one that crashes; both have
 	// an end of this pipe.
@@ -94,12 +96,12 @@ func TestSentryIsToldOfACrash(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ours.Close()
-	p := startWith(t, theirs, g.url, ws, "backup", "run", "s3://lab", dir, "--list", "--sentry-dsn", s.dsn)
-	p.at(t, g)
-	if err := p.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+	p := e2etest.StartWith(t, theirs, g.URL, ws, "backup", "run", "s3://lab", dir, "--list", "--sentry-dsn", s.dsn)
+	p.At(t, g)
+	if err := p.Cmd.Process.Signal(syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
 	}
-	if r := p.wait(); !strings.Contains(r.stderr, "SIGQUIT") {
+	if r := p.Wait(); !strings.Contains(r.Stderr, "SIGQUIT") {
 		t.Errorf("%v", r)
 	}
 	if _, err := io.Copy(io.Discard, ours); err != nil { // until both have ended
@@ -113,14 +115,14 @@ func TestSentryIsToldOfACrash(t *testing.T) {
 // TestMetrics scrapes a run in the middle of its work.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "Enabled")
-	w.fill(20, 1)
-	dir, ws := pair(t)
-	g := newGate(t, w, 8)
-	killAtEnd(t, g.url, ws)
-	startRun(t, g.url, ws, "backup", "run", "s3://lab", dir, "--list", "--jobs", "4", "--metrics", ":0")
-	g.reachedBy(t, ws)
-	log := must(t, g.url, ws, "logs", "latest").stdout
+	w := e2etest.NewWorld(t, "Enabled")
+	w.Fill(20, 1)
+	dir, ws := e2etest.Pair(t)
+	g := e2etest.NewGate(t, w, 8)
+	killAtEnd(t, g.URL, ws)
+	startRun(t, g.URL, ws, "backup", "run", "s3://lab", dir, "--list", "--jobs", "4", "--metrics", ":0")
+	g.ReachedBy(t, ws)
+	log := e2etest.Must(t, g.URL, ws, "logs", "latest").Stdout
 	m := regexp.MustCompile(`metrics at (http://(?:127\.0\.0\.1|\[::1\]):\d+/metrics)`).FindStringSubmatch(log)
 	if m == nil {
 		t.Fatal(log)
@@ -141,15 +143,15 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%q is not on the page:\n%s", want, b)
 		}
 	}
-	g.release()
-	if b := followed(t, g.url, ws); b.Status != "finished" {
+	g.Release()
+	if b := followed(t, g.URL, ws); b.Status != "finished" {
 		t.Errorf("%+v", b)
 	}
 	if res, err := http.Get(m[1]); err == nil {
 		res.Body.Close()
 		t.Error("it is served after the run")
 	}
-	if r := cooper(t, g.url, ws, "backup", "run", "s3://lab", dir, "--list", "--metrics", "9200"); r.code != 1 {
+	if r := e2etest.Run(t, g.URL, ws, "backup", "run", "s3://lab", dir, "--list", "--metrics", "9200"); r.Code != 1 {
 		t.Errorf("%v", r)
 	}
 }

@@ -1,4 +1,4 @@
-package e2e
+package kill
 
 import (
 	"net/http/httptest"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"cooper/internal/store/fault"
+	"cooper/test/e2etest"
 )
 
 // TestFaults backs up through a proxy that answers 500 and 503, cuts bodies,
@@ -14,15 +15,15 @@ import (
 // run without any of it.
 func TestFaults(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t, "Enabled")
+	w := e2etest.NewWorld(t, "Enabled")
 	const objects = 2000
-	w.fill(objects, 1)
-	before := w.report("before")
-	w.change(objects, 2)
-	after := w.report("after")
+	w.Fill(objects, 1)
+	before := w.Report("before")
+	w.Change(objects, 2)
+	after := w.Report("after")
 	want, _ := undisturbed(t, w, "sidecar", before, after)
 
-	target, err := url.Parse(w.url)
+	target, err := url.Parse(w.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,9 +39,9 @@ func TestFaults(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "tree")
 	ws := filepath.Join(filepath.Dir(dir), "ws")
 	for _, report := range []string{before, after} {
-		must(t, h.URL, ws, "backup", "run", "s3://lab", dir, "--inventory", report, "--share-stop", "20%", "--quiet")
+		e2etest.Must(t, h.URL, ws, "backup", "run", "s3://lab", dir, "--inventory", report, "--share-stop", "20%", "--quiet")
 	}
-	same(t, canonical(t, dir), want)
+	e2etest.Same(t, e2etest.Canonical(t, dir), want)
 	if n := len(proxy.Log()); n < 50 {
 		t.Errorf("only %d faults were injected", n)
 	}

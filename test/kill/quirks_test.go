@@ -1,4 +1,4 @@
-package e2e
+package kill
 
 import (
 	"bufio"
@@ -18,6 +18,7 @@ import (
 	"cooper/internal/codec"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
+	"cooper/test/e2etest"
 )
 
 // oddStore is a bucket of a server with quirks, and what must be true of it.
@@ -30,7 +31,7 @@ type oddStore struct {
 }
 
 func newOddStore(t *testing.T, versioning string, quirks ...mem.Quirk) *oddStore {
-	o := &oddStore{T: t, Server: mem.New(mem.Options{Clock: newClock(), PageSize: 7}), dir: t.TempDir(), versioning: versioning, quirks: quirks}
+	o := &oddStore{T: t, Server: mem.New(mem.Options{Clock: e2etest.NewClock(), PageSize: 7}), dir: t.TempDir(), versioning: versioning, quirks: quirks}
 	o.SetQuirks(quirks...)
 	h := httptest.NewServer(o)
 	t.Cleanup(h.Close)
@@ -52,25 +53,25 @@ func (o *oddStore) suspend() {
 	}
 }
 
-// brief is what is worth reading of a result.
-func brief(r result) string {
-	_, applied, _ := strings.Cut(r.stdout, `"applied":`)
-	return fmt.Sprintf("exit code %d\n%s\n%s", r.code, applied, r.stderr)
+// brief is what is worth reading of a e2etest.Result.
+func brief(r e2etest.Result) string {
+	_, applied, _ := strings.Cut(r.Stdout, `"applied":`)
+	return fmt.Sprintf("exit code %d\n%s\n%s", r.Code, applied, r.Stderr)
 }
 
 // cooper runs a command that may be refused only where that is expected.
-func (o *oddStore) cooper(may refusals, args ...string) result {
+func (o *oddStore) cooper(may refusals, args ...string) e2etest.Result {
 	o.Helper()
 	args = append(args, "--json")
-	r := cooper(o.T, o.url, filepath.Join(o.dir, "ws"), args...)
-	if r.code != 0 && !o.may(may) {
+	r := e2etest.Run(o.T, o.url, filepath.Join(o.dir, "ws"), args...)
+	if r.Code != 0 && !o.may(may) {
 		o.Errorf("cooper %s: %s", strings.Join(args, " "), brief(r))
 	}
-	if r.code == 1 || r.code == 2 || r.code == 4 {
+	if r.Code == 1 || r.Code == 2 || r.Code == 4 {
 		var said struct {
 			Error struct{ Message, Remedy string }
 		}
-		lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
+		lines := strings.Split(strings.TrimSpace(r.Stderr), "\n")
 		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &said); err != nil || said.Error.Message == "" || said.Error.Remedy == "" {
 			o.Errorf("cooper %s: does not say what is wrong and what can be done: %s", strings.Join(args, " "), brief(r))
 		}
@@ -132,7 +133,7 @@ func (o *oddStore) backups() {
 	tree := filepath.Join(o.dir, "tree")
 	run := []string{"backup", "run", "s3://lab", tree, "--list", "--no-space-check", "--share-stop", "60%"}
 	if o.is(mem.NoVersionsAPI) || o.is(mem.VersionsUnknown) || o.is(mem.VersionsOtherRoot) {
-		if r := cooper(o.T, o.url, filepath.Join(o.dir, "ws"), run...); r.code == 0 || !strings.Contains(r.stderr, "--current") {
+		if r := e2etest.Run(o.T, o.url, filepath.Join(o.dir, "ws"), run...); r.Code == 0 || !strings.Contains(r.Stderr, "--current") {
 			o.Errorf("no word of --current: %s", brief(r))
 		}
 		run = append(run, "--current")
@@ -149,7 +150,7 @@ func (o *oddStore) backups() {
 	second := o.cooper(may, run...)
 	o.cooper(may, run...)
 	third := o.cooper(may, run...) // what is only absent goes after two snapshots
-	whole := first.code == 0 && second.code == 0 && third.code == 0
+	whole := first.Code == 0 && second.Code == 0 && third.Code == 0
 	o.restored(tree, "now", o.current(), day1, whole, may)
 	if !bytes.Equal(day1["data/00+a b.csv"], csv(0, 20)) {
 		o.Errorf("the test's own bucket is wrong")
@@ -266,7 +267,7 @@ func (o *oddStore) compresses(mode string) {
 	if o.is(mem.ListNoETag) || o.is(mem.ETagNoMD5) {
 		whole = 0 // what has no ETag, or one that vouches for nothing, is left, with a reason
 	}
-	if r.code == 0 && (anew != whole || left > 0) {
+	if r.Code == 0 && (anew != whole || left > 0) {
 		o.Errorf("exit code 0; %d of %d compressed, %d originals left: %s", anew, whole, left, brief(r))
 	}
 	o.summary(r, anew, left)
@@ -274,8 +275,8 @@ func (o *oddStore) compresses(mode string) {
 }
 
 // summary compares what a compression says of itself with what is there.
-func (o *oddStore) summary(r result, anew, left int) {
-	lines := strings.Split(strings.TrimSpace(r.stdout), "\n")
+func (o *oddStore) summary(r e2etest.Result, anew, left int) {
+	lines := strings.Split(strings.TrimSpace(r.Stdout), "\n")
 	var said struct {
 		Became *struct{ Before, Found struct{ Count int } }
 	}
@@ -350,7 +351,7 @@ func (o *oddStore) purges() {
 			o.Errorf("%q is gone, which nobody planned", v)
 		}
 		planned = planned && !stays[v] && !(o.is(mem.ListNoETag) && v[1] == "null") // left, with a reason
-		if planned && after[v] && r.code == 0 {
+		if planned && after[v] && r.Code == 0 {
 			o.Errorf("exit code 0, and %q is there: %s", v, brief(r))
 		}
 	}
@@ -392,7 +393,7 @@ func (o *oddStore) unsure() map[[2]string]bool {
 	return out
 }
 
-// TestJobsUnderQuirks has the binary back up, compress and purge on stores with
+// TestJobsUnderQuirks has the e2etest.Binary() back up, compress and purge on stores with
 // a quirk: a sample of them, and in a soak all, and pairs.
 func TestJobsUnderQuirks(t *testing.T) {
 	t.Parallel()

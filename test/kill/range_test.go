@@ -1,9 +1,11 @@
-package e2e
+package kill
 
 import (
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
+
+	"cooper/test/e2etest"
 )
 
 // TestKillInARange kills runs over several reports at instants spread over all
@@ -11,33 +13,33 @@ import (
 // each report.
 func TestKillInARange(t *testing.T) {
 	const objects = 600
-	w := newWorld(t, "Enabled")
-	reports := filepath.Join(w.reports, "daily")
+	w := e2etest.NewWorld(t, "Enabled")
+	reports := filepath.Join(w.Reports, "daily")
 	dates := []string{"2026-01-02T01-00Z", "2026-01-03T01-00Z", "2026-01-04T01-00Z"}
-	w.fill(objects, 1)
+	w.Fill(objects, 1)
 	for i, date := range dates {
-		r := report{date: date, columns: s3Columns, files: 1, seed: -1}
-		if err := r.write(reports, w.server.Versions("lab")); err != nil {
+		r := e2etest.NewReport(date)
+		if err := r.Write(reports, w.Server.Versions("lab")); err != nil {
 			t.Fatal(err)
 		}
-		w.change(objects, uint64(i+2))
+		w.Change(objects, uint64(i+2))
 	}
 	args := func(dir string, more ...string) []string {
 		return append([]string{"backup", "run", "s3://lab", dir, "--inventory", reports, "--share-stop", "50%", "--quiet"}, more...)
 	}
 	one := filepath.Join(t.TempDir(), "tree")
 	for _, date := range dates {
-		must(t, w.url, filepath.Join(filepath.Dir(one), "ws"), args(one, "--date", date)...)
+		e2etest.Must(t, w.URL, filepath.Join(filepath.Dir(one), "ws"), args(one, "--date", date)...)
 	}
-	want := canonical(t, one)
+	want := e2etest.Canonical(t, one)
 
 	whole := filepath.Join(t.TempDir(), "tree")
 	var writes int64
-	cmd := command(t.Context(), w.url, filepath.Join(filepath.Dir(whole), "ws"), args(whole, "--from", "2026-01-01")...)
+	cmd := e2etest.Command(t.Context(), w.URL, filepath.Join(filepath.Dir(whole), "ws"), args(whole, "--from", "2026-01-01")...)
 	if err := watch(cmd, func(calls int64) bool { writes = calls; return false }); err != nil {
 		t.Fatal(err)
 	}
-	same(t, canonical(t, whole), want)
+	e2etest.Same(t, e2etest.Canonical(t, whole), want)
 
 	trees := 4
 	if testing.Short() {
@@ -49,12 +51,12 @@ func TestKillInARange(t *testing.T) {
 		ws := filepath.Join(filepath.Dir(dir), "ws")
 		for range 3 {
 			at := r.Int64N(writes + 1)
-			cmd := command(t.Context(), w.url, ws, args(dir, "--from", "2026-01-01")...)
+			cmd := e2etest.Command(t.Context(), w.URL, ws, args(dir, "--from", "2026-01-01")...)
 			if err := watch(cmd, func(calls int64) bool { return calls >= at }); cmd.ProcessState == nil {
 				t.Fatal(err)
 			}
 		}
-		must(t, w.url, ws, args(dir, "--from", "2026-01-01")...)
-		same(t, canonical(t, dir), want)
+		e2etest.Must(t, w.URL, ws, args(dir, "--from", "2026-01-01")...)
+		e2etest.Same(t, e2etest.Canonical(t, dir), want)
 	}
 }

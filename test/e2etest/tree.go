@@ -1,4 +1,4 @@
-package e2e
+package e2etest
 
 import (
 	"crypto/sha256"
@@ -11,23 +11,24 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"cooper/internal/tree"
 )
 
-// canonical is everything about a tree that must not depend on how it came
+// Canonical is everything about a tree that must not depend on how it came
 // about: the catalog's rows, and every file of mirror and history with its bytes
 // and time. What is staged, journaled and held back must be gone.
-func canonical(t *testing.T, dir string) []string {
+func Canonical(t *testing.T, dir string) []string {
 	t.Helper()
 	var lines []string
 	tr, err := tree.Open(dir, tree.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer tr.Close()
+	defer tr.Close() //nolint:errcheck // it was only read
 	it := tr.Catalog().Rows(t.Context(), "")
-	defer it.Close()
+	defer it.Close() //nolint:errcheck // likewise
 	for {
 		row, err := it.Next()
 		if errors.Is(err, io.EOF) {
@@ -37,7 +38,7 @@ func canonical(t *testing.T, dir string) []string {
 		}
 		lines = append(lines, fmt.Sprintf("row %+v", *row))
 	}
-	lines = append(lines, filesOf(t, dir)...)
+	lines = append(lines, FilesOf(t, dir)...)
 	for _, dir := range []string{filepath.Join(dir, ".cooper", "staging"), filepath.Join(dir, ".cooper", "journal"), filepath.Join(dir, ".cooper", "held")} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
@@ -53,8 +54,8 @@ func canonical(t *testing.T, dir string) []string {
 	return lines
 }
 
-// filesOf is every file of a tree outside of .cooper, with its bytes and time.
-func filesOf(t *testing.T, dir string) (lines []string) {
+// FilesOf is every file of a tree outside of .cooper, with its bytes and time.
+func FilesOf(t *testing.T, dir string) (lines []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -84,8 +85,8 @@ func filesOf(t *testing.T, dir string) (lines []string) {
 	return lines
 }
 
-// same compares two trees' canonical lines and shows the first differences.
-func same(t *testing.T, got, want []string) {
+// Same compares two trees' canonical lines and shows the first differences.
+func Same(t *testing.T, got, want []string) {
 	t.Helper()
 	if slices.Equal(got, want) {
 		return
@@ -110,4 +111,37 @@ func same(t *testing.T, got, want []string) {
 		}
 	}
 	t.Errorf("the tree differs from an undisturbed one in %d lines:\n%s", len(diff), strings.Join(diff[:min(len(diff), 10)], "\n"))
+}
+
+// Staged counts the versions whose bytes are staged in a tree, whole.
+func Staged(t *testing.T, dir string) int {
+	t.Helper()
+	n := 0
+	err := filepath.WalkDir(filepath.Join(dir, ".cooper", "staging"), func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		info, err := d.Info()
+		// One being written has the time of now.
+		if err == nil && time.Since(info.ModTime()) > time.Hour {
+			n++
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// Pair is a tree of its own, with a workspace beside it.
+func Pair(t *testing.T) (dir, ws string) {
+	t.Helper()
+	base := t.TempDir()
+	return filepath.Join(base, "tree"), filepath.Join(base, "ws")
+}
+
+// BackupArgs are those of a backup of lab to a tree, by a report.
+func BackupArgs(dir, report string, more ...string) []string {
+	return append([]string{"backup", "run", "s3://lab", dir, "--inventory", report, "--share-stop", "20%"}, more...)
 }

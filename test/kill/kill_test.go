@@ -1,4 +1,4 @@
-package e2e
+package kill
 
 import (
 	"fmt"
@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cooper/test/e2etest"
 )
 
 // TestKill kills backups with SIGKILL at instants spread over all they do, and
@@ -26,11 +28,11 @@ func TestKill(t *testing.T) {
 	if testing.Short() {
 		kills, trees = 5, 1
 	}
-	w := newWorld(t, "Enabled")
-	w.fill(objects, 1)
-	before := w.report("before")
-	w.change(objects, 2)
-	after := w.report("after")
+	w := e2etest.NewWorld(t, "Enabled")
+	w.Fill(objects, 1)
+	before := w.Report("before")
+	w.Change(objects, 2)
+	after := w.Report("after")
 
 	layouts := []string{"sidecar", "inline"}
 	wants := map[string][]string{}
@@ -56,13 +58,13 @@ func TestKill(t *testing.T) {
 		for i, report := range []string{before, after} {
 			// Several kills in a row: recovery is killed as well.
 			for range 1 + r.IntN(4) {
-				if killed(t, w.url, ws, dir, layout, report, r.Int64N(writes[i]+1)) {
+				if killed(t, w.URL, ws, dir, layout, report, r.Int64N(writes[i]+1)) {
 					done++
 				}
 			}
-			must(t, w.url, ws, "backup", "run", "s3://lab", dir, "--layout", layout, "--inventory", report, "--share-stop", "20%")
+			e2etest.Must(t, w.URL, ws, "backup", "run", "s3://lab", dir, "--layout", layout, "--inventory", report, "--share-stop", "20%")
 		}
-		same(t, canonical(t, dir), wants[layout])
+		e2etest.Same(t, e2etest.Canonical(t, dir), wants[layout])
 		if t.Failed() {
 			t.Fatalf("tree %d of seed %d", n, seed)
 		}
@@ -75,26 +77,26 @@ func TestKill(t *testing.T) {
 
 // undisturbed makes the tree that all others must equal, and counts the write
 // calls of both runs.
-func undisturbed(t *testing.T, w *world, layout string, reports ...string) (want []string, writes []int64) {
+func undisturbed(t *testing.T, w *e2etest.World, layout string, reports ...string) (want []string, writes []int64) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "tree")
 	ws := filepath.Join(filepath.Dir(dir), "ws")
 	for _, report := range reports {
-		cmd := command(t.Context(), w.url, ws, "backup", "run", "s3://lab", dir, "--layout", layout, "--inventory", report, "--share-stop", "20%", "--quiet")
+		cmd := e2etest.Command(t.Context(), w.URL, ws, "backup", "run", "s3://lab", dir, "--layout", layout, "--inventory", report, "--share-stop", "20%", "--quiet")
 		var n int64
 		if err := watch(cmd, func(calls int64) bool { n = calls; return false }); err != nil {
 			t.Fatalf("%v", err)
 		}
 		writes = append(writes, n)
 	}
-	return canonical(t, dir), writes
+	return e2etest.Canonical(t, dir), writes
 }
 
 // killed runs a backup and kills it once it has made so many write calls; false
 // if it was over before.
 func killed(t *testing.T, url, ws, dir, layout, report string, at int64) bool {
 	t.Helper()
-	cmd := command(t.Context(), url, ws, "backup", "run", "s3://lab", dir, "--layout", layout, "--inventory", report, "--share-stop", "20%", "--quiet")
+	cmd := e2etest.Command(t.Context(), url, ws, "backup", "run", "s3://lab", dir, "--layout", layout, "--inventory", report, "--share-stop", "20%", "--quiet")
 	err := watch(cmd, func(calls int64) bool { return calls >= at })
 	if cmd.ProcessState == nil {
 		t.Fatal(err)

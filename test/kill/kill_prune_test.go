@@ -1,7 +1,6 @@
-package e2e
+package kill
 
 import (
-	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -11,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"cooper/test/e2etest"
 )
 
 // TestKillPrune kills prunes with SIGKILL at renamings, deletions and syncs, by a
@@ -19,7 +20,7 @@ import (
 // is deleted must be deleted for good, and the ledger must tell it once.
 func TestKillPrune(t *testing.T) {
 	t.Parallel()
-	strace := needStrace(t)
+	strace := e2etest.Strace(t)
 	objects, trees := 300, 12
 	if os.Getenv("COOPER_SOAK") != "" {
 		objects, trees = 2300, 300 // two shards
@@ -27,34 +28,34 @@ func TestKillPrune(t *testing.T) {
 	if testing.Short() {
 		trees = 2
 	}
-	w := newWorld(t, "Enabled")
-	base, ws := pair(t)
+	w := e2etest.NewWorld(t, "Enabled")
+	base, ws := e2etest.Pair(t)
 	for seed := range 4 {
 		// The times of the server are long past; those of the reports have to be, too,
 		// but for the last, which shows nothing new: a backup that has stopped keeps a
 		// prune from working unasked.
 		if seed < 3 {
-			w.fill(objects, uint64(seed))
+			w.Fill(objects, uint64(seed))
 		}
 		date := time.Now().UTC().AddDate(0, 0, seed-4).Format("2006-01-02T15-04Z")
-		r := report{date: date, columns: s3Columns, files: 1, seed: -1}
-		if err := r.write(w.reports, w.server.Versions("lab")); err != nil {
+		r := e2etest.NewReport(date)
+		if err := r.Write(w.Reports, w.Server.Versions("lab")); err != nil {
 			t.Fatal(err)
 		}
-		must(t, w.url, ws, backupArgs(base, w.reports, "--quiet")...)
+		e2etest.Must(t, w.URL, ws, e2etest.BackupArgs(base, w.Reports, "--quiet")...)
 	}
 	prune := func(dir string, more ...string) []string {
 		return append([]string{"backup", "prune", dir, "--older-than", "36h", "--share-stop", "100%", "--yes", "--quiet"}, more...)
 	}
-	want, wantWS := pair(t)
+	want, wantWS := e2etest.Pair(t)
 	copyTree(t, base, want)
-	must(t, w.url, wantWS, prune(want)...)
+	e2etest.Must(t, w.URL, wantWS, prune(want)...)
 	undisturbed := pruned(t, want)
 
 	r := rand.New(rand.NewPCG(5, 0))
 	kills := 0
 	for n := range trees {
-		dir, ws := pair(t)
+		dir, ws := e2etest.Pair(t)
 		copyTree(t, base, dir)
 		for round := range 1 + r.IntN(3) {
 			args := prune(dir)
@@ -65,10 +66,8 @@ func TestKillPrune(t *testing.T) {
 			// Each thread counts its own: few make all the changes.
 			call := []string{"renameat2", "unlinkat", "syncfs", "fsync"}[r.IntN(4)]
 			when := 1 + r.IntN(map[string]int{"renameat2": objects, "unlinkat": objects, "syncfs": 6, "fsync": 6}[call])
-			cmd := command(t.Context(), w.url, ws, args...)
-			cmd.Args = append([]string{strace, "-f", "-qq", "-o", os.DevNull, "-e", "trace=" + call,
-				"-e", fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", call, when), binary}, cmd.Args[1:]...)
-			cmd.Path = strace
+			cmd := e2etest.Command(t.Context(), w.URL, ws, args...)
+			e2etest.KilledAt(cmd, strace, call, when)
 			out, err := cmd.CombinedOutput()
 			switch {
 			case err == nil:
@@ -80,11 +79,11 @@ func TestKillPrune(t *testing.T) {
 			}
 		}
 		// Whatever happened: what the catalog has is there, and nothing else.
-		must(t, w.url, ws, "backup", "verify", dir, "--quiet")
-		must(t, w.url, ws, prune(dir)...)
-		same(t, pruned(t, dir), undisturbed)
-		r := must(t, w.url, ws, "ledger", "sql", "--json", "SELECT count(*) AS n, count(DISTINCT key || version_id) AS d FROM outcome WHERE verb = 'prune' AND status = 'done'")
-		if o := object(t, r); o["n"] != float64(2*objects) || o["d"] != o["n"] {
+		e2etest.Must(t, w.URL, ws, "backup", "verify", dir, "--quiet")
+		e2etest.Must(t, w.URL, ws, prune(dir)...)
+		e2etest.Same(t, pruned(t, dir), undisturbed)
+		r := e2etest.Must(t, w.URL, ws, "ledger", "sql", "--json", "SELECT count(*) AS n, count(DISTINCT key || version_id) AS d FROM outcome WHERE verb = 'prune' AND status = 'done'")
+		if o := r.Object(t); o["n"] != float64(2*objects) || o["d"] != o["n"] {
 			t.Errorf("the ledger tells of %v prunes of %v versions, want %d", o["n"], o["d"], 2*objects)
 		}
 		if t.Failed() {
@@ -113,7 +112,7 @@ var prunedOn = regexp.MustCompile(`pruned \d{4}-\d\d-\d\d`)
 // pruned, but with what was set aside: nothing should be.
 func pruned(t *testing.T, dir string) []string {
 	t.Helper()
-	lines := canonical(t, dir)
+	lines := e2etest.Canonical(t, dir)
 	for i := range lines {
 		lines[i] = prunedOn.ReplaceAllString(lines[i], "pruned")
 	}
