@@ -42,11 +42,38 @@ func TestMissionNames(t *testing.T) {
 	if len(names) < 3 {
 		t.Fatalf("constants with the names of missions are in %v alone", slices.Sorted(maps.Keys(names)))
 	}
+	for _, imp := range importsOf(t, packages(t), in+"job", missionTable) {
+		if names[imp] != nil && !slices.Contains(missions, imp) {
+			t.Errorf("%s has a mission: add it to the list that the rules of imports are made from", imp)
+		}
+	}
 	for _, at := range slices.Sorted(maps.Keys(files)) {
 		for _, found := range names.comparedIn(at, files[at]) {
 			t.Errorf("%s: goes by the name of a mission; let the mission say what is different about it", fset.Position(found))
 		}
 	}
+}
+
+// importsOf are the imports of one file.
+func importsOf(t *testing.T, ps []pkg, at, file string) (imports []string) {
+	t.Helper()
+	for _, p := range ps {
+		if p.ImportPath != at {
+			continue
+		}
+		f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, file), nil, parser.ImportsOnly)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, i := range f.Imports {
+			path, err := strconv.Unquote(i.Path.Value)
+			if err != nil {
+				t.Fatal(err)
+			}
+			imports = append(imports, path)
+		}
+	}
+	return imports
 }
 
 // missionNames are constants, by package and name, that are called Mission….

@@ -252,7 +252,7 @@ type estimates struct{ compressions }
 
 func (m estimates) traits() Traits {
 	t := m.compressions.traits()
-	t.knowsFailures = true
+	t.knowsFailures, t.readsOnly = true, true
 	return t
 }
 

@@ -51,6 +51,9 @@ type Traits struct {
 	Words
 	// Removes: its runs remove versions of a bucket for good, and those can be listed.
 	Removes bool
+	// readsOnly: its runs change nothing that others could mind, and so need not keep
+	// others away from the bucket.
+	readsOnly bool
 	// knowsFailures: what failed in earlier runs of a plan is part of what it tells.
 	knowsFailures bool
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -14,84 +15,85 @@ import (
 	"cooper/internal/bucketop"
 	"cooper/internal/codec"
 	"cooper/internal/compress"
+	"cooper/internal/ledger"
 	"cooper/internal/plan"
 	"cooper/internal/purge"
 	"cooper/internal/store/mem"
 	"cooper/internal/tree/audit"
 )
 
-// a maker prepares a world in which a mission has something to do, and gives the plan: it
-// is still to be carried out, unless done.
-type maker func(t *testing.T) (w *world, p *plan.Header, done bool)
+// a maker prepares a world in which a mission has something to do, and gives the plan, and
+// what is looked for once it was carried out; nil if it was already.
+type maker func(t *testing.T) (w *world, p *plan.Header, effect func())
 
 // makers are of all missions there are.
 var makers = map[string]maker{
-	backup.Mission: func(t *testing.T) (*world, *plan.Header, bool) {
+	backup.Mission: func(t *testing.T) (*world, *plan.Header, func()) {
 		w := emptyLab(t, "Enabled")
 		w.put("1", "a", "b")
 		r, err := w.backup().Plan(t.Context(), w.Env)
 		w.ok(err)
-		return w, r.Plan, false
+		return w, r.Plan, func() { w.mirror("a: a 1", "b: b 1") }
 	},
-	backup.MissionRestore: func(t *testing.T) (*world, *plan.Header, bool) {
+	backup.MissionRestore: func(t *testing.T) (*world, *plan.Header, func()) {
 		w, _ := backedUp(t)
 		r, err := (&Restore{Dir: w.path("tree"), To: w.path("out"), PlanOnly: true, Options: Options{Jobs: 4}}).Run(t.Context(), w.Env)
 		w.ok(err)
-		return w, r.Plan, false
+		return w, r.Plan, func() { w.same("restored", w.files("out"), "a: a 2", "c: c 1") }
 	},
-	backup.MissionRollback: func(t *testing.T) (*world, *plan.Header, bool) {
+	backup.MissionRollback: func(t *testing.T) (*world, *plan.Header, func()) {
 		w, first := backedUp(t)
 		r, err := (&Rollback{Dir: w.path("tree"), To: first, PlanOnly: true, Options: Options{Jobs: 4}}).Run(t.Context(), w.Env)
 		w.ok(err)
-		return w, r.Plan, false
+		return w, r.Plan, func() { w.mirror("a: a 1", "b: b 1", "c: c 1") }
 	},
-	backup.MissionPrune: func(t *testing.T) (*world, *plan.Header, bool) {
+	backup.MissionPrune: func(t *testing.T) (*world, *plan.Header, func()) {
 		w, _ := backedUp(t)
 		w.later(48 * time.Hour)
 		policy := backup.Careful()
 		policy.ShareLimit = 1
 		r, err := (&Prune{Dir: w.path("tree"), What: backup.Prune{Policy: policy, OlderThan: time.Hour}, PlanOnly: true, Options: Options{Jobs: 1}}).Run(t.Context(), w.Env)
 		w.ok(err)
-		return w, r.Plan, false
+		return w, r.Plan, func() { w.same("history", w.files("tree/history")) }
 	},
-	backup.MissionVerify: func(t *testing.T) (*world, *plan.Header, bool) {
+	backup.MissionVerify: func(t *testing.T) (*world, *plan.Header, func()) {
 		w := rebuilt(t) // nobody has looked at any version
 		_, err := (&Verify{Dir: w.path("tree"), Content: true, Found: func(audit.Finding) error { return nil }, Options: Options{Jobs: 4}}).Run(t.Context(), w.Env)
 		w.ok(err)
-		return w, w.lastOf(backup.MissionVerify), true
+		return w, w.lastOf(backup.MissionVerify), nil
 	},
-	backup.MissionRepair: func(t *testing.T) (*world, *plan.Header, bool) {
+	backup.MissionRepair: func(t *testing.T) (*world, *plan.Header, func()) {
 		w, _ := backedUp(t)
 		w.damage()
 		_, err := (&Verify{Dir: w.path("tree"), Repair: true, Found: func(audit.Finding) error { return nil }, Options: Options{Jobs: 4}}).Run(t.Context(), w.Env)
 		w.ok(err)
-		return w, w.lastOf(backup.MissionRepair), true
+		return w, w.lastOf(backup.MissionRepair), nil
 	},
-	compress.Mission: func(t *testing.T) (*world, *plan.Header, bool) {
+	compress.Mission: func(t *testing.T) (*world, *plan.Header, func()) {
 		w := compressible(t)
 		c := w.compress()
 		c.PlanOnly = true
 		r, err := c.Run(t.Context(), w.Env)
 		w.ok(err)
-		return w, r.Plan, false
+		return w, r.Plan, func() { w.bucketHas("noise", "text.zst") }
 	},
-	compress.MissionEstimate: func(t *testing.T) (*world, *plan.Header, bool) {
+	compress.MissionEstimate: func(t *testing.T) (*world, *plan.Header, func()) {
 		w := compressible(t)
 		c := w.compress()
 		c.PlanOnly = true
 		c.Policy.Sampling = &compress.Sampling{Objects: 10, Bytes: 1 << 20, Try: []string{"zstd:3"}}
 		r, err := c.Run(t.Context(), w.Env)
 		w.ok(err)
-		return w, r.Plan, false
+		return w, r.Plan, func() { w.bucketHas("noise", "text") }
 	},
-	purge.Mission: func(t *testing.T) (*world, *plan.Header, bool) {
+	purge.Mission: func(t *testing.T) (*world, *plan.Header, func()) {
 		w := emptyLab(t, "Enabled")
 		w.put("1", "old/a", "old/b", "new/c")
 		p := w.purge()
 		p.PlanOnly = true
 		r, err := p.Run(t.Context(), w.Env)
 		w.ok(err)
-		return w, r.Plan, false
+		return w, r.Plan, func() { w.bucketHas("new/c") }
 	},
 }
 
@@ -154,7 +156,7 @@ func TestMissions(t *testing.T) {
 	}
 	for name, m := range missions {
 		t.Run(name, func(t *testing.T) {
-			w, h, done := makers[name](t)
+			w, h, effect := makers[name](t)
 			if h.Mission != name {
 				t.Fatalf("a plan of %s", h.Mission)
 			}
@@ -162,15 +164,21 @@ func TestMissions(t *testing.T) {
 				t.Error("it has no words for a run that completes nothing")
 			}
 			opt := Options{Jobs: 4}
-			if !done {
+			if effect != nil {
 				w.locked(t, m, h)
 				w.stopped(t, h)
+				w.forgetful(t, h)
 				r, err := Apply(t.Context(), w.Env, h.ID, opt)
 				w.went(r, err, name)
+				effect()
 			}
 			once := w.facts(h.ID)
-			if len(once) == 0 {
-				t.Error("there are no facts")
+			var planned int64
+			for _, t := range h.Totals {
+				planned += t.Count
+			}
+			if planned == 0 || int64(len(once)) != planned {
+				t.Errorf("%d facts of %d actions: %v", len(once), planned, once)
 			}
 			w.again(t, h, once)
 		})
@@ -182,6 +190,9 @@ func (w *world) locked(t *testing.T, m mission, h *plan.Header) {
 	t.Helper()
 	at, err := m.place(h, &Options{})
 	w.ok(err)
+	if bucket, _, err := cooper.ParseURL(h.Target.Path); err == nil && at.dir == "" && at.lock != bucket && !m.traits().readsOnly {
+		t.Errorf("it locks %q and changes the bucket %q: others could change it meanwhile", at.lock, bucket)
+	}
 	err = w.begin(func(work *work) error {
 		return work.hold(t.Context(), at, &Options{}, func(context.Context, *held) error {
 			_, err := Apply(t.Context(), w.Env, h.ID, Options{Jobs: 4})
@@ -216,6 +227,32 @@ func (w *world) again(t *testing.T, h *plan.Header, once []string) {
 		t.Errorf("carried out again: %+v, %v", r.Applied, err)
 	}
 	w.same("facts that were told twice", w.rows("SELECT concat_ws(' ', run, action) FROM outcome WHERE plan = ? GROUP BY run, action HAVING count(*) > 1", h.ID))
+}
+
+// forgetful carries a plan out where the ledger cannot be written: what was done then is
+// known to the next run all the same, which owes its facts.
+func (w *world) forgetful(t *testing.T, h *plan.Header) {
+	t.Helper()
+	table, aside := filepath.Join(w.Workspace, "ledger", ledger.Outcome), w.path("aside")
+	w.ok(os.MkdirAll(table, 0o777))
+	w.ok(os.Rename(table, aside))
+	w.ok(os.WriteFile(table, nil, 0o666))
+	if r, err := Apply(t.Context(), w.Env, h.ID, Options{Jobs: 4}); err == nil || r.Applied == nil || r.Applied.Finished {
+		t.Errorf("without a ledger: %+v, %v", r.Applied, err)
+	}
+	w.ok(os.Remove(table))
+	w.ok(os.Rename(aside, table))
+}
+
+// bucketHas wants the bucket to show these keys, and no older versions.
+func (w *world) bucketHas(keys ...string) {
+	w.t.Helper()
+	var got []string
+	for _, v := range w.store.Versions("lab") {
+		got = append(got, v.Key)
+	}
+	slices.Sort(got)
+	w.same("the bucket", got, keys...)
 }
 
 // TestUnknownMission: a plan of another version of the program is refused, not guessed at.
