@@ -166,7 +166,7 @@ func TestMissions(t *testing.T) {
 			opt := Options{Jobs: 4}
 			if effect != nil {
 				w.locked(t, m, h)
-				w.stopped(t, h)
+				w.stoppedBefore(t, h)
 				w.forgetful(t, h)
 				r, err := Apply(t.Context(), w.Env, h.ID, opt)
 				w.went(r, err, name)
@@ -203,8 +203,8 @@ func (w *world) locked(t *testing.T, m mission, h *plan.Header) {
 	w.ok(err)
 }
 
-// stopped wants a plan that was stopped before it began to have changed nothing.
-func (w *world) stopped(t *testing.T, h *plan.Header) {
+// stoppedBefore wants a plan that was stopped before it began to have changed nothing.
+func (w *world) stoppedBefore(t *testing.T, h *plan.Header) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -253,6 +253,22 @@ func (w *world) bucketHas(keys ...string) {
 	}
 	slices.Sort(got)
 	w.same("the bucket", got, keys...)
+}
+
+// TestStoppedAtTheEnd: who asks for a stop when all is done is told that it is done.
+func TestStoppedAtTheEnd(t *testing.T) {
+	for name := range missions {
+		w, h, effect := makers[name](t)
+		if effect == nil {
+			continue
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		w.stopped = cancel
+		r, err := Apply(ctx, w.Env, h.ID, Options{Jobs: 4})
+		w.went(r, err, name)
+		w.stopped = func() {}
+		effect()
+	}
 }
 
 // TestUnknownMission: a plan of another version of the program is refused, not guessed at.

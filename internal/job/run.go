@@ -90,7 +90,7 @@ func (w *work) apply(ctx context.Context, p *plan.Plan, opt *Options) (r Result,
 		if r, err = held.carryOut(ctx, p, opt); err != nil || m.traits().knowsFailures {
 			return err
 		}
-		n, err := w.failedEarlier(ctx, h.ID, held.run)
+		n, err := w.failedEarlier(context.WithoutCancel(ctx), h.ID, held.run)
 		if err != nil || n == 0 {
 			return err
 		}
@@ -145,6 +145,9 @@ func (h *held) carryOut(ctx context.Context, p *plan.Plan, opt *Options) (r Resu
 	if k.told != nil {
 		k.told()
 	}
+	// The run is over: who asks to stop now must not be told that there is something to
+	// go on with.
+	ctx = context.WithoutCancel(ctx)
 	if err == nil {
 		err = facts.Compact(ctx)
 		if k.again {

@@ -54,11 +54,13 @@ type world struct {
 	// answer says yes or no; nil: nobody is there.
 	answer  func(question string) bool
 	doubted bool
+	// stopped is called when something comes to its end that was followed.
+	stopped func()
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), at: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
+	w := &world{t: t, dir: t.TempDir(), stopped: func() {}, at: time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)}
 	w.store = mem.New(mem.Options{Clock: w.clock, MinPartSize: 1})
 	server := httptest.NewServer(w.store)
 	t.Cleanup(server.Close)
@@ -98,7 +100,7 @@ func (w *world) Tell(level Level, text string) {
 	w.told = append(w.told, fmt.Sprintf("%d %s", level, text))
 }
 
-func (w *world) Follow(*progress.Counters) (stop func()) { return func() {} }
+func (w *world) Follow(*progress.Counters) (stop func()) { return func() { w.stopped() } }
 
 func (w *world) Begun(id string) {
 	w.mu.Lock()
