@@ -151,7 +151,7 @@ type Put struct {
 	IfMatch string
 }
 
-// Writer writes objects.
+// Writer writes objects. Taking something away for good is Remover's, which asks for a permit.
 type Writer interface {
 	// Put stores the object, in parts where it is large, and returns once the
 	// store vouches for it by checksum.

@@ -3,11 +3,13 @@ package shell
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"cooper"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // What cobra and pflag say about a command line; they have no types for it.
@@ -97,11 +99,13 @@ func Group(cmd *cobra.Command) *cobra.Command {
 
 // NotEmpty refuses flags that are given with nothing, as by a variable of a script
 // that is not set: what was to narrow a job would leave it as wide as it is.
-func NotEmpty(cmd *cobra.Command, _ []string) error {
-	for _, name := range []string{"keys", "sql", "older-than", "share-stop", "confirm", "deleted", "snapshot", "inventory", "date", "prefix", "match", "cipher", "keys-query"} {
-		if f := cmd.Flags().Lookup(name); f != nil && f.Changed && f.Value.String() == "" {
-			return Usage("--"+name+" is given, but empty", "Leave it out if that is meant.")
+// Those that narrow nothing are left out.
+func NotEmpty(cmd *cobra.Command, _ []string) (err error) {
+	harmless := []string{"prices", "between", "metrics", "sentry-dsn"}
+	cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+		if err == nil && f.Changed && f.Value.Type() == "string" && f.Value.String() == "" && !slices.Contains(harmless, f.Name) {
+			err = Usage("--"+f.Name+" is given, but empty", "Leave it out if that is meant.")
 		}
-	}
-	return nil
+	})
+	return err
 }
