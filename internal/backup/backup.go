@@ -21,6 +21,7 @@ import (
 	"cooper"
 	"cooper/internal/inventory"
 	"cooper/internal/plan"
+	"cooper/internal/price"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/treeop"
 )
@@ -77,9 +78,9 @@ type Inputs struct {
 	Dir      string // of the tree, an absolute path
 	Layout   string // that the tree must have; empty is any
 	Policy   Policy
-	Prices   Prices // nil: no cost
-	Free     *Space // on the target, nil if unknown
-	ID       string // of the plan
+	Prices   price.Costs // nil: no cost
+	Free     *Space      // on the target, nil if unknown
+	ID       string      // of the plan
 	Now      cooper.Instant
 	// Clock is the time by the store's clock; 0: Now.
 	Clock cooper.Instant

@@ -12,11 +12,9 @@ import (
 // Writer takes a plan's actions in order; *plan.Writer is one. When planning
 // fails, giving it up is left to the caller.
 type Writer interface {
+	plan.Sink
 	Transfers(verbs ...string)
 	Circumstances(is func(name, value string) bool)
-	Phase(name string) error
-	Add(a cooper.Action, cut bool) error
-	Finish(h plan.Header) (plan.Header, error)
 }
 
 // emitter writes actions and counts everything that goes by.

@@ -6,6 +6,7 @@ import (
 
 	"cooper"
 	"cooper/internal/plan"
+	"cooper/internal/price"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/treeop"
 )
@@ -17,14 +18,6 @@ const (
 	classPut     = "PUT"
 	classRestore = "RESTORE"
 )
-
-// Prices tell what requests and transfers cost; price.Table does.
-type Prices interface {
-	// Cost is in USD, for requests by class and bytes that leave the store.
-	Cost(requests map[string]int64, bytesOut int64) float64
-	// Name says which prices these are.
-	Name() string
-}
 
 // Space is what is free on the target: bytes, and files and directories (a
 // very large number where the file system sets no limit).
@@ -158,7 +151,7 @@ func unverifiable(v *cooper.Version) bool {
 	return false
 }
 
-func (e *estimator) estimate(rates Rates, prices Prices) plan.Estimate {
+func (e *estimator) estimate(rates Rates, prices price.Costs) plan.Estimate {
 	est := plan.Estimate{Requests: e.requests, Bytes: e.bytes, Disk: e.disk, Inodes: e.inodes}
 	var all int64
 	for _, n := range e.requests {

@@ -3,6 +3,7 @@ package backup
 import (
 	"cooper"
 	"cooper/internal/plan"
+	"cooper/internal/price"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/treeop"
 )
@@ -18,7 +19,7 @@ type Repair struct {
 	Catalog Catalog
 	Dir     string // of the tree, an absolute path
 	Policy  Policy // Rates count
-	Prices  Prices
+	Prices  price.Costs
 	ID      string // of the plan
 	Now     cooper.Instant
 }

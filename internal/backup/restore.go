@@ -10,6 +10,7 @@ import (
 
 	"cooper"
 	"cooper/internal/plan"
+	"cooper/internal/price"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/treeop"
 )
@@ -31,7 +32,7 @@ type Restore struct {
 	Damaged bool
 	// Store has the bucket that Dest is in, nil if it is none.
 	Store  *cooper.Store
-	Prices Prices
+	Prices price.Costs
 	Free   *Space // at a destination that is a directory, nil if unknown
 	ID     string // of the plan
 	Now    cooper.Instant

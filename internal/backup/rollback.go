@@ -9,6 +9,7 @@ import (
 	"cooper"
 	"cooper/internal/inventory"
 	"cooper/internal/plan"
+	"cooper/internal/price"
 	"cooper/internal/tree/catalog"
 	"cooper/internal/treeop"
 )
@@ -22,7 +23,7 @@ type Rollback struct {
 	// Fetch plans downloads for versions whose bytes the tree does not have, or
 	// has damaged in history; without it they are left out, and what stands in their place stays.
 	Fetch  bool
-	Prices Prices
+	Prices price.Costs
 	ID     string // of the plan
 	Now    cooper.Instant
 }

@@ -113,14 +113,6 @@ type Bucket struct {
 	KMS, BucketKey bool
 }
 
-// Writer takes a plan's actions in order; *plan.Writer is one. When planning
-// fails, giving it up is left to the caller.
-type Writer interface {
-	Phase(name string) error
-	Add(a cooper.Action, cut bool) error
-	Finish(h plan.Header) (plan.Header, error)
-}
-
 // Inputs is all that a plan follows from.
 type Inputs struct {
 	Snapshot inventory.View
@@ -158,7 +150,7 @@ const (
 // KindRefused, a snapshot that does not tell all there is to know, a clock that
 // is behind it, and what would take the safety from the bucket's settings: an
 // object lock that is to be written over.
-func Plan(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
+func Plan(ctx context.Context, in Inputs, w plan.Sink) (plan.Header, error) {
 	if err := in.check(); err != nil {
 		return plan.Header{}, err
 	}

@@ -12,7 +12,7 @@ import (
 )
 
 // mission is Plan or Sample.
-type mission func(ctx context.Context, in Inputs, w Writer) (plan.Header, error)
+type mission func(ctx context.Context, in Inputs, w plan.Sink) (plan.Header, error)
 
 // written makes a plan on disk.
 func (f mission) written(t *testing.T, id, seed string, s *invtest.Snapshot, p Policy, now cooper.Instant, change ...func(*Inputs)) plan.Header {

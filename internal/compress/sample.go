@@ -99,7 +99,7 @@ func extension(key string) string {
 //
 // It is stratified: parts with many bytes get many samples, and each part has
 // some, so that bytes are estimated well and rare kinds are seen.
-func Sample(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
+func Sample(ctx context.Context, in Inputs, w plan.Sink) (plan.Header, error) {
 	if err := in.check(); err != nil {
 		return plan.Header{}, err
 	}

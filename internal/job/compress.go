@@ -66,12 +66,8 @@ func (c *Compress) Run(ctx context.Context, e *Env) (r Result, err error) {
 			r.Plan = nil
 			return nil
 		}
-		made, err := plan.Open(w.ws.PlanDir(h.ID))
-		if err != nil {
-			return err
-		}
 		c.Options.Keys.loaded = c.keys
-		r, err = w.apply(ctx, made, &c.Options)
+		r, err = w.applyMade(ctx, &h, &c.Options)
 		return err
 	})
 	return r, err

@@ -65,11 +65,7 @@ func (p *Purge) Run(ctx context.Context, e *Env) (r Result, err error) {
 		if err != nil || !may {
 			return err
 		}
-		made, err := plan.Open(w.ws.PlanDir(h.ID))
-		if err != nil {
-			return err
-		}
-		r, err = w.apply(ctx, made, &p.Options)
+		r, err = w.applyMade(ctx, &h, &p.Options)
 		if p.After != nil {
 			err = errors.Join(err, p.After(context.WithoutCancel(ctx), h.ID))
 		}

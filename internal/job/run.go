@@ -66,6 +66,15 @@ func OpenPlan(ws *workspace.Workspace, name string) (*plan.Plan, error) {
 	return plan.Open(ws.PlanDir(id))
 }
 
+// applyMade carries out a plan that was made, or found, by who has not locked anything.
+func (w *work) applyMade(ctx context.Context, h *plan.Header, opt *Options) (r Result, err error) {
+	p, err := plan.Open(w.ws.PlanDir(h.ID))
+	if err != nil {
+		return r, err
+	}
+	return w.apply(ctx, p, opt)
+}
+
 // apply takes the lock of what a plan changes, and carries it out. What failed in
 // earlier runs of it is an error here: a plan that is taken up again does not try it
 // anew.

@@ -47,6 +47,14 @@ func (l Limits) withDefaults() Limits {
 	return l
 }
 
+// Sink takes a plan's actions in order, from a mission; *Writer is one. When planning fails,
+// giving it up is left to the caller.
+type Sink interface {
+	Phase(name string) error
+	Add(a cooper.Action, cut bool) error
+	Finish(h Header) (Header, error)
+}
+
 // Writer builds a plan in a directory beside its final place; the plan appears
 // under its name in Finish, whole, or never. Memory holds one shard. A Writer
 // serves one goroutine; after an error only Abort makes sense.

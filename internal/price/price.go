@@ -165,6 +165,14 @@ func checkPrice(where, what string, p float64) error {
 	return nil
 }
 
+// Costs tell what requests come to; a Table does.
+type Costs interface {
+	// Cost is in USD, for requests by class and bytes that leave the store.
+	Cost(requests map[string]int64, bytesOut int64) float64
+	// Name says which prices these are.
+	Name() string
+}
+
 // Cost is the price, in the table's currency, of requests by price class and of
 // bytesOut bytes that leave the store. A class that the table does not know
 // counts as PUT, the dearest of the common ones, so that an estimate is not too

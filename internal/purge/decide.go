@@ -25,7 +25,7 @@ const pollEvery = 4096
 type decider struct {
 	in     *Inputs
 	meta   *inventory.Meta
-	w      Writer
+	w      plan.Sink
 	chosen *chooser // nil: everything
 	most   int      // mostVersions
 	now    time.Time
@@ -45,7 +45,7 @@ type decider struct {
 	tally
 }
 
-func newDecider(in *Inputs, meta *inventory.Meta, w Writer) *decider {
+func newDecider(in *Inputs, meta *inventory.Meta, w plan.Sink) *decider {
 	return &decider{in: in, meta: meta, w: w, most: mostVersions, now: in.Now.Time(), tally: newTally(), ids: map[string]bool{}, idle: slices.Clone(in.Policy.Protect)}
 }
 

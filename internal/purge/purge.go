@@ -23,6 +23,7 @@ import (
 	"cooper/internal/bucketop"
 	"cooper/internal/inventory"
 	"cooper/internal/plan"
+	"cooper/internal/price"
 )
 
 // Mission is the name of this mission in plans.
@@ -82,31 +83,17 @@ type Policy struct {
 	Versioning string `json:"versioning,omitempty"`
 }
 
-// Writer takes a plan's actions in order; *plan.Writer is one. When planning
-// fails, giving it up is left to the caller.
-type Writer interface {
-	Phase(name string) error
-	Add(a cooper.Action, cut bool) error
-	Finish(h plan.Header) (plan.Header, error)
-}
-
 // Inputs is all that a purge plan follows from.
 type Inputs struct {
 	Snapshot inventory.View
 	Policy   Policy
-	Chosen   Choices // nil: everything below the prefix
-	Prices   Prices  // nil: no cost
+	Chosen   Choices     // nil: everything below the prefix
+	Prices   price.Costs // nil: no cost
 	// Store has the bucket; Moved: it may be another than the snapshot's.
 	Store *cooper.Store
 	Moved bool
 	ID    string // of the plan
 	Now   cooper.Instant
-}
-
-// Prices tell what requests cost; price.Table does.
-type Prices interface {
-	Cost(requests map[string]int64, bytesOut int64) float64
-	Name() string
 }
 
 const phaseRemove = "remove"
@@ -119,7 +106,7 @@ const clockSkew = 15 * time.Minute
 // KindRefused, a snapshot that does not tell all there is to know: an
 // incomplete one, one with rows whose key cannot be read, one of current
 // versions only where there may be others; and a clock that is behind it.
-func Plan(ctx context.Context, in Inputs, w Writer) (plan.Header, error) {
+func Plan(ctx context.Context, in Inputs, w plan.Sink) (plan.Header, error) {
 	meta := in.Snapshot.Meta()
 	if err := in.Policy.Check(); err != nil {
 		return plan.Header{}, err

@@ -10,6 +10,7 @@ import (
 	"cooper"
 	"cooper/internal/bucketop"
 	"cooper/internal/plan"
+	"cooper/internal/price"
 )
 
 // minimumDays are for how long storage is charged even if an object goes
@@ -83,7 +84,7 @@ func (t *tally) into(h *plan.Header, in *Inputs) {
 }
 
 // estimate counts a look and a removal for each thousand versions.
-func (t *tally) estimate(prices Prices) plan.Estimate {
+func (t *tally) estimate(prices price.Costs) plan.Estimate {
 	e := plan.Estimate{Requests: map[string]int64{}}
 	if n := (t.removed.Count + perRequest - 1) / perRequest; n > 0 {
 		e.Requests[classDelete], e.Requests[classList] = n, n // at least
