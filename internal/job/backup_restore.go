@@ -240,16 +240,13 @@ func (restores) place(h *plan.Header, opt *Options) (place, error) {
 }
 
 // conclude tells that versions were asked for as the others were, and are not there.
-func (restores) conclude(_ context.Context, _ *held, r *Result, err error) error {
-	if err != nil || r.Applied.Count(cooper.Failed) > 0 {
-		return nil
-	}
+func (restores) conclude(_ context.Context, _ *held, r *Result, failed error) error {
 	a, err := askedBy(r.Plan)
 	if err != nil {
 		return err
 	}
 	there, left := r.Plan.Totals[treeop.CopyOut].Count, r.Plan.Skipped[backup.SkippedMissing].Plus(r.Plan.Skipped[backup.SkippedPruned])
-	if left.Count > 0 || there < a.named() || there == 0 {
+	if failed == nil && r.Applied.Count(cooper.Failed) == 0 && (left.Count > 0 || there < a.named() || there == 0) {
 		return ErrSomeFailed
 	}
 	return nil
