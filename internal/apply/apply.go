@@ -112,7 +112,7 @@ type Job struct {
 	ShardsInFlight int
 	// Ignore are kinds of failure that a person chose to pass over.
 	Ignore []cooper.Kind
-	// Confirm is the beginning of the plan's digest, 8 characters at least: the
+	// Confirm is the beginning of the digest of the decision or of the plan, 8 characters at least: the
 	// person's word that more may be removed than the share stop allows.
 	Confirm string
 	// MaxAge refuses older plans; a plan that is older than half of it brings a

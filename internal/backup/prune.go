@@ -199,7 +199,7 @@ func (in *Prune) warnings(state *catalog.State, share *plan.Share) []string {
 		ws = append(ws, fmt.Sprintf("the backup %s is not finished: pruning gives its plan up, and the next backup goes on with what it fetched", r.Plan))
 	}
 	if share.Exceeded() {
-		ws = append(ws, fmt.Sprintf("versions that would be deleted: %d of %d, with %d of %d bytes, more than the limit of %.3g %%; applying asks for the plan's digest",
+		ws = append(ws, fmt.Sprintf("versions that would be deleted: %d of %d, with %d of %d bytes, more than the limit of %.3g %%; applying asks for the decision's digest",
 			share.Removed, share.Scope, share.RemovedBytes, share.ScopeBytes, 100*share.Limit))
 	}
 	return ws

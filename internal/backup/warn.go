@@ -34,7 +34,7 @@ func (e *emitter) into(h *plan.Header) {
 	warn(e.missed, "keys of the mirror that are not shown any more, without a delete marker: %d; if the next complete snapshot does not show them either, they go to history")
 	warn(e.unverifiable, "versions encrypted so that their ETags are no checksums, which will count as unverifiable: %d")
 	if e.share.Exceeded() {
-		warn(e.share.Removed, "versions that would leave the mirror without a replacement: %d of %d, more than the limit of %.3g %%; applying asks for the plan's digest",
+		warn(e.share.Removed, "versions that would leave the mirror without a replacement: %d of %d, more than the limit of %.3g %%; applying asks for the decision's digest",
 			e.share.Scope, 100*e.share.Limit)
 	}
 }

@@ -339,7 +339,7 @@ func (d *decider) into(h *plan.Header) {
 		Limit: d.in.Policy.ShareLimit,
 	}
 	if h.Share.Exceeded() {
-		h.Warnings = append(h.Warnings, fmt.Sprintf("versions that would be removed: %d of %d in the snapshot, with %d of %d bytes, more than the limit of %.3g %%; applying asks for the plan's digest",
+		h.Warnings = append(h.Warnings, fmt.Sprintf("versions that would be removed: %d of %d in the snapshot, with %d of %d bytes, more than the limit of %.3g %%; applying asks for the decision's digest",
 			h.Share.Removed, h.Share.Scope, h.Share.RemovedBytes, h.Share.ScopeBytes, 100*h.Share.Limit))
 	}
 }

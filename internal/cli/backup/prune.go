@@ -48,7 +48,7 @@ their bytes, asks for its digest.`,
 	fl.IntVar(&f.keepLast, "keep-last", 0, "how many versions of each key stay in history however old they are: those superseded last")
 	fl.StringVar(&f.prefix, "prefix", "", "only keys below this prefix; a/b never means a/bc")
 	fl.StringVar(&f.match, "match", "", "only keys that match this regular expression (RE2)")
-	fl.StringVar(&f.share, "share-stop", "", "the share of the tree's versions, or of their bytes, that may go before the plan's digest is asked for, such as 10%")
+	fl.StringVar(&f.share, "share-stop", "", "the share of the tree's versions, or of their bytes, that may go before the decision's digest is asked for, such as 10%")
 	fl.BoolVar(&f.planOnly, "plan-only", false, "write the plan and stop")
 	fl.BoolVar(&f.yes, "yes", false, "do not ask, as in a script; the share stop holds all the same")
 	fl.StringVar(&f.apply.Confirm, "confirm", "", "carry out the plan with this digest (8 characters or more), made before with the same flags, although the share stop says no")

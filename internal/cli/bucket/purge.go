@@ -112,7 +112,7 @@ func (f *purgeFlags) registerPlan(cmd *cobra.Command) {
 	fl.StringVar(&f.keysFormat, "keys-format", purge.Lines, "of --keys: lines (a key a line, as it is), nul, or json (a line each: a string, or {\"key\", \"version_id\"})")
 	fl.StringVar(&f.sql, "sql", "", "only what this query over the workspace answers: a column key, and version_id for single versions; the table version is the snapshot planned from")
 	fl.StringArrayVar(&f.protect, "protect", nil, "never anything below this prefix, where * stands for any one folder (may be repeated)")
-	fl.StringVar(&f.share, "share-stop", "", "the share of the snapshot's versions, or of their bytes, that may go before the plan's digest is asked for (default 10%)")
+	fl.StringVar(&f.share, "share-stop", "", "the share of the snapshot's versions, or of their bytes, that may go before the decision's digest is asked for (default 10%)")
 	fl.BoolVar(&f.unguarded, "unguarded", false, "also null versions that the store cannot keep apart from one written in the instant of their removal")
 	f.apply.RegisterMoved(cmd)
 	cmd.MarkFlagsMutuallyExclusive("keys", "sql")
