@@ -42,9 +42,10 @@ func (w *Workspace) NewID(prefix string) string {
 	if ids, err := w.known(prefix); err == nil && len(ids) > 0 {
 		last = max(last, ids[len(ids)-1])
 	}
-	id := format(prefix, w.opt.Clock(), w.opt.Rand())
+	n := w.opt.Rand()
+	id := format(prefix, w.opt.Clock(), n)
 	if id <= last {
-		id = successor(last)
+		id = successor(last, n)
 	}
 	w.last[prefix] = id
 	return id
@@ -56,17 +57,17 @@ func format(prefix string, t time.Time, n uint16) string {
 	return fmt.Sprintf("%s-%s-%04x", prefix, t.UTC().Format(timeLayout), n)
 }
 
-// successor is the next greater id: the following four digits, or the
-// following second.
-func successor(id string) string {
-	var n uint16
-	stamp := id[2 : 2+len(timeLayout)]
-	t, terr := time.Parse(timeLayout, stamp)
-	_, err := fmt.Sscanf(id[len(id)-4:], "%x", &n)
-	if err != nil || terr != nil || n == 0xffff {
-		return format(id[:1], t.Add(time.Second), 0)
+// successor is a greater id, by n more than the next. A run's is written down when it ends: of
+// two that begin meanwhile, each must have its own, as facts of one id are taken for those of one run.
+func successor(id string, n uint16) string {
+	const second = 1 << 16 // so many ids has one
+	var tail int64
+	t, terr := time.Parse(timeLayout, id[2:2+len(timeLayout)])
+	if _, err := fmt.Sscanf(id[len(id)-4:], "%x", &tail); err != nil || terr != nil {
+		tail = second - 1
 	}
-	return format(id[:1], t, n+1)
+	tail += int64(n) + 1
+	return format(id[:1], t.Add(time.Duration(tail/second)*time.Second), uint16(tail%second))
 }
 
 // known lists the ids with a prefix that are here, in order: those of snapshots

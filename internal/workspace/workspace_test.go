@@ -3,6 +3,7 @@ package workspace
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func TestIDsAscend(t *testing.T) {
 	if got := w.NewID("s"); got != "s-20261120T120000Z-4f1c" {
 		t.Errorf("got %s", got)
 	}
-	if got := w.NewID("s"); got != "s-20261120T120000Z-4f1d" {
+	if got := w.NewID("s"); got != "s-20261120T120000Z-9e39" {
 		t.Errorf("a second in the same instant: got %s", got)
 	}
 	if got := w.NewID("r"); got != "r-20261120T120000Z-4f1c" {
@@ -95,7 +96,7 @@ func TestIDsAscend(t *testing.T) {
 	}
 	// The clock was set back since another process made this one.
 	mkdir(t, w.PlanDir("p-20261120T130000Z-ffff"))
-	if got := w.NewID("p"); got != "p-20261120T130001Z-0000" {
+	if got := w.NewID("p"); got != "p-20261120T130001Z-4f1c" {
 		t.Errorf("after a later one: got %s", got)
 	}
 	mkdir(t, filepath.Join(w.LedgerDir(), "run"))
@@ -104,8 +105,30 @@ func TestIDsAscend(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := w.NewID("r"); got != "r-20261120T140000Z-0008" {
+	if got := w.NewID("r"); got != "r-20261120T140000Z-4f24" {
 		t.Errorf("after a run of the ledger: got %s", got)
+	}
+}
+
+// TestRunsAtOnceHaveTheirOwnIDs: a run is in the ledger when it has ended, so that two
+// that begin after a later one see the same last.
+func TestRunsAtOnceHaveTheirOwnIDs(t *testing.T) {
+	dir := t.TempDir()
+	var ids []string
+	for n := range uint16(2) {
+		w, err := Open(dir, Options{Clock: func() time.Time { return time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC) }, Rand: func() uint16 { return n }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = w.Close() })
+		mkdir(t, filepath.Join(w.LedgerDir(), "run"))
+		if err := os.WriteFile(filepath.Join(w.LedgerDir(), "run", "r-20261120T140000Z-ffff.parquet"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, w.NewID("r"))
+	}
+	if want := []string{"r-20261120T140001Z-0000", "r-20261120T140001Z-0001"}; !slices.Equal(ids, want) {
+		t.Errorf("got %q", ids)
 	}
 }
 
