@@ -73,7 +73,7 @@ type rule struct {
 var missions = []string{in + "backup", in + "compress", in + "purge", in + "gc", in + "observe"}
 
 func rules() []rule {
-	seen := []string{"cooper", in + "inventory", in + "plan", in + "ledger", in + "query", in + "price", in + "tree/catalog", in + "tree/keypath", in + "treeop", in + "bucketop"}
+	seen := []string{"cooper", in + "inventory", in + "plan", in + "ledger", in + "query", in + "price", in + "tree/catalog", in + "tree/keypath", in + "treeop", in + "bucketop", in + "gcop"}
 	rs := []rule{
 		{of: in + "report", only: []string{"cooper", in + "report", in + "inventory", in + "price", in + "query"}, why: "a report reads snapshots; live facts are handed in"},
 		{of: in + "permit", only: []string{}, why: "a token knows nobody"},
@@ -90,6 +90,7 @@ func rules() []rule {
 		{of: in + "ledger", only: []string{"cooper", in + "seal", in + "parquetrows"}, why: "facts are data"},
 		{of: in + "codec", only: []string{"cooper"}, why: "a codec knows bytes, and nothing of where they come from"},
 		{of: in + "bucketop", only: []string{"cooper", in + "codec", in + "plan"}, why: "a language knows no speakers"},
+		{of: in + "gcop", only: []string{"cooper", in + "plan"}, why: "a language knows no speakers"},
 		{of: in + "stats", only: []string{"cooper", in + "query", in + "beiwe"}, why: "statistics are of facts alone"},
 		{of: in + "beiwe", only: []string{}, why: "a field's formats know nobody"},
 		{of: in + "postgres", only: []string{"cooper", in + "keyring", in + "stats"}, why: "a database is asked and told, and nothing else"},
@@ -101,7 +102,7 @@ func rules() []rule {
 		{of: in + "checksum", only: []string{"cooper"}, why: "a checksum knows bytes alone"},
 		{of: in + "journal", only: []string{"cooper", in + "seal", in + "apply", in + "permit", in + "plan", in + "tree/safefs"}, why: "a journal knows files, and no store"},
 		{of: in + "look", only: []string{"cooper", in + "store", in + "permit"}, why: "who looks does not decide"},
-		{of: in + "verb", only: []string{"cooper", in + "journal", in + "look", in + "store", in + "codec", in + "checksum", in + "reading", in + "tree", in + "treeop", in + "bucketop", in + "permit", in + "plan", in + "apply"}, why: "a verb cannot choose its targets"},
+		{of: in + "verb", only: []string{"cooper", in + "journal", in + "look", in + "store", in + "codec", in + "checksum", in + "reading", in + "tree", in + "treeop", in + "bucketop", in + "gcop", in + "permit", in + "plan", in + "apply"}, why: "a verb cannot choose its targets"},
 		{of: in + "reading", only: []string{"cooper", in + "store", in + "codec", in + "checksum"}, why: "to read is to know a version and a store"},
 		{of: in + "job", never: []string{in + "cli", in + "term"}, why: "a job has no terminal"},
 		{of: in + "cli", never: []string{in + "permit", in + "verb"}, why: "a command line asks for jobs, and carries none out"},
