@@ -12,6 +12,7 @@ import (
 // they do; the same command, given again, must come to the tree of one run for
 // each report.
 func TestKillInARange(t *testing.T) {
+	t.Parallel()
 	const objects = 600
 	w := e2etest.NewWorld(t, "Enabled")
 	reports := filepath.Join(w.Reports, "daily")
