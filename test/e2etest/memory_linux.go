@@ -26,6 +26,7 @@ func Memory(t *testing.T) string {
 	}
 	t.Cleanup(func() {
 		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
 		}
 	})
 	return dir

@@ -179,6 +179,14 @@ func soak(t *testing.T, seeds int) uint64 {
 	return uint64(seeds)
 }
 
+// step is how far a crash is from the next: in a long run all are tried.
+func step() int {
+	if os.Getenv("COOPER_SOAK") != "" {
+		return 1
+	}
+	return 3
+}
+
 // TestCrashes dies at every request and every file operation, before and after
 // it, lets the machine forget what was not synced, and goes on, with somebody
 // writing to the bucket all the while. At no moment may a content be missing that
@@ -188,12 +196,7 @@ func TestCrashes(t *testing.T) {
 	for _, mode := range []bucketop.Mode{bucketop.Suffix, bucketop.InPlace} {
 		for _, versioning := range []string{"Enabled", "Suspended", ""} {
 			for seed := range soak(t, 2) {
-				// Every so many: all of them in a long run.
-				step := 3
-				if os.Getenv("COOPER_SOAK") != "" {
-					step = 1
-				}
-				for at, more := 1+int(seed), true; more; at += step {
+				for at, more := 1+int(seed), true; more; at += step() {
 					more = crash(t, mode, versioning, seed, at)
 					if more {
 						crashes++
@@ -282,15 +285,16 @@ func (w *world) noProbes() {
 }
 
 // TestCrashesOfProbes dies at every request and file operation of the probes, that of
-// parts, too: the next run, whatever its plan, leaves nothing of them.
+// parts, too: the next run, whatever its plan, leaves nothing of them. The ways to die
+// take turns, so that each event has one; in a long run it has all.
 func TestCrashesOfProbes(t *testing.T) {
 	for _, c := range []struct {
 		versioning string
 		rw         bucketop.Rewriting
 	}{{"Enabled", suffixed}, {"", suffixed}, {"", inPlace}, {"Suspended", suffixed}} {
 		for way := range 4 {
-			at := 1
-			for died := true; died; at++ {
+			at := 1 + way%step()
+			for died := true; died; at += step() {
 				died = crashOfProbes(t, c.versioning, c.rw, at, way)
 				if t.Failed() {
 					t.Fatalf("versioning %q, %s, event %d", c.versioning, c.rw.Mode, at)
