@@ -46,9 +46,25 @@ func Usage(message, remedy string) error {
 	return &cooper.Error{Kind: cooper.KindUsage, Message: message, Remedy: remedy}
 }
 
+// beside is what an error says but that some objects failed, which the result has told.
+func beside(err error) error {
+	if !errors.Is(err, job.ErrSomeFailed) {
+		return err
+	}
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return nil
+	}
+	var others []error
+	for _, e := range joined.Unwrap() {
+		others = append(others, beside(e))
+	}
+	return errors.Join(others...)
+}
+
 // Report tells the person, or the program that reads --json, what went wrong.
 func (s *Shell) Report(err error) {
-	if errors.Is(err, job.ErrSomeFailed) {
+	if err = beside(err); err == nil {
 		return
 	}
 	kind := cooper.KindOf(err)
