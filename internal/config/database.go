@@ -73,7 +73,7 @@ func (r *reader) database(n *node) Database {
 func (r *reader) address(n *node, d *Database) {
 	u, err := url.Parse(d.Text)
 	switch {
-	case strings.Contains(strings.ToLower(d.Text), "pass"), strings.Count(d.Text, "@") > 1, err == nil && secret(u):
+	case strings.Count(d.Text, "@") > 1, err == nil && secret(u):
 		r.fault(n, databaseForms, "passwords have no place in this file")
 		d.Text = ""
 	case err != nil || u.Host == "" && u.RawQuery == "":
@@ -86,7 +86,10 @@ func (r *reader) address(n *node, d *Database) {
 
 func secret(u *url.URL) bool {
 	_, ok := u.User.Password()
-	return ok
+	for _, key := range []string{"password", "passwd", "pass", "pwd", "sslpassword"} {
+		ok = ok || u.Query().Has(key)
+	}
+	return ok || strings.Contains(u.User.Username(), ":")
 }
 
 // Command is a place of the file that has a program run.
@@ -168,7 +171,7 @@ func (r *reader) checkKinds(c *Config) {
 		}
 		if len(c.Buckets) == 1 {
 			h.Bucket = Operand{Constant: c.Buckets[0].Name}
-		} else if h.Key != "" {
+		} else if h.Key != "" && len(c.Buckets) > 1 {
 			r.faultAt(&h.Place, "key", "Add bucket: COLUMN, or bucket: =NAME.", "there are several buckets, and which one these keys are in is not said")
 		}
 	}

@@ -76,7 +76,8 @@ func (r *reader) faultAt(p *Place, key, remedy, format string, args ...any) {
 }
 
 func (r *reader) add(at Pos, remedy, message string) {
-	if len(r.faults) < maxFaults {
+	said := slices.ContainsFunc(r.faults, func(f fault) bool { return f.at == at && f.err.Message == message })
+	if !said && len(r.faults) < maxFaults {
 		r.faults = append(r.faults, fault{at, &cooper.Error{Kind: cooper.KindUsage, Where: place(r.file, at), Message: message, Remedy: remedy}})
 	}
 }
@@ -88,8 +89,8 @@ func (r *reader) faulted(at Pos) bool {
 
 // document reads text as one YAML document without aliases; nil for none.
 func (r *reader) document(src []byte) *node {
-	if at, what := unreadable(src); what != "" {
-		r.add(at, "Save the file as UTF-8 text.", what)
+	if at, what, remedy := unreadable(src); what != "" {
+		r.add(at, remedy, what)
 		return nil
 	}
 	l, err := yaml.NewLoader(bytes.NewReader(src), yaml.WithUniqueKeys(false),
@@ -122,24 +123,24 @@ func (r *reader) document(src []byte) *node {
 }
 
 // unreadable finds what no text file has: a wrong encoding, control characters.
-func unreadable(src []byte) (Pos, string) {
+func unreadable(src []byte) (at Pos, what, remedy string) {
 	if len(src) > maxSize {
-		return Pos{}, fmt.Sprintf("a file of %d bytes is none of a person's; %d are read at most", len(src), maxSize)
+		return Pos{}, fmt.Sprintf("a file of more than %d bytes is none of a person's", maxSize), "Tables of one form are one association: table: '/pattern/'."
 	}
-	at := Pos{1, 1}
+	at = Pos{1, 1}
 	for i, c := range string(src) {
 		switch {
 		case c == utf8.RuneError && !utf8.FullRune(src[i:]), c == utf8.RuneError && src[i] != 0xef:
-			return at, "this is no UTF-8"
+			return at, "this is no UTF-8", "Save the file as UTF-8 text."
 		case c == '\n':
 			at = Pos{at.Line + 1, 1}
 			continue
 		case c < ' ' && c != '\t' && c != '\r', c == 0x7f, unicode.Is(unicode.Bidi_Control, c), c == 0xfeff && i > 0:
-			return at, fmt.Sprintf("a character that nobody sees: U+%04X", c)
+			return at, fmt.Sprintf("a character that nobody sees: U+%04X", c), `Remove it, or write it as an escape in double quotes: "\u202E".`
 		}
 		at.Column++
 	}
-	return Pos{}, ""
+	return at, "", ""
 }
 
 // syntax says where the text is no YAML.
@@ -245,21 +246,22 @@ func (r *reader) block(n *node, p *Place, what string, fields []field) bool {
 	if !r.isMap(n, what) {
 		return false
 	}
-	for k, v := range pairs(n) {
-		i := slices.IndexFunc(fields, func(f field) bool { return f.key == k.Value })
-		switch {
-		case i < 0:
+	for k := range pairs(n) {
+		if !slices.ContainsFunc(fields, func(f field) bool { return f.key == k.Value }) {
 			r.fault(k, r.known(k.Value, what, fields), "%s has no key %s", what, quote(k.Value))
-		case null(v) && !fields[i].empty:
-			r.fault(k, "Give it a value, or leave it out.", "%s has no value", k.Value)
-		default:
-			p.put(k.Value, pos(v))
-			fields[i].read(v)
 		}
 	}
+	// In an order of our own: that of the file says nothing.
 	for _, f := range fields {
-		if f.must && !has(n, f.key) {
+		switch v := child(n, f.key); {
+		case v == nil && f.must:
 			r.fault(n, fmt.Sprintf("Write %s: ….", f.key), "%s is missing", f.key)
+		case v == nil:
+		case null(v) && !f.empty:
+			r.fault(v, "Give it a value, or leave it out.", "%s has no value", f.key)
+		default:
+			p.put(f.key, pos(v))
+			f.read(v)
 		}
 	}
 	return true

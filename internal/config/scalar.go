@@ -175,7 +175,7 @@ func (r *reader) list(n *node, p *Place, key string, read func(*node)) {
 // words are a command and its arguments, without a shell.
 func (r *reader) words(n *node, s string) []string {
 	if strings.ContainsAny(s, `'"\$|;&<>*?`+"`") {
-		r.fault(n, "There is no shell: write a script, and name it here.", "a command is words with spaces between; %s has more in it", quote(s))
+		r.fault(n, "There is no shell: write a script, and name it here.", "a command is words with spaces between, and there is more in this one")
 	}
 	return strings.Fields(s)
 }

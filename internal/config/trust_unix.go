@@ -25,37 +25,38 @@ func trusted(path string, f *os.File) error {
 	if err != nil {
 		return err
 	}
-	found, err := walk(abs)
+	real, found, err := walk(abs)
 	if err != nil {
 		return err
 	}
 	if !os.SameFile(open, found) {
 		return &doubt{abs, "was replaced while it was read", "Try again."}
 	}
-	return mine(abs, open)
+	return mine(real, open)
 }
 
 const maxLinks = 40
 
-// walk follows a path from the root, links too, and looks at each folder and link on it.
-func walk(path string) (fs.FileInfo, error) {
+// walk follows a path from the root, links too, and looks at each folder and link on
+// it. It gives where the path ends.
+func walk(path string) (string, fs.FileInfo, error) {
 	at, rest, links := "/", split(path), 0
 	for {
 		info, err := os.Lstat(at)
 		if err != nil {
-			return nil, err
+			return "", nil, err
 		}
 		switch {
 		case info.Mode()&fs.ModeSymlink != 0:
 			if links++; links > maxLinks {
-				return nil, &doubt{path, "is a link that leads nowhere", "Name the file itself."}
+				return "", nil, &doubt{path, "is a link that leads nowhere", "Name the file itself."}
 			}
 			if err := owned(at, info); err != nil {
-				return nil, err
+				return "", nil, err
 			}
 			to, err := os.Readlink(at)
 			if err != nil {
-				return nil, err
+				return "", nil, err
 			}
 			at = filepath.Dir(at)
 			if filepath.IsAbs(to) {
@@ -63,12 +64,12 @@ func walk(path string) (fs.FileInfo, error) {
 			}
 			rest = append(split(to), rest...)
 		case len(rest) == 0:
-			return info, nil
+			return at, info, nil
 		case !info.IsDir():
-			return nil, &doubt{at, "is no folder", "Name the file itself."}
+			return "", nil, &doubt{at, "is no folder", "Name the file itself."}
 		default:
 			if err := mine(at, info); err != nil {
-				return nil, err
+				return "", nil, err
 			}
 		}
 		if len(rest) > 0 {
