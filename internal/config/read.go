@@ -38,6 +38,7 @@ type reader struct {
 	file   string
 	faults []fault
 	root   *node
+	taken  int // by expressions
 	// bare: there may be no associations yet.
 	bare bool
 }
@@ -68,6 +69,9 @@ func pos(n *node) Pos {
 func (r *reader) placed(n *node) Place { return Place{file: r.file, own: pos(n)} }
 
 func (r *reader) fault(n *node, remedy, format string, args ...any) {
+	if len(r.faults) == maxFaults {
+		return
+	}
 	r.add(pos(n), remedy, fmt.Sprintf(format, args...))
 }
 
@@ -246,10 +250,15 @@ func (r *reader) block(n *node, p *Place, what string, fields []field) bool {
 	if !r.isMap(n, what) {
 		return false
 	}
-	for k := range pairs(n) {
-		if !slices.ContainsFunc(fields, func(f field) bool { return f.key == k.Value }) {
-			r.fault(k, r.known(k.Value, what, fields), "%s has no key %s", what, quote(k.Value))
+	for k, v := range pairs(n) {
+		if slices.ContainsFunc(fields, func(f field) bool { return f.key == k.Value }) {
+			continue
 		}
+		remedy := r.known(k.Value, what, fields)
+		if null(v) && n.Style&yaml.FlowStyle != 0 {
+			remedy = "In braces, a text with a comma in it needs quotes."
+		}
+		r.fault(k, remedy, "%s has no key %s", what, quote(k.Value))
 	}
 	// In an order of our own: that of the file says nothing.
 	for _, f := range fields {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -142,14 +143,52 @@ func (r *reader) factor(n *node) float64 {
 // regexp reads an RE2. One that takes texts apart, or looks for something in them, must not find nothing everywhere.
 func (r *reader) regexp(n *node, within bool) *regexp.Regexp {
 	s := r.some(n)
-	re, err := regexp.Compile(s)
-	switch {
-	case err != nil:
-		r.fault(n, "Expressions are those of RE2 (no look-ahead, no back references); single quotes keep backslashes as they are.", "%v", err)
-	case s != "" && within && re.MatchString(""):
+	re := r.compile(n, s, s)
+	if re != nil && s != "" && within && re.MatchString("") {
 		r.fault(n, "Write + in place of *, or make a part of it necessary.", "%s also finds a text of no letters, anywhere", quote(s))
 	}
 	return re
+}
+
+// What expressions take at most, in instructions: one of them, and all of a file.
+// A few letters can ask for millions.
+const (
+	maxExpression  = 5_000
+	maxExpressions = 200_000
+)
+
+// compile compiles whole, which has s in it. s has to be right by itself: a) or (b
+// would fit into any group.
+func (r *reader) compile(n *node, s, whole string) *regexp.Regexp {
+	const remedy = "Expressions are those of RE2 (no look-ahead, no back references); single quotes keep backslashes as they are."
+	tree, err := syntax.Parse(s, syntax.Perl)
+	if err != nil {
+		r.fault(n, remedy, "%v", err)
+		return nil
+	}
+	takes := weight(tree)
+	if r.taken += takes; takes > maxExpression || r.taken > maxExpressions {
+		r.fault(n, "Repeat less: {1,100} stands for a hundred copies.", "this expression is too large")
+		return nil
+	}
+	re, err := regexp.Compile(whole)
+	if err != nil {
+		r.fault(n, remedy, "%v", err)
+		return nil
+	}
+	return re
+}
+
+// weight is about how many instructions an expression comes to.
+func weight(re *syntax.Regexp) int {
+	n := 1 + len(re.Rune)
+	for _, sub := range re.Sub {
+		n += weight(sub)
+	}
+	if re.Op == syntax.OpRepeat {
+		n *= max(re.Min, re.Max, 1)
+	}
+	return min(n, 1<<30)
 }
 
 // list reads each element of a list, or a single value as a list of one.

@@ -54,12 +54,11 @@ func (r *reader) pattern(n *node, s string) Table {
 		r.fault(n, `Write /tenant_.*\.uploads/.`, "a pattern stands between two slashes; %s does not", quote(s))
 		return Table{}
 	}
-	// By itself first: a) or (b would fit into the group.
-	if _, err := regexp.Compile(inner); err != nil {
-		r.fault(n, "Expressions are those of RE2; single quotes keep backslashes as they are.", "%v", err)
+	re := r.compile(n, inner, `\A(?:`+inner+`)\z`)
+	if re == nil {
 		return Table{}
 	}
-	return Table{Text: s, Pattern: regexp.MustCompile(`\A(?:` + inner + `)\z`)}
+	return Table{Text: s, Pattern: re}
 }
 
 // tableName reads TABLE and SCHEMA.TABLE; what has dots in it stands in quotes, as in SQL.
