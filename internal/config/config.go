@@ -21,6 +21,9 @@ import (
 // Config is a configuration, as it was read and checked.
 type Config struct {
 	Place
+	// Dir is the folder that the file is in: what it says of paths is relative to it,
+	// and commands run there. Empty where no file was read.
+	Dir      string
 	Version  int
 	Database Database
 	// Replica is read by scans in place of Database; nil for none. One that is

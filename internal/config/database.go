@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -110,9 +111,9 @@ func (c *Config) Commands() (cs []Command) {
 		add(&c.Replica.Place, "", c.Replica.Command)
 	}
 	for _, a := range c.Associations {
-		for _, s := range a.Unpack.As {
+		for i, s := range a.Unpack.As {
 			if s.Name == "exec" {
-				add(&a.Place, "as", s.Args)
+				add(&a.Place, fmt.Sprintf("as[%d]", i), s.Args)
 			}
 		}
 	}

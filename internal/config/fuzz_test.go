@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+	yaml "go.yaml.in/yaml/v4"
 
 	"cooper"
 )
@@ -31,32 +32,96 @@ func FuzzParse(f *testing.F) {
 			f.Add(src)
 		}
 	}
-	f.Fuzz(func(t *testing.T, src []byte) {
-		c, err := parse("cooper.yaml", src)
-		if err != nil {
-			var all Faults
-			if !errors.As(err, &all) || len(all) == 0 {
-				t.Fatalf("%T: %v", err, err)
+	f.Fuzz(func(t *testing.T, src []byte) { held(t, src) })
+}
+
+// TestEveryValue: the same, with each value and key of a file in turn replaced by what does not belong there.
+func TestEveryValue(t *testing.T) {
+	odd := []string{"''", "~", "[]", "{}", "[[a]]", "{a: {b: c}}", "[~]", "yes", "0", "-1", "1e99", "2026-01-01", "'='", "'= '", "'{'", "'/'", "'//'", "'/./'", "'.'", "'a.'",
+		"' a '", "\"a\\nb\"", "\"\\0\"", "é", "'s3://'", "'s3://data'", "'a b'", "key", "'<<'", "exec", "'exec '", "zip", "'$1'", "\"it's\"", "\"a''b\"", "'\\'", "'|'", "'# a'"}
+	read, written := 0, 0
+	for i := 0; ; i++ {
+		var doc node
+		if err := yaml.Load([]byte(wide), &doc); err != nil {
+			t.Fatal(err)
+		}
+		at := nth(&doc, i)
+		if at == nil {
+			break
+		}
+		for k, o := range odd {
+			if testing.Short() && (i+k)%9 != 0 {
+				continue
 			}
-			for _, e := range all {
-				if e.Kind != cooper.KindUsage || e.Message == "" || !strings.HasPrefix(e.Where, "cooper.yaml") {
-					t.Errorf("%#v", e)
-				}
+			var value node
+			if err := yaml.Load([]byte(o), &value); err != nil {
+				t.Fatal(o, err)
 			}
-			return
+			was := *at
+			*at = *value.Content[0]
+			src, err := yaml.Dump(&doc)
+			*at = was
+			if err != nil {
+				continue
+			}
+			read++
+			if held(t, src) {
+				written++
+			}
+			if t.Failed() {
+				t.Fatalf("%s in place of %s", o, was.Value)
+			}
 		}
-		out, err := Render(c, nil)
-		if err != nil {
-			t.Fatalf("cannot be written: %v\n%s", err, out)
+	}
+	if read < 500 || written < 50 {
+		t.Errorf("%d files, %d of them right", read, written)
+	}
+}
+
+// nth is the n-th node below one, in its order.
+func nth(n *node, i int) *node {
+	var all []*node
+	var walk func(n *node)
+	walk = func(n *node) {
+		for _, c := range n.Content {
+			all = append(all, c)
+			walk(c)
 		}
-		added, names, err := Add("cooper.yaml", src, more("zz-added"))
-		switch {
-		case err != nil && cooper.KindOf(err) != cooper.KindUsage:
-			t.Errorf("%v", err)
-		case err == nil && len(names) == 1 && len(added) <= len(src):
-			t.Error("nothing was added")
+	}
+	walk(n)
+	if i >= len(all) {
+		return nil
+	}
+	return all[i]
+}
+
+// held tells whether a file is right; it fails where something else is wrong than the file.
+func held(t *testing.T, src []byte) bool {
+	c, err := parse("cooper.yaml", src)
+	if err != nil {
+		var all Faults
+		if !errors.As(err, &all) || len(all) == 0 {
+			t.Fatalf("%T: %v", err, err)
 		}
-	})
+		for _, e := range all {
+			if e.Kind != cooper.KindUsage || e.Message == "" || !strings.HasPrefix(e.Where, "cooper.yaml") {
+				t.Errorf("%#v", e)
+			}
+		}
+		return false
+	}
+	out, err := Render(c, nil)
+	if err != nil {
+		t.Fatalf("cannot be written: %v\n%s", err, out)
+	}
+	added, names, err := Add("cooper.yaml", src, more("zz-added"))
+	switch {
+	case err != nil && cooper.KindOf(err) != cooper.KindUsage:
+		t.Errorf("%v", err)
+	case err == nil && len(names) == 1 && len(added) <= len(src):
+		t.Error("nothing was added")
+	}
+	return true
 }
 
 // TestBounds: what a file is to be read for is bounded, whatever is in it.

@@ -31,10 +31,11 @@ func Load(path string) (*Config, error) {
 	if err != nil {
 		return nil, unread(path, err)
 	}
-	c, err := parse(filepath.Base(path), src)
+	c, err := parse(filepath.Clean(path), src)
 	if err != nil {
 		return nil, err
 	}
+	c.Dir = filepath.Dir(path)
 	if cs := c.Commands(); len(cs) > 0 {
 		if err := trusted(path, f); err != nil {
 			return nil, untrusted(cs[0], err)

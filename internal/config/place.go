@@ -57,11 +57,13 @@ func place(file string, at Pos) string {
 // Faults are all errors of a file, in its order; never empty.
 type Faults []*cooper.Error
 
-// Error has a line for each of them.
+// Error has a line for each of them, with its remedy; that of the first is the whole's.
 func (f Faults) Error() string {
 	lines := make([]string, len(f))
 	for i, e := range f {
-		lines[i] = e.Error()
+		if lines[i] = e.Error(); i > 0 && e.Remedy != "" {
+			lines[i] += " (" + e.Remedy + ")"
+		}
 	}
 	return strings.Join(lines, "\n")
 }

@@ -113,9 +113,9 @@ func (r *reader) waiver(n *node) *Waiver {
 	s := r.name(n)
 	if i := strings.LastIndex(s, "/."); strings.HasPrefix(s, "/") && i > 0 {
 		w.Table, w.Column = r.pattern(n, s[:i+1]), s[i+2:]
-	} else if parts := identifiers(s); len(parts) == 2 || len(parts) == 3 {
-		w.Column = parts[len(parts)-1]
-		w.Table = Table{Text: strings.Join(parts[:len(parts)-1], "."), Name: parts[len(parts)-2]}
+	} else if parts := identifiers(s); (len(parts) == 2 || len(parts) == 3) && strings.HasSuffix(s, "."+parts[len(parts)-1]) {
+		w.Column = parts[len(parts)-1] // without quotes
+		w.Table = Table{Text: s[:len(s)-len(w.Column)-1], Name: parts[len(parts)-2]}
 		if len(parts) == 3 {
 			w.Table.Schema = parts[0]
 		}

@@ -59,7 +59,7 @@ associations:
     except: [ '"s".b', s.a ]
     table: '/s\..*/'
     object: "id"
-waive: [ s.x.z, 'x."y"', x.y ]
+waive: [ '"s"."x".z', x.y, x.y ]
 derived: {d: {of: one, sql: 'SELECT   1 AS derived'}}
 handles:
   one: {modified: {unknown: [1, 0], column: m}, key: k, bucket: "= a-1", where: "a = 1
