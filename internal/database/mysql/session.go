@@ -31,7 +31,7 @@ type session struct {
 	conn   conn
 	id     string // on the server
 	maria  bool
-	left   bool   // a statement was left: it may run on
+	left   bool // a statement was left: it may run on
 	broken bool
 	slow   bool // statements have no time limit
 	blind  bool // the user may not ask about replication
@@ -174,7 +174,7 @@ func (d *Database) kill(id string) error {
 }
 
 // Stream gives the rows of a query as they come.
-func (s *session) Stream(ctx context.Context, sql string, row func([]database.Value) error) (err error) {
+func (s *session) Stream(ctx context.Context, sql string, row func([]database.Value) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	rows, err := s.conn.QueryContext(ctx, sql, nil)
@@ -182,28 +182,30 @@ func (s *session) Stream(ctx context.Context, sql string, row func([]database.Va
 		s.left = s.left || ctx.Err() != nil
 		return s.noted(err)
 	}
-	done := false
-	defer func() {
-		if !done {
-			cancel() // closing the rows would read them all
+	if err := s.each(rows, row); err != nil {
+		var server *driver.MySQLError
+		if !errors.As(err, &server) { // closing the rows would read them all
+			cancel()
 			s.left, s.broken = true, true
 		}
-		if cerr := rows.Close(); done {
-			err = errors.Join(err, s.noted(cerr))
-		}
-	}()
+		_ = rows.Close() // that it ended is known
+		return s.noted(err)
+	}
+	if err := rows.Close(); err != nil {
+		return s.noted(err)
+	}
+	return s.warnings(ctx, sql)
+}
+
+func (s *session) each(rows sqldriver.Rows, row func([]database.Value) error) error {
 	decode := decoders(rows)
 	raw := make([]sqldriver.Value, len(decode))
 	values := make([]database.Value, len(decode))
 	for {
-		err := rows.Next(raw)
-		if errors.Is(err, io.EOF) {
-			done = true
-			return s.warnings(ctx, sql)
-		}
-		if err != nil {
-			done = ctx.Err() == nil
-			return s.noted(err)
+		if err := rows.Next(raw); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
 		}
 		for i := range raw {
 			if err := decode[i].value(raw[i], &values[i]); err != nil {

@@ -56,14 +56,14 @@ func (r *Reader) plan(s *database.Source, rng database.Range) (p *reading, err e
 	}
 	columns := make([]string, len(s.Columns))
 	for i, c := range s.Columns {
-		columns[i] = bind(c)
+		columns[i] = closed(bind(c))
 	}
 	query, where := bind(s.Query), bind(s.Where)
 	switch {
 	case err != nil:
 		return nil, err
 	case s.Table == nil:
-		p.list, p.from, p.where, p.query = strings.Join(columns, ", "), "("+query+"\n) AS q", where, query
+		p.list, p.from, p.where, p.query = strings.Join(columns, ", "), paren(query)+" AS q", where, query
 		return p, nil
 	case len(columns) == 0:
 		return nil, &cooper.Error{Kind: cooper.KindInternal, Message: "nothing of " + s.String() + " is to be read"}
@@ -98,8 +98,16 @@ func (r *Reader) plan(s *database.Source, rng database.Range) (p *reading, err e
 	return p, nil
 }
 
-// paren encloses a condition; the line's end ends a comment in it.
-func paren(sql string) string { return "(" + sql + "\n)" }
+// paren encloses a condition.
+func paren(sql string) string { return "(" + closed(sql) + ")" }
+
+// closed ends a comment that SQL may end with.
+func closed(sql string) string {
+	if strings.Contains(sql, "--") || strings.Contains(sql, "#") {
+		sql += "\n"
+	}
+	return sql
+}
 
 // keyOf finds the key of a range in a table: the one it was cut by.
 func keyOf(t *database.Table, columns []string) (*database.Key, error) {

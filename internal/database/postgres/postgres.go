@@ -114,7 +114,7 @@ func (d *Database) Failed(what string, err error) error {
 		e.Kind = cooper.KindUsage
 	case code == "57014":
 		e.Kind, e.Remedy = cooper.KindTimeout, "A statement took too long, or somebody ended it: make the pages smaller, or the ranges."
-	case code == "25006":
+	case code == "25006", code == "25001":
 		e.Kind, e.Remedy = cooper.KindRefused, "Databases are read only: write SQL that changes nothing."
 	case strings.HasPrefix(code, "22"):
 		e.Kind, e.Remedy = cooper.KindInvalid, "An expression cannot be worked out for a row: correct it in cooper.yaml, or the row."
