@@ -95,6 +95,10 @@ func rules() []rule {
 		{of: in + "stats", only: []string{"cooper", in + "query", in + "beiwe"}, why: "statistics are of facts alone"},
 		{of: in + "beiwe", only: []string{}, why: "a field's formats know nobody"},
 		{of: in + "postgres", only: []string{"cooper", in + "keyring", in + "stats"}, why: "a database is asked and told, and nothing else"},
+		{of: in + "database", only: []string{"cooper", in + "database"}, why: "who reads a database knows nothing of what its rows mean"},
+		{of: in + "database/paging", only: []string{"cooper", in + "database"}, never: []string{in + "database/mysql", in + "database/postgres"}, why: "paging knows engines by its interface"},
+		{of: in + "database/mysql", only: []string{"cooper", in + "database"}, never: []string{in + "database/postgres"}, why: "an engine knows no other"},
+		{of: in + "database/postgres", only: []string{"cooper", in + "database"}, never: []string{in + "database/mysql"}, why: "an engine knows no other"},
 		{of: in + "keyring", only: []string{"cooper", in + "codec"}, why: "keys are data, wherever they come from"},
 		{of: in + "tree/keypath", only: []string{"cooper"}, why: "the key mapping is pure"},
 		{of: in + "tree/catalog", only: []string{"cooper", in + "checksum", in + "seal", in + "inventory/ident", in + "permit", in + "tree/safefs"}, why: "the catalog can be read without the tree"},
@@ -162,7 +166,7 @@ func forbidden(path, imp string) (why []string) {
 	if !under(imp, "cooper") || under(imp, path) {
 		return why
 	}
-	if under(imp, in+"store/s3", in+"query/duckdb", in+"query/clickhouse", in+"postgres") && !under(path, "cooper/cmd", in+"job", in+"store/s3", in+"query/duckdb") {
+	if under(imp, in+"store/s3", in+"query/duckdb", in+"query/clickhouse", in+"postgres", in+"database/mysql", in+"database/postgres") && !under(path, "cooper/cmd", in+"job", in+"store/s3", in+"query/duckdb") {
 		why = append(why, "only cmd and job choose technologies")
 	}
 	if under(imp, in+"cli") && !under(path, "cooper/cmd", in+"cli") || imp == in+"cli" && under(path, imp) {
@@ -211,6 +215,9 @@ func TestForbidden(t *testing.T) {
 		{in + "cli/gc", in + "store", true},
 		{in + "cli", in + "cli/gc", true},
 		{in + "cli", in + "postgres", false},
+		{in + "cli/gc", in + "database/mysql", false},
+		{in + "gc", in + "database/postgres", false},
+		{in + "job", in + "database/mysql", true},
 		{in + "cli/shell", in + "cli/gc", false},
 		{in + "cli/shell", in + "gc", false},
 		{in + "cli/shell", in + "job", true},

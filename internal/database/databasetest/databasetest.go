@@ -22,6 +22,8 @@ type World struct {
 	// Exec runs SQL beside the code under test, as somebody who may do all, and gives
 	// the rows as texts.
 	Exec func(t testing.TB, sql string) [][]string
+	// Kill ends all connections but its own.
+	Kill func(t testing.TB)
 	// Postgres tells which SQL the server speaks.
 	Postgres bool
 }

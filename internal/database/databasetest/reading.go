@@ -196,25 +196,15 @@ func queries(t *testing.T, w World) {
 func broken(t *testing.T, w World) {
 	waits := 0
 	o := small()
-	o.Application = "to-be-broken"
 	o.Wait = func(context.Context, time.Duration) error { waits++; return nil }
 	d := w.open(t, false, o)
 	w.make(t, "broken", 4000)
 	s := &database.Source{Table: describeTable(t, d, "broken"), Columns: []string{"n"}}
-	kill := func() {
-		if w.Postgres {
-			w.Exec(t, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'to-be-broken'")
-			return
-		}
-		for _, r := range w.Exec(t, "SELECT id FROM information_schema.processlist WHERE id <> CONNECTION_ID() AND user = 'lab' AND command <> 'Killed'") {
-			w.Exec(t, "KILL CONNECTION "+r[0])
-		}
-	}
 	for _, key := range [][]string{{"k"}, nil} {
 		k := &sink{}
 		k.hook = func(attempt, rows int) error {
 			if attempt < 3 {
-				kill()
+				w.Kill(t)
 			}
 			return nil
 		}
@@ -225,7 +215,7 @@ func broken(t *testing.T, w World) {
 		}
 	}
 	waits = 0
-	k := &sink{hook: func(int, int) error { kill(); return nil }}
+	k := &sink{hook: func(int, int) error { w.Kill(t); return nil }}
 	kind(t, d.Read(ctx, s, database.Range{Key: []string{"k"}}, k), cooper.KindStore, "tried 6 times")
 	if waits != 5 || k.begins != 6 {
 		t.Errorf("%d waits, begun %d times", waits, k.begins)

@@ -103,10 +103,13 @@ func (s *session) replica(ctx context.Context) (database.Replica, time.Duration,
 		if s.maria {
 			behind, known = get("Seconds_Behind_Master")
 		}
-		n, err := strconv.ParseInt(behind, 10, 64)
-		if !known || err != nil || lag < 0 {
+		if !known || lag < 0 {
 			lag = -1
 			return nil
+		}
+		n, err := strconv.ParseInt(behind, 10, 64)
+		if err != nil {
+			return err
 		}
 		lag = max(lag, time.Duration(n)*time.Second)
 		return nil
@@ -126,7 +129,7 @@ type grants struct {
 }
 
 // granted is how SHOW GRANTS writes a right, or a role (without ON).
-var granted = regexp.MustCompile("^GRANT (.+?)(?: ON (.+))? TO ")
+var granted = regexp.MustCompile("^GRANT (.+?)(?: ON (.+))? TO (`(?:[^`]|``)*`(?:@`[^`]*`)?)")
 
 // parenthesised are the columns that a right is confined to.
 var parenthesised = regexp.MustCompile(` \([^)]*\)`)
@@ -138,13 +141,22 @@ var harmless = []string{
 }
 
 func (s *session) grants(ctx context.Context) (g grants, err error) {
-	seen := map[string]bool{}
-	for todo := []string{"CURRENT_USER"}; len(todo) > 0; todo = todo[1:] {
-		if seen[todo[0]] {
+	// Without a name it shows also what roles give that are active.
+	shown := map[string]bool{}
+	for todo := []string{""}; len(todo) > 0; todo = todo[1:] {
+		sql := "SHOW GRANTS"
+		if role := todo[0]; role != "" {
+			if shown[role] {
+				continue
+			}
+			shown[role] = true
+			sql += " FOR " + role
+		}
+		rows, err := text(ctx, s, sql)
+		if denied(err) {
+			g.writes = append(g.writes, "whatever the role "+todo[0]+" may do")
 			continue
 		}
-		seen[todo[0]] = true
-		rows, err := text(ctx, s, "SHOW GRANTS FOR "+todo[0])
 		if err != nil {
 			return g, err
 		}
@@ -153,13 +165,14 @@ func (s *session) grants(ctx context.Context) (g grants, err error) {
 			if m == nil {
 				continue
 			}
-			if m[2] == "" {
-				for _, role := range strings.Split(m[1], ",") {
-					todo = append(todo, strings.TrimSpace(role))
-				}
+			shown[m[3]] = true
+			if m[2] != "" {
+				g.add(m[1], m[2])
 				continue
 			}
-			g.add(m[1], m[2])
+			for _, role := range strings.Split(m[1], ",") {
+				todo = append(todo, strings.TrimSpace(role))
+			}
 		}
 	}
 	return g, nil
