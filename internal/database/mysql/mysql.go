@@ -11,12 +11,14 @@
 package mysql
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -88,19 +90,20 @@ func (d *Database) parse(dsn string) error {
 	c.MaxAllowedPacket = 1 << 30 // as much as a server can send
 	c.Logger = &driver.NopLogger{}
 	c.ConnectionAttributes = "program_name:" + d.opts.Application
-	c.TLSConfig = "preferred"
-	for name, values := range u.Query() {
-		switch value := values[len(values)-1]; name {
-		case "socket":
-			c.Net, c.Addr, c.TLSConfig = "unix", value, "false"
-		case "tls":
-			c.TLSConfig = value
-		case "tls-ca":
-			if c.TLS, err = trusting(value, u.Hostname()); err != nil {
-				return err
-			}
-		default:
+	q := u.Query()
+	for name := range q {
+		if !slices.Contains([]string{"socket", "tls", "tls-ca"}, name) {
 			return badURL("the parameter " + cooper.Quote(name) + " is not known; there are socket, tls and tls-ca")
+		}
+	}
+	c.TLSConfig = "preferred"
+	if socket := q.Get("socket"); socket != "" {
+		c.Net, c.Addr, c.TLSConfig = "unix", socket, "false"
+	}
+	c.TLSConfig = cmp.Or(q.Get("tls"), c.TLSConfig)
+	if file := q.Get("tls-ca"); file != "" {
+		if c.TLS, err = trusting(file, u.Hostname()); err != nil {
+			return err
 		}
 	}
 	switch c.TLSConfig {
