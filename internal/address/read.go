@@ -78,9 +78,10 @@ func variants(piece string) []string {
 		}
 		u = next
 		if e := unentitied(u); e != u {
-			vs = append(vs, e)
+			vs = append([]string{e, u}, vs...)
+		} else {
+			vs = append([]string{u}, vs...)
 		}
-		vs = append(vs, u)
 	}
 	if e := unentitied(piece); e != piece {
 		vs = append(vs, e)
