@@ -106,7 +106,7 @@ scan:
 			switch d := tail[i+1]; {
 			case strings.IndexByte(`nrtbf"\`, d) >= 0:
 				end = i
-			case d == 'u' && strings.IndexAny(unescaped(tail[i:min(len(tail), i+6)]), "\"<> \t\r\n\u00a0") >= 0:
+			case d == 'u' && strings.ContainsAny(unescaped(tail[i:min(len(tail), i+6)]), "\"<> \t\r\n\u00a0"):
 				end = i
 			default:
 				i++
@@ -116,12 +116,12 @@ scan:
 		case strings.IndexByte("([{", c) >= 0:
 			nest[strings.IndexByte("([{", c)]++
 		case strings.IndexByte(")]}", c) >= 0 && !(wide && open != '('):
-			if n := strings.IndexByte(")]}", c); nest[n] == 0 {
+			n := strings.IndexByte(")]}", c)
+			if nest[n] == 0 {
 				end = i
 				break scan
-			} else {
-				nest[n]--
 			}
+			nest[n]--
 		case c >= utf8.RuneSelf && utf8.RuneStart(c):
 			if r, _ := utf8.DecodeRuneInString(tail[i:]); unicode.IsSpace(r) || strings.ContainsRune("。、，；：！？）」』】》”’»", r) {
 				end = i

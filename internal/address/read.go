@@ -99,11 +99,11 @@ func (h *Hosts) decode(l leader, text string, likeliest bool, bad *string) (ps [
 	buckets := l.buckets
 	if l.path {
 		b, rest, ok := strings.Cut(text, "/")
-		if b, why := percent(b); why == "" && h.counts(b) && ok {
-			buckets, text = []string{b}, rest
-		} else {
+		b, why := percent(b)
+		if why != "" || !ok || !h.counts(b) {
 			return nil
 		}
+		buckets, text = []string{b}, rest
 	}
 	if text == "" {
 		return nil

@@ -53,8 +53,10 @@ func TestNothingRunsOn(t *testing.T) {
 		"deep xml":     {Spec{As: []string{"xml"}, At: []string{"//a"}}, strings.Repeat("<a>", 5000), "XML nested too deep"},
 		"many in json": {Spec{As: []string{"json"}}, "[" + strings.Repeat("1,", 200) + "1]", TooMany},
 		"time":         {Spec{As: []string{"json"}, At: []string{"[.[] as $a | .[] as $b | .[] as $c | .[] as $d | .[] as $e | select($a < 0) | 1] | length"}}, "[" + strings.Repeat("1,", 500) + "1]", tooSlow},
+		"json of much": {Spec{As: []string{"json"}}, "[" + strings.Repeat("{},", 30_000) + "1]", "JSON with too many values"},
+		"xml of much":  {Spec{As: []string{"xml"}, At: []string{"//b"}}, "<a>" + strings.Repeat("<b/>", 24_000), "XML with too many elements, attributes or namespaces"},
 	} {
-		f, err := Compile(c.s, Options{Limits: Limits{Values: 100, Time: 50 * time.Millisecond}})
+		f, err := Compile(c.s, Options{Limits: Limits{Values: 100, Unpacked: 100_000, Time: 50 * time.Millisecond}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -105,7 +105,7 @@ func (f *Form) paths() error {
 		return nil
 	}
 	for _, at := range f.spec.At {
-		p, narrowed, err := compileJQ(at, f.lookups)
+		p, narrowed, err := compileJQ(at, f.lookups, f.limits.inDocument())
 		if err != nil {
 			return err
 		}

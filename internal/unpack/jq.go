@@ -2,8 +2,6 @@ package unpack
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"maps"
 	"math/big"
@@ -30,7 +28,7 @@ type jqStep interface {
 }
 
 // compileJQ reads a path and refuses what could leave values out without a word.
-func compileJQ(source string, lookups map[string][]any) (p *jqPath, narrowed []string, err error) {
+func compileJQ(source string, lookups map[string][]any, most int) (p *jqPath, narrowed []string, err error) {
 	fail := func(err error) (*jqPath, []string, error) {
 		return nil, nil, fmt.Errorf("at %s: %w", source, err)
 	}
@@ -39,7 +37,7 @@ func compileJQ(source string, lookups map[string][]any) (p *jqPath, narrowed []s
 		return fail(err)
 	}
 	check := &jqCheck{bound: map[string]bool{}}
-	c := &jqCompiler{lookups: lookups}
+	c := &jqCompiler{lookups: lookups, most: most}
 	for _, name := range slices.Sorted(maps.Keys(lookups)) {
 		check.bound["$"+name] = true
 		c.names = append(c.names, "$"+name)
@@ -84,6 +82,7 @@ type jqCompiler struct {
 	names   []string
 	values  []any
 	timed   bool
+	most    int // values in a document
 }
 
 const inLookup = "_in_lookup_"
@@ -127,7 +126,7 @@ func (c *jqCompiler) options() []gojq.CompilerOption {
 			return gojq.NewIter(notAList(v))
 		}),
 		gojq.WithFunction("json", 0, 0, func(v any, _ []any) any {
-			doc, err := jsonIn(v)
+			doc, err := jsonIn(v, c.most)
 			if err != nil {
 				return err
 			}
@@ -221,7 +220,7 @@ func (c *jqCompiler) query(q *gojq.Query) (jqStep, error) {
 	case t.Type == gojq.TermTypeFunc && t.Func.Name == "each" && len(t.Func.Args) == 0:
 		first = jqEach{}
 	case t.Type == gojq.TermTypeFunc && t.Func.Name == "json" && len(t.Func.Args) == 0:
-		first = jqJSON{}
+		first = jqJSON(c.most)
 	default:
 		first, err = c.code(&gojq.Query{Term: &base})
 	}
@@ -257,150 +256,4 @@ func plain(s *gojq.Suffix) jqStep {
 		}
 	}
 	return nil
-}
-
-type (
-	jqSeq  []jqStep
-	jqAlt  []jqStep
-	jqName string
-	jqIter struct{}
-	jqEach struct{}
-	jqJSON struct{}
-	jqCode struct {
-		code   *gojq.Code
-		values []any
-	}
-)
-
-func (s jqSeq) run(ctx context.Context, v any, bad func(string), yield func(any) bool) bool {
-	if len(s) == 0 {
-		return yield(v)
-	}
-	return s[0].run(ctx, v, bad, func(w any) bool { return s[1:].run(ctx, w, bad, yield) })
-}
-
-func (s jqAlt) run(ctx context.Context, v any, bad func(string), yield func(any) bool) bool {
-	for _, step := range s {
-		if !step.run(ctx, v, bad, yield) {
-			return false
-		}
-	}
-	return true
-}
-
-func (s jqName) run(_ context.Context, v any, bad func(string), yield func(any) bool) bool {
-	switch v := v.(type) {
-	case nil:
-		return yield(nil)
-	case map[string]any:
-		return yield(v[string(s)])
-	}
-	bad("no object where ." + string(s) + " is asked for: " + jsonText(v))
-	return true
-}
-
-func (jqIter) run(_ context.Context, v any, bad func(string), yield func(any) bool) bool {
-	switch v := v.(type) {
-	case []any:
-		return list(v, yield)
-	case map[string]any:
-		for _, k := range slices.Sorted(maps.Keys(v)) {
-			if !yield(v[k]) {
-				return false
-			}
-		}
-		return true
-	}
-	bad(notAList(v).Error())
-	return true
-}
-
-func list(v []any, yield func(any) bool) bool {
-	for _, w := range v {
-		if !yield(w) {
-			return false
-		}
-	}
-	return true
-}
-
-func (jqEach) run(_ context.Context, v any, bad func(string), yield func(any) bool) bool {
-	switch v := v.(type) {
-	case nil:
-		return yield(nil)
-	case []any:
-		return list(v, yield)
-	}
-	bad(notAList(v).Error())
-	return true
-}
-
-func (jqJSON) run(_ context.Context, v any, bad func(string), yield func(any) bool) bool {
-	doc, err := jsonIn(v)
-	if err != nil {
-		bad(err.Error())
-		return true
-	}
-	return yield(doc)
-}
-
-// jsonIn reads JSON in a text. Null passes.
-func jsonIn(v any) (any, error) {
-	switch v := v.(type) {
-	case nil:
-		return nil, nil
-	case string:
-		return readJSON([]byte(v))
-	}
-	return nil, bad("no text where JSON in a text is asked for: " + jsonText(v))
-}
-
-func notAList(v any) error { return bad("not a list: " + jsonText(v)) }
-
-func (s *jqCode) run(ctx context.Context, v any, say func(string), yield func(any) bool) bool {
-	it := s.code.RunWithContext(ctx, v, s.values...)
-	for {
-		w, ok := it.Next()
-		if !ok {
-			return true
-		}
-		if err, ok := w.(error); ok {
-			var b bad
-			switch {
-			case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-				say(tooSlow)
-			case errors.As(err, &b):
-				say(string(b))
-			default:
-				say("path: " + show(err.Error()))
-			}
-			return ctx.Err() == nil
-		}
-		if !yield(w) {
-			return false
-		}
-	}
-}
-
-const tooSlow = "the path takes longer than the limit"
-
-// jsonText shows a value in a reason.
-func jsonText(v any) string {
-	switch v := v.(type) {
-	case []any:
-		v = v[:min(len(v), 20)]
-		b, err := json.Marshal(v)
-		if err == nil {
-			return show(string(b))
-		}
-	case map[string]any:
-		if len(v) > 20 {
-			return "an object"
-		}
-	}
-	b, err := gojq.Marshal(v)
-	if err != nil {
-		return fmt.Sprintf("%T", v)
-	}
-	return show(string(b))
 }

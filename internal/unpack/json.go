@@ -13,9 +13,9 @@ import (
 const maxNesting = 512
 
 // readJSON reads one document, strictly: nothing behind it, no name twice in an object,
-// whole numbers exact. It gives nil, bool, string, int, *big.Int, float64 for what is not
+// whole numbers exact, at most so many values, as each takes more memory than bytes. It gives nil, bool, string, int, *big.Int, float64 for what is not
 // written as a whole number, []any and map[string]any, as gojq takes them.
-func readJSON(data []byte) (any, error) {
+func readJSON(data []byte, most int) (any, error) {
 	if len(data) == 0 {
 		return nil, bad(Empty)
 	}
@@ -23,7 +23,7 @@ func readJSON(data []byte) (any, error) {
 	if !utf8.Valid(data) {
 		return nil, bad("JSON that is no UTF-8")
 	}
-	p := &jsonReader{data: data}
+	p := &jsonReader{data: data, left: most}
 	v, err := p.value(0)
 	if err != nil {
 		return nil, err
@@ -38,6 +38,7 @@ func readJSON(data []byte) (any, error) {
 type jsonReader struct {
 	data []byte
 	pos  int
+	left int // how many values more it may have
 }
 
 // broken says that what is at the position is no JSON, or that nothing is there any more.
@@ -62,6 +63,9 @@ func (p *jsonReader) skip() {
 func (p *jsonReader) value(depth int) (any, error) {
 	if depth > maxNesting {
 		return nil, bad("JSON nested too deep")
+	}
+	if p.left--; p.left < 0 {
+		return nil, bad("JSON with too many values")
 	}
 	p.skip()
 	if p.pos >= len(p.data) {

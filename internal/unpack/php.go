@@ -9,11 +9,11 @@ import (
 // readPHP reads what PHP's serialize writes, strictly, as the same types that readJSON
 // gives: an array whose keys are 0, 1, 2, … is a list, any other array and every object is
 // a map by its keys' texts. References, and classes that serialize themselves, are refused.
-func readPHP(data []byte) (any, error) {
+func readPHP(data []byte, most int) (any, error) {
 	if len(data) == 0 {
 		return nil, bad(Empty)
 	}
-	p := &phpReader{data: data}
+	p := &phpReader{data: data, left: most}
 	v, err := p.value(0)
 	if err != nil {
 		return nil, err
@@ -27,6 +27,7 @@ func readPHP(data []byte) (any, error) {
 type phpReader struct {
 	data []byte
 	pos  int
+	left int // how many values more it may have
 }
 
 func (p *phpReader) broken() error {
@@ -76,6 +77,9 @@ func (p *phpReader) size(c byte) (int, error) {
 func (p *phpReader) value(depth int) (any, error) {
 	if depth > maxNesting {
 		return nil, bad("PHP value nested too deep")
+	}
+	if p.left--; p.left < 0 {
+		return nil, bad("PHP value with too many values")
 	}
 	if p.pos+1 >= len(p.data) {
 		p.pos = len(p.data)

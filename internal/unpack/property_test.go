@@ -156,7 +156,7 @@ func TestJSONAsTheStandardLibrary(t *testing.T) {
 		}
 		v := make(0)
 		text := []byte(jsonOf(v))
-		got, err := readJSON(text)
+		got, err := readJSON(text, 1e6)
 		if err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
@@ -174,12 +174,12 @@ func TestPathsAreJQ(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p, _, err := compileJQ(path, nil)
+		p, _, err := compileJQ(path, nil, 1e6)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, text := range docs {
-			doc, err := readJSON([]byte(text))
+			doc, err := readJSON([]byte(text), 1e6)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -37,10 +37,11 @@ func (f *Form) newRun() (*run, error) {
 		r.layers[i] = newLayer(as)
 		r.many = r.many || as == "lines"
 	}
+	r.xml.MaxNodes = f.limits.inDocument() / 2
 	r.many = r.many || f.find != nil || f.doc >= 0 && f.doc < len(f.spec.As)-1
 	if f.doc >= 0 && f.spec.As[f.doc] != "xml" {
 		for _, at := range f.spec.At {
-			p, _, err := compileJQ(at, f.lookups)
+			p, _, err := compileJQ(at, f.lookups, f.limits.inDocument())
 			if err != nil {
 				return nil, err
 			}
@@ -239,8 +240,11 @@ func (r *run) addresses(text string) {
 
 // address adds an address; one that cannot be read counts by its other readings.
 func (r *run) address(f address.Found) {
-	if f.Bad != "" && !f.Guess {
-		r.bad(f.Bad)
+	if f.Bad != "" {
+		if !f.Guess {
+			r.bad(f.Bad)
+		}
+		f.Guess = true // its other readings: links where the keys exist
 	}
 	if len(f.Places) > 0 {
 		r.add(Value{Kind: Address, Found: f})
@@ -286,8 +290,8 @@ func (r *run) namespace(n xmlpath.Namespace) {
 	}
 }
 
-func (r *run) document(i int, data []byte, read func([]byte) (any, error)) {
-	doc, err := read(data)
+func (r *run) document(i int, data []byte, read func([]byte, int) (any, error)) {
+	doc, err := read(data, r.f.limits.inDocument())
 	if err != nil {
 		r.bad(err.Error())
 		return

@@ -60,6 +60,10 @@ type Limits struct {
 	Time time.Duration
 }
 
+// inDocument is how many values a document may have: many for its bytes, and yet so few
+// that memory stays within some twenty times of them.
+func (l Limits) inDocument() int { return int(min(l.Unpacked/4, 1<<31-1)) + 1000 }
+
 func (l Limits) orDefaults() Limits {
 	if l.Unpacked <= 0 {
 		l.Unpacked = 16 << 20
@@ -88,7 +92,8 @@ type Value struct {
 	Kind Kind
 	// Text is the normal form of an id, or a key.
 	Text string
-	// Found are an address's readings.
+	// Found are an address's readings: each that exists is a link. Where none exists, the
+	// first is dangling, unless it is a guess, as all readings of a broken address are.
 	Found address.Found
 }
 

@@ -3,8 +3,6 @@ package xmlpath
 import (
 	"bytes"
 	"strconv"
-	"unicode/utf16"
-	"unicode/utf8"
 )
 
 // Broken is why a document cannot be read.
@@ -21,14 +19,25 @@ const (
 	TooMany   = Broken("XML with too many elements, attributes or namespaces")
 )
 
-// How deep elements may nest, how many nodes a document may have, how many attributes an
-// element, how many prefixes may be in scope.
+// How deep elements may nest, how many nodes a document may have unless told, how many
+// attributes an element, how many prefixes may be in scope.
 const maxDepth, maxNodes, maxAttrs, maxBinds = 1000, 2_000_000, 256, 1000
+
+func (p *Parser) most() int {
+	if p.MaxNodes > 0 {
+		return p.MaxNodes
+	}
+	return maxNodes
+}
 
 const xmlSpace, xmlnsSpace = "http://www.w3.org/XML/1998/namespace", "http://www.w3.org/2000/xmlns/"
 
 // A Parser makes trees, one after the other, in the same memory.
 type Parser struct {
+	// MaxNodes is how many elements, attributes and texts a document may have; two million
+	// unless set. Each takes some hundred bytes.
+	MaxNodes int
+
 	tree  Tree
 	data  []byte
 	pos   int
@@ -46,6 +55,9 @@ type bind struct {
 
 // Parse reads a document. The tree keeps parts of data and is valid until the next call.
 func (p *Parser) Parse(data []byte) (*Tree, error) {
+	if cap(p.tree.nodes) > 1<<16 { // a single large document does not keep its memory
+		p.tree.nodes = nil
+	}
 	p.tree.nodes, p.tree.used = p.tree.nodes[:0], p.tree.used[:0]
 	p.tree.spaces = append(p.tree.spaces[:0], "")
 	p.open, p.last, p.deep, p.binds = p.open[:0], p.last[:0], p.deep[:0], p.binds[:0]
@@ -87,7 +99,7 @@ func (p *Parser) child(n node) int32 {
 func (p *Parser) document() error {
 	seen := false
 	for p.pos < len(p.data) {
-		if len(p.tree.nodes) > maxNodes {
+		if len(p.tree.nodes) > p.most() {
 			return TooMany
 		}
 		if p.data[p.pos] != '<' {
@@ -132,117 +144,6 @@ func (p *Parser) document() error {
 
 func (p *Parser) broken(what string) error {
 	return Broken("XML broken: " + what + " at byte " + strconv.Itoa(p.pos))
-}
-
-// text reads up to the next tag.
-func (p *Parser) text() error {
-	n := bytes.IndexByte(p.data[p.pos:], '<')
-	if n < 0 {
-		n = len(p.data) - p.pos
-	}
-	raw := p.data[p.pos : p.pos+n]
-	if len(p.open) == 1 {
-		if len(trim(raw)) > 0 {
-			return p.broken("text outside of the root")
-		}
-		p.pos += n
-		return nil
-	}
-	if bytes.Contains(raw, []byte("]]>")) {
-		return p.broken("]]> in a text")
-	}
-	v, err := p.resolved(raw, false)
-	if err != nil {
-		return err
-	}
-	p.addText(v)
-	p.pos += n
-	return nil
-}
-
-// addText adds a text, as part of the one before where that is its sibling.
-func (p *Parser) addText(v []byte) {
-	if l := p.last[len(p.last)-1]; l != 0 && p.tree.nodes[l].kind == text {
-		n := &p.tree.nodes[l]
-		n.value = append(append(make([]byte, 0, len(n.value)+len(v)), n.value...), v...)
-		return
-	}
-	if len(v) > 0 {
-		p.child(node{kind: text, value: v})
-	}
-}
-
-// resolved replaces references by what they stand for, and line ends by what XML makes of them.
-func (p *Parser) resolved(raw []byte, attr bool) ([]byte, error) {
-	if bytes.IndexByte(raw, '&') < 0 && bytes.IndexByte(raw, '\r') < 0 && (!attr || bytes.IndexAny(raw, "\n\t") < 0) {
-		return raw, nil
-	}
-	out := make([]byte, 0, len(raw))
-	for i := 0; i < len(raw); i++ {
-		switch c := raw[i]; {
-		case c == '\r':
-			if i+1 < len(raw) && raw[i+1] == '\n' {
-				i++
-			}
-			if attr {
-				out = append(out, ' ')
-			} else {
-				out = append(out, '\n')
-			}
-		case attr && (c == '\n' || c == '\t'):
-			out = append(out, ' ')
-		case c == '&':
-			n := bytes.IndexByte(raw[i:], ';')
-			if n < 0 {
-				if p.pos+i+10 > len(p.data) {
-					return nil, NotClosed
-				}
-				return nil, p.broken("& without ;")
-			}
-			r, ok := reference(string(raw[i+1 : i+n]))
-			if !ok {
-				return nil, Broken("XML entity that is not known: " + clip(string(raw[i:i+n+1])))
-			}
-			out = utf8.AppendRune(out, r)
-			i += n
-		default:
-			out = append(out, c)
-		}
-	}
-	return out, nil
-}
-
-func clip(s string) string {
-	if len(s) > 40 {
-		return s[:40] + "…"
-	}
-	return s
-}
-
-// reference is the character of one of XML's five entities, or of a number.
-func reference(name string) (rune, bool) {
-	switch name {
-	case "lt":
-		return '<', true
-	case "gt":
-		return '>', true
-	case "amp":
-		return '&', true
-	case "apos":
-		return '\'', true
-	case "quot":
-		return '"', true
-	}
-	if len(name) < 2 || name[0] != '#' {
-		return 0, false
-	}
-	digits, base := name[1:], 10
-	if digits[0] == 'x' {
-		digits, base = digits[1:], 16
-	}
-	n, err := strconv.ParseUint(digits, base, 32)
-	r := rune(n)
-	return r, err == nil && digits[0] != '+' && n <= utf8.MaxRune && !utf16.IsSurrogate(r) && (n >= 0x20 || n == '\t' || n == '\n' || n == '\r') && n != 0xfffe && n != 0xffff
 }
 
 // instruction reads <?…?>. What is declared at the beginning was read before.
