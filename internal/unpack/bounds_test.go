@@ -117,6 +117,28 @@ func TestSilent(t *testing.T) {
 	}
 }
 
+type failing struct{}
+
+func (failing) decode([]byte, int64) ([]byte, error) { panic("out of range") }
+
+// TestAFailingReader: a value on which a reader fails is malformed, and the next is read.
+func TestAFailingReader(t *testing.T) {
+	f := form(t, Spec{As: []string{"gzip"}})
+	r, err := f.newRun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.layers[0] = failing{}
+	f.runs.Put(r)
+	res, err := f.Read(t.Context(), gz("12"), nil)
+	if err != nil || said(res) != "! cannot be read: out of range" && said(res) != "12" { // a pool may forget
+		t.Error(said(res), err)
+	}
+	if res, err = f.Read(t.Context(), gz("12"), nil); err != nil || said(res) != "12" {
+		t.Error(said(res), err)
+	}
+}
+
 // TestManyAtOnce: a Form may be used by many, and none sees another's values.
 func TestManyAtOnce(t *testing.T) {
 	f := form(t, Spec{As: []string{"gzip", "json"}, At: []string{".v[] | select(.[0] | IN($cols[])) | .[1]", ".v[] | select(.[0] as $x | $cols | index($x)) | .[1]"}})

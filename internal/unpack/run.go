@@ -29,6 +29,8 @@ type run struct {
 	// many: a layer's bytes may be followed by others in the same memory.
 	many bool
 	over bool // no more values are taken
+	// failed: a reader gave up in the middle; what it left is not used again.
+	failed bool
 }
 
 func (f *Form) newRun() (*run, error) {
@@ -63,7 +65,6 @@ func (f *Form) Read(ctx context.Context, v any, known *Known) (Result, error) {
 			return Result{}, err
 		}
 	}
-	defer f.runs.Put(r)
 	caller := ctx
 	if f.timed {
 		var stop context.CancelFunc
@@ -75,7 +76,7 @@ func (f *Form) Read(ctx context.Context, v any, known *Known) (Result, error) {
 		r.known = known
 	}
 	r.silent.reset()
-	if err := r.column(v, 0); err != nil {
+	if err := r.guarded(v); err != nil {
 		return Result{}, err
 	}
 	if r.known != nil && len(r.res.Values) == 0 && r.res.Malformed == "" {
@@ -83,10 +84,25 @@ func (f *Form) Read(ctx context.Context, v any, known *Known) (Result, error) {
 	}
 	res := r.res
 	r.res, r.ctx, r.known = Result{}, nil, nil
+	if !r.failed {
+		f.runs.Put(r)
+	}
 	if err := caller.Err(); err != nil { // not the limit of time: nothing is known of the value
 		return Result{}, err
 	}
 	return res, nil
+}
+
+// guarded reads a column's value. Should a reader fail on it, ours or a library's, the value
+// is unread and not the scan at its end.
+func (r *run) guarded(v any) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.failed = true
+			r.bad(show(fmt.Sprint("cannot be read: ", p)))
+		}
+	}()
+	return r.column(v, 0)
 }
 
 // bad remembers the first reason.

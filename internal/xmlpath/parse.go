@@ -148,8 +148,8 @@ func (p *Parser) broken(what string) error {
 
 // instruction reads <?…?>. What is declared at the beginning was read before.
 func (p *Parser) instruction() error {
-	n := bytes.Index(p.data[p.pos:], []byte("?>"))
-	if n < 0 {
+	n := bytes.Index(p.data[p.pos+2:], []byte("?>")) + 2
+	if n < 2 {
 		return NotClosed
 	}
 	body := p.data[p.pos+2 : p.pos+n]

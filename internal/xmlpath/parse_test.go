@@ -16,7 +16,7 @@ func TestRefused(t *testing.T) {
 	for doc, want := range map[string]string{
 		"": string(Empty), " ": "XML not closed", "x": "XML broken: text outside of the root at byte 0", "<": "XML not closed",
 		"<a>": "XML not closed", "<a><b></b>": "XML not closed", "<a": "XML not closed", "<a b": "XML not closed", "<a b=": "XML not closed", "<a b='": "XML not closed", "<a></": "XML not closed", "<a/": "XML not closed",
-		"<a><!--": "XML not closed", "<a><![CDA": "XML not closed", "<a><![CDATA[x": "XML not closed", "<?xml": "XML not closed", "<a>&am": "XML not closed", "<!DOC": "XML not closed",
+		"<a><!--": "XML not closed", "<a><![CDA": "XML not closed", "<a><![CDATA[x": "XML not closed", "<?xml": "XML not closed", "<?>": "XML not closed", "<!>": "XML broken: a declaration at byte 0", "<a><!-->": "XML not closed", "<a></>": "XML broken: <a> ends as </>", "<a>&am": "XML not closed", "<!DOC": "XML not closed",
 		"<a></b>": "XML broken: <a> ends as </b>", "<a/><b/>": "XML broken: a second root at byte 4", "<a/>x": "XML broken: text outside of the root at byte 4", "</a>": "XML broken: an end without a beginning at byte 0",
 		"<a b=c/>": "XML broken: an attribute without quotes at byte 5", "<a b='1' b='2'/>": "XML with one attribute twice: b", "<a b='<'/>": "XML broken: < in an attribute at byte 6", "<a b='1'c='2'/>": "XML broken: a tag at byte 8",
 		"<a xmlns:p='u' xmlns:q='u' p:x='1' q:x='2'/>": "XML with one attribute twice: q:x", "<a xmlns:p='u' xmlns:p='v'/>": "XML broken: a prefix declared twice at byte 26",
