@@ -20,6 +20,7 @@ func Env(url, workspace string) []string {
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull,
 		"AWS_EC2_METADATA_DISABLED=true",
 		"AWS_ENDPOINT_URL_S3=" + url, "COOPER_WORKSPACE=" + workspace,
+		"GOMAXPROCS=" + os.Getenv("GOMAXPROCS"), // who tests with one processor means the binary, too
 	}
 }
 

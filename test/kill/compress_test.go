@@ -130,7 +130,7 @@ func TestKillCompress(t *testing.T) {
 				t.Fatalf("round %d, versioning %q, %s: %d contents are lost", round, versioning, mode, n)
 			}
 		}
-		g.aim("", 0, false, nil)
+		g.aim("", 0, false)
 		e2etest.Must(t, w.URL, ws, "apply", "latest", "--quiet")
 		if anew, plain := compressed(w.Server); anew != objects+1 || len(plain) > 0 {
 			t.Errorf("%d objects are compressed, and originals are left: %.300q", anew, plain)
@@ -159,7 +159,7 @@ func killCompress(t *testing.T, w *e2etest.World, g *assassin, r *rand.Rand, ws,
 	cmd := e2etest.Command(t.Context(), w.URL, ws, "apply", "latest", "--quiet")
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
-	g.aim("", 0, false, nil)
+	g.aim("", 0, false)
 	if strace != "" && r.IntN(3) == 0 {
 		call := []string{"fsync", "renameat", "unlinkat"}[r.IntN(3)]
 		e2etest.KilledAt(cmd, strace, call, 1+r.IntN(8))
@@ -169,9 +169,9 @@ func killCompress(t *testing.T, w *e2etest.World, g *assassin, r *rand.Rand, ws,
 		if op == "GetObject" || op == "PutObject" {
 			at = 1 + r.IntN(5000)
 		}
-		g.aim(op, at, r.IntN(2) == 0, cmd)
+		g.aim(op, at, r.IntN(2) == 0)
 	}
-	err := cmd.Run()
+	err := g.run(cmd)
 	if err != nil && cmd.ProcessState.Exited() {
 		t.Fatalf("not killed, but %v: %s", err, errs.String())
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -25,13 +26,13 @@ type assassin struct {
 	op     string // kill at the nth request for this
 	at, n  int
 	served bool // after it was done, not before
-	victim *exec.Cmd
+	victim *os.Process
 	others func() // called before each request
 }
 
 func (g *assassin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.mu.Lock()
-	var victim *exec.Cmd
+	var victim *os.Process
 	if mem.Operation(r) == g.op {
 		if g.n++; g.n == g.at {
 			victim = g.victim
@@ -50,18 +51,30 @@ func (g *assassin) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.next.ServeHTTP(httptest.NewRecorder(), r)
 	}
 	_, _ = io.Copy(io.Discard, r.Body) // only then the server sees the connection end
-	if err := victim.Process.Kill(); err != nil {
+	if err := victim.Kill(); err != nil {
 		panic(err)
 	}
 	<-r.Context().Done()
 	panic(http.ErrAbortHandler)
 }
 
-// aim says at which request who is killed; an empty op kills nobody.
-func (g *assassin) aim(op string, at int, served bool, victim *exec.Cmd) {
+// aim says at which request whoever is run is killed; an empty op kills nobody.
+func (g *assassin) aim(op string, at int, served bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.op, g.n, g.at, g.served, g.victim = op, 0, at, served, victim
+	g.op, g.n, g.at, g.served = op, 0, at, served
+}
+
+// run runs a command to its end, whatever that is.
+func (g *assassin) run(cmd *exec.Cmd) error {
+	g.mu.Lock() // who asks before it is known waits
+	err := cmd.Start()
+	g.victim = cmd.Process
+	g.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return cmd.Wait()
 }
 
 // purgeWorld has n versions of half as many keys below p/, and one beside.
@@ -105,20 +118,20 @@ func TestKillPurge(t *testing.T) {
 			cmd := e2etest.Command(t.Context(), w.URL, ws, "apply", "latest", "--quiet")
 			var errs bytes.Buffer
 			cmd.Stderr = &errs
-			g.aim("", 0, false, nil)
+			g.aim("", 0, false)
 			if strace != "" && r.IntN(2) == 0 {
 				call := []string{"fsync", "renameat", "unlinkat"}[r.IntN(3)]
 				e2etest.KilledAt(cmd, strace, call, 1+r.IntN(8))
 			} else {
-				g.aim([]string{"DeleteObjects", "ListObjectVersions"}[r.IntN(2)], 1+r.IntN(24), r.IntN(2) == 0, cmd)
+				g.aim([]string{"DeleteObjects", "ListObjectVersions"}[r.IntN(2)], 1+r.IntN(24), r.IntN(2) == 0)
 			}
-			if err := cmd.Run(); err != nil && cmd.ProcessState.Exited() {
+			if err := g.run(cmd); err != nil && cmd.ProcessState.Exited() {
 				t.Fatalf("not killed, but %v: %s", err, errs.String())
 			} else if err != nil {
 				kills++
 			}
 		}
-		g.aim("", 0, false, nil)
+		g.aim("", 0, false)
 		e2etest.Must(t, w.URL, ws, "apply", "latest", "--quiet")
 		if left := w.Server.Versions("lab"); len(left) != 1 || left[0].Key != "q" {
 			t.Errorf("%d versions are left", len(left))
