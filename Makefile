@@ -30,7 +30,7 @@ $(BUILD)/s3server: $(BUILD)/go.mod # for the demo (a module of its own)
 demo: build $(BUILD)/s3server ## the main jobs, for real, on an embedded S3 server
 	@go run ./test/demo -cooper $(BUILD)/cooper -server $(BUILD)/s3server -dir $(BUILD)/demo
 
-test: build ## all tests; installs or starts what it needs, or says what it skips
+test: ## all tests; installs or starts what it needs, or says what it skips
 	@scripts/test
 
 lint: $(GOLANGCI) ## vet, format and lint
