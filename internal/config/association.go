@@ -39,7 +39,7 @@ type Form string
 
 // The forms, by the keys that stand for them.
 const (
-	Handle  Form = "handle" // ids; an array's elements too
+	Handle  Form = "handle" // ids as they are; an array's elements too
 	Key     Form = "key"    // keys
 	Value   Form = "value"  // something to be unpacked, with ids or addresses in it
 	Fetched Form = "fetch"  // the same, in an object
@@ -175,14 +175,16 @@ func (r *reader) formOf(n *node, a *Association) {
 	u := &a.Unpack
 	parsed := slices.ContainsFunc(u.As, func(s Step) bool { return s.Name == "json" || s.Name == "xml" || s.Name == "php" })
 	switch {
-	case a.Holds == Handle && u.Given():
-		r.faultAt(&a.Place, "handle", "Write value: in its place.", "handle is a column of ids; what has to be unpacked is a value")
-	case a.Holds == Fetched && !has(n, "as"):
+	case a.Holds == Fetched && !has(n, "as") && !has(n, "split") && !has(n, "match") && !has(n, "find"):
 		r.faultAt(&a.Place, "fetch", "Say by as: what an object is, as in as: [gzip, json].", "how the objects are read is not said: as is missing")
 	case has(n, "at") && !parsed && !r.faulted(pos(child(n, "as"))):
 		r.faultAt(&a.Place, "at", "Add json or xml to as.", "at looks into json, xml and php, and as has none of them")
 	case !has(n, "at") && slices.ContainsFunc(u.As, func(s Step) bool { return s.Name == "xml" }):
 		r.faultAt(&a.Place, "as", "Say by at: which elements hold the links.", "which parts of the xml are meant is not said: at is missing")
+	}
+	if a.Holds == Handle && u.Given() {
+		a.Holds = Value // what is unpacked is the same under either name
+		a.put(string(Value), a.PosOf("handle"))
 	}
 	if has(n, "bucket") && a.Holds != Key {
 		r.faultAt(&a.Place, "bucket", "Leave it out: ids have none, addresses say it, and that of fetch stands in fetch.", "bucket goes with key")

@@ -14,7 +14,7 @@ import (
 // scans rests; the schema's part is the caller's to add. How fast a scan goes,
 // and what is done with its links, are left out: they change no link.
 func (c *Config) Canonical() ([]byte, error) {
-	t := tree{{"version", c.Version}, {"engine", c.Database.Engine}, {"unpacked", c.Limits.Unpacked}}
+	t := tree{{"version", c.Version}, {"unpacked", c.Limits.Unpacked}}
 	names := func(bs []*Bucket) (list []string) {
 		for _, b := range bs {
 			list = append(list, b.Name)

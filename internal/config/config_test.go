@@ -27,7 +27,7 @@ func read(t *testing.T, src string) *Config {
 
 // diff leaves positions out.
 func diff(want, got any) string {
-	return cmp.Diff(want, got, cmpopts.IgnoreTypes(Place{}), cmpopts.EquateEmpty(),
+	return cmp.Diff(want, got, cmpopts.IgnoreTypes(Place{}, Note{}), cmpopts.EquateEmpty(),
 		cmp.Transformer("text", func(t Table) string { return t.Schema + "|" + t.Name + "|" + t.Text }))
 }
 
@@ -213,8 +213,11 @@ func TestDefaults(t *testing.T) {
 	if c.Archive != nil || c.Replica != nil {
 		t.Error("nothing is archived, nothing replicated, that no file says so of")
 	}
-	c = read(t, based("handles: {a: {table: T, id: i, bucket: =data, key: k}, b: {table: U, id: i, bucket: =dta, key: k}}\n"))
-	if len(c.Notes) != 1 || c.Notes[0].Where != "cooper.yaml:1:85" {
+	if len(c.Notes) != 1 || c.Notes[0].Where != "cooper.yaml:5:10" || !strings.Contains(c.Notes[0].Text, "modified") {
+		t.Errorf("notes: %v", c.Notes)
+	}
+	c = read(t, based("handles: {a: {table: T, id: i, bucket: =data, key: k, modified: m}, b: {table: U, id: i, bucket: =dta, key: k, modified: m}}\n"))
+	if len(c.Notes) != 1 || c.Notes[0].Where != "cooper.yaml:1:98" {
 		t.Errorf("notes: %v", c.Notes)
 	}
 }
@@ -244,5 +247,27 @@ func TestLoad(t *testing.T) {
 	}
 	if _, err := Load(path); cooper.KindOf(err) != cooper.KindUsage || !strings.Contains(err.Error(), "more than 1048576 bytes") {
 		t.Errorf("a huge file: %v", err)
+	}
+}
+
+// TestLenient: what can be meant in one way alone is taken as it is meant.
+func TestLenient(t *testing.T) {
+	c := read(t, based(`database: env:DSN
+associations:
+  unpacked: {table: T, object: o, handle: h, split: ','}
+  text: {table: T, object: o, fetch: {bucket: =data, key: k}, split: '\s+'}
+  sql: {table: T, object: o, where: "a = 1 -- (\n AND b /* ) */ = '--'", handle: h}
+  strings: {table: T, object: o, where: "a = \"it's\" AND b = 'x\\')'", handle: h}
+handles:
+  1st: {table: T, id: i, key: k, preview: p, preview_of: q}
+`))
+	if a := c.Associations[0]; a.Holds != Value || a.Column != "h" {
+		t.Errorf("%+v", a)
+	}
+	if c.Database.Engine != "" || c.Database.Env != "DSN" {
+		t.Errorf("%+v", c.Database)
+	}
+	if got := c.Associations[2].Where; got != oneLine(got) {
+		t.Error("where a comment ends says something")
 	}
 }

@@ -13,7 +13,7 @@ import (
 // Env, File, Command and URL is given.
 type Database struct {
 	Place
-	Engine string // mysql or postgres
+	Engine string // mysql or postgres; empty where the address itself has to say it
 	Text   string // as it is written; there is no secret in it
 	Env    string // a variable of the environment with the address in it
 	File   string // a file with the address in its first line
@@ -36,6 +36,8 @@ func (r *reader) database(n *node) Database {
 	}
 	engine, rest, _ := strings.Cut(d.Text, ":")
 	switch {
+	case engine == "env" || engine == "file" || engine == "exec":
+		engine, rest = "", d.Text
 	case engine == "sqlite":
 		r.fault(n, "Copy the tables to MySQL, MariaDB or PostgreSQL; or use a version of Cooper that can.", "SQLite is not built into this version of Cooper")
 		return d
@@ -155,6 +157,9 @@ func (r *reader) check(c *Config) {
 			"bucket %s is judged itself: what is archived there would soon be garbage again", quote(c.Archive.Bucket))
 	}
 	for _, h := range c.Handles {
+		if h.Modified == nil {
+			c.Notes = append(c.Notes, Note{h.PlaceOf(""), "without modified all of these handles are young, and none is a candidate"})
+		}
 		if b := h.Bucket.Constant; b != "" && !c.Judged(b) {
 			c.Notes = append(c.Notes, Note{h.PlaceOf("bucket"), "bucket " + cooper.Quote(b) + " is not in buckets: these handles are left alone"})
 		}

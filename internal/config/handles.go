@@ -21,7 +21,8 @@ type Handles struct {
 	Size          string
 	// Modified and Created are nil where there is none: such handles are young.
 	Modified, Created *Time
-	// Preview names the handle derived from a row's own, PreviewOf its source.
+	// Preview names the handle derived from a row's own, PreviewOf its source. Both may
+	// be there.
 	Preview, PreviewOf string
 	Status             *Status // nil: the owner has none
 }
@@ -116,7 +117,7 @@ func (r *reader) kindName(k *node) {
 	case k.Value == "key":
 		r.fault(k, "Choose another name: links by key are written key:BUCKET/KEY.", "a kind of handles cannot be called key")
 	case !kindForm.MatchString(k.Value):
-		r.fault(k, "A kind is a word of letters, digits, dots, dashes and underscores, a letter first.", "%s is no name for a kind of handles", quote(k.Value))
+		r.fault(k, "A kind is a word of letters, digits, dots, dashes and underscores.", "%s is no name for a kind of handles", quote(k.Value))
 	}
 }
 
@@ -137,10 +138,6 @@ func (r *reader) kind(at, n *node, name string) *Handles {
 		r.faultAt(&h.Place, "location", "Keep location, or bucket and key.", "location holds bucket and key already")
 	case !has(n, "location") && !has(n, "key"):
 		r.faultAt(&h.Place, "", "Write bucket and key, or location: a column with addresses.", "which objects these handles stand for is not said: key (or location) is missing")
-	}
-	if has(n, "preview") && has(n, "preview_of") {
-		r.faultAt(&h.Place, "preview_of", "Keep preview where a row names what was made of it, preview_of where it names its source.",
-			"preview and preview_of are two ways of saying it")
 	}
 	return h
 }

@@ -38,13 +38,28 @@ func (r *reader) operand(n *node) Operand {
 	return Operand{SQL: r.sql(n)}
 }
 
-// pieces are what stands inside of quotes, and outside. What databases take in
-// different ways (backslashes in quotes, quotes of dollars) is unsure: whole is false then.
+// comments are how those of SQL begin, and end.
+var comments = map[string]string{"--": "\n", "/*": "*/"}
+
+// pieces are what stands inside of quotes and comments, and outside; whole tells whether the
+// last of them ends. There are none where databases differ: backslashes in quotes, quotes of dollars.
 func pieces(s string) (in []bool, whole bool) {
 	in = make([]bool, len(s))
 	var quote byte
-	for i := range len(s) {
+	for i := 0; i < len(s); i++ {
 		c := s[i]
+		if end := comments[s[i:min(i+2, len(s))]]; end != "" && quote == 0 {
+			n := strings.Index(s[i+2:], end)
+			if n < 0 {
+				return in, false
+			}
+			for range n + len(end) + 2 {
+				in[i] = true
+				i++
+			}
+			i--
+			continue
+		}
 		switch {
 		case quote != 0:
 			in[i] = true
@@ -70,7 +85,7 @@ func astray(s string) string {
 		return ""
 	}
 	if !whole {
-		return "a quote is not closed"
+		return "a quote or a comment does not end"
 	}
 	depth := 0
 	for i := range len(s) {
@@ -86,8 +101,6 @@ func astray(s string) string {
 			}
 		case c == ';':
 			return "a semicolon"
-		case strings.HasPrefix(s[i:], "--") || strings.HasPrefix(s[i:], "/*"):
-			return "a comment"
 		}
 	}
 	if depth > 0 {
@@ -99,7 +112,7 @@ func astray(s string) string {
 // oneLine is SQL with single spaces, where it is sure which spaces say nothing.
 func oneLine(s string) string {
 	in, whole := pieces(s)
-	if in == nil || !whole {
+	if in == nil || !whole || strings.Contains(s, "--") || strings.Contains(s, "/*") {
 		return s
 	}
 	var b strings.Builder

@@ -211,7 +211,7 @@ func (r *reader) derived(n *node) (ds []*Derived) {
 	for k, v := range pairs(n) {
 		d := &Derived{Name: k.Value}
 		if !kindForm.MatchString(d.Name) {
-			r.fault(k, "Choose a word of letters, digits, dots, dashes and underscores, a letter first.", "%s is no name for what is derived", quote(d.Name))
+			r.fault(k, "Choose a word of letters, digits, dots, dashes and underscores.", "%s is no name for what is derived", quote(d.Name))
 		}
 		if r.block(v, &d.Place, "derived", d.fields(r)) {
 			d.own = pos(k)

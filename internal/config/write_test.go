@@ -88,7 +88,6 @@ acknowledge: {for: 1d}
 		{"[a-1, b-1]", "[a-1, b-1, c-1]"},
 		{"reads: [r-1]", "reads: [r-2]"},
 		{"a-1/x", "a-1/y"},
-		{"postgres:", "mysql:"},
 		{"'x  y'", "'x y'"},
 		{"unknown: [0, 1]", "unknown: [0]"},
 		{"bucket: =a-1", "bucket: a"},
