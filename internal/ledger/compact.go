@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"cooper"
+	"cooper/internal/ledger/sealed"
 	"cooper/internal/parquetrows"
 )
 
@@ -125,7 +126,7 @@ func (l *Ledger) Recover(ctx context.Context) error {
 func (l *Ledger) left(table string) (runs []string, err error) {
 	names, err := filepath.Glob(filepath.Join(escape(l.dir), table, "*"+folding))
 	if err != nil {
-		return nil, local(l.dir, err)
+		return nil, sealed.Local(l.dir, err)
 	}
 	for _, n := range names {
 		runs = append(runs, strings.TrimSuffix(filepath.Base(n), suffix+folding))
@@ -141,19 +142,19 @@ func (l *Ledger) alone(f func() error) error {
 	name := filepath.Join(l.dir, "lock")
 	lock, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return local(name, err)
+		return sealed.Local(name, err)
 	}
 	err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	switch {
 	case errors.Is(err, unix.EWOULDBLOCK):
 		err = nil
 	case err != nil:
-		err = local(name, err)
+		err = sealed.Local(name, err)
 	default:
 		err = f()
 	}
 	if cerr := lock.Close(); err == nil && cerr != nil {
-		err = local(name, cerr)
+		err = sealed.Local(name, cerr)
 	}
 	return err
 }
@@ -227,16 +228,16 @@ func (l *Ledger) finish(table, run string) error {
 	}
 	for _, s := range shards {
 		if err := os.Remove(filepath.Join(dir, shardName(run, s))); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return local(dir, err)
+			return sealed.Local(dir, err)
 		}
 	}
-	if err := syncDir(dir); err != nil {
+	if err := sealed.SyncDir(dir); err != nil {
 		return err
 	}
 	if err := os.Rename(name+folding, name); err != nil {
-		return local(name, err)
+		return sealed.Local(name, err)
 	}
-	return syncDir(dir)
+	return sealed.SyncDir(dir)
 }
 
 // hasShard tells whether the facts of a shard are in a table.
@@ -308,7 +309,7 @@ func shardsIn(name string) (shards []int, err error) {
 		v, _ := pq.Lookup(shardsKey)
 		shards, err = parseRanges(v)
 		if err != nil {
-			return damaged(name, err)
+			return sealed.Damaged(name, err)
 		}
 		return nil
 	})

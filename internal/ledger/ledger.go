@@ -18,15 +18,14 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"unicode/utf8"
 
 	"github.com/parquet-go/parquet-go"
 	"github.com/parquet-go/parquet-go/compress/zstd"
 
 	"cooper"
+	"cooper/internal/ledger/sealed"
 	"cooper/internal/parquetrows"
-	"cooper/internal/seal"
 )
 
 // Format is the version of the tables, kept in each file's metadata; files of format 1,
@@ -174,7 +173,7 @@ func (l *Ledger) WriteRun(ctx context.Context, r RunFact) error {
 	}
 	counts, err := json.Marshal(r.Counts)
 	if err != nil {
-		return local(l.dir, err)
+		return sealed.Local(l.dir, err)
 	}
 	row := runRow{
 		ID: r.ID, Plan: r.Plan, Mission: r.Mission, Target: text(r.Target), Began: int64(r.Began), Ended: int64(r.Ended),
@@ -227,16 +226,16 @@ func (l *Ledger) Runs(ctx context.Context) ([]RunFact, error) {
 func (l *Ledger) create(table, name string, fill func(io.Writer) error) error {
 	dir := filepath.Join(l.dir, table)
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return local(dir, err)
+		return sealed.Local(dir, err)
 	}
 	f, err := os.CreateTemp(dir, name+".tmp-*")
 	if err != nil {
-		return local(dir, err)
+		return sealed.Local(dir, err)
 	}
-	out := &sealing{f: f}
+	out := sealed.NewWriter(f)
 	err = fill(out)
 	if err == nil {
-		err = out.seal()
+		err = out.Seal()
 	}
 	if err == nil {
 		err = f.Chmod(0o644)
@@ -251,9 +250,9 @@ func (l *Ledger) create(table, name string, fill func(io.Writer) error) error {
 		err = os.Rename(f.Name(), filepath.Join(dir, name))
 	}
 	if err != nil {
-		return errors.Join(local(filepath.Join(dir, name), err), os.RemoveAll(f.Name()))
+		return errors.Join(sealed.Local(filepath.Join(dir, name), err), os.RemoveAll(f.Name()))
 	}
-	return syncDir(dir)
+	return sealed.SyncDir(dir)
 }
 
 func writerOptions(meta map[string]string) []parquet.WriterOption {
@@ -282,32 +281,4 @@ func text(s string) string {
 		return s
 	}
 	return cooper.Quote(s)
-}
-
-func syncDir(dir string) error {
-	f, err := os.Open(dir)
-	if err != nil {
-		return local(dir, err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return local(dir, err)
-	}
-	return nil
-}
-
-// local wraps an error of the file system.
-func local(where string, err error) error {
-	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return err
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return &cooper.Error{Kind: cooper.KindFull, Where: where, Message: "no space left", Remedy: "Make room, or choose another --workspace.", Err: err}
-	}
-	return &cooper.Error{Kind: cooper.KindInternal, Where: where, Err: err}
-}
-
-// damaged is about a file that cannot be read.
-func damaged(name string, err error) error {
-	return &cooper.Error{Kind: cooper.KindInvalid, Where: name, Message: "the file is damaged", Err: seal.Cause(err),
-		Remedy: "Move it out of the ledger to go on without these facts."}
 }

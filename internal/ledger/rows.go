@@ -2,14 +2,11 @@ package ledger
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"os"
 
 	"github.com/parquet-go/parquet-go"
 
 	"cooper"
+	"cooper/internal/ledger/sealed"
 )
 
 // outcomeRow is a row of the table outcome. Empty text, unknown instants and
@@ -149,60 +146,16 @@ func readShards[T any, P interface {
 // readRows hands all rows of a file to each, in batches that are good during the
 // call.
 func readRows[T any](ctx context.Context, name string, each func([]T) error) error {
-	return withFile(name, func(pq *parquet.File) error {
-		r := parquet.NewGenericReader[T](pq)
-		rows := make([]T, writeBatch)
-		for {
-			if err := ctx.Err(); err != nil {
-				return errors.Join(err, r.Close())
-			}
-			n, rerr := r.Read(rows)
-			if err := each(rows[:n]); err != nil {
-				return errors.Join(err, r.Close())
-			}
-			switch {
-			case rerr == io.EOF: //nolint:errorlint // an error that wraps EOF is damage, not the end
-				return r.Close()
-			case rerr == nil && n == 0:
-				rerr = io.ErrUnexpectedEOF
-				fallthrough
-			case rerr != nil:
-				return errors.Join(damaged(name, rerr), r.Close())
-			}
-			clear(rows)
-		}
-	})
+	return withFile(name, func(pq *parquet.File) error { return sealed.Rows(ctx, name, pq, writeBatch, each) })
 }
 
 // withFile opens a Parquet file for f, and gives no byte of it unchecked.
 func withFile(name string, f func(*parquet.File) error) error {
-	return withInput(name, func(in *input) error {
-		pq, err := in.parquet()
+	return sealed.With(name, func(in *sealed.File) error {
+		pq, err := open(in)
 		if err != nil {
 			return err
 		}
 		return f(pq)
 	})
-}
-
-// withInput opens a file for f. The library panics on some damage that its checks do not
-// foresee, which files of format 1 may have: that becomes an error like the others.
-func withInput(name string, f func(*input) error) (err error) {
-	file, err := os.Open(name)
-	if err != nil {
-		return local(name, err)
-	}
-	defer func() {
-		if r := recover(); r != nil {
-			err = damaged(name, fmt.Errorf("%v", r))
-		}
-		if cerr := file.Close(); err == nil && cerr != nil {
-			err = local(name, cerr)
-		}
-	}()
-	in, err := opened(file)
-	if err != nil {
-		return err
-	}
-	return f(in)
 }

@@ -2,7 +2,6 @@ package ledger
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -17,164 +16,26 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cooper"
-	"cooper/internal/parquetrows"
+	"cooper/internal/ledger/sealed"
 	"cooper/internal/seal"
 )
 
-// A file of format 2 carries the sums of all its other bytes in a gap before the footer:
-//
-//	PAR1, pages, indexes | sums, their length, gapMagic | footer, its length, PAR1
-//
-// Offsets in Parquet count from the beginning of a file, and the footer's place follows from the
-// end, so that nothing refers to the gap and readers pass over it. It is in the same file because a
-// file is renamed as a whole, copied as a whole, and removed as a whole.
-// https://parquet.apache.org/docs/file-format/
-const (
-	gapMagic = "cpr:sums"
-	gapTail  = 4 + int64(len(gapMagic)) // the sums' length, little-endian, and the magic
-	endMagic = "PAR1"
-	end      = 4 + int64(len(endMagic)) // likewise, of the footer
-	// maxFooter bounds a footer, in bytes: some 3 kB for each row group.
-	maxFooter = 256 << 20
-)
-
-// sealing is a file of facts being written, and the sums of its blocks.
-type sealing struct {
-	f    *os.File
-	sums seal.Summer
-}
-
-func (s *sealing) Write(b []byte) (int, error) {
-	n, err := s.f.Write(b)
-	_, _ = s.sums.Write(b[:n]) // it never fails
-	return n, err
-}
-
-// seal makes room before the footer for the sums. The file is not to be seen before it is done.
-func (s *sealing) seal() error {
-	size := s.sums.Size()
-	footer, err := footerOf(s.f, size)
+// open opens what is in the file, and checks its format.
+func open(in *sealed.File) (*parquet.File, error) {
+	pq, err := in.Parquet()
 	if err != nil {
-		return err
-	}
-	tail := make([]byte, size-footer)
-	if _, err := s.f.ReadAt(tail, footer); err != nil {
-		return err
-	}
-	text, err := s.sums.Sums().MarshalText()
-	if err != nil {
-		return err
-	}
-	gap := binary.LittleEndian.AppendUint32(text, uint32(len(text)))
-	gap = append(gap, gapMagic...)
-	_, err = s.f.WriteAt(append(gap, tail...), footer)
-	return err
-}
-
-// footerOf is where the footer of a Parquet file of size bytes begins.
-func footerOf(f io.ReaderAt, size int64) (int64, error) {
-	var b [end]byte
-	if size < end {
-		return 0, fmt.Errorf("%w: it has %d bytes", seal.ErrDamaged, size)
-	}
-	if _, err := f.ReadAt(b[:], size-end); err != nil {
-		return 0, err
-	}
-	length := int64(binary.LittleEndian.Uint32(b[:]))
-	if string(b[4:]) != endMagic || length > size-end || length > maxFooter {
-		return 0, fmt.Errorf("%w: its end is not that of Parquet", seal.ErrDamaged)
-	}
-	return size - end - length, nil
-}
-
-// input is an open file of facts.
-type input struct {
-	name  string
-	in    io.ReaderAt // without the gap, and checked where there are sums
-	size  int64
-	sound *seal.Reader // nil in format 1
-}
-
-// opened finds the sums of f.
-func opened(f *os.File) (*input, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return nil, local(f.Name(), err)
-	}
-	in := &input{name: f.Name(), in: f, size: info.Size()}
-	if err := in.find(f); errors.Is(err, seal.ErrDamaged) || errors.Is(err, io.EOF) {
-		return nil, damaged(in.name, err)
-	} else if err != nil {
-		return nil, local(in.name, err)
-	}
-	return in, nil
-}
-
-func (in *input) find(f io.ReaderAt) error {
-	footer, err := footerOf(f, in.size)
-	if err != nil {
-		return err
-	}
-	var tail [gapTail]byte
-	if footer < gapTail {
-		return nil
-	}
-	if _, err := f.ReadAt(tail[:], footer-gapTail); err != nil || string(tail[4:]) != gapMagic {
-		return err
-	}
-	length := int64(binary.LittleEndian.Uint32(tail[:]))
-	const most = 1024 // sums are some 350 bytes
-	if length > min(most, footer-gapTail) {
-		return fmt.Errorf("%w: its sums are cut short", seal.ErrDamaged)
-	}
-	text := make([]byte, length)
-	from := footer - gapTail - length
-	if _, err := f.ReadAt(text, from); err != nil {
-		return err
-	}
-	var sums seal.Sums
-	if err := sums.UnmarshalText(text); err != nil {
-		return fmt.Errorf("%w: %w", seal.ErrDamaged, err)
-	}
-	in.size -= footer - from
-	in.sound, err = seal.NewReader(&without{f, from, footer - from}, in.size, sums)
-	in.in = in.sound
-	return err
-}
-
-// without leaves out length bytes of a file from the one at from on.
-type without struct {
-	f            io.ReaderAt
-	from, length int64
-}
-
-func (w *without) ReadAt(b []byte, off int64) (n int, err error) {
-	if off < w.from {
-		n, err = w.f.ReadAt(b[:min(int64(len(b)), w.from-off)], off)
-		if n == len(b) || err != nil {
-			return n, err
-		}
-	}
-	m, err := w.f.ReadAt(b[n:], off+int64(n)+w.length)
-	return n + m, err
-}
-
-// parquet opens what is in the file, and checks its format.
-func (in *input) parquet() (*parquet.File, error) {
-	pq, err := parquetrows.Open(in.in, in.size, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
-	if err != nil {
-		return nil, damaged(in.name, err)
+		return nil, err
 	}
 	// Whether there have to be sums, the footer says: one flipped bit does not make 1 of 2.
 	switch v, _ := pq.Lookup(formatKey); {
-	case v == fmt.Sprint(Format) && in.sound == nil, v == "1" && in.sound != nil:
-		return nil, damaged(in.name, fmt.Errorf("%w: format %s", seal.ErrDamaged, v))
+	case v == fmt.Sprint(Format) && !in.Sealed(), v == "1" && in.Sealed():
+		return nil, sealed.Damaged(in.Name(), fmt.Errorf("%w: format %s", seal.ErrDamaged, v))
 	case v != fmt.Sprint(Format) && v != "1":
-		return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: in.name, Message: fmt.Sprintf("the file has ledger format %q; this program knows up to %d", v, Format),
+		return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: in.Name(), Message: fmt.Sprintf("the file has ledger format %q; this program knows up to %d", v, Format),
 			Remedy: "Use the version of cooper that wrote it. If there is none, the file is damaged: move it out of the ledger to go on without these facts."}
 	}
-	if err := in.belongs(pq); err != nil {
-		return nil, damaged(in.name, fmt.Errorf("%w: %w", errElsewhere, err))
+	if err := belongs(in.Name(), pq); err != nil {
+		return nil, sealed.Damaged(in.Name(), fmt.Errorf("%w: %w", errElsewhere, err))
 	}
 	return pq, nil
 }
@@ -186,8 +47,8 @@ var errElsewhere = errors.New("it is another file of the ledger")
 var marks = map[string]string{Outcome: "checked", Content: "state", Run: "counts"}
 
 // belongs wants the facts to be those that the file's name tells of: its table, its run, its shard.
-func (in *input) belongs(pq *parquet.File) error {
-	dir, base := filepath.Split(in.name)
+func belongs(name string, pq *parquet.File) error {
+	dir, base := filepath.Split(name)
 	if mark, known := marks[filepath.Base(dir)]; known && pq.Root().Column(mark) == nil {
 		return errors.New("its columns are not those of the table")
 	}
@@ -209,8 +70,8 @@ func (in *input) belongs(pq *parquet.File) error {
 
 // unsealed tells whether a file is of format 1.
 func unsealed(name string) (yes bool, err error) {
-	err = withInput(name, func(in *input) error {
-		yes = in.sound == nil
+	err = sealed.With(name, func(in *sealed.File) error {
+		yes = !in.Sealed()
 		return nil
 	})
 	return yes, err
@@ -223,7 +84,7 @@ func (l *Ledger) Files(table string) ([]string, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	} else if err != nil {
-		return nil, local(dir, err)
+		return nil, sealed.Local(dir, err)
 	}
 	var names []string
 	for _, e := range entries {
@@ -281,24 +142,18 @@ func twice(names []string) error {
 			continue
 		}
 		if _, err := os.Lstat(name); err == nil { // else it was folded just now
-			return damaged(name, fmt.Errorf("%w: its facts are in %s, too", errElsewhere, run+suffix))
+			return sealed.Damaged(name, fmt.Errorf("%w: its facts are in %s, too", errElsewhere, run+suffix))
 		}
 	}
 	return nil
 }
 
 func verify(ctx context.Context, name string) error {
-	err := withInput(name, func(in *input) error {
-		if _, err := in.parquet(); err != nil || in.sound == nil {
+	err := sealed.With(name, func(in *sealed.File) error {
+		if _, err := open(in); err != nil {
 			return err
 		}
-		switch err := in.sound.Verify(ctx); {
-		case errors.Is(err, seal.ErrDamaged):
-			return damaged(name, err)
-		case err != nil:
-			return local(name, err)
-		}
-		return nil
+		return in.Verify(ctx)
 	})
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
