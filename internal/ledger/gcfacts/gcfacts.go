@@ -1,0 +1,181 @@
+// Package gcfacts keeps what a scan for garbage has read in somebody's database, as Parquet files
+// that any engine can query: handles, what is derived from what, holds, links, values that cannot
+// be read, the ranges that were read; what came of the scan as a whole; and what a person has
+// acknowledged.
+//
+// It promises:
+//
+//   - A scan is what one plan says, so that its facts are named by plan and shard, whichever run
+//     writes them. The facts of a shard appear together or not at all, and once.
+//   - Finish tells what came of a scan and names all that belongs to it. Whatever of that is gone,
+//     damaged or another's afterwards is an error that names the file, and never fewer links.
+//   - Drop takes all facts of a scan away at once, and not while anybody holds them.
+//   - Ids, keys and objects come out as the very bytes that went in. Nothing is compared here.
+//   - Memory does not depend on the number of rows.
+//
+// Whether a scan is complete, what it means that a handle has no link, and when a scan may go is
+// left to the mission; SQL over the facts to package query; whose turn it is to write to locks of
+// others: of two writers of one shard, one wins, and the other's facts are nowhere.
+package gcfacts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"cooper"
+	"cooper/internal/ledger/sealed"
+)
+
+// Format is the version of the tables, kept in each file's metadata.
+const Format = 1
+
+// The tables, under the names by which SQL knows them.
+const (
+	Handles      = "gc_handle"
+	Deriveds     = "gc_derived"
+	Holds        = "gc_hold"
+	Links        = "gc_link"
+	Malformeds   = "gc_malformed"
+	Ranges       = "gc_range"
+	Scans        = "gc_scan"
+	Acknowledged = "gc_acknowledged"
+)
+
+// Where things are in the ledger:
+//
+//	gc/PLAN/shard-00007/gc_link.parquet    the links of a shard, and so on; no file without rows
+//	gc/PLAN/scan.parquet                   what came of the scan, and which files it has
+//	gc/PLAN/new-00007-…/                   a shard that is being written
+//	gc_acknowledged/ID.parquet
+//	gc-dropped/PLAN/                       a scan that is being removed
+//	gc.lock
+const (
+	scansDir    = "gc"
+	droppedDir  = "gc-dropped"
+	lockName    = "gc.lock"
+	suffix      = ".parquet"
+	scanName    = "scan" + suffix
+	shardPrefix = "shard-"
+	newPrefix   = "new-"
+)
+
+// ShardTables are the tables of which a shard has files.
+var ShardTables = []string{Handles, Deriveds, Holds, Links, Malformeds, Ranges}
+
+// Store is the facts of all scans. Its methods may be called at the same time.
+type Store struct {
+	dir string
+	// before is called before each operation that changes something; tests stop there.
+	before func(op string, paths ...string) error
+}
+
+// Open gives those in the ledger at dir, which come into being with the first.
+func Open(dir string) *Store {
+	return &Store{dir: dir, before: func(string, ...string) error { return nil }}
+}
+
+func (s *Store) scanDir(scan string) string { return filepath.Join(s.dir, scansDir, scan) }
+
+func (s *Store) shardDir(scan string, shard int) string {
+	return filepath.Join(s.scanDir(scan), shardName(shard))
+}
+
+func shardName(shard int) string { return fmt.Sprintf("%s%05d", shardPrefix, shard) }
+
+// Has tells whether the facts of a shard are there: a plan that is gone on with passes it over.
+func (s *Store) Has(scan string, shard int) (bool, error) {
+	if err := checkName(scan); err != nil {
+		return false, err
+	}
+	return there(s.shardDir(scan, shard))
+}
+
+func there(name string) (bool, error) {
+	_, err := os.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	} else if err != nil {
+		return false, sealed.Local(name, err)
+	}
+	return true, nil
+}
+
+// Files are those of a table that are there, and those that a finished scan had and that are gone.
+// Whoever answers from a table has to Verify both, while he holds them.
+func (s *Store) Files(table string) (there, gone []string, err error) {
+	pattern := filepath.Join(escape(s.dir), scansDir, "p-*")
+	switch table {
+	case Scans:
+		there, err = filepath.Glob(filepath.Join(pattern, scanName))
+		return there, nil, err
+	case Acknowledged:
+		there, err = filepath.Glob(filepath.Join(escape(s.dir), Acknowledged, "*"+suffix))
+		return there, nil, err
+	}
+	if there, err = filepath.Glob(filepath.Join(pattern, shardPrefix+"*", table+suffix)); err != nil {
+		return nil, nil, sealed.Local(s.dir, err)
+	}
+	are := map[string]bool{}
+	for _, name := range there {
+		are[name] = true
+	}
+	finished, err := filepath.Glob(filepath.Join(pattern, scanName))
+	if err != nil {
+		return nil, nil, sealed.Local(s.dir, err)
+	}
+	for _, name := range finished {
+		row, err := readScan(context.Background(), name)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, sh := range row.Shards {
+			of := filepath.Join(filepath.Dir(name), shardName(int(sh.Shard)), table+suffix)
+			if sh.rows(table) > 0 && !are[of] {
+				gone = append(gone, of)
+			}
+		}
+	}
+	return there, gone, nil
+}
+
+// escape makes a path stand for itself in a pattern.
+func escape(path string) string {
+	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(path)
+}
+
+// place is what a file's name says it holds, as its metadata says it, too.
+func place(name string) string {
+	dir, base := filepath.Split(name)
+	dir = filepath.Clean(dir)
+	base = strings.TrimSuffix(base, suffix)
+	switch up := filepath.Base(dir); {
+	case up == Acknowledged:
+		return Acknowledged + " " + base
+	case base+suffix == scanName:
+		return Scans + " " + up
+	default:
+		shard, err := strconv.Atoi(strings.TrimPrefix(up, shardPrefix))
+		if err != nil || up != shardName(shard) {
+			return "nothing"
+		}
+		return placeOf(base, filepath.Base(filepath.Dir(dir)), shard)
+	}
+}
+
+func placeOf(table, scan string, shard int) string {
+	return table + " " + scan + " " + strconv.Itoa(shard)
+}
+
+// checkName makes sure that an id can name files.
+func checkName(id string) error {
+	if id == "" || strings.ContainsAny(id, "/\\*?[ ") || strings.HasPrefix(id, ".") {
+		return &cooper.Error{Kind: cooper.KindInternal, Message: fmt.Sprintf("%q cannot be the id of facts", id)}
+	}
+	return nil
+}

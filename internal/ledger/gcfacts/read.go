@@ -1,0 +1,85 @@
+package gcfacts
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+
+	"github.com/parquet-go/parquet-go"
+	"golang.org/x/sync/errgroup"
+
+	"cooper"
+	"cooper/internal/ledger/sealed"
+)
+
+const readBatch = 1024
+
+// Verify checks files of facts for those who read them by other means. A damaged one is KindInvalid,
+// and named; so is one that is gone, and a whole one in the place of another.
+func Verify(ctx context.Context, names []string) error {
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	errs := make([]error, len(names))
+	for i, name := range names {
+		g.Go(func() error {
+			errs[i] = verify(ctx, name)
+			return nil
+		})
+	}
+	_ = g.Wait() // they are in errs, in the order of names
+	return errors.Join(errs...)
+}
+
+func verify(ctx context.Context, name string) error {
+	return with(name, func(in *sealed.File) error {
+		if _, err := open(in); err != nil {
+			return err
+		}
+		return in.Verify(ctx)
+	})
+}
+
+// with opens a file that has to be there.
+func with(name string, f func(*sealed.File) error) error {
+	err := sealed.With(name, f)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &cooper.Error{Kind: cooper.KindInvalid, Where: name, Message: "facts of a scan are gone", Err: err,
+			Remedy: "Bring the file back, or move the scan's whole directory out of the ledger to go on without this scan."}
+	}
+	return err
+}
+
+func withFile(name string, f func(*parquet.File) error) error {
+	return with(name, func(in *sealed.File) error {
+		pq, err := open(in)
+		if err != nil {
+			return err
+		}
+		return f(pq)
+	})
+}
+
+// open opens what is in a file, which must be what its name says.
+func open(in *sealed.File) (*parquet.File, error) {
+	pq, err := in.Parquet()
+	if err != nil {
+		return nil, err
+	}
+	if v, _ := pq.Lookup(formatKey); v != fmt.Sprint(Format) {
+		return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: in.Name(), Message: fmt.Sprintf("the file has format %q of facts for garbage; this program knows up to %d", v, Format),
+			Remedy: "Use the version of cooper that wrote it. If there is none, the file is damaged: move the scan's whole directory out of the ledger to go on without this scan."}
+	}
+	if !in.Sealed() {
+		return nil, sealed.Damaged(in.Name(), errors.New("its checksums are gone"))
+	}
+	if is, _ := pq.Lookup(placeKey); is != place(in.Name()) {
+		return nil, sealed.Damaged(in.Name(), fmt.Errorf("it is another file of the ledger: %s", cooper.Quote(is)))
+	}
+	return pq, nil
+}
+
+func readRows[T any](ctx context.Context, name string, each func([]T) error) error {
+	return withFile(name, func(pq *parquet.File) error { return sealed.Rows(ctx, name, pq, readBatch, each) })
+}
