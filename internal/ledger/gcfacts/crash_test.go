@@ -1,0 +1,199 @@
+package gcfacts
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var errDead = errors.New("the process is dead")
+
+// life is a process that scans, ends the scan and drops the one before; attempt tells what it
+// wrote from what others have written.
+func life(s *Store, attempt int) error {
+	for shard := range 3 {
+		w, err := s.Shard(ctx, scan2, shard)
+		if err != nil {
+			if done, herr := there(filepath.Join(s.scanDir(scan2), scanName)); herr == nil && done {
+				break // the one before had come so far
+			}
+			return err
+		}
+		if err = fill(w, fmt.Sprint(attempt)); err == nil {
+			err = w.Commit(ctx)
+		}
+		derr := w.Discard() // closes what is open, in a dead process as well
+		if err != nil {
+			return err
+		}
+		if derr != nil {
+			return derr
+		}
+	}
+	if err := s.Finish(ctx, Scan{ID: scan2, Shards: 3, Complete: true}); err != nil {
+		return err
+	}
+	if err := s.Acknowledge(ctx, "r-1", []Acknowledgement{{What: Value}}); err != nil {
+		return err
+	}
+	return s.Drop(ctx, scan1)
+}
+
+// whole wants each shard that is seen to be whole, of one attempt, and a scan that has ended to have all.
+func whole(t *testing.T, s *Store) {
+	t.Helper()
+	shards := map[string]map[string]int{}
+	for _, l := range linksSeen(t, s) {
+		f := strings.Fields(l)
+		of := f[0] + " " + f[1]
+		if shards[of] == nil {
+			shards[of] = map[string]int{}
+		}
+		if f[2] == "posts" {
+			shards[of][f[3]]++
+		}
+	}
+	for of, attempts := range shards {
+		if len(attempts) != 1 {
+			t.Fatalf("shard %s: %v", of, attempts)
+		}
+	}
+	for _, table := range append(ShardTables, Scans, Acknowledged) {
+		there, gone, err := s.Files(table)
+		must(t, err)
+		must(t, Verify(ctx, append(there, gone...)))
+	}
+	ended, err := s.Scans(ctx)
+	must(t, err)
+	if slices.ContainsFunc(ended, func(c Scan) bool { return c.ID == scan1 }) && len(shards) < 2 {
+		t.Fatalf("an older scan has lost its links: %v", shards)
+	}
+}
+
+// inMemory gives a directory where a sync takes no time, if there is one: a killed process needs none.
+func inMemory(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "gcfacts-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { must(t, os.RemoveAll(dir)) })
+	return dir
+}
+
+// TestCrashAtEveryOperation: what readers see is whole at any moment, and whoever goes on gives the same
+// facts once, whichever operations came to pass.
+func TestCrashAtEveryOperation(t *testing.T) {
+	base := inMemory(t)
+	for at := 1; ; at++ {
+		dir := filepath.Join(base, fmt.Sprint(at), "ledger")
+		s := Open(dir)
+		write(t, s, scan1, 0, 1)
+		must(t, s.Finish(ctx, complete))
+		r := rand.New(rand.NewPCG(7, uint64(at)))
+		crashed := false
+		attempt := 0
+		for next := at; ; next = 1 + r.IntN(200) {
+			n, dead := 0, false
+			s = Open(dir)
+			s.before = func(string, ...string) error {
+				n++
+				if dead = dead || n == next; dead {
+					return errDead
+				}
+				return nil
+			}
+			attempt++
+			err := life(s, attempt)
+			whole(t, Open(dir))
+			if !dead {
+				must(t, err)
+				break
+			}
+			if !errors.Is(err, errDead) {
+				t.Fatalf("operation %d: %v", at, err)
+			}
+			crashed = true
+		}
+		s = Open(dir)
+		if got := linksSeen(t, s); len(got) != 3*4 {
+			t.Fatalf("operation %d: %v", at, got)
+		}
+		var left []string
+		for _, pattern := range []string{"*/*/" + newPrefix + "*", "*/" + newPrefix + "*", droppedDir + "/*"} {
+			names, err := filepath.Glob(filepath.Join(dir, pattern))
+			must(t, err)
+			left = append(left, names...)
+		}
+		// A small file that was not renamed in time stays; nobody reads it.
+		left = slices.DeleteFunc(left, func(name string) bool { return filepath.Base(filepath.Dir(name)) == Acknowledged })
+		if len(left) > 0 {
+			t.Fatalf("operation %d left %v", at, left)
+		}
+		if !crashed {
+			t.Logf("%d operations", at-1)
+			return
+		}
+	}
+}
+
+// TestNothingAppearsBeforeItIsOnTheDisk: what a rename shows has been synced, and a rename is synced
+// before anything else is done; a power failure may undo all that is not.
+func TestNothingAppearsBeforeItIsOnTheDisk(t *testing.T) {
+	s := Open(filepath.Join(t.TempDir(), "ledger"))
+	write(t, s, scan1, 0)
+	dirty := map[string]bool{} // files with bytes, and directories with names, that are not on the disk
+	var renamed []string
+	s.before = func(op string, paths ...string) error {
+		name := paths[0]
+		if len(renamed) > 0 {
+			if op != "sync-dir" {
+				t.Errorf("%s %s before the rename in %v is on the disk", op, name, renamed)
+			}
+			renamed = slices.DeleteFunc(renamed, func(dir string) bool { return dir == name })
+		}
+		switch op {
+		case "create":
+			dirty[name], dirty[filepath.Dir(name)] = true, true
+		case "write", "seal":
+			dirty[name] = true
+		case "sync", "sync-dir":
+			delete(dirty, name)
+		case "rename":
+			for d := range dirty {
+				if d == name || strings.HasPrefix(d, name+"/") {
+					t.Errorf("%s appears, and %s is not on the disk", paths[1], d)
+				}
+			}
+			renamed = []string{filepath.Dir(paths[1])}
+			if from := filepath.Dir(name); from != renamed[0] {
+				renamed = append(renamed, from)
+			}
+		}
+		return nil
+	}
+	must(t, life(s, 1))
+	if len(renamed) > 0 {
+		t.Errorf("the rename in %v is not on the disk", renamed)
+	}
+}
+
+// TestFilesTakenAway: a shard of which something is gone does not appear.
+func TestFilesTakenAway(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "ledger")
+	s := Open(dir)
+	w := begin(t, s, scan1, 0)
+	must(t, fill(w, "1"))
+	must(t, os.RemoveAll(w.dir)) // somebody cleans up
+	if err := w.Commit(ctx); err == nil || !strings.Contains(err.Error(), scan1) {
+		t.Errorf("%v", err)
+	}
+	if has, err := s.Has(scan1, 0); has || err != nil {
+		t.Error(has, err)
+	}
+}
