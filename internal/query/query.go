@@ -11,8 +11,7 @@ import "context"
 // Engine answers SQL. Its methods may be called at the same time.
 type Engine interface {
 	// Views makes the tables of s known to later queries. A table that has no
-	// file yet is empty. What is added to a table later is seen, unless it was
-	// empty.
+	// file yet is empty. What is added to a table later is seen.
 	Views(ctx context.Context, s Sources) error
 	// Query runs one statement that reads; args fill its parameters ($1, $2 or
 	// ?). Anything that is not one SELECT, WITH, FROM, VALUES, DESCRIBE,
@@ -52,6 +51,10 @@ type Column struct {
 //	plan      the plans                         (Workspace)
 //	action    every action of every plan        (Workspace)
 //	catalog   every version that a tree knows   (Catalogs)
+//
+// and the facts of scans for garbage (Workspace), as docs/formats/gc.md has them: gc_handle, gc_derived,
+// gc_hold, gc_link, gc_malformed, gc_range, gc_scan, gc_acknowledged. While a statement reads one of these,
+// no scan is dropped.
 type Sources struct {
 	// Workspace is its directory; empty for none.
 	Workspace string

@@ -18,6 +18,7 @@ import (
 	"cooper"
 	"cooper/internal/inventory"
 	"cooper/internal/ledger"
+	"cooper/internal/ledger/gcfacts"
 	"cooper/internal/plan"
 	"cooper/internal/query"
 )
@@ -27,8 +28,9 @@ import (
 type guard struct {
 	mu     sync.Mutex
 	src    query.Sources
-	sound  map[string]stamp // files that were checked
-	failed map[string]error // why a table could not be made
+	sound  map[string]stamp                       // files that were checked
+	failed map[string]error                       // why a table could not be made
+	empty  map[string]func(context.Context) error // makes a table that had no files, if it has some now
 }
 
 // stamp tells whether a file is the one that was checked. It is trusted for the short life
@@ -53,6 +55,33 @@ func (g *guard) fails(table string, err error) {
 	g.failed[table] = err
 }
 
+// remake makes those tables of a statement anew that had no files when they were made: a table
+// without links is a poor answer where there are some by now.
+func (g *guard) remake(ctx context.Context, tree any) error {
+	for _, table := range tablesOf(tree) {
+		g.mu.Lock()
+		again := g.empty[table]
+		g.mu.Unlock()
+		if again == nil {
+			continue
+		}
+		if err := again(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// isEmpty notes that a table has no files, and how it is made if there are any later; nil: it has some.
+func (g *guard) isEmpty(table string, again func(context.Context) error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.empty == nil {
+		g.empty = map[string]func(context.Context) error{}
+	}
+	g.empty[table] = again
+}
+
 // check checks the files of the tables that a statement uses: all of them, but of snapshots
 // and plans those alone which the engine's own plan reads.
 func (g *guard) check(ctx context.Context, conn *sql.Conn, tree any, text string, args []any) error {
@@ -60,13 +89,14 @@ func (g *guard) check(ctx context.Context, conn *sql.Conn, tree any, text string
 	src := g.src
 	g.mu.Unlock()
 	many := map[string]files{}
+	gc := gcTables()
 	for _, table := range tablesOf(tree) {
 		var err error
 		switch {
 		case table == catalogName:
 			err = g.catalogs(ctx, src.Catalogs)
 		case src.Workspace == "":
-		case table == versionName || table == actionName:
+		case table == versionName || table == actionName || gc[table]:
 			if many[table], err = filesOf(src, table); err == nil && len(many[table].there) > 0 {
 				// The engine plans by what it finds in the first.
 				err = g.files(ctx, many[table].there[:1])
@@ -120,6 +150,7 @@ func tablesOf(tree any) []string {
 	}
 	walk(tree)
 	all := []string{catalogName, versionName, actionName, snapshotName, planName, ledger.Outcome, ledger.Content, ledger.Run}
+	all = append(all, slices.Sorted(maps.Keys(gcTables()))...)
 	return slices.DeleteFunc(all, func(t string) bool { return !used[t] })
 }
 
@@ -137,6 +168,13 @@ func (g *guard) catalogs(ctx context.Context, catalogs []query.Catalog) error {
 
 // facts checks the files of a table of the ledger.
 func (g *guard) facts(ctx context.Context, workspace, table string) error {
+	if _, ok := gcTables()[table]; ok {
+		names, _, err := gcStore(workspace).Files(table)
+		if err != nil {
+			return err
+		}
+		return g.files(ctx, names)
+	}
 	names, err := ledger.Open(filepath.Join(workspace, "ledger")).Files(table)
 	if err != nil {
 		return err
@@ -144,11 +182,33 @@ func (g *guard) facts(ctx context.Context, workspace, table string) error {
 	return g.once(names, func(names []string) error { return ledger.Verify(ctx, names) })
 }
 
-// files checks files of snapshots and plans.
+func gcStore(workspace string) *gcfacts.Store {
+	return gcfacts.Open(filepath.Join(workspace, "ledger"))
+}
+
+// holds keeps facts of scans from being dropped while a statement that asks for them is carried out:
+// until release is called.
+func (g *guard) holds(ctx context.Context, tree any) (release func() error, err error) {
+	g.mu.Lock()
+	workspace := g.src.Workspace
+	g.mu.Unlock()
+	gc := gcTables()
+	if workspace == "" || !slices.ContainsFunc(tablesOf(tree), func(t string) bool { _, ok := gc[t]; return ok }) {
+		return func() error { return nil }, nil
+	}
+	return gcStore(workspace).Hold(ctx)
+}
+
+// files checks files of snapshots, plans and scans.
 func (g *guard) files(ctx context.Context, names []string) error {
 	return g.once(names, func(names []string) error {
 		dirs := map[string][]string{}
+		var facts []string
 		for _, n := range names {
+			if strings.HasPrefix(n, g.ledger()) {
+				facts = append(facts, n)
+				continue
+			}
 			dirs[filepath.Dir(n)] = append(dirs[filepath.Dir(n)], filepath.Base(n))
 		}
 		for _, dir := range slices.Sorted(maps.Keys(dirs)) {
@@ -156,8 +216,15 @@ func (g *guard) files(ctx context.Context, names []string) error {
 				return err
 			}
 		}
-		return nil
+		return gcfacts.Verify(ctx, facts)
 	})
+}
+
+// ledger is what the names of facts begin with.
+func (g *guard) ledger() string {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return filepath.Join(g.src.Workspace, "ledger") + string(filepath.Separator)
 }
 
 func checkFiles(ctx context.Context, dir string, names []string) error {
@@ -236,6 +303,10 @@ func descriptions(workspace, table string) error {
 type files struct{ there, gone []string }
 
 func filesOf(src query.Sources, table string) (f files, err error) {
+	if gcTables()[table] {
+		f.there, f.gone, err = gcStore(src.Workspace).Files(table)
+		return f, err
+	}
 	of := "p" + anID
 	if table == versionName {
 		of = "s" + anID

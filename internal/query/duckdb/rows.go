@@ -39,13 +39,21 @@ type rows struct {
 }
 
 // start runs text into the table result.
-func (r *rows) start(text string, args []any) error {
+func (r *rows) start(text string, args []any) (err error) {
 	describes, tree, err := parse(r.ctx, r.conn, text, len(args))
 	if err != nil {
 		return err
 	}
 	if describes { // not allowed there as it is
 		text = "FROM (" + text + "\n)"
+	}
+	release, err := r.guard.holds(r.ctx, tree)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, release()) }() // the answer needs the files no more
+	if err := r.guard.remake(r.ctx, tree); err != nil {
+		return err
 	}
 	if err := r.guard.check(r.ctx, r.conn, tree, text, args); err != nil {
 		return err

@@ -92,23 +92,36 @@ func views(snapshot string) []view {
 	}
 }
 
+// allViews are those of a workspace, with the facts of scans for garbage.
+func allViews(snapshot string) []view { return append(views(snapshot), gcViews()...) }
+
 func (e *engine) Views(ctx context.Context, s query.Sources) error {
 	if s.Workspace != "" {
 		if err := ledger.Open(filepath.Join(s.Workspace, "ledger")).Recover(ctx); err != nil {
 			return err
 		}
-		for _, v := range views(s.Snapshot) {
-			var there bool
-			if err := e.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM glob(?)", v.pattern(s.Workspace)).Scan(&there); err != nil {
-				return failed(ctx, err)
-			}
-			if err := e.view(ctx, v.name, v.sql(s.Workspace, there), v.sql(s.Workspace, false)); err != nil {
+		for _, v := range allViews(s.Snapshot) {
+			if err := e.show(ctx, v, s.Workspace); err != nil {
 				return err
 			}
 		}
 	}
 	e.guard.set(s)
 	return e.view(ctx, catalogName, catalogSQL(s.Catalogs), catalogSQL(nil))
+}
+
+// show makes the table of a view.
+func (e *engine) show(ctx context.Context, v view, workspace string) error {
+	var there bool
+	if err := e.db.QueryRowContext(ctx, "SELECT count(*) > 0 FROM glob(?)", v.pattern(workspace)).Scan(&there); err != nil {
+		return failed(ctx, err)
+	}
+	var again func(context.Context) error
+	if !there {
+		again = func(ctx context.Context) error { return e.show(ctx, v, workspace) }
+	}
+	e.guard.isEmpty(v.name, again)
+	return e.view(ctx, v.name, v.sql(workspace, there), v.sql(workspace, false))
 }
 
 // view makes a table by sql. To do so, the engine looks into the first of its files. If that

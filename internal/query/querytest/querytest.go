@@ -33,6 +33,7 @@ func Run(t *testing.T, open func(t *testing.T) query.Engine) {
 		"Workspace": testWorkspace,
 		"Catalogs":  testCatalogs,
 		"Misplaced": testMisplaced,
+		"Garbage":   testGarbage,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t)) })
 	}

@@ -54,7 +54,8 @@ func must(t *testing.T, err error) {
 func testEmpty(t *testing.T, e query.Engine) {
 	ctx := context.Background()
 	must(t, e.Views(ctx, query.Sources{Workspace: filepath.Join(t.TempDir(), "none")}))
-	for _, table := range []string{"outcome", "content", "run", "snapshot", "version", "plan", "action", "catalog"} {
+	for _, table := range []string{"outcome", "content", "run", "snapshot", "version", "plan", "action", "catalog",
+		"gc_handle", "gc_derived", "gc_hold", "gc_link", "gc_malformed", "gc_range", "gc_scan", "gc_acknowledged"} {
 		expect(t, e, "SELECT count(*) FROM "+table, []any{int64(0)})
 	}
 	must(t, e.Views(ctx, query.Sources{})) // again, over what is there
