@@ -6,7 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // linksOf gives realistic links, in the order in which a scan by primary key meets them.
@@ -40,6 +42,13 @@ func uuidOf(r *rand.Rand) string {
 	return fmt.Sprintf("%08x-%04x-4%03x-a%03x-%012x", a>>32, a>>16&0xffff, a&0xfff, b>>52, b&(1<<48-1))
 }
 
+// processor is the time that this process has had of one, or several: others on the machine count for nothing.
+func processor(b *testing.B) time.Duration {
+	var u syscall.Rusage
+	must(b, syscall.Getrusage(syscall.RUSAGE_SELF, &u))
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // BenchmarkLinks tells the bytes of a link on the disk and how many are written in a second.
 func BenchmarkLinks(b *testing.B) {
 	for _, kind := range []string{"numbers", "random", "tables", "uuids", "keys"} {
@@ -49,23 +58,25 @@ func BenchmarkLinks(b *testing.B) {
 			w := begin(b, s, scan1, 0)
 			const batch = 1000
 			objects, targets := make([]string, batch), make([]Target, batch)
-			links := 0
+			links, spent := 0, time.Duration(0)
 			for b.Loop() {
 				b.StopTimer()
 				for k := range batch {
 					objects[k], targets[k] = linksOf[kind](r, links+k)
 				}
 				b.StartTimer()
+				before := processor(b)
 				for k := range batch {
 					must(b, w.Link("FileEntity", objects[k], targets[k]))
 				}
+				spent += processor(b) - before
 				links += batch
 			}
 			must(b, w.Range(Range{}))
 			must(b, w.Commit(ctx))
 			info, err := os.Stat(filepath.Join(s.shardDir(scan1, 0), Links+suffix))
 			must(b, err)
-			b.ReportMetric(float64(links)/b.Elapsed().Seconds(), "links/s")
+			b.ReportMetric(float64(links)/spent.Seconds(), "links/s-of-a-core")
 			b.ReportMetric(float64(info.Size())/float64(links), "B/link")
 		})
 	}
@@ -75,7 +86,7 @@ func BenchmarkHandles(b *testing.B) {
 	r := rand.New(rand.NewPCG(1, 2))
 	s := Open(filepath.Join(b.TempDir(), "ledger"))
 	w := begin(b, s, scan1, 0)
-	handles := 0
+	handles, spent := 0, time.Duration(0)
 	for b.Loop() {
 		b.StopTimer()
 		h := make([]Handle, 1000)
@@ -84,15 +95,17 @@ func BenchmarkHandles(b *testing.B) {
 			h[k] = Handle{ID: strconv.Itoa(n), Bucket: "example-data", Key: fmt.Sprintf("%d/%08x/file %d.dat", r.IntN(1000), r.Uint32(), n), Size: r.Int64N(1 << 30), Modified: 1, Created: 1, Status: "AVAILABLE", Candidate: true}
 		}
 		b.StartTimer()
+		before := processor(b)
 		for k := range h {
 			must(b, w.Handle(h[k]))
 		}
+		spent += processor(b) - before
 		handles += len(h)
 	}
 	must(b, w.Range(Range{}))
 	must(b, w.Commit(ctx))
 	info, err := os.Stat(filepath.Join(s.shardDir(scan1, 0), Handles+suffix))
 	must(b, err)
-	b.ReportMetric(float64(handles)/b.Elapsed().Seconds(), "handles/s")
+	b.ReportMetric(float64(handles)/spent.Seconds(), "handles/s-of-a-core")
 	b.ReportMetric(float64(info.Size())/float64(handles), "B/handle")
 }

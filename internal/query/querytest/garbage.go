@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"cooper"
 	"cooper/internal/ledger/gcfacts"
 	"cooper/internal/query"
@@ -101,6 +103,19 @@ func testGarbage(t *testing.T, e query.Engine) {
 	must(t, s.Finish(ctx, gcfacts.Scan{ID: scan2, Shards: 2, Complete: true}))
 	expect(t, e, "SELECT scan, count(*) FROM gc_link GROUP BY scan ORDER BY scan", []any{scan1, int64(6)}, []any{scan2, int64(6)})
 	testGarbageGone(t, e, ws, scan2, scan1)
+
+	// While a scan is being dropped nothing is answered.
+	lock, err := os.OpenFile(filepath.Join(ws, "ledger", "gc.lock"), os.O_RDWR, 0)
+	must(t, err)
+	must(t, unix.Flock(int(lock.Fd()), unix.LOCK_EX))
+	impatient, cancel := context.WithTimeout(ctx, 200*time.Millisecond) // on a slow machine it ends before the lock is tried, which is as well
+	if r, err := e.Query(impatient, "SELECT count(*) FROM gc_link"); err == nil {
+		t.Error("it read while a scan was being dropped")
+		must(t, r.Close())
+	}
+	cancel()
+	expect(t, e, "SELECT count(*) FROM run", []any{int64(0)}) // what is no scan's does not wait
+	must(t, lock.Close())
 
 	// A scan that is dropped is gone as a whole.
 	must(t, s.Drop(ctx, scan1))
