@@ -83,7 +83,7 @@ func (s *Store) makeLock() error {
 //     complete. A crash before the syncs leaves one or the other.
 //  3. Remove what is in gc-dropped. A crash leaves it for the next Drop.
 func (s *Store) Drop(ctx context.Context, scan string) error {
-	if err := checkName(scan); err != nil {
+	if err := checkScan(scan); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {

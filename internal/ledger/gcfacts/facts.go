@@ -56,19 +56,29 @@ type Malformed struct {
 	Hash               []byte // of the value: it is acknowledged as long as it is the same
 }
 
+// The values of Range.What: what is read.
+const (
+	OfKind        = "kind"
+	OfDerived     = "derived"
+	OfHold        = "hold"
+	OfAssociation = "association"
+)
+
 // Range is a part of a table that was read to its end, in one snapshot of the database. How many
 // handles, links and malformed values there were, the writer counts.
 type Range struct {
-	Phase, Association, Table string // Association is empty in the phase of handles
-	Number                    int    // among those of the association and table
-	Lower, Upper              string // bounds, as one says them; empty: none
-	Rows                      int64
-	Silent                    int64 // values in which a handle's id stands although none was found
-	Began, Ended              cooper.Instant
-	Clock                     cooper.Instant // the database's, when it was begun
-	Server                    string         // its own identity
-	Replica                   bool
-	Lag                       time.Duration // of a replica at the end; negative: unknown
+	What         string // OfKind, OfDerived, OfHold or OfAssociation
+	Name         string // of the kind, the rule, the hold, the association
+	Table        string
+	Number       int    // among those of the same What, Name and Table
+	Lower, Upper string // bounds, as one says them; empty: none
+	Rows         int64
+	Silent       int64 // values in which a handle's id stands although none was found
+	Began, Ended cooper.Instant
+	Clock        cooper.Instant // the database's, when it was begun
+	Server       string         // its own identity
+	Replica      bool
+	Lag          time.Duration // of a replica at the end; negative: unknown
 }
 
 // Scan is what came of a scan as a whole. How many rows there are, by association, is counted from

@@ -85,7 +85,7 @@ func (s *Store) create(name string, fill func(*bufio.Writer, ...parquet.WriterOp
 	if err := s.mkdir(dir); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(dir, newPrefix+"*")
+	tmp, err := os.CreateTemp(dir, filepath.Base(name)+".tmp-*")
 	if err != nil {
 		return sealed.Local(dir, err)
 	}
@@ -164,9 +164,9 @@ func (s *Store) removeAll(name string) error {
 	return nil
 }
 
-// removeNew removes what writers have left that never ended: of a shard, or of all for "".
-func (s *Store) removeNew(dir, shard string) error {
-	names, err := filepath.Glob(filepath.Join(escape(dir), newPrefix+shard+"*"))
+// removeNew removes what writers have left that never ended: what has names that begin so.
+func (s *Store) removeNew(dir, prefix string) error {
+	names, err := filepath.Glob(filepath.Join(escape(dir), prefix+"*"))
 	if err != nil {
 		return sealed.Local(dir, err)
 	}

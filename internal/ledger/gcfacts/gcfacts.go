@@ -90,7 +90,7 @@ func shardName(shard int) string { return fmt.Sprintf("%s%05d", shardPrefix, sha
 
 // Has tells whether the facts of a shard are there: a plan that is gone on with passes it over.
 func (s *Store) Has(scan string, shard int) (bool, error) {
-	if err := checkName(scan); err != nil {
+	if err := checkScan(scan); err != nil {
 		return false, err
 	}
 	return there(s.shardDir(scan, shard))
@@ -109,7 +109,7 @@ func there(name string) (bool, error) {
 // Files are those of a table that are there, and those that a finished scan had and that are gone.
 // Whoever answers from a table has to Verify both, while he holds them.
 func (s *Store) Files(table string) (there, gone []string, err error) {
-	pattern := filepath.Join(escape(s.dir), scansDir, "p-*")
+	pattern := filepath.Join(escape(s.dir), scansDir, aScan)
 	switch table {
 	case Scans:
 		there, err = filepath.Glob(filepath.Join(pattern, scanName))
@@ -170,6 +170,16 @@ func place(name string) string {
 
 func placeOf(table, scan string, shard int) string {
 	return table + " " + scan + " " + strconv.Itoa(shard)
+}
+
+// aScan is the pattern of the ids of plans: under other names, SQL would not see a scan.
+const aScan = "p-????????T??????Z-????"
+
+func checkScan(id string) error {
+	if ok, err := filepath.Match(aScan, id); !ok || err != nil {
+		return &cooper.Error{Kind: cooper.KindInternal, Message: fmt.Sprintf("%q is not the id of a plan", id)}
+	}
+	return checkName(id)
 }
 
 // checkName makes sure that an id can name files.

@@ -50,7 +50,7 @@ func fill(w *Writer, object string) error {
 		w.Handle(Handle{Kind: "blob", ID: "1", Bucket: "b", Key: "a/é.txt", Size: 0, Modified: 5, Created: 4, Status: "AVAILABLE", Candidate: true}),
 		w.Handle(Handle{Kind: "blob", ID: "0", Bucket: "b", Key: "a/\xff", Size: -1}),
 		w.Handle(Handle{Kind: "legacy", ID: "00000000-0000-0000-0000-00000000000a"}),
-		w.Range(Range{Phase: "handles", Table: "files", Rows: 3, Began: 1, Ended: 2, Clock: 3, Server: "uuid", Replica: true, Lag: 1500 * time.Millisecond}),
+		w.Range(Range{What: OfKind, Name: "blob", Table: "files", Rows: 3, Began: 1, Ended: 2, Clock: 3, Server: "uuid", Replica: true, Lag: 1500 * time.Millisecond}),
 		w.Derived(Derived{Name: "preview", Kind: "blob", ID: "0", Source: "1"}),
 		w.Hold(Hold{Role: Protected, Table: "legal_holds", Kind: "blob", ID: "1"}),
 		w.Link("posts", object, Target{Kind: "blob", ID: "1"}),
@@ -58,7 +58,7 @@ func fill(w *Writer, object string) error {
 		w.Link("urls", "", Target{Kind: "legacy", Bucket: "b", Key: "a/x."}, Target{Kind: "legacy", Bucket: "b", Key: "a/x"}),
 		w.Malformed(Malformed{Association: "posts", Table: "posts", Key: "7,2", Why: "not an id: x", Hash: []byte{1, 2}}),
 		w.Malformed(Malformed{Association: "posts", Table: "posts", Key: "8", Why: "object not there"}),
-		w.Range(Range{Phase: "associations", Association: "posts", Table: "posts", Number: 1, Lower: "a", Rows: 9, Silent: 2, Lag: -1}),
+		w.Range(Range{What: OfAssociation, Name: "posts", Table: "posts", Number: 1, Lower: "a", Rows: 9, Silent: 2, Lag: -1}),
 	)
 }
 
@@ -120,8 +120,8 @@ func TestWhatGoesInComesOut(t *testing.T) {
 		{Scan: scan1, Shard: 3, Association: "posts", Table: "posts", Key: "8", Why: "object not there", Hash: []byte{}},
 	}, rowsOf[malformedColumns](t, file(Malformeds)))
 	same([]rangeColumns{
-		{Scan: scan1, Shard: 3, Phase: "handles", Table: "files", Rows: 3, Handles: 3, Began: 1, Ended: 2, Clock: 3, Server: "uuid", Replica: true, Lag: 1500},
-		{Scan: scan1, Shard: 3, Phase: "associations", Association: "posts", Table: "posts", Number: 1, Lower: "a", Rows: 9, Links: 3, Malformed: 2, Silent: 2},
+		{Scan: scan1, Shard: 3, What: OfKind, Name: "blob", Table: "files", Rows: 3, Handles: 3, Began: 1, Ended: 2, Clock: 3, Server: "uuid", Replica: true, Lag: 1500},
+		{Scan: scan1, Shard: 3, What: OfAssociation, Name: "posts", Table: "posts", Number: 1, Lower: "a", Rows: 9, Links: 3, Malformed: 2, Silent: 2},
 	}, rowsOf[rangeColumns](t, file(Ranges)))
 	same([]string{
 		scan1 + " 3 posts 9 0007 ", scan1 + " 3 posts 9 1 ", scan1 + " 3 urls 0 0 a/x", scan1 + " 3 urls 0 0 a/x.",
@@ -214,7 +214,7 @@ func TestFactsBelongToARange(t *testing.T) {
 	if err := w.Link("a", "1"); err == nil {
 		t.Error("a link to nothing")
 	}
-	for _, id := range []string{"", "../x", "a/b", "*", "."} {
+	for _, id := range []string{"", "../x", "a/b", "*", ".", "p-20261120T010000Z-4f/c", scan1 + " "} {
 		if _, err := s.Shard(ctx, id, 0); err == nil {
 			t.Errorf("%q was taken", id)
 		}
@@ -258,7 +258,7 @@ func TestFinish(t *testing.T) {
 	if d := cmp.Diff([]shardRow{shard, other}, row.Shards); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff([]associationRow{{"", 2, 6, 0, 0, 0}, {"posts", 2, 18, 6, 4, 4}}, row.Associations); d != "" {
+	if d := cmp.Diff([]associationRow{{"posts", 2, 18, 6, 4, 4}}, row.Associations); d != "" {
 		t.Error(d)
 	}
 	if row.Handles != 6 || row.Links != 6 || row.Malformed != 4 {

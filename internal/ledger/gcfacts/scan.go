@@ -76,7 +76,7 @@ func (r *shardRow) rows(table string) int64 {
 // rows of each shard to be as many as they say. If that was done already, it does nothing. After it,
 // nothing is added to the scan. One that is complete has all shards of its plan.
 func (s *Store) Finish(ctx context.Context, c Scan) error {
-	if err := checkName(c.ID); err != nil {
+	if err := checkScan(c.ID); err != nil {
 		return err
 	}
 	name := filepath.Join(s.scanDir(c.ID), scanName)
@@ -111,7 +111,10 @@ func (s *Store) Finish(ctx context.Context, c Scan) error {
 	for _, a := range slices.Sorted(maps.Keys(totals)) {
 		row.Associations = append(row.Associations, *totals[a])
 	}
-	if err := s.removeNew(s.scanDir(c.ID), ""); err != nil {
+	if err := s.removeNew(s.scanDir(c.ID), newPrefix); err != nil {
+		return err
+	}
+	if err := s.removeNew(s.scanDir(c.ID), scanName+".tmp-"); err != nil {
 		return err
 	}
 	return s.create(name, func(w *bufio.Writer, options ...parquet.WriterOption) error {
@@ -159,10 +162,13 @@ func (s *Store) count(ctx context.Context, row *scanRow, totals map[string]*asso
 		for _, r := range rs {
 			in.Ranges++
 			handles, links, malformed = handles+r.Handles, links+r.Links, malformed+r.Malformed
-			t := totals[r.Association]
+			if r.What != OfAssociation {
+				continue
+			}
+			t := totals[r.Name]
 			if t == nil {
-				t = &associationRow{Association: r.Association}
-				totals[r.Association] = t
+				t = &associationRow{Association: r.Name}
+				totals[r.Name] = t
 			}
 			t.Ranges, t.Rows, t.Links, t.Malformed, t.Silent = t.Ranges+1, t.Rows+r.Rows, t.Links+r.Links, t.Malformed+r.Malformed, t.Silent+r.Silent
 		}

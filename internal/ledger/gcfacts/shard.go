@@ -54,14 +54,14 @@ func (s *Store) Shard(ctx context.Context, scan string, shard int) (*Writer, err
 	} else if finished {
 		return nil, &cooper.Error{Kind: cooper.KindRefused, Where: dir, Message: "the scan has ended; nothing is added to it", Remedy: "Plan another scan."}
 	}
-	number := fmt.Sprintf("%05d-", shard)
-	if err := s.removeNew(dir, number); err != nil {
+	prefix := fmt.Sprintf("%s%05d-", newPrefix, shard)
+	if err := s.removeNew(dir, prefix); err != nil {
 		return nil, err
 	}
 	if err := s.before("mkdir", dir); err != nil {
 		return nil, err
 	}
-	if w.dir, err = os.MkdirTemp(dir, newPrefix+number); err != nil {
+	if w.dir, err = os.MkdirTemp(dir, prefix); err != nil {
 		return nil, sealed.Local(dir, err)
 	}
 	if err := os.Chmod(w.dir, 0o755); err != nil { //nolint:gosec // as all of the ledger

@@ -139,32 +139,32 @@ func (p *page) malformed(scan string, shard int, m *Malformed) {
 }
 
 type rangeColumns struct {
-	Scan        string `parquet:"scan,dict"`
-	Shard       int32  `parquet:"shard,delta"`
-	Phase       string `parquet:"phase,dict"`
-	Association string `parquet:"association,dict"`
-	Table       string `parquet:"table_name,dict"`
-	Number      int32  `parquet:"number,delta"`
-	Lower       string `parquet:"lower_bound,optional"`
-	Upper       string `parquet:"upper_bound,optional"`
-	Rows        int64  `parquet:"rows"`
-	Handles     int64  `parquet:"handles"`
-	Links       int64  `parquet:"links"`
-	Malformed   int64  `parquet:"malformed"`
-	Silent      int64  `parquet:"silent"`
-	Began       int64  `parquet:"began,optional,timestamp(millisecond)"`
-	Ended       int64  `parquet:"ended,optional,timestamp(millisecond)"`
-	Clock       int64  `parquet:"clock,optional,timestamp(millisecond)"`
-	Server      string `parquet:"server,optional,dict"`
-	Replica     bool   `parquet:"replica"`
-	Lag         int64  `parquet:"lag_ms,optional"`
+	Scan      string `parquet:"scan,dict"`
+	Shard     int32  `parquet:"shard,delta"`
+	What      string `parquet:"what,dict"`
+	Name      string `parquet:"name,dict"`
+	Table     string `parquet:"table_name,dict"`
+	Number    int32  `parquet:"number,delta"`
+	Lower     string `parquet:"lower_bound,optional"`
+	Upper     string `parquet:"upper_bound,optional"`
+	Rows      int64  `parquet:"rows"`
+	Handles   int64  `parquet:"handles"`
+	Links     int64  `parquet:"links"`
+	Malformed int64  `parquet:"malformed"`
+	Silent    int64  `parquet:"silent"`
+	Began     int64  `parquet:"began,optional,timestamp(millisecond)"`
+	Ended     int64  `parquet:"ended,optional,timestamp(millisecond)"`
+	Clock     int64  `parquet:"clock,optional,timestamp(millisecond)"`
+	Server    string `parquet:"server,optional,dict"`
+	Replica   bool   `parquet:"replica"`
+	Lag       int64  `parquet:"lag_ms,optional"`
 }
 
 func (p *page) aRange(scan string, shard int, r *Range, c counts) {
 	p.must(scan)
 	p.small(shard)
-	p.must(r.Phase)
-	p.must(text(r.Association))
+	p.must(r.What)
+	p.must(text(r.Name))
 	p.must(text(r.Table))
 	p.small(r.Number)
 	p.text(text(r.Lower))

@@ -42,7 +42,7 @@ func gcViews() []view {
 		of(gcfacts.Links, plainColumns("association VARCHAR"), [][3]string{{"coalesce(CAST(object_number AS VARCHAR), CAST(object_uuid AS VARCHAR), object_text, '')", "object", "VARCHAR"}},
 			plainColumns("kind VARCHAR"), gcID("id", "id"), plainColumns("bucket VARCHAR"), gcKey, plainColumns("reading BIGINT, preference INTEGER")),
 		of(gcfacts.Malformeds, plainColumns("association VARCHAR, table_name VARCHAR, key VARCHAR, why VARCHAR, hash BLOB")),
-		of(gcfacts.Ranges, plainColumns(`phase VARCHAR, association VARCHAR, table_name VARCHAR, number INTEGER, lower_bound VARCHAR, upper_bound VARCHAR, rows BIGINT, handles BIGINT, links BIGINT,
+		of(gcfacts.Ranges, plainColumns("what VARCHAR, name VARCHAR"), [][3]string{{"CASE WHEN what = 'association' THEN name END", "association", "VARCHAR"}}, plainColumns(`table_name VARCHAR, number INTEGER, lower_bound VARCHAR, upper_bound VARCHAR, rows BIGINT, handles BIGINT, links BIGINT,
 			malformed BIGINT, silent BIGINT, began TIMESTAMPTZ, ended TIMESTAMPTZ, clock TIMESTAMPTZ, server VARCHAR, replica BOOLEAN, lag_ms BIGINT`)),
 		{name: gcfacts.Scans, files: gcScan + "scan.parquet", columns: append(plainColumns(`scan VARCHAR, began TIMESTAMPTZ, ended TIMESTAMPTZ, clock TIMESTAMPTZ, skew_ms BIGINT, engine VARCHAR, server VARCHAR,
 			configuration_digest VARCHAR, schema_digest VARCHAR, newest_handle TIMESTAMPTZ, complete BOOLEAN, why VARCHAR, handles BIGINT, links BIGINT, malformed BIGINT`),

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 
 	"cooper"
@@ -36,7 +37,7 @@ func scanned(t *testing.T, s *gcfacts.Store, scan string) {
 	}
 	must(t, w.Derived(gcfacts.Derived{Name: "variant", Kind: "blob", ID: "2", Source: "0"}))
 	must(t, w.Hold(gcfacts.Hold{Role: gcfacts.Protected, Table: "legal_holds", Kind: "blob", ID: "1"}))
-	must(t, w.Range(gcfacts.Range{Phase: "handles", Table: "blobs", Rows: 6, Began: at, Ended: at, Clock: at, Server: "s", Lag: -1}))
+	must(t, w.Range(gcfacts.Range{What: gcfacts.OfKind, Name: "blob", Table: "blobs", Rows: 6, Began: at, Ended: at, Clock: at, Server: "s", Lag: -1}))
 	must(t, w.Commit(ctx))
 	must(t, w.Discard())
 
@@ -48,7 +49,7 @@ func scanned(t *testing.T, s *gcfacts.Store, scan string) {
 	must(t, w.Link("urls", "Post/007", gcfacts.Target{Bucket: "b", Key: "a/x.txt"}, gcfacts.Target{Bucket: "b", Key: "a/x.txt."}))
 	must(t, w.Link("urls", "8", gcfacts.Target{Bucket: "b", Key: "a/\xff"}))
 	must(t, w.Malformed(gcfacts.Malformed{Association: "posts", Table: "posts", Key: "7,2", Why: "not an id: x", Hash: []byte{1, 2}}))
-	must(t, w.Range(gcfacts.Range{Phase: "associations", Association: "posts", Table: "posts", Number: 1, Lower: "7", Rows: 3, Silent: 1, Lag: 1500 * time.Millisecond, Replica: true}))
+	must(t, w.Range(gcfacts.Range{What: gcfacts.OfAssociation, Name: "posts", Table: "posts", Number: 1, Lower: "7", Rows: 3, Silent: 1, Lag: 1500 * time.Millisecond, Replica: true}))
 	must(t, w.Commit(ctx))
 	must(t, w.Discard())
 }
@@ -81,9 +82,9 @@ func testGarbage(t *testing.T, e query.Engine) {
 	expect(t, e, "SELECT scan, shard, name, kind, id, id_number, source, source_uuid FROM gc_derived", []any{scan1, int64(0), "variant", "blob", "2", int64(2), "0", nil})
 	expect(t, e, "SELECT scan, role, table_name, kind, id, id_number FROM gc_hold", []any{scan1, "protect", "legal_holds", "blob", "1", int64(1)})
 	expect(t, e, "SELECT scan, association, table_name, key, why, hash FROM gc_malformed", []any{scan1, "posts", "posts", "7,2", "not an id: x", []byte{1, 2}})
-	expect(t, e, "SELECT phase, association, table_name, number, lower_bound, upper_bound, rows, handles, links, malformed, silent, began, clock, server, replica, lag_ms FROM gc_range ORDER BY phase DESC",
-		[]any{"handles", "", "blobs", int64(0), nil, nil, int64(6), int64(6), int64(0), int64(0), int64(0), day, day, "s", false, nil},
-		[]any{"associations", "posts", "posts", int64(1), "7", nil, int64(3), int64(0), int64(5), int64(1), int64(1), nil, nil, nil, true, int64(1500)})
+	expect(t, e, "SELECT what, name, association, table_name, number, lower_bound, upper_bound, rows, handles, links, malformed, silent, began, clock, server, replica, lag_ms FROM gc_range ORDER BY what DESC",
+		[]any{"kind", "blob", nil, "blobs", int64(0), nil, nil, int64(6), int64(6), int64(0), int64(0), int64(0), day, day, "s", false, nil},
+		[]any{"association", "posts", "posts", "posts", int64(1), "7", nil, int64(3), int64(0), int64(5), int64(1), int64(1), nil, nil, nil, true, int64(1500)})
 
 	// What the links of this scan lead to: by id, and by the bytes of a key.
 	expect(t, e, `SELECT h.id, l.association FROM gc_handle h JOIN gc_link l ON l.scan = h.scan AND (l.id_number = h.id_number OR l.id_uuid = h.id_uuid) AND l.kind = h.kind
@@ -92,7 +93,7 @@ func testGarbage(t *testing.T, e query.Engine) {
 
 	must(t, s.Finish(ctx, gcfacts.Scan{ID: scan1, Shards: 2, Began: cooper.InstantOf(day), Skew: -time.Second, Engine: "mysql", Server: "s", Configuration: "c", Schema: "d", Complete: true,
 		Suspects: []gcfacts.Suspect{{Association: "posts", What: "links", Before: 9, Now: 3}}}))
-	expect(t, e, "SELECT scan, began, ended, skew_ms, engine, server, configuration_digest, schema_digest, newest_handle, complete, why, handles, links, malformed, associations[2], suspects, shards[1].handles FROM gc_scan",
+	expect(t, e, "SELECT scan, began, ended, skew_ms, engine, server, configuration_digest, schema_digest, newest_handle, complete, why, handles, links, malformed, associations[1], suspects, shards[1].handles FROM gc_scan",
 		[]any{scan1, day, nil, int64(-1000), "mysql", "s", "c", "d", nil, true, nil, int64(6), int64(5), int64(1),
 			map[string]any{"association": "posts", "ranges": int64(1), "rows": int64(3), "links": int64(5), "malformed": int64(1), "silent": int64(1)},
 			[]any{map[string]any{"association": "posts", "what": "links", "before_count": int64(9), "now_count": int64(3)}}, int64(6)})
@@ -103,6 +104,7 @@ func testGarbage(t *testing.T, e query.Engine) {
 	must(t, s.Finish(ctx, gcfacts.Scan{ID: scan2, Shards: 2, Complete: true}))
 	expect(t, e, "SELECT scan, count(*) FROM gc_link GROUP BY scan ORDER BY scan", []any{scan1, int64(6)}, []any{scan2, int64(6)})
 	testGarbageGone(t, e, ws, scan2, scan1)
+	testGarbageLeads(t, e, s, "p-20261122T020000Z-4f1c")
 
 	// While a scan is being dropped nothing is answered.
 	lock, err := os.OpenFile(filepath.Join(ws, "ledger", "gc.lock"), os.O_RDWR, 0)
@@ -123,6 +125,57 @@ func testGarbage(t *testing.T, e query.Engine) {
 	must(t, s.Drop(ctx, scan2))
 	must(t, e.Views(ctx, query.Sources{Workspace: ws}))
 	expect(t, e, "SELECT (SELECT count(*) FROM gc_scan), (SELECT count(*) FROM gc_link)", []any{int64(0), int64(0)})
+}
+
+// leads says what the links of a scan lead to, each once, and which lead nowhere: as docs/formats/gc.md
+// has it.
+const leads = `WITH l AS MATERIALIZED (SELECT *, row_number() OVER () AS n FROM gc_link WHERE scan = $1),
+	hit AS MATERIALIZED (
+		SELECT l.n, h.kind, h.id FROM l JOIN gc_handle h ON h.kind = l.kind AND h.id = l.id WHERE h.scan = $1
+		UNION ALL
+		SELECT l.n, h.kind, h.id FROM l JOIN gc_handle h ON h.bucket = l.bucket AND h.key_bytes = l.key_bytes AND l.kind IN ('', h.kind) WHERE h.scan = $1),
+	read AS (SELECT DISTINCT l.shard, l.reading FROM l JOIN hit USING (n) WHERE l.reading IS NOT NULL)
+SELECT DISTINCT l.association, l.object, hit.kind || ':' || hit.id AS handle, false AS dangling FROM l JOIN hit USING (n)
+UNION
+SELECT DISTINCT l.association, l.object, CASE WHEN l.id IS NULL THEN 'key:' || l.bucket || '/' || l.key ELSE l.kind || ':' || l.id END, true
+FROM l ANTI JOIN hit USING (n) ANTI JOIN read ON read.shard = l.shard AND read.reading = l.reading WHERE l.preference = 0
+ORDER BY ALL`
+
+// testGarbageLeads: a value that can be read in several ways leads to what is there, in whichever.
+func testGarbageLeads(t *testing.T, e query.Engine, s *gcfacts.Store, scan string) {
+	ctx := context.Background()
+	w, err := s.Shard(ctx, scan, 0)
+	must(t, err)
+	for i, key := range []string{"a", "b", "b.", "c."} {
+		must(t, w.Handle(gcfacts.Handle{Kind: "blob", ID: []string{"1", "2", "3", "4"}[i], Bucket: "x", Key: key}))
+	}
+	must(t, w.Handle(gcfacts.Handle{Kind: "legacy", ID: "1", Bucket: "x", Key: "a"}))
+	ways := func(object, kind, key string) {
+		must(t, w.Link("urls", object, gcfacts.Target{Kind: kind, Bucket: "x", Key: key}, gcfacts.Target{Kind: kind, Bucket: "x", Key: key + "."}))
+	}
+	ways("first", "blob", "a")
+	ways("both", "blob", "b")
+	ways("second", "blob", "c")
+	ways("none", "blob", "d")
+	ways("none", "blob", "d") // twice in one text
+	ways("any", "", "a")
+	must(t, w.Link("ids", "o", gcfacts.Target{Kind: "blob", ID: "4"}))
+	must(t, w.Link("ids", "o", gcfacts.Target{Kind: "blob", ID: "04"}))
+	must(t, w.Link("ids", "o", gcfacts.Target{Kind: "blob", ID: "5"}))
+	must(t, w.Range(gcfacts.Range{What: gcfacts.OfAssociation}))
+	must(t, w.Commit(ctx))
+	must(t, w.Discard())
+	var want [][]any
+	for _, l := range []string{"ids o blob:04 dangling", "ids o blob:4", "ids o blob:5 dangling", "urls any blob:1", "urls any legacy:1", "urls both blob:2", "urls both blob:3",
+		"urls first blob:1", "urls none key:x/d dangling", "urls second blob:4"} {
+		f := strings.Fields(l)
+		want = append(want, []any{f[0], f[1], f[2], len(f) == 4})
+	}
+	got := All(t, e, leads, scan)
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	must(t, s.Drop(ctx, scan))
 }
 
 // testGarbageGone: links that are gone or damaged are no answer that there are none.
