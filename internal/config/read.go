@@ -160,8 +160,11 @@ func (r *reader) syntax(err error) {
 		what = fmt.Sprintf("%s, %s that begins at %d:%d", what, e.ContextMsg, e.ContextMark.Line, e.ContextMark.Column)
 	}
 	remedy := "Look at indentation and brackets; texts with : or # in them, or with one of @ ` % * & ! at their beginning, need quotes."
-	if strings.Contains(what, "depth") || strings.Contains(what, "anchor") {
+	switch {
+	case strings.Contains(what, "depth"), strings.Contains(what, "anchor"):
 		remedy = "Write it out."
+	case strings.Contains(what, "incompatible"):
+		remedy = "Leave the line %YAML out."
 	}
 	r.add(at, remedy, "this is no YAML: "+what)
 }
