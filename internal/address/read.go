@@ -51,9 +51,13 @@ func (h *Hosts) places(to *[]Place, l leader, piece string) (bad string) {
 	return bad
 }
 
-// add appends a place unless it is there. There are few, so that looking is cheap.
+// maxKey is how many bytes the key of an object has at most.
+const maxKey = 1024
+
+// add appends a place unless it is there. There are few, so that looking is cheap. A key
+// that no object can have is named where there is no other.
 func add(to *[]Place, p Place) {
-	if p.Key == "" || len(p.Key) > 1024*3 {
+	if p.Key == "" || len(p.Key) > maxKey && len(*to) > 0 {
 		return
 	}
 	for _, q := range *to {

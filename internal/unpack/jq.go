@@ -6,6 +6,7 @@ import (
 	"maps"
 	"math/big"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/itchyny/gojq"
@@ -143,20 +144,19 @@ func (c *jqCompiler) options() []gojq.CompilerOption {
 	return opts
 }
 
-// keyOf makes a value a key of a map; what cannot be in a lookup is in none.
+// keyOf makes a value a key of a map; what cannot be in a lookup is in none. A whole number
+// and its text are the same there, whichever of them the database and the document have.
 func keyOf(v any) any {
 	switch v := v.(type) {
 	case *big.Int:
-		return "n" + v.String()
+		return v.String()
 	case int:
-		return fmt.Sprint("n", v)
+		return strconv.Itoa(v)
 	case float64:
 		if n, acc := new(big.Float).SetFloat64(v).Int(nil); acc == big.Exact {
-			return "n" + n.String()
+			return n.String()
 		}
 		return v
-	case string:
-		return "s" + v
 	case []any, map[string]any:
 		return struct{}{}
 	}

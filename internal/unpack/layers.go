@@ -4,8 +4,10 @@ import (
 	"archive/zip"
 	"bytes"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"io"
+	"math"
 	"strings"
 
 	"github.com/klauspost/compress/gzip"
@@ -127,6 +129,9 @@ func (l *zipLayer) decode(data []byte, limit int64) ([]byte, error) {
 	if !bytes.HasPrefix(data, []byte("PK")) {
 		return nil, bad("not zip")
 	}
+	if err := wholeZip(data); err != nil {
+		return nil, err
+	}
 	z, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {
 		return nil, bad("zip broken or cut short")
@@ -157,6 +162,24 @@ func (l *zipLayer) decode(data []byte, limit int64) ([]byte, error) {
 		return nil, torn("zip", err)
 	}
 	return l.out.Bytes(), nil
+}
+
+// wholeZip looks that an archive is all there is: a reader of zip takes the last directory
+// that it finds, whatever stands before and behind it.
+func wholeZip(data []byte) error {
+	at := bytes.LastIndex(data, []byte("PK\x05\x06"))
+	if at < 0 || len(data)-at < 22 {
+		return bad("zip broken or cut short")
+	}
+	end := data[at:]
+	if 22+int(binary.LittleEndian.Uint16(end[20:])) != len(end) {
+		return bad("bytes behind the zip")
+	}
+	size, offset := binary.LittleEndian.Uint32(end[12:]), binary.LittleEndian.Uint32(end[16:])
+	if size != math.MaxUint32 && offset != math.MaxUint32 && int64(size)+int64(offset) != int64(at) {
+		return bad("bytes before the zip")
+	}
+	return nil
 }
 
 // base64Layer reads base64 with padding or without, also in lines.

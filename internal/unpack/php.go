@@ -111,7 +111,7 @@ func (p *phpReader) value(depth int) (any, error) {
 			return nil, err
 		}
 		f, err := strconv.ParseFloat(s, 64)
-		if math.IsNaN(f) || err != nil && !math.IsInf(f, 0) {
+		if err != nil && !math.IsInf(f, 0) {
 			p.pos = at
 			return nil, p.broken()
 		}

@@ -53,8 +53,8 @@ func (f *Form) newRun() (*run, error) {
 	return r, nil
 }
 
-// Read finds the values in a column's value: nil, text, bytes, whole numbers, UUIDs as 16
-// bytes, and lists of these, also of lists. Where nothing is found and known is given, it
+// Read finds the values in a column's value: nil, text as a string, what a binary column has
+// as bytes (16 of them may be a UUID), whole numbers, and lists of these, also of lists. Where nothing is found and known is given, it
 // also looks whether the id of a handle stands in it all the same. An error says that ctx
 // is over, or that the value is of a type that no column should have.
 func (f *Form) Read(ctx context.Context, v any, known *Known) (Result, error) {
