@@ -54,6 +54,7 @@ func compileJQ(source string, lookups map[string][]any, most int) (p *jqPath, na
 		return fail(err)
 	}
 	c.sets(q)
+	strict(q)
 	step, err := c.query(q)
 	if err != nil {
 		return fail(err)
@@ -134,6 +135,19 @@ func (c *jqCompiler) options() []gojq.CompilerOption {
 			return doc
 		}),
 	}
+	opts = append(opts, gojq.WithFunction(atIndex, 1, 1, func(v any, args []any) any {
+		w, err := at(v, args[0])
+		if err != nil {
+			return err
+		}
+		return w
+	}), gojq.WithFunction(namesOf, 0, 0, func(v any, _ []any) any {
+		w, err := names(v)
+		if err != nil {
+			return err
+		}
+		return w
+	}))
 	for i, name := range c.names {
 		set := map[any]bool{}
 		for _, v := range c.values[i].([]any) {
@@ -221,6 +235,9 @@ func (c *jqCompiler) query(q *gojq.Query) (jqStep, error) {
 		first = jqEach{}
 	case t.Type == gojq.TermTypeFunc && t.Func.Name == "json" && len(t.Func.Args) == 0:
 		first = jqJSON(c.most)
+	case t.Type == gojq.TermTypeFunc && t.Func.Name == atIndex && isNumber(t.Func.Args[0]):
+		n, _ := number(t.Func.Args[0])
+		first = jqAt(n)
 	default:
 		first, err = c.code(&gojq.Query{Term: &base})
 	}
