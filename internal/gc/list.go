@@ -1,0 +1,79 @@
+package gc
+
+import (
+	"context"
+	"strings"
+
+	"cooper"
+	"cooper/internal/query"
+)
+
+// List is a list of what a scan has found.
+type List struct {
+	Name    string
+	Columns []string
+	sql     string // of the columns as texts; $1 is the scan
+}
+
+// Lists are those that come from the facts of a scan. What a check refuses is a list of its
+// own, from Findings.
+var Lists = []List{
+	{"links", []string{"association", "object", "handle"}, resolved + "SELECT association, object, handle FROM found UNION SELECT association, object, handle FROM lost"},
+	{"linked", []string{"handle"}, resolved + "SELECT DISTINCT handle FROM found"},
+	{"malformed", []string{"association", "table", "key", "why"}, "SELECT DISTINCT association, table_name, key, why FROM gc_malformed WHERE scan = $1"},
+	{"dangling", []string{"association", "object", "handle"}, resolved + "SELECT DISTINCT association, object, handle FROM lost"},
+}
+
+// resolved are the links of a scan, as common tables: found leads to handles that are there, lost
+// does not. A link by id leads to the handle of its kind; one by key to each handle, of its
+// kind if it says one, whose object is the very same bytes in the same bucket. Of a value that
+// can be read in several ways each reading that leads to a handle counts, and if none does,
+// the first is dangling.
+const resolved = `WITH h AS (SELECT kind, id, bucket, key_bytes, CASE WHEN kind = '' THEN id ELSE kind || ':' || id END AS handle FROM gc_handle WHERE scan = $1),
+l AS (SELECT shard, association, object, kind, id, bucket, key_bytes, reading, preference,
+	CASE WHEN id IS NOT NULL THEN CASE WHEN kind = '' THEN id ELSE kind || ':' || id END
+	ELSE 'key:' || coalesce(bucket, '') || '/' || coalesce(key, CASE WHEN key_bytes IS NULL THEN '' ELSE '0x' || lower(hex(key_bytes)) END) END AS handle FROM gc_link WHERE scan = $1),
+found AS (SELECT l.shard, l.reading, l.association, l.object, h.handle FROM l JOIN h ON h.id = l.id AND h.kind = l.kind
+	UNION ALL SELECT l.shard, l.reading, l.association, l.object, h.handle FROM l JOIN h ON h.key_bytes = l.key_bytes AND h.bucket = l.bucket WHERE l.id IS NULL AND (l.kind = '' OR l.kind = h.kind)),
+lost AS (SELECT association, object, handle FROM l WHERE reading IS NULL AND id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM h WHERE h.id = l.id AND h.kind = l.kind)
+	UNION ALL SELECT association, object, handle FROM l WHERE reading IS NULL AND id IS NULL
+		AND NOT EXISTS (SELECT 1 FROM h WHERE h.key_bytes = l.key_bytes AND h.bucket = l.bucket AND h.kind = l.kind)
+		AND NOT (l.kind = '' AND EXISTS (SELECT 1 FROM h WHERE h.key_bytes = l.key_bytes AND h.bucket = l.bucket))
+	UNION ALL SELECT association, object, handle FROM l WHERE reading IS NOT NULL AND preference = 0
+		AND NOT EXISTS (SELECT 1 FROM found f WHERE f.shard = l.shard AND f.reading = l.reading))
+`
+
+// ListOf finds a list by its name.
+func ListOf(name string) (*List, error) {
+	var names []string
+	for i := range Lists {
+		if Lists[i].Name == name {
+			return &Lists[i], nil
+		}
+		names = append(names, Lists[i].Name)
+	}
+	return nil, &cooper.Error{Kind: cooper.KindUsage, Where: cooper.Quote(name), Message: "there is no such list", Remedy: "There are " + strings.Join(names, ", ") + " and refusals."}
+}
+
+// Ask gives the rows of a list for a scan: texts as in JSON strings, in ASCII, without the
+// quotes, so that a line is a row and nothing is hidden in it; sorted bytewise as such.
+func (l *List) Ask(ctx context.Context, e query.Engine, scan string) (query.Rows, error) {
+	var columns, written []string
+	for i, c := range l.Columns {
+		name := "c" + string(rune('0'+i))
+		columns = append(columns, name)
+		written = append(written, escaped(name)+` AS "`+c+`"`)
+	}
+	sql := "SELECT " + strings.Join(written, ", ") + " FROM (" + l.sql + ") AS list(" + strings.Join(columns, ", ") + ") ORDER BY ALL"
+	return e.Query(ctx, sql, scan)
+}
+
+// escaped is an expression for a text as Escape writes it. Most texts are plain.
+func escaped(column string) string {
+	const letter = `CASE WHEN unicode(c) = 34 THEN '\"' WHEN unicode(c) = 92 THEN '\\' WHEN unicode(c) = 10 THEN '\n' WHEN unicode(c) = 13 THEN '\r' WHEN unicode(c) = 9 THEN '\t'
+		WHEN unicode(c) = 8 THEN '\b' WHEN unicode(c) = 12 THEN '\f' WHEN unicode(c) BETWEEN 32 AND 126 THEN chr(unicode(c))
+		WHEN unicode(c) > 65535 THEN printf('\u%04x\u%04x', 55296 + ((unicode(c) - 65536) >> 10), 56320 + ((unicode(c) - 65536) & 1023))
+		ELSE printf('\u%04x', unicode(c)) END`
+	return "CASE WHEN regexp_full_match(" + column + `, '[ !#-\[\]-~]*') THEN ` + column + " ELSE array_to_string(list_transform(range(1, length(" + column + ") + 1), lambda i: " +
+		strings.ReplaceAll(letter, "(c)", "(substring("+column+", i, 1))") + "), '') END"
+}
