@@ -79,6 +79,7 @@ func TestPaths(t *testing.T) {
 		"//part/descendant::file":              "31",
 		"//part/descendant-or-self::*[1]":      "! elements where a value must be, in <part>",
 		"//title/text()":                       "A,B,C & D",
+		"//file/../title":                      "A,B,C & D",
 		"/lib/comment()":                       " note ",
 		"/lib/processing-instruction('pi')":    "data",
 		"//*[local-name()='file'][namespace-uri()='urn:m']":  "22",
