@@ -135,6 +135,69 @@ func emptyBytes(rows []handleColumns) []handleColumns {
 	return rows
 }
 
+// TestManyRows fills pages and row groups, with ids of all forms beside each other, and keys of absurd
+// length.
+func TestManyRows(t *testing.T) {
+	s := Open(filepath.Join(t.TempDir(), "ledger"))
+	w := begin(t, s, scan1, 0)
+	r := rand.New(rand.NewPCG(5, 6))
+	long := strings.Repeat("k", 100_000)
+	const n = groupRows + 3*pageRows + 17
+	link := func(r *rand.Rand, i int) (object string, to Target) {
+		ids := []string{fmt.Sprint(r.Int64()), uuidOf(r), fmt.Sprintf("0%d", r.Uint32())}
+		to = Target{Kind: fmt.Sprint("kind", r.IntN(3)), ID: ids[r.IntN(3)]}
+		if r.IntN(5) == 0 {
+			to = Target{Bucket: "b", Key: fmt.Sprint("a/", r.Uint64())}
+		}
+		if i%1000 == 7 {
+			to.Key = long + fmt.Sprint(i)
+		}
+		return ids[r.IntN(3)], to
+	}
+	for i := range n {
+		object, to := link(r, i)
+		must(t, w.Link("posts", object, to))
+	}
+	must(t, w.Range(Range{What: OfAssociation, Name: "posts"}))
+	must(t, w.Commit(ctx))
+	id := func(n int64, u [16]byte, text string) string {
+		switch {
+		case text != "":
+			return text
+		case u != [16]byte{}:
+			return fmt.Sprintf("%x-%x-%x-%x-%x", u[:4], u[4:6], u[6:8], u[8:10], u[10:])
+		}
+		return fmt.Sprint(n)
+	}
+	r, i := rand.New(rand.NewPCG(5, 6)), 0
+	name := filepath.Join(s.shardDir(scan1, 0), Links+suffix)
+	must(t, readRows(ctx, name, func(rows []linkColumns) error {
+		for _, row := range rows {
+			object, to := link(r, i)
+			got := Target{Kind: row.Kind, ID: id(row.IDNumber, row.IDUUID, row.IDText), Bucket: row.Bucket, Key: row.Key}
+			if to.ID == "" {
+				got.ID = ""
+			}
+			if got != to || id(row.ObjectNumber, row.ObjectUUID, row.ObjectText) != object {
+				t.Fatalf("row %d: %+v, not %s, %+v", i, row, object, to)
+			}
+			i++
+		}
+		return nil
+	}))
+	if i != n {
+		t.Errorf("%d rows of %d", i, n)
+	}
+	must(t, withFile(name, func(pq *parquet.File) error {
+		for _, g := range pq.RowGroups() {
+			if g.NumRows() >= groupRows+pageRows {
+				t.Errorf("a row group of %d rows", g.NumRows())
+			}
+		}
+		return nil
+	}))
+}
+
 // TestFormsOfIds: a number and a UUID are stored as such only if they come out as they went in.
 func TestFormsOfIds(t *testing.T) {
 	for s, want := range map[string]bool{"0": true, "-1": true, "9223372036854775807": true, "-9223372036854775808": true,

@@ -216,7 +216,8 @@ func (w *without) ReadAt(b []byte, off int64) (n int, err error) {
 // Rows hands all rows of a file to each, in batches of batch that are good during the call.
 func Rows[T any](ctx context.Context, name string, pq *parquet.File, batch int, each func([]T) error) error {
 	r := parquet.NewGenericReader[T](pq)
-	rows := make([]T, batch)
+	// The library asks each column anew for each row that a file does not have.
+	rows := make([]T, max(1, min(int64(batch), pq.NumRows())))
 	for {
 		if err := ctx.Err(); err != nil {
 			return errors.Join(err, r.Close())
