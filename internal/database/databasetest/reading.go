@@ -260,6 +260,9 @@ func cancelled(t *testing.T, w World) {
 	if err := <-ended; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	for running() { // until it is gone
+	for looks := 0; running(); looks++ { // it goes in a moment
+		if looks == 10_000 {
+			t.Fatal("it runs on on the server")
+		}
 	}
 }

@@ -19,6 +19,8 @@ type reading struct {
 	sink    database.Sink
 	list    string   // of what is selected, the condition aside
 	key     []Column // none: one statement for all
+	shared  []int    // for each column of the source, which of the key it is; -1 for none
+	values  []database.Value
 	from    string
 	where   string
 	query   string
@@ -72,21 +74,21 @@ func (r *Reader) plan(s *database.Source, rng database.Range) (p *reading, err e
 	if err != nil {
 		return nil, err
 	}
-	p.from, p.where, p.list = r.engine.From(s.Table, k), where, strings.Join(columns, ", ")
+	p.from, p.where = r.engine.From(s.Table, k), where
 	if k == nil {
+		p.list = strings.Join(columns, ", ")
 		return p, nil
 	}
 	if p.key, err = r.engine.Columns(s.Table, k); err != nil {
 		return nil, err
 	}
-	if where != "" {
-		// Rows that are not wanted are passed over, and not looked for: a page ends
-		// after so many rows either way.
-		for i, c := range columns {
-			columns[i] = "CASE WHEN " + paren(where) + " THEN " + c + " END"
-		}
-		columns = append(columns, "CASE WHEN "+paren(where)+" THEN 1 ELSE 0 END")
-	}
+	p.choose(k, columns)
+	return p, nil
+}
+
+// choose lists what is selected: the key, with what its bounds are made of, then the
+// source's columns that are not in it, and whether a row is wanted.
+func (p *reading) choose(k *database.Key, columns []string) {
 	var list []string
 	for _, c := range p.key {
 		list = append(list, c.Name)
@@ -94,8 +96,27 @@ func (r *Reader) plan(s *database.Source, rng database.Range) (p *reading, err e
 			list = append(list, c.Bound)
 		}
 	}
-	p.list = strings.Join(append(list, columns...), ", ")
-	return p, nil
+	for i, c := range columns {
+		shared := slices.IndexFunc(p.key, func(of Column) bool { return c == of.Name })
+		if shared < 0 && c == strings.ToLower(c) {
+			shared = slices.Index(k.Columns, c)
+		}
+		p.shared = append(p.shared, shared)
+		switch {
+		case shared >= 0:
+		case p.where != "":
+			// Rows that are not wanted are passed over, and not looked for: a page ends
+			// after so many rows either way.
+			list = append(list, "CASE WHEN "+paren(p.where)+" THEN "+columns[i]+" END")
+		default:
+			list = append(list, columns[i])
+		}
+	}
+	if p.where != "" {
+		list = append(list, "CASE WHEN "+paren(p.where)+" THEN 1 ELSE 0 END")
+	}
+	p.list = strings.Join(list, ", ")
+	p.values = make([]database.Value, len(columns))
 }
 
 // paren encloses a condition.
@@ -230,7 +251,14 @@ func (p *reading) page(ctx context.Context, after database.Bound, n int) (last d
 		if p.enough() {
 			return nil
 		}
-		bytes += p.batch.add(key, v)
+		for i, shared := range p.shared {
+			if shared >= 0 {
+				p.values[i] = key[shared]
+				continue
+			}
+			p.values[i], v = v[0], v[1:]
+		}
+		bytes += p.batch.add(key, p.values)
 		return p.flush(ctx, false)
 	})
 	return last, read, bytes, err

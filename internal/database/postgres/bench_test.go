@@ -1,0 +1,56 @@
+package postgres
+
+import (
+	"os/exec"
+	"testing"
+
+	"cooper/internal/database"
+)
+
+// count takes rows and keeps none.
+type count struct{ rows int }
+
+func (c *count) Begin(database.Snapshot) error  { c.rows = 0; return nil }
+func (c *count) Rows(rows []database.Row) error { c.rows += len(rows); return nil }
+
+// BenchmarkRead reads a million rows of two bigints, by a key of both: a range at a
+// time, against the server's own client, which streams the same SELECT to nowhere.
+func BenchmarkRead(b *testing.B) {
+	const rows = 1_000_000
+	s := server(b)
+	run(b, s, "DROP TABLE IF EXISTS bench; CREATE TABLE bench (a bigint, b bigint, PRIMARY KEY (a, b)); INSERT INTO bench SELECT i / 10, i FROM generate_series(0, 999999) i")
+	run(b, s, "VACUUM ANALYZE bench")
+	d := open(b, s.URL(), database.Options{Limits: database.Limits{RowsPerSecond: 1e9, Busy: 1000}})
+	table, err := d.Describe(ctx, database.Name{Table: "bench"})
+	must(b, err)
+	source := &database.Source{Table: table, Columns: []string{"a", "b"}}
+	ranges, err := d.Ranges(ctx, source, 3_000_000)
+	must(b, err)
+	b.Run("cooper", func(b *testing.B) {
+		for b.Loop() {
+			all := 0
+			for _, r := range ranges {
+				k := &count{}
+				must(b, d.Read(ctx, source, r, k))
+				all += k.rows
+			}
+			if all != rows {
+				b.Fatal(all)
+			}
+		}
+		b.ReportMetric(rows*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+	})
+	b.Run("ranges", func(b *testing.B) {
+		for b.Loop() {
+			_, err := d.Ranges(ctx, source, 3_000_000)
+			must(b, err)
+		}
+	})
+	b.Run("client", func(b *testing.B) {
+		for b.Loop() {
+			cmd := exec.Command("psql", s.URL(), "-qAt", "-v", "FETCH_COUNT=10000", "-c", "SELECT a, b FROM bench")
+			must(b, cmd.Run()) // its output goes to the null device
+		}
+		b.ReportMetric(rows*float64(b.N)/b.Elapsed().Seconds(), "rows/s")
+	})
+}
