@@ -65,43 +65,44 @@ func later(t *testing.T, w World) {
 // nothing of that is seen, and over all ranges no row that stayed is missed.
 func moving(t *testing.T, w World) {
 	o := small()
-	o.Limits.PageRows = 7
+	o.Limits.PageRows = 250
 	d := w.open(t, false, o)
-	w.make(t, "moving", 300)
+	const n = 4000
+	w.make(t, "moving", n)
 	s := &database.Source{Table: describeTable(t, d, "moving"), Columns: []string{"n"}}
 	// In one range nothing that happens meanwhile is seen.
 	k := &sink{}
 	changes := 0
 	k.hook = func(int, int) error {
 		changes++
-		w.Exec(t, fmt.Sprintf("DELETE FROM moving WHERE n %% 3 = 1 AND k > %d", 2900-50*changes))
-		w.Exec(t, fmt.Sprintf("UPDATE moving SET k = k + 5 - 10 * (k %% 10) WHERE n %% 3 = 2 AND n > %d", changes))
-		w.Exec(t, fmt.Sprintf("INSERT INTO moving VALUES (%d, 1000)", 3000+changes))
+		w.Exec(t, fmt.Sprintf("DELETE FROM moving WHERE n %% 3 = 1 AND n > %d", n-500*changes))
+		w.Exec(t, "UPDATE moving SET k = 100005 - k WHERE n % 3 = 2")
+		w.Exec(t, fmt.Sprintf("INSERT INTO moving VALUES (%d, 10000)", 10*n+changes))
 		return nil
 	}
 	must(t, d.Read(ctx, s, database.Range{Key: s.Table.Key().Columns}, k))
-	same(t, "one range", column(k.rows, 0), numbers(300))
-	if changes < 1 {
-		t.Errorf("nothing was changed meanwhile")
+	same(t, "one range", column(k.rows, 0), numbers(n))
+	if changes < 3 {
+		t.Errorf("only %d times something was changed meanwhile", changes)
 	}
 	// Over several, those that stayed are there, once.
-	ranges, err := d.Ranges(ctx, s, 20)
+	ranges, err := d.Ranges(ctx, s, 300)
 	must(t, err)
 	stayed := map[string]int{}
 	for i, r := range ranges {
 		k := &sink{}
 		must(t, d.Read(ctx, s, r, k))
 		for _, row := range k.rows {
-			if n, err := strconv.Atoi(row.Values[0].String()); err == nil && n%3 == 0 {
+			if i, err := strconv.Atoi(row.Values[0].String()); err == nil && i%3 == 0 {
 				stayed[row.Values[0].String()]++
 			}
 		}
-		w.Exec(t, fmt.Sprintf("DELETE FROM moving WHERE n %% 3 = 2 AND n < %d", 10*i))
-		w.Exec(t, fmt.Sprintf("INSERT INTO moving VALUES (%d, 1001)", -1-i))
+		w.Exec(t, fmt.Sprintf("DELETE FROM moving WHERE n %% 3 = 2 AND n < %d", 200*i))
+		w.Exec(t, fmt.Sprintf("INSERT INTO moving VALUES (%d, 10001)", -1-i))
 	}
-	for n := 0; n < 300; n += 3 {
-		if stayed[fmt.Sprint(n)] != 1 {
-			t.Errorf("row %d was seen %d times", n, stayed[fmt.Sprint(n)])
+	for i := 0; i < n; i += 3 {
+		if stayed[fmt.Sprint(i)] != 1 {
+			t.Errorf("row %d was seen %d times", i, stayed[fmt.Sprint(i)])
 		}
 	}
 }
@@ -243,10 +244,10 @@ func cancelled(t *testing.T, w World) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- d.Read(ctx, &database.Source{Query: w.pick("SELECT SLEEP(600.25)", "SELECT pg_sleep(600.25)")}, database.Range{}, &sink{})
+		ended <- d.Read(ctx, &database.Source{Query: w.pick("SELECT BENCHMARK(1000000000000, MD5('x'))", "SELECT pg_sleep(600.25)")}, database.Range{}, &sink{})
 	}()
 	running := func() bool {
-		return w.Exec(t, w.pick("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%SLEEP(600%' AND id <> CONNECTION_ID()",
+		return w.Exec(t, w.pick("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%BENCHMARK(1000%' AND id <> CONNECTION_ID()",
 			"SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(600%' AND state = 'active' AND pid <> pg_backend_pid()"))[0][0] != "0"
 	}
 	for !running() {
