@@ -1,0 +1,167 @@
+package scan
+
+import (
+	"context"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cooper"
+	"cooper/internal/config"
+	"cooper/internal/database"
+	"cooper/internal/handleid"
+	"cooper/internal/unpack"
+)
+
+// forms unpack the values of an association: a form, or several with commands between them.
+type forms struct {
+	s      *Scan
+	stages []stage
+	kind   unpack.Kind
+	a      *config.Association
+	failed int // runs of commands that came to nothing
+}
+
+// stage is a form, and the command that its values are given to; nil for the last.
+type stage struct {
+	form    *unpack.Form
+	command []string
+	// binary: what the command is given was unpacked before, and is no longer a column's text.
+	binary bool
+}
+
+// compile makes the forms of an association, with the values of its queries as they are now.
+func (s *Scan) compile(ctx context.Context, a *config.Association, ids handleid.Type) (*forms, error) {
+	f := &forms{s: s, a: a}
+	options := unpack.Options{Limits: unpack.Limits{Unpacked: s.opt.Config.Limits.Unpacked}, Hosts: s.hosts, Lookups: map[string][]any{}}
+	for _, q := range a.Lookup {
+		rows, err := s.lookup(ctx, q.SQL)
+		if err != nil {
+			return nil, err
+		}
+		options.Lookups[q.Name] = rows
+	}
+	u := &a.Unpack
+	spec := unpack.Spec{Kind: unpack.Key} // of what is given to a command: bytes
+	if u.Find != nil {
+		spec.Find = u.Find.String()
+	}
+	add := func(command []string, binary bool) error {
+		form, err := unpack.Compile(spec, options)
+		if err != nil {
+			return a.Fault("as", "cannot be read: "+err.Error(), "Change it, and see with: cooper gc check")
+		}
+		f.stages = append(f.stages, stage{form, command, binary})
+		spec = unpack.Spec{Kind: unpack.Key}
+		return nil
+	}
+	for _, step := range u.As {
+		if step.Name == "exec" {
+			if err := add(step.Args, len(spec.As) > 0 || a.Holds == config.Fetched); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		spec.As = append(spec.As, strings.Join(append([]string{step.Name}, step.Args...), " "))
+		if step.Name == "json" || step.Name == "xml" || step.Name == "php" {
+			spec.At = u.At
+		}
+	}
+	spec.Kind, spec.ID = unpack.ID, ids
+	if a.Holds == config.Key {
+		spec.Kind = unpack.Key
+	}
+	if u.Split != nil {
+		spec.Split = u.Split.String()
+	}
+	if u.Match != nil {
+		spec.Match = u.Match.String()
+	}
+	if f.kind = spec.Kind; a.Addresses() {
+		f.kind = unpack.Address
+	}
+	return f, add(nil, false)
+}
+
+// lookup reads the rows of a query: texts, whole numbers, and nil.
+func (s *Scan) lookup(ctx context.Context, sql string) ([]any, error) {
+	all := &lookupRows{}
+	err := s.opt.Database.Read(ctx, &database.Source{Query: sql, Now: s.opt.Scanning.Time.Time()}, database.Range{}, all)
+	return all.rows, err
+}
+
+// lookupRows takes the values of a query with one column.
+type lookupRows struct{ rows []any }
+
+func (l *lookupRows) Begin(database.Snapshot) error {
+	l.rows = []any{}
+	return nil
+}
+
+func (l *lookupRows) Rows(rows []database.Row) error {
+	for i := range rows {
+		if len(rows[i].Values) != 1 {
+			return &cooper.Error{Kind: cooper.KindUsage, Message: "a lookup gives " + strconv.Itoa(len(rows[i].Values)) + " columns", Remedy: "Have it give one: its rows are the values."}
+		}
+		v := &rows[i].Values[0]
+		switch {
+		case v.Class == database.Null:
+			l.rows = append(l.rows, nil)
+		case v.Class == database.Integer:
+			if n, err := strconv.Atoi(string(v.Data)); err == nil {
+				l.rows = append(l.rows, n)
+			} else if n, ok := new(big.Int).SetString(string(v.Data), 10); ok {
+				l.rows = append(l.rows, n)
+			}
+		default:
+			l.rows = append(l.rows, string(v.Data))
+		}
+	}
+	return nil
+}
+
+// runs tells whether commands take part.
+func (f *forms) runs() bool { return len(f.stages) > 1 }
+
+// read unpacks values, as many as results.
+func (f *forms) read(ctx context.Context, values []any, known *unpack.Known) ([]unpack.Result, error) {
+	results := make([]unpack.Result, len(values))
+	for n := range f.stages {
+		last := n == len(f.stages)-1
+		ask := known
+		if !last {
+			ask = nil
+		}
+		for i, v := range values {
+			before := results[i].Malformed
+			res, err := f.stages[n].form.Read(ctx, v, ask)
+			if err != nil {
+				return nil, err
+			}
+			results[i] = res
+			if before != "" { // what is broken remains so; the rest of it counts
+				results[i].Malformed, results[i].Silent = before, false
+			}
+		}
+		if last {
+			break
+		}
+		var err error
+		if values, err = f.run(ctx, &f.stages[n], values, results); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// ofBytes tells whether a value of a column is bytes.
+func ofBytes(v any) bool {
+	switch v := v.(type) {
+	case []byte:
+		return true
+	case []any:
+		return slices.ContainsFunc(v, ofBytes)
+	}
+	return false
+}
