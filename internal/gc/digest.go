@@ -25,8 +25,7 @@ type Digests struct {
 // DigestsOf are those of a configuration and of a survey for it. Which tables a pattern
 // matched is no part of them: tenants appear daily, and one like the others changes nothing.
 func DigestsOf(c *config.Config, s *Survey) (d Digests, err error) {
-	canonical, err := c.Canonical()
-	if err != nil {
+	if d.Configuration, err = ConfigurationOf(c); err != nil {
 		return d, err
 	}
 	declared := declaration{Engine: s.Server.Engine, Shapes: map[string][]string{}}
@@ -54,7 +53,15 @@ func DigestsOf(c *config.Config, s *Survey) (d Digests, err error) {
 	if err != nil {
 		return d, &cooper.Error{Kind: cooper.KindInternal, Message: "a schema cannot be written", Err: err}
 	}
-	return Digests{digest(canonical), digest(schema)}, nil
+	d.Schema = digest(schema)
+	return d, nil
+}
+
+// ConfigurationOf is the digest of what a configuration declares: a scan is carried out with
+// no other than it was planned with.
+func ConfigurationOf(c *config.Config) (string, error) {
+	canonical, err := c.Canonical()
+	return digest(canonical), err
 }
 
 func digest(b []byte) string {

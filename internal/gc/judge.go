@@ -10,6 +10,7 @@ import (
 
 	"cooper"
 	"cooper/internal/ledger/gcfacts"
+	"cooper/internal/plan"
 	"cooper/internal/query"
 )
 
@@ -47,7 +48,6 @@ type Read struct {
 	Shards int    // of its plan
 	// Began and Ended are by our clock.
 	Began, Ended cooper.Instant
-	Skew         time.Duration // ours less the database's
 	Counts       map[string]Count
 	Newest       cooper.Instant // of the handles
 	Handles      int64
@@ -59,10 +59,18 @@ type Read struct {
 }
 
 // ReadOf reads them. last is the scan that this one is compared with; nil if there is none.
-func ReadOf(ctx context.Context, e query.Engine, p *Policy, id string, last *Scan, now cooper.Instant) (*Read, error) {
+func ReadOf(ctx context.Context, e query.Engine, h *plan.Header, last *Scan, now cooper.Instant) (*Read, error) {
+	p, err := PolicyOf(h)
+	if err != nil {
+		return nil, err
+	}
+	id := h.ID
 	r := &Read{ID: id, Counts: map[string]Count{}}
+	for _, phase := range h.Phases {
+		r.Shards += phase.Shards
+	}
 	// A shard has one range, so that one that was done twice is there once.
-	err := ask(ctx, e, `SELECT coalesce(association, '') AS of, count(DISTINCT shard), CAST(sum("rows") AS BIGINT), CAST(sum(links) AS BIGINT), CAST(sum(malformed) AS BIGINT), CAST(sum(silent) AS BIGINT),
+	err = ask(ctx, e, `SELECT coalesce(association, '') AS of, count(DISTINCT shard), CAST(sum("rows") AS BIGINT), CAST(sum(links) AS BIGINT), CAST(sum(malformed) AS BIGINT), CAST(sum(silent) AS BIGINT),
 		CAST(sum(handles) AS BIGINT), min(began), max(ended), CAST(count(*) FILTER (server IS DISTINCT FROM $2) AS BIGINT) FROM gc_range WHERE scan = $1 GROUP BY of`, []any{id, p.Scanning.Server}, func(f *fields) {
 		association := f.text()
 		r.Counts[association] = Count{f.number(), f.number(), f.number(), f.number(), f.number()}
@@ -92,7 +100,7 @@ func ReadOf(ctx context.Context, e query.Engine, p *Policy, id string, last *Sca
 // of the same database; nil for none.
 func Judge(p *Policy, r *Read, last *Scan) gcfacts.Scan {
 	s := gcfacts.Scan{
-		ID: r.ID, Shards: r.Shards, Began: r.Began, Ended: r.Ended, Clock: p.Scanning.Time, Skew: r.Skew, Engine: p.Scanning.Engine, Server: p.Scanning.Server,
+		ID: r.ID, Shards: r.Shards, Began: r.Began, Ended: r.Ended, Clock: p.Scanning.Time, Skew: time.Duration(p.Skew) * time.Millisecond, Engine: p.Scanning.Engine, Server: p.Scanning.Server,
 		Configuration: p.Scanning.Configuration, Schema: p.Scanning.Schema, Newest: r.Newest,
 	}
 	suspect := func(association, what string, before, now int64) {

@@ -2,6 +2,7 @@ package gc
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"cooper/internal/config"
 	"cooper/internal/gcop"
 	"cooper/internal/ledger/gcfacts"
+	"cooper/internal/plan"
 )
 
 var scanned = gcop.Scanning{Config: "/c", Configuration: "c", Schema: "s", Server: "pg-1", Engine: "PostgreSQL", Time: now}
@@ -37,7 +39,7 @@ func TestShrunk(t *testing.T) {
 
 // TestJudge: what a scan is worth.
 func TestJudge(t *testing.T) {
-	policy := Policy{Scanning: scanned, Ranges: map[string]int{"": 2, "a": 3}}
+	policy := Policy{Scanning: scanned, Ranges: map[string]int{"": 2, "a": 3}, Skew: -1500}
 	read := func(change func(*Read)) *Read {
 		r := &Read{ID: "p-2", Shards: 5, Began: now, Ended: now + hour, Newest: now, Handles: 1000, Counts: map[string]Count{"": {Ranges: 2, Rows: 1000}, "a": {Ranges: 3, Rows: 500, Links: 400, Silent: 7}}}
 		if change != nil {
@@ -88,7 +90,7 @@ func TestJudge(t *testing.T) {
 		t.Errorf("an association that is no longer declared: %q", got.Why)
 	}
 	got := Judge(&policy, read(nil), nil)
-	if got.Configuration != "c" || got.Schema != "s" || got.Server != "pg-1" || got.Clock != now || got.Shards != 5 {
+	if got.Configuration != "c" || got.Schema != "s" || got.Server != "pg-1" || got.Clock != now || got.Shards != 5 || got.Skew != -1500*time.Millisecond {
 		t.Errorf("%+v", got)
 	}
 }
@@ -119,11 +121,17 @@ func (l *ledgerOf) finish(id string, began cooper.Instant, rows int64, unread bo
 		l.t.Fatal(err)
 	}
 	last := h.LastComplete(server)
-	r, err := ReadOf(ctx, e, &p, id, last, began)
+	text, err := json.Marshal(p)
 	if err != nil {
 		l.t.Fatal(err)
 	}
-	r.Shards = 2
+	r, err := ReadOf(ctx, e, &plan.Header{ID: id, Mission: Mission, Policy: text, Phases: []plan.Phase{{Shards: 1}, {Shards: 1}}}, last, began)
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	if r.Shards != 2 || r.Began != began || r.Ended != began+hour || r.Handles != 1 || r.Foreign != 0 {
+		l.t.Fatalf("%+v", r)
+	}
 	s := Judge(&p, r, last)
 	if err := l.facts.Finish(ctx, s); err != nil {
 		l.t.Fatal(err)
@@ -286,6 +294,11 @@ func TestStand(t *testing.T) {
 		if got := strings.Join(st.Counted, " "); got != c.counted || st.Waits != c.waits || len(st.Warnings) != c.warnings || st.Ready() != (c.waits == "") {
 			t.Errorf("%s: %q, waits for %q, warns %q", c.name, got, st.Waits, st.Warnings)
 		}
+	}
+	// Without the database at hand, it is that of the last scan.
+	st := Stand(&History{Scans: []Scan{scan(1, now-3*day, shaped), scan(2, now-2*day), scan(3, now-day)}}, "", Digests{Configuration: "c"}, config.Detect{Scans: 3, Apart: 24 * time.Hour}, now)
+	if got := strings.Join(st.Counted, " "); got != "3 2" || st.Waits == "" {
+		t.Errorf("without the database: %q, waits for %q", got, st.Waits)
 	}
 	h := &History{Scans: []Scan{scan(1, 1), scan(2, 2), scan(3, 3, incomplete), scan(4, 4), scan(5, 5)}}
 	if got := fmt.Sprint(h.Droppable(3)); got != "[1]" {

@@ -31,6 +31,8 @@ type Policy struct {
 	// Ranges is how many the plan has of each association, "" being the phase of handles:
 	// a scan without one of them is not complete.
 	Ranges map[string]int `json:"ranges"`
+	// Skew is our clock less the database's, in milliseconds, when it was planned.
+	Skew int64 `json:"skew_ms"`
 	// Cost is what was said beforehand.
 	Cost Cost `json:"cost"`
 }
@@ -82,7 +84,7 @@ func Plan(ctx context.Context, in Inputs, w plan.Sink) (plan.Header, error) {
 	if clock == 0 {
 		clock = in.Now
 	}
-	p := planner{in: &in, sink: w, reasons: map[string]plan.Tally{}, cuts: map[cut][]database.Range{}, policy: Policy{Scanning: digests.scanningOf(in.Survey, in.Path, clock), Ranges: map[string]int{}, Cost: in.Findings.Cost}}
+	p := planner{in: &in, sink: w, reasons: map[string]plan.Tally{}, cuts: map[cut][]database.Range{}, policy: Policy{Scanning: digests.scanningOf(in.Survey, in.Path, clock), Ranges: map[string]int{}, Skew: -in.Survey.Server.Skew.Milliseconds(), Cost: in.Findings.Cost}}
 	for _, phase := range []string{gcop.Handles, gcop.Links} {
 		if err := p.phase(ctx, phase); err != nil {
 			return plan.Header{}, err

@@ -29,9 +29,13 @@ type Standing struct {
 func (s *Standing) Ready() bool { return len(s.Counted) >= s.Wanted }
 
 // Stand counts the complete scans in a row: of this database and declaration, Detect.Apart
-// from each other, the newest less than 14 days old.
+// from each other, the newest less than 14 days old. A server and a schema that are not known, as
+// nobody has asked the database, are those of the last scan.
 func Stand(h *History, server string, d Digests, detect config.Detect, now cooper.Instant) Standing {
 	st := Standing{Wanted: detect.Scans}
+	if last := h.Last(); server == "" && last != nil {
+		server = last.Server
+	}
 	scans := h.of(server)
 	kept := "" // why the newest scans do not count
 	keeps := func(format string, args ...any) {
@@ -41,6 +45,9 @@ func Stand(h *History, server string, d Digests, detect config.Detect, now coope
 	}
 	var newest, last *Scan
 	for _, s := range scans {
+		if d.Schema == "" {
+			d.Schema = s.Digests.Schema
+		}
 		switch {
 		case s.Digests.Configuration != d.Configuration:
 			keeps("the configuration is another one than that of the scan %s", s.ID)
