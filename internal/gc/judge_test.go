@@ -97,7 +97,7 @@ func TestJudge(t *testing.T) {
 
 // finish writes a scan: rows of one association in one range, with a handle and perhaps a
 // value that cannot be read, and judges it.
-func (l *ledgerOf) finish(id string, began cooper.Instant, rows int64, unread bool, change ...func(*gcop.Scanning)) gcfacts.Scan {
+func (l *ledgerOf) finish(id string, began cooper.Instant, rows int64, unread string, change ...func(*gcop.Scanning)) gcfacts.Scan {
 	l.t.Helper()
 	ctx := context.Background()
 	p := Policy{Scanning: scanned, Ranges: map[string]int{"": 1, "a": 1}}
@@ -110,8 +110,8 @@ func (l *ledgerOf) finish(id string, began cooper.Instant, rows int64, unread bo
 		return w.Handle(gcfacts.Handle{ID: "1", Bucket: "b", Key: "k", Created: now - 99*day, Modified: now - 9*day, Size: 1})
 	})
 	l.shard(id, 1, gcfacts.Range{What: gcfacts.OfAssociation, Name: "a", Table: "t", Rows: rows, Began: began, Ended: began + hour, Server: server}, func(w *gcfacts.Writer) error {
-		if unread {
-			return errors.Join(w.Malformed(gcfacts.Malformed{Association: "a", Table: "t", Key: "7", Why: "not an id: x", Hash: []byte("x")}), w.Link("a", "1", gcfacts.Target{ID: "1"}))
+		if unread != "" {
+			return errors.Join(w.Malformed(gcfacts.Malformed{Association: "a", Table: "t", Key: "7", Why: "not an id: x", Hash: []byte(unread)}), w.Link("a", "1", gcfacts.Target{ID: "1"}))
 		}
 		return w.Link("a", "1", gcfacts.Target{ID: "1"})
 	})
@@ -163,7 +163,7 @@ func id(n int) string { return fmt.Sprintf("p-202611%02dT000000Z-0001", n) }
 func TestAcknowledge(t *testing.T) {
 	l := newLedger(t)
 	began := now - 10*day
-	if s := l.finish(id(1), began, 100, true); s.Complete || s.Newest != now-9*day {
+	if s := l.finish(id(1), began, 100, "x"); s.Complete || s.Newest != now-9*day {
 		t.Fatalf("%+v", s)
 	}
 	h := l.history(began)
@@ -186,7 +186,7 @@ func TestAcknowledge(t *testing.T) {
 		t.Error("the acknowledgement has run out")
 	}
 
-	if s := l.finish(id(2), began+day, 50, true); s.Complete || s.Why != "a: 50 rows, and 100 in the last complete scan" {
+	if s := l.finish(id(2), began+day, 50, "x"); s.Complete || s.Why != "a: 50 rows, and 100 in the last complete scan" {
 		t.Fatalf("%+v", s)
 	}
 	h = l.history(began + 2*day)
@@ -211,8 +211,12 @@ func TestAcknowledge(t *testing.T) {
 	if h := l.history(began + 2*day); !h.Scans[1].Complete() || h.LastComplete("pg-1").ID != id(2) {
 		t.Errorf("acknowledged: %+v", h.Scans[1])
 	}
+	// A value that has changed is another one.
+	if s := l.finish(id(4), began+2*day, 50, "y"); s.Complete || s.Why != "values that cannot be read and are not acknowledged: 1" {
+		t.Errorf("%+v", s)
+	}
 	// Not once and for all.
-	if s := l.finish(id(3), began+2*day, 20, true); s.Complete || len(s.Suspects) != 1 {
+	if s := l.finish(id(5), began+2*day, 20, "x"); s.Complete || len(s.Suspects) != 1 {
 		t.Errorf("%+v", s)
 	}
 }
@@ -222,7 +226,7 @@ func TestAcknowledge(t *testing.T) {
 func TestAcceptDatabase(t *testing.T) {
 	l := newLedger(t)
 	began := now - 10*day
-	l.finish(id(1), began, 100, false)
+	l.finish(id(1), began, 100, "")
 	h := l.history(now)
 	if s := h.Last(); s == nil || s.Server != "pg-1" || s.At != began+hour {
 		t.Errorf("%+v", s)
@@ -232,7 +236,7 @@ func TestAcceptDatabase(t *testing.T) {
 	if s := h.Last(); s.Server != "pg-2" {
 		t.Errorf("%+v", s)
 	}
-	if s := l.finish(id(2), began+2*day, 1, false, func(s *gcop.Scanning) { s.Server = "pg-2" }); !s.Complete {
+	if s := l.finish(id(2), began+2*day, 1, "", func(s *gcop.Scanning) { s.Server = "pg-2" }); !s.Complete {
 		t.Errorf("compared with another database: %+v", s)
 	}
 	l.acknowledge("a-2", []gcfacts.Acknowledgement{AcceptDatabase("pg-2", Person{"ada", began + 3*day})})
