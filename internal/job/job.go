@@ -7,7 +7,7 @@
 // whom it tells, shows and asks is a Listener, which a terminal, a log, a page or a worker
 // of a fleet implements. All else that comes from outside is in Env. Beside cmd it is the
 // one place that chooses technologies, each in a file of its own: s3.go, duckdb.go,
-// postgres.go.
+// postgres.go, database.go.
 //
 // What should happen is decided by missions, how it happens by verbs and targets; how one
 // mission is put together from them is known to its own file here and to nothing else. A
@@ -129,6 +129,8 @@ type Result struct {
 	// Became is of compress run, Estimate of compress estimate.
 	Became   *Became    `json:"became,omitempty"`
 	Estimate *Estimated `json:"estimate,omitempty"`
+	// Scanned is of gc scan.
+	Scanned *GCScanned `json:"scanned,omitempty"`
 
 	// Nothing says, where a plan has nothing to do, what that means.
 	Nothing string `json:"-"`

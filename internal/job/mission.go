@@ -7,6 +7,7 @@ import (
 	"cooper/internal/apply"
 	"cooper/internal/backup"
 	"cooper/internal/compress"
+	"cooper/internal/gc"
 	"cooper/internal/plan"
 	"cooper/internal/progress"
 	"cooper/internal/purge"
@@ -27,6 +28,8 @@ var missions = map[string]mission{
 	compress.MissionEstimate: estimates{},
 
 	purge.Mission: purges{},
+
+	gc.Mission: scans{},
 }
 
 // A mission is what whoever carries plans out has to know of one kind of them.
