@@ -14,6 +14,7 @@ import (
 	"cooper/internal/cli/backup"
 	"cooper/internal/cli/bucket"
 	"cooper/internal/cli/facts"
+	"cooper/internal/cli/gc"
 	"cooper/internal/cli/runs"
 	"cooper/internal/cli/shell"
 	"cooper/internal/cli/stock"
@@ -84,6 +85,7 @@ any instant and taken up again, then facts that can be queried.`,
 	root.AddCommand(stock.Commands(sh)...)
 	root.AddCommand(backup.Command(sh))
 	root.AddCommand(bucket.Commands(sh)...)
+	root.AddCommand(gc.Command(sh))
 	root.AddCommand(facts.Commands(sh)...)
 	root.AddCommand(runs.Commands(sh, Root)...)
 	sh.Completions(root)

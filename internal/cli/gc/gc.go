@@ -1,0 +1,39 @@
+// Package gc is the family of commands about files that nothing links to: whether an
+// owner's database can be scanned, scans of it, and what they have found. It reads flags,
+// makes a job of them, and leaves the doing to package job and how that looks to package
+// shell.
+package gc
+
+import (
+	"github.com/spf13/cobra"
+
+	"cooper/internal/cli/shell"
+)
+
+// Command is the family.
+func Command(sh *shell.Shell) *cobra.Command {
+	a := family{sh}
+	sh.ShowsMore(a.showScanned)
+	cmd := &cobra.Command{
+		Use:   "gc",
+		Short: "Find what links to files, by an owner's database",
+		Long: `Finds what in an owner's database links to files in buckets. What is to be read is
+declared in cooper.yaml: tables of file handles, and all places that may link to one.
+Nothing is written to the database: its sessions are read-only.`,
+		Example: `  cooper gc check
+  cooper gc scan --config platform/cooper.yaml
+  cooper gc list malformed
+  cooper gc status`,
+	}
+	cmd.AddCommand(a.checkCmd(), a.scanCmd(), a.listCmd(), a.acknowledgeCmd(), a.statusCmd())
+	return shell.Group(cmd)
+}
+
+// family makes the commands.
+type family struct{ *shell.Shell }
+
+// configFlag adds the flag that all of them have.
+func configFlag(cmd *cobra.Command, path *string) {
+	cmd.Flags().StringVar(path, "config", "cooper.yaml", "the file that says what is in the database")
+	cmd.PreRunE = shell.NotEmpty
+}

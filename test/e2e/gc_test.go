@@ -1,0 +1,257 @@
+package e2e
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cooper/internal/database/mysqltest"
+	"cooper/internal/postgres/pgtest"
+	"cooper/internal/store/mem"
+	"cooper/test/e2etest"
+)
+
+// platform is a made-up platform: a database that a test starts, and its buckets.
+type platform struct {
+	t        *testing.T
+	made     string // the directory of all platforms
+	set      string
+	env      string // NAME=ADDRESS, of the database
+	config   string
+	url      string // of the store
+	ws       string
+	database func(sql string)
+}
+
+// given is a file of a platform.
+func (p *platform) given(name string) string { return filepath.Join(p.made, p.set, name) }
+
+// made makes the platforms for today, as ages are relative to it.
+func made(t *testing.T) string {
+	t.Helper()
+	maker := filepath.Join("..", "..", "..", "shared", "gc", "gen", "all.sh")
+	if _, err := os.Stat(maker); err != nil {
+		t.Skipf("the made-up platforms are not here: %v", err)
+	}
+	if _, err := exec.LookPath("python3"); err != nil {
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	cmd := exec.Command("sh", maker, dir)
+	cmd.Env = append(os.Environ(), "GC_NOW="+time.Now().UTC().Format(time.DateOnly))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	return dir
+}
+
+func unzipped(t *testing.T, path string) *gzip.Reader {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+// client gives a database's own client something to do.
+func client(t *testing.T, in io.Reader, args ...string) {
+	t.Helper()
+	cmd := exec.Command(args[0], args[1:]...) //nolint:gosec // a client of a test's
+	cmd.Stdin = in
+	if out, err := cmd.CombinedOutput(); errors.Is(err, exec.ErrNotFound) {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatalf("%v: %.500s", err, out)
+	}
+}
+
+// newPlatform loads one that was given.
+func newPlatform(t *testing.T, set string) *platform {
+	p := &platform{t: t, set: set, made: made(t), ws: filepath.Join(t.TempDir(), "ws"), config: filepath.Join(t.TempDir(), "cooper.yaml")}
+	dump := unzipped(t, p.given("dump.sql.gz"))
+	declared, err := os.ReadFile(p.given("cooper.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p.config, declared, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if set == "rails" {
+		s, err := pgtest.Start(context.Background())
+		if errors.Is(err, pgtest.ErrMissing) {
+			t.Skip(err)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ended(t, s.Stop()) })
+		u, err := url.Parse(s.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.database = func(sql string) { client(t, nil, "psql", "-q", "-v", "ON_ERROR_STOP=1", "-c", sql, u.String()) }
+		p.database("CREATE DATABASE app")
+		u.Path = "/app"
+		client(t, dump, "psql", "-q", "-v", "ON_ERROR_STOP=1", u.String())
+		p.env = "APP_DSN=" + u.String()
+	} else {
+		s, err := mysqltest.Start(context.Background())
+		if errors.Is(err, mysqltest.ErrMissing) {
+			t.Skip(err)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ended(t, s.Stop()) })
+		args := []string{"mariadb", "--no-defaults", "--default-character-set=utf8mb4", "-uroot", "-S" + s.Socket()}
+		p.database = func(sql string) { client(t, nil, append(args, "-e", sql, mysqltest.Name)...) }
+		client(t, dump, append(args, mysqltest.Name)...)
+		p.env = "PLATFORM_DSN=" + s.URL()
+	}
+	p.serve()
+	return p
+}
+
+func ended(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// serve serves the objects of the platform.
+func (p *platform) serve() {
+	server := mem.New(mem.Options{})
+	if p.set == "platform" {
+		made := map[string]bool{}
+		for files := tar.NewReader(unzipped(p.t, p.given("objects.tar.gz"))); ; {
+			h, err := files.Next()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			bucket, key, _ := strings.Cut(h.Name, "/")
+			if !made[bucket] {
+				made[bucket] = true
+				server.CreateBucket(bucket, "")
+			}
+			body, err := io.ReadAll(files)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			if h.Typeflag == tar.TypeReg {
+				server.Put(bucket, key, body, mem.PutOptions{})
+			}
+		}
+	}
+	web := httptest.NewServer(server)
+	p.t.Cleanup(web.Close)
+	p.url = web.URL
+}
+
+// gc carries out a command of gc, which must end with a code.
+func (p *platform) gc(code int, args ...string) string {
+	p.t.Helper()
+	return p.cooper(code, append(append([]string{"gc"}, args...), "--config", p.config)...)
+}
+
+func (p *platform) cooper(code int, args ...string) string {
+	p.t.Helper()
+	cmd := e2etest.Command(p.t.Context(), p.url, p.ws, args...)
+	cmd.Env = append(cmd.Env, p.env)
+	var out, said bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &said
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) || cmd.ProcessState.ExitCode() != code {
+		p.t.Fatalf("cooper %v: %v\n%s\n%s", args, err, out.String(), said.String())
+	}
+	return out.String()
+}
+
+// lists compares all lists with what the platform's makers say.
+func (p *platform) lists() {
+	p.t.Helper()
+	for name, file := range map[string]string{"links": "links.tsv", "linked": "linked.txt", "malformed": "malformed.tsv", "dangling": "dangling.tsv", "refusals": "refusals.tsv"} {
+		var want []string
+		text, err := os.ReadFile(filepath.Join(p.given("expected"), file))
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // those that would be empty are left out
+			p.t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			want = append(want, strings.TrimSuffix(line, "\n"))
+		}
+		var got []string
+		for line := range strings.Lines(p.gc(0, "list", name, "--tsv")) {
+			got = append(got, strings.TrimSuffix(line, "\n"))
+		}
+		if !slices.IsSorted(got) {
+			p.t.Errorf("%s is not sorted", name)
+		}
+		if name == "malformed" { // why a value cannot be read is said in words of our own
+			for i, l := range want {
+				want[i] = l[:strings.LastIndexByte(l, '\t')]
+			}
+			for i, l := range got {
+				got[i] = l[:strings.LastIndexByte(l, '\t')]
+			}
+		}
+		slices.Sort(want)
+		e2etest.Same(p.t, got, want)
+	}
+}
+
+// TestGarbage: what the commands say of the made-up platforms is what their makers say.
+func TestGarbage(t *testing.T) {
+	for _, set := range []string{"platform", "rails"} {
+		t.Run(set, func(t *testing.T) {
+			t.Parallel()
+			p := newPlatform(t, set)
+			if out := p.gc(0, "check"); !strings.Contains(out, "A scan reads about ") {
+				t.Error(out)
+			}
+			// Some values cannot be read.
+			if out := p.gc(3, "scan"); !strings.Contains(out, "not complete") {
+				t.Error(out)
+			}
+			p.lists()
+			var before, after struct {
+				Last    struct{ Complete bool }
+				Counted []string
+			}
+			status := func(v any) {
+				if err := json.Unmarshal([]byte(p.gc(0, "status", "--json")), v); err != nil {
+					t.Fatal(err)
+				}
+			}
+			status(&before)
+			p.gc(0, "acknowledge", "--all-listed")
+			if status(&after); before.Last.Complete || !after.Last.Complete || len(after.Counted) != 1 {
+				t.Errorf("before and after values were acknowledged: %+v, %+v", before, after)
+			}
+			p.lists()
+			// The same is found again, and no value has to be acknowledged anew.
+			p.gc(0, "scan")
+			p.lists()
+		})
+	}
+}
