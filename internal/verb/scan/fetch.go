@@ -64,7 +64,7 @@ func (l *linkRows) fetched(rows []database.Row) []found {
 			case err != nil:
 				f.err = err
 				return out[:i+1]
-			case here.bad == absent && len(places) > 1:
+			case here.bad == absent:
 			default:
 				read++
 				f.merge(&here)

@@ -203,11 +203,11 @@ associations: {none: {table: files, object: id, handle: id, where: false}}
 // TestLinks: the forms of associations.
 func TestLinks(t *testing.T) {
 	w := onPostgres(t, `
-CREATE TABLE files (id bigint PRIMARY KEY, "key" text, bucket text); INSERT INTO files SELECT n, 'k' || n, CASE WHEN n > 5 THEN 'two' ELSE 'one' END FROM generate_series(1, 9) n;
+CREATE TABLE files (id bigint PRIMARY KEY, "key" text, bucket text); INSERT INTO files SELECT n, 'k' || n, CASE WHEN n > 5 THEN 'two' ELSE 'one' END FROM generate_series(1, 9) n; INSERT INTO files VALUES (10, 'k10', 'three');
 CREATE TABLE words (id text PRIMARY KEY, "key" text); INSERT INTO words VALUES ('red', 'r'), ('007', 's'), ('A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11', 'u');
 CREATE TABLE lists (id int PRIMARY KEY, ids bigint[], keys text[], "order" text, doc json, place text);
 INSERT INTO lists VALUES (1, '{{1,2},{2,NULL}}', '{k1,k7,"",NULL}', 'red', '{"a":[1,"2",{"b":3}]}', NULL), (2, NULL, NULL, '', '{"a":null,"n":"see 4, or 123456"}', 'one'),
- (3, '{}', '{nope}', '007', '{"a":1.5}', 'two'), (4, '{-1,3}', '{}', 'a0eebc999c0b4ef8bb6d6bb9bd380a11', '{"a":7,"a":8}', ''), (5, '{}', '{k1}', '7', '{}', NULL);
+ (3, '{}', '{nope}', '007', '{"a":1.5}', 'two'), (4, '{-1,3}', '{}', 'a0eebc999c0b4ef8bb6d6bb9bd380a11', '{"a":7,"a":8}', ''), (5, '{}', '{k1,k10}', '7', '{}', NULL);
 CREATE VIEW nokey AS SELECT id AS what, 'x' || id AS bad FROM lists WHERE id < 3;
 CREATE TABLE uniq (a int NOT NULL, b timestamptz NOT NULL, h text, UNIQUE (b, a)); INSERT INTO uniq VALUES (1, '2026-01-01 12:00:00+05', '12 '), (2, '2026-01-01', '3');
 CREATE SCHEMA t_1; CREATE SCHEMA t_2; CREATE TABLE t_1.up (id int PRIMARY KEY, h text); CREATE TABLE t_2.up (id int PRIMARY KEY, h text); INSERT INTO t_1.up VALUES (1, '5'); INSERT INTO t_2.up VALUES (1, '6'), (2, 'six');
@@ -233,7 +233,7 @@ associations:
 	same(t, "links", w.links(), []string{
 		"arrays\t1\tfile:1", "arrays\t1\tfile:2", "arrays\t4\tfile:3",
 		"docs\t1\tfile:1", "docs\t1\tfile:2",
-		"keys\to1\tfile:1", "keys\to1\tfile:7", "keys\to3\tkey:one/nope", "keys\to5\tfile:1",
+		"keys\to1\tfile:1", "keys\to1\tfile:7", "keys\to3\tkey:one/nope", "keys\to5\tfile:1", "keys\to5\tfile:10",
 		"placed\t3\tkey:two/007",
 		"tenants\tt_1-1\tfile:5", "tenants\tt_2-1\tfile:6",
 		"uniq\t2\tfile:3",

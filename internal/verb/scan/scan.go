@@ -134,7 +134,7 @@ func (s *Scan) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
 	}
 	r := &ranged{Scan: s, task: &t, shard: shard, began: s.opt.Clock()}
 	if err := r.read(ctx); err != nil {
-		return failed(ctx, a.Version.Key, errors.Join(err, r.discard()))
+		return reading.Failure(ctx, a.Version.Key, errors.Join(err, r.discard()))
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,14 +143,6 @@ func (s *Scan) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
 	}
 	s.ready[a.ID] = r.out
 	return cooper.Outcome{Status: cooper.Done, Bytes: r.bytes, Requests: r.requests}
-}
-
-// failed is the outcome of an action that an error ended. None of its kinds may make it
-// look as if it had only been put off.
-func failed(ctx context.Context, key string, err error) cooper.Outcome {
-	o := reading.Failure(ctx, key, err)
-	o.Status = cooper.Failed
-	return o
 }
 
 // take gives the facts of an action that is done; nil if they were there before.
