@@ -210,7 +210,7 @@ func (l *linkRows) content(p address.Place) (data []byte, o store.Object, err er
 // version reads the version that was described.
 func (l *linkRows) version(from store.Reader, p address.Place, o *store.Object, tally *reading.Tally) ([]byte, error) {
 	v := cooper.Version{Identity: cooper.Identity{Key: p.Key, VersionID: o.VersionID, ETag: o.ETag, Size: o.Size, LastModified: o.LastModified}}
-	body, err := reading.Open(l.ctx, from, &v, reading.Options{Secure: l.opt.Secure, Tally: tally})
+	body, err := reading.Open(l.ctx, from, &v, reading.Options{Secure: l.opt.Secure, Moved: l.opt.Moved, Tally: tally})
 	if err != nil {
 		return nil, err
 	}

@@ -81,11 +81,14 @@ func (r *ranged) Begin(s database.Snapshot) (err error) {
 // Rows reads some rows.
 func (r *ranged) Rows(rows []database.Row) error {
 	r.rows += int64(len(rows))
+	var bytes int64
 	for _, row := range rows {
 		for i := range row.Values {
-			r.bytes += int64(len(row.Values[i].Data))
+			bytes += int64(len(row.Values[i].Data))
 		}
 	}
+	r.bytes += bytes
+	r.opt.Moved(bytes)
 	return r.row(rows)
 }
 

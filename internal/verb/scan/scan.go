@@ -40,7 +40,7 @@ import (
 	"cooper/internal/store"
 )
 
-// Options are what scanning depends on. All but Threads and Secure must be given.
+// Options are what scanning depends on. All but Moved, Threads and Secure must be given.
 type Options struct {
 	// Plan is the plan's id, and so the scan's; Scanning is from its policy.
 	Plan     string
@@ -55,6 +55,8 @@ type Options struct {
 	// may be asked for several times, by many at once.
 	Store func(ctx context.Context, bucket string) (store.Reader, error)
 	Clock func() time.Time
+	// Moved is told of bytes as they arrive, of columns and of objects; may be nil.
+	Moved func(n int64)
 	// Threads is how many values are unpacked at once for a range; 2 if 0. Objects are
 	// fetched by eight times as many.
 	Threads int
@@ -81,6 +83,9 @@ var _ apply.Verb = (*Scan)(nil)
 func New(opt Options) (*Scan, error) {
 	if opt.Threads <= 0 {
 		opt.Threads = 2
+	}
+	if opt.Moved == nil {
+		opt.Moved = func(int64) {}
 	}
 	s := &Scan{opt: opt, fetching: newFetching(opt.Threads), kinds: map[string]*kind{}, ready: map[int64]*gcfacts.Writer{}}
 	var buckets []string

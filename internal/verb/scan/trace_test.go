@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cooper"
+	"cooper/internal/apply"
 	"cooper/internal/ledger/gcfacts"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
@@ -38,8 +39,9 @@ func labTables() map[string][][]string {
 // lab is a world whose machine and bucket write down what happens to them.
 type lab struct {
 	*world
-	on *verbtest.World
-	db *memory
+	on  *verbtest.World
+	db  *memory
+	sum apply.Summary // of the last run
 }
 
 func newLab(t testing.TB) *lab {
@@ -72,7 +74,8 @@ func (l *lab) process(ctx context.Context) error {
 	defer end()
 	l.store = func(context.Context, string) (store.Reader, error) { return bucket, nil }
 	l.journal = l.on.Files()
-	_, err := l.run(ctx)
+	var err error
+	l.sum, err = l.run(ctx)
 	l.on.Alone(func() {}) // whatever request it was that it died of has ended
 	return err
 }
@@ -155,6 +158,20 @@ func TestTarget(t *testing.T) {
 	if there, err := l.facts.Has(planID, 0); err != nil || there {
 		t.Error(there, err)
 	}
+}
+
+// TestDenied: what may not be read is no value that cannot be read: the range fails, and the
+// others are read.
+func TestDenied(t *testing.T) {
+	l := newLab(t)
+	l.on.Server.Deny(verbtest.Lab, "good")
+	l.planned(5)
+	must(t, l.process(ctx))
+	if l.sum.Kinds[cooper.KindDenied] != 1 || l.sum.Count(cooper.Done) != int64(l.plan.Shards()-1) {
+		t.Errorf("%+v", l.sum)
+	}
+	same(t, "links", l.links(), labLinks[:2])
+	same(t, "malformed", l.malformed(), []string{"plain\trefs\t3\tnot an id: x"})
 }
 
 // TestDamagedHandles: where the facts of the scan's own handles cannot be read, the run ends;
