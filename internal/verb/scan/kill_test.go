@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,17 +86,6 @@ func (s *tellingSink) Rows(rows []database.Row) error {
 	err := s.Sink.Rows(rows)
 	s.tell()
 	return err
-}
-
-// raw are all rows of links, as often as they are there.
-func (w *world) raw() (lines []string) {
-	for _, l := range rowsOf[linkRow](w, gcfacts.Links) {
-		lines = append(lines, strings.Join([]string{
-			l.Association, id(l.ObjectNumber, l.ObjectUUID, l.ObjectText), l.Kind, id(l.IDNumber, l.IDUUID, l.IDText), l.Bucket, l.Key + string(l.KeyBytes), fmt.Sprint(l.Preference),
-		}, "\t"))
-	}
-	slices.Sort(lines)
-	return lines
 }
 
 // TestKilled: a scan that is killed, again and again, and gone on with has the same links,

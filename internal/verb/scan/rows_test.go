@@ -5,11 +5,9 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -19,7 +17,6 @@ import (
 	"cooper/internal/database/mysql"
 	"cooper/internal/database/mysqltest"
 	pg "cooper/internal/database/postgres"
-	"cooper/internal/ledger/gcfacts"
 	"cooper/internal/postgres/pgtest"
 	"cooper/internal/store/mem"
 )
@@ -77,70 +74,6 @@ func parsed(t testing.TB, yaml string) *config.Config {
 	c, err := config.Load(path)
 	must(t, err)
 	return c
-}
-
-// handles are those of the facts, with what is said of them.
-func (w *world) handles() (lines []string) {
-	must(w.t, w.facts.EachHandle(ctx, planID, func(h *gcfacts.Handle) error {
-		lines = append(lines, fmt.Sprintf("%s:%s %s/%s %d %v %v %s %v", h.Kind, h.ID, h.Bucket, h.Key, h.Size, h.Modified, h.Created, h.Status, h.Candidate))
-		return nil
-	}))
-	slices.Sort(lines)
-	return lines
-}
-
-type derivedRow struct {
-	Name         string  `parquet:"name"`
-	Kind         string  `parquet:"kind"`
-	IDNumber     *int64  `parquet:"id_number,optional"`
-	IDUUID       string  `parquet:"id_uuid,optional,uuid"`
-	IDText       *string `parquet:"id_text,optional"`
-	SourceNumber *int64  `parquet:"source_number,optional"`
-	SourceUUID   string  `parquet:"source_uuid,optional,uuid"`
-	SourceText   *string `parquet:"source_text,optional"`
-}
-
-type holdRow struct {
-	Role     string  `parquet:"role"`
-	Table    string  `parquet:"table_name"`
-	Kind     string  `parquet:"kind"`
-	IDNumber *int64  `parquet:"id_number,optional"`
-	IDUUID   string  `parquet:"id_uuid,optional,uuid"`
-	IDText   *string `parquet:"id_text,optional"`
-}
-
-// held are holds and what is derived.
-func (w *world) held() (lines []string) {
-	for _, d := range rowsOf[derivedRow](w, gcfacts.Deriveds) {
-		lines = append(lines, fmt.Sprintf("%s %s:%s from %s", d.Name, d.Kind, id(d.IDNumber, d.IDUUID, d.IDText), id(d.SourceNumber, d.SourceUUID, d.SourceText)))
-	}
-	for _, h := range rowsOf[holdRow](w, gcfacts.Holds) {
-		lines = append(lines, fmt.Sprintf("%s %s %s:%s", h.Role, h.Table, h.Kind, id(h.IDNumber, h.IDUUID, h.IDText)))
-	}
-	slices.Sort(lines)
-	return lines
-}
-
-type rangeRow struct {
-	What      string `parquet:"what"`
-	Name      string `parquet:"name"`
-	Table     string `parquet:"table_name"`
-	Rows      int64  `parquet:"rows"`
-	Links     int64  `parquet:"links"`
-	Malformed int64  `parquet:"malformed"`
-	Silent    int64  `parquet:"silent"`
-}
-
-// counted are the rows, links, malformed and silent values of each association.
-func (w *world) counted() map[string][4]int64 {
-	all := map[string][4]int64{}
-	for _, r := range rowsOf[rangeRow](w, gcfacts.Ranges) {
-		if r.What == gcfacts.OfAssociation {
-			c := all[r.Name]
-			all[r.Name] = [4]int64{c[0] + r.Rows, c[1] + r.Links, c[2] + r.Malformed, c[3] + r.Silent}
-		}
-	}
-	return all
 }
 
 func gz(s string) []byte {
