@@ -2,6 +2,7 @@ package scan
 
 import (
 	"context"
+	"fmt"
 	"math/big"
 	"slices"
 	"strconv"
@@ -20,7 +21,9 @@ type forms struct {
 	stages []stage
 	kind   unpack.Kind
 	a      *config.Association
-	failed int // runs of commands that came to nothing
+	// lookups are the values of its queries.
+	lookups map[string][]any
+	failed  int // runs of commands that came to nothing
 }
 
 // stage is a form, and the command that its values are given to; nil for the last.
@@ -33,14 +36,14 @@ type stage struct {
 
 // compile makes the forms of an association, with the values of its queries as they are now.
 func (s *Scan) compile(ctx context.Context, a *config.Association, ids handleid.Type) (*forms, error) {
-	f := &forms{s: s, a: a}
-	options := unpack.Options{Limits: unpack.Limits{Unpacked: s.opt.Config.Limits.Unpacked}, Hosts: s.hosts, Lookups: map[string][]any{}}
+	f := &forms{s: s, a: a, lookups: map[string][]any{}}
+	options := unpack.Options{Limits: unpack.Limits{Unpacked: s.opt.Config.Limits.Unpacked}, Hosts: s.hosts, Lookups: f.lookups}
 	for _, q := range a.Lookup {
 		rows, err := s.lookup(ctx, q.SQL)
 		if err != nil {
 			return nil, err
 		}
-		options.Lookups[q.Name] = rows
+		f.lookups[q.Name] = rows
 	}
 	u := &a.Unpack
 	spec := unpack.Spec{Kind: unpack.Key} // of what is given to a command: bytes
@@ -89,6 +92,27 @@ func (s *Scan) lookup(ctx context.Context, sql string) ([]any, error) {
 	all := &lookupRows{}
 	err := s.opt.Database.Read(ctx, &database.Source{Query: sql, Now: s.opt.Scanning.Time.Time()}, database.Range{}, all)
 	return all.rows, err
+}
+
+// stale tells whether queries give values now that they did not give before: they may stand
+// in rows that were read since, and were passed by.
+func (f *forms) stale(ctx context.Context) (bool, error) {
+	for _, q := range f.a.Lookup {
+		had := map[string]bool{}
+		for _, v := range f.lookups[q.Name] {
+			had[fmt.Sprint(v)] = true
+		}
+		rows, err := f.s.lookup(ctx, q.SQL)
+		if err != nil {
+			return false, err
+		}
+		for _, v := range rows {
+			if !had[fmt.Sprint(v)] {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
 }
 
 // lookupRows takes the values of a query with one column.

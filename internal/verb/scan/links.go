@@ -78,6 +78,9 @@ func (l *linkRows) prepare(kinds []*config.Handles) (err error) {
 	if l.forms, err = l.compile(l.ctx, a, l.kind.ids); err != nil {
 		return err
 	}
+	if len(a.Lookup) > 0 {
+		l.stale = func() (bool, error) { return l.forms.stale(l.ctx) }
+	}
 	if l.forms.kind == unpack.Key && !a.Bucket.Given() {
 		if l.buckets, err = l.bucketsOf(l.ctx, kinds); err != nil {
 			return err

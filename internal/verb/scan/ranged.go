@@ -29,9 +29,14 @@ type ranged struct {
 	counting sync.Mutex // of the two that follow
 	bytes    int64      // in columns and objects, of all attempts
 	requests int64      // to stores
-	// row reads rows of an attempt.
-	row func(rows []database.Row) error
+	// row reads rows of an attempt. stale tells, where it is given, whether they were read
+	// with what no longer holds.
+	row   func(rows []database.Row) error
+	stale func() (bool, error)
 }
+
+// readings is how often a range is read before what its rows are read with has to stay the same.
+const readings = 3
 
 // read reads the range of the task to its end.
 func (r *ranged) read(ctx context.Context) error {
@@ -46,13 +51,26 @@ func (r *ranged) read(ctx context.Context) error {
 	prepare := map[gcop.What]func() (*database.Source, error){
 		gcop.Kind: r.handles, gcop.Derived: r.derived, gcop.Hold: r.hold, gcop.Association: r.links,
 	}[r.task.What]
-	source, err := prepare()
-	if err != nil {
-		return err
-	}
-	source.Now = r.opt.Scanning.Time.Time()
-	if err := r.opt.Database.Read(ctx, source, r.bounds(), r); err != nil {
-		return err
+	for n := 1; ; n++ {
+		source, err := prepare()
+		if err != nil {
+			return err
+		}
+		source.Now = r.opt.Scanning.Time.Time()
+		if err := r.opt.Database.Read(ctx, source, r.bounds(), r); err != nil {
+			return err
+		}
+		if r.stale == nil {
+			break
+		}
+		if stale, err := r.stale(); err != nil {
+			return err
+		} else if !stale {
+			break
+		}
+		if n == readings {
+			return &cooper.Error{Kind: cooper.KindChanged, Where: r.task.String(), Message: "what lookup gives was more each time that the range had been read", Remedy: "Scan anew: cooper gc scan"}
+		}
 	}
 	if r.out == nil {
 		return internal(r.task.String(), "a range was read that never began")

@@ -106,6 +106,31 @@ func TestReadAnew(t *testing.T) {
 	same(t, "held", l.held(), []string{"preview :2 from 1", "protect holds :3"})
 }
 
+// TestLookupGrows: a value that a query gives only once the range was read may stand in its
+// rows: they are read anew.
+func TestLookupGrows(t *testing.T) {
+	for most, finished := range map[int]bool{2: true, 9: false} {
+		l := newLab(t)
+		l.config = parsed(t, `version: 1
+database: mysql:env:DSN
+buckets: [lab]
+handles: {table: files, id: ID, key: K}
+associations: {grown: {table: docs, object: ID, value: D, as: [json], lookup: {v: SELECT kinds}, at: '.[] | select(.[0] | IN($v[])) | .[1]'}}
+`)
+		l.db.most = most
+		l.db.tables["docs"] = [][]string{{"ID", "D"}, {"1", `[["a",1],["b",2],["c",3]]`}}
+		l.db.tables["kinds"] = [][]string{{"ID", "V"}, {"1", "a"}, {"2", "b"}, {"3", "x"}, {"4", "x4"}, {"5", "x5"}, {"6", "x6"}, {"7", "x7"}, {"8", "x8"}, {"9", "x9"}}
+		l.planned(5)
+		must(t, l.process(ctx))
+		if failed := l.sum.Kinds[cooper.KindChanged] == 1; failed == finished {
+			t.Errorf("%d: %+v", most, l.sum)
+		}
+		if finished {
+			same(t, "links", l.links(), []string{"grown\t1\t1", "grown\t1\t2"})
+		}
+	}
+}
+
 // TestCrash: the machine stops after each request and each file operation, and the scan is
 // gone on with: the links are there, each once.
 func TestCrash(t *testing.T) {
