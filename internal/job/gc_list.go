@@ -254,3 +254,53 @@ func (a *GCAcknowledge) noted(ctx context.Context, w *work, s *gc.Scan, days tim
 	})
 	return all, err
 }
+
+// GCAccept takes note, with a person's name, that a configuration leads to another database
+// than before, or to one that is older than what was seen.
+type GCAccept struct {
+	// Config is the path of the configuration.
+	Config string
+	// Yes: do not ask.
+	Yes bool
+	// Person answers for it.
+	Person string
+}
+
+// GCAccepted is what was taken note of; nothing after a no.
+type GCAccepted struct {
+	Database string         `json:"database"` // as the configuration calls it
+	Server   string         `json:"server"`   // its own identity
+	Was      string         `json:"was,omitempty"`
+	At       cooper.Instant `json:"at,omitempty"`
+}
+
+// Run asks, and takes note: the count of scans begins anew.
+func (a *GCAccept) Run(ctx context.Context, e *Env) (r GCAccepted, err error) {
+	err = e.begin(func(w *work) error {
+		return w.owner(ctx, a.Config, func(o *owner) error {
+			server, err := o.database.Server(ctx)
+			if err != nil {
+				return err
+			}
+			h, err := o.history(ctx)
+			if err != nil {
+				return err
+			}
+			r = GCAccepted{Database: readFrom(o.config).Text, Server: server.Identity}
+			if last := h.Last(); last != nil {
+				r.Was = last.Server
+			}
+			may, err := o.consent(ctx, &decision{
+				show: func() error { return nil }, given: a.Yes, question: "Accept " + server.Identity + " as the database that " + r.Database + " leads to, and begin to count scans anew?",
+				nothing: "nothing was accepted", where: o.path, remedy: "In scripts, give --yes.",
+			})
+			if err != nil || !may {
+				return err
+			}
+			by := gc.Person{Name: a.Person, At: w.now()}
+			r.At = by.At
+			return w.gcFacts().Acknowledge(ctx, w.ws.NewID("a"), []gcfacts.Acknowledgement{gc.AcceptDatabase(server.Identity, by)})
+		})
+	})
+	return r, err
+}

@@ -2,6 +2,7 @@ package job
 
 import (
 	"errors"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -126,6 +127,43 @@ func TestScanOfGarbage(t *testing.T) {
 	if a.Count != 2 || !a.After.Complete {
 		t.Errorf("%+v", a)
 	}
+}
+
+// TestAcceptDatabase: another server is refused until a person accepts it, and the count
+// begins anew.
+func TestAcceptDatabase(t *testing.T) {
+	w := newPlatform(t)
+	_, err := w.scan(false).Run(t.Context(), w.Env)
+	w.ok(err)
+	// A copy is a database of another name.
+	w.sql("CREATE DATABASE copy TEMPLATE template0")
+	u, err := url.Parse(os.Getenv("COOPER_TEST_PLATFORM"))
+	w.ok(err)
+	u.Path = "/copy"
+	t.Setenv("COOPER_TEST_PLATFORM", u.String())
+	w.sql(platformSQL)
+	_, err = w.scan(false).Run(t.Context(), w.Env)
+	w.refused(err, cooper.KindRefused)
+	a := &GCAccept{Config: w.path("cooper.yaml"), Person: "me"}
+	_, err = a.Run(t.Context(), w.Env)
+	w.refused(err, cooper.KindRefused) // nobody is there to ask
+	w.answer = func(string) bool { return false }
+	r, err := a.Run(t.Context(), w.Env)
+	if w.ok(err); r.At != 0 {
+		t.Errorf("after a no: %+v", r)
+	}
+	_, err = w.scan(false).Run(t.Context(), w.Env)
+	w.refused(err, cooper.KindRefused)
+	w.answer = func(string) bool { return true }
+	r, err = a.Run(t.Context(), w.Env)
+	if w.ok(err); r.At == 0 || r.Was == "" || r.Was == r.Server {
+		t.Errorf("after a yes: %+v", r)
+	}
+	scan, err := w.scan(false).Run(t.Context(), w.Env)
+	w.ok(err)
+	stood, err := (&GCStatus{Config: w.path("cooper.yaml")}).Run(t.Context(), w.Env)
+	w.ok(err)
+	w.same("counted", stood.Counted, scan.Plan.ID)
 }
 
 func (w *world) refusals() []string {

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -253,5 +254,42 @@ func TestGarbage(t *testing.T) {
 			p.gc(0, "scan")
 			p.lists()
 		})
+	}
+}
+
+// TestGarbageKilled: a scan that is killed at any instant, again and again, and gone on
+// with has found what one that was let be finds, each link once.
+func TestGarbageKilled(t *testing.T) {
+	t.Parallel()
+	strace := e2etest.Strace(t)
+	p := newPlatform(t, "rails")
+	p.gc(0, "scan", "--plan-only")
+	kills, r := 0, rand.New(rand.NewPCG(11, 20)) //nolint:gosec // repeatable
+	for kills < 20 {
+		cmd := e2etest.Command(t.Context(), p.url, p.ws, "apply", "latest", "--quiet")
+		cmd.Env = append(cmd.Env, p.env)
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		e2etest.KilledAt(cmd, strace, []string{"fsync", "renameat", "renameat2"}[r.IntN(3)], 1+r.IntN(12))
+		if err := cmd.Run(); err == nil || cmd.ProcessState.Exited() {
+			if code := cmd.ProcessState.ExitCode(); code != 3 {
+				t.Fatalf("neither killed nor at its end, but %v: %s", err, said.String())
+			}
+			break // at its end, before another such call
+		}
+		kills++
+	}
+	p.cooper(3, "apply", "latest", "--quiet") // some values cannot be read
+	t.Logf("%d kills", kills)
+	if kills == 0 {
+		t.Error("it was never killed")
+	}
+	p.lists()
+	twice := p.cooper(0, "ledger", "sql", "--json", "SELECT count(*) - count(DISTINCT shard) AS n FROM gc_range")
+	if strings.TrimSpace(twice) != `{"n":0}` {
+		t.Errorf("ranges whose facts are there twice: %s", twice)
+	}
+	if ended := p.cooper(0, "ledger", "sql", "--json", "SELECT count(*) AS n FROM gc_scan"); strings.TrimSpace(ended) != `{"n":1}` {
+		t.Errorf("ends of the scan: %s", ended)
 	}
 }

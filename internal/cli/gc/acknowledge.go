@@ -37,18 +37,16 @@ before.`,
 	return cmd
 }
 
-func (a family) acknowledge(ctx context.Context, k *job.GCAcknowledge) error {
+func (a family) acknowledge(ctx context.Context, k *job.GCAcknowledge) (err error) {
 	switch {
 	case !k.All && k.Association == "":
 		return shell.Usage("nothing says what is acknowledged", "Give --association with --key or --shrunk, or --all-listed.")
 	case !k.All && k.Key == "" && !k.Shrunk:
 		return shell.Usage("nothing says what of "+k.Association+" is acknowledged", "Give --key, or --shrunk.")
 	}
-	u, err := user.Current()
-	if err != nil {
+	if k.Person, err = person(); err != nil {
 		return err
 	}
-	k.Person = u.Username
 	e, err := a.Env()
 	if err != nil {
 		return err
@@ -63,4 +61,13 @@ func (a family) acknowledge(ctx context.Context, k *job.GCAcknowledge) error {
 	a.Say("acknowledged %s", words.Plural(int64(r.Count), "reason"))
 	a.showScan(r.After)
 	return nil
+}
+
+// person is who answers for what is acknowledged.
+func person() (string, error) {
+	u, err := user.Current()
+	if err != nil {
+		return "", err
+	}
+	return u.Username, nil
 }

@@ -25,7 +25,7 @@ Nothing is written to the database: its sessions are read-only.`,
   cooper gc list malformed
   cooper gc status`,
 	}
-	cmd.AddCommand(a.checkCmd(), a.scanCmd(), a.listCmd(), a.acknowledgeCmd(), a.statusCmd())
+	cmd.AddCommand(a.checkCmd(), a.scanCmd(), a.listCmd(), a.acknowledgeCmd(), a.acceptCmd(), a.statusCmd())
 	return shell.Group(cmd)
 }
 
