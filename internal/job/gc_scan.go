@@ -180,6 +180,37 @@ func (scans) conclude(ctx context.Context, held *held, r *Result, err error) err
 	if r.Scanned == nil || !r.Scanned.Complete {
 		return ErrSomeFailed
 	}
+	return held.drop(ctx, facts, h, r.Plan)
+}
+
+// keptScans is how many complete scans of a database stand before older ones may go.
+const keptScans = 3
+
+// drop removes the facts of scans of the same database that are older than enough complete
+// ones, and do not count towards anything. It is put off while somebody reads them.
+func (w *work) drop(ctx context.Context, facts *gcfacts.Store, h *gc.History, of *plan.Header) error {
+	policy, err := gc.PolicyOf(of)
+	if err != nil {
+		return err
+	}
+	c, err := config.Load(policy.Scanning.Config)
+	if err != nil {
+		return err
+	}
+	s := policy.Scanning
+	counted := gc.Stand(h, s.Server, gc.Digests{Configuration: s.Configuration, Schema: s.Schema}, c.Detect, w.now()).Counted
+	ours := gc.History{Scans: slices.DeleteFunc(slices.Clone(h.Scans), func(x gc.Scan) bool { return x.Server != s.Server })}
+	for _, id := range ours.Droppable(keptScans) {
+		if slices.Contains(counted, id) {
+			continue
+		}
+		if err := facts.Drop(ctx, id); cooper.KindOf(err) == cooper.KindLocked {
+			w.tell(Aside, "facts of older scans stay until a later one: somebody reads them")
+			return nil
+		} else if err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

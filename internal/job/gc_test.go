@@ -129,6 +129,27 @@ func TestScanOfGarbage(t *testing.T) {
 	}
 }
 
+// TestOldScansGo: facts of a scan go when three newer complete ones stand, but not while it
+// counts, nor while somebody reads.
+func TestOldScansGo(t *testing.T) {
+	w := newPlatform(t)
+	w.declare(platformYAML + "detect: {scans: 2, apart: 0s}\n")
+	var ids []string
+	for range 4 {
+		r, err := w.scan(false).Run(t.Context(), w.Env)
+		w.ok(err)
+		ids = append(ids, r.Plan.ID)
+	}
+	w.same("scans", w.rows("SELECT scan FROM gc_scan ORDER BY scan"), ids[1:]...)
+	w.same("links", w.rows("SELECT DISTINCT scan FROM gc_link ORDER BY scan"), ids[1:]...)
+	// Four that count are four that stay.
+	w.declare(platformYAML + "detect: {scans: 4, apart: 0s}\n")
+	r, err := w.scan(false).Run(t.Context(), w.Env)
+	w.ok(err)
+	ids = append(ids, r.Plan.ID)
+	w.same("scans", w.rows("SELECT scan FROM gc_scan ORDER BY scan"), ids[1:]...)
+}
+
 // TestAcceptDatabase: another server is refused until a person accepts it, and the count
 // begins anew.
 func TestAcceptDatabase(t *testing.T) {

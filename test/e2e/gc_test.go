@@ -261,35 +261,49 @@ func TestGarbage(t *testing.T) {
 // with has found what one that was let be finds, each link once.
 func TestGarbageKilled(t *testing.T) {
 	t.Parallel()
+	if testing.Short() {
+		t.Skip("twenty kills take a while")
+	}
 	strace := e2etest.Strace(t)
 	p := newPlatform(t, "rails")
-	p.gc(0, "scan", "--plan-only")
 	kills, r := 0, rand.New(rand.NewPCG(11, 20)) //nolint:gosec // repeatable
-	for kills < 20 {
-		cmd := e2etest.Command(t.Context(), p.url, p.ws, "apply", "latest", "--quiet")
-		cmd.Env = append(cmd.Env, p.env)
-		var said bytes.Buffer
-		cmd.Stderr = &said
-		e2etest.KilledAt(cmd, strace, []string{"fsync", "renameat", "renameat2"}[r.IntN(3)], 1+r.IntN(12))
-		if err := cmd.Run(); err == nil || cmd.ProcessState.Exited() {
-			if code := cmd.ProcessState.ExitCode(); code != 3 {
-				t.Fatalf("neither killed nor at its end, but %v: %s", err, said.String())
-			}
-			break // at its end, before another such call
+	for round := 0; kills < 20; round++ {
+		if round == 10 {
+			t.Fatalf("only %d kills in %d rounds", kills, round)
 		}
-		kills++
+		p.ws = filepath.Join(t.TempDir(), "ws")
+		p.gc(0, "scan", "--plan-only")
+		for p.killed(strace, []string{"fsync", "renameat"}[r.IntN(2)], 1+r.IntN(3)) {
+			kills++
+		}
+		p.cooper(3, "apply", "latest", "--quiet") // some values cannot be read
+		p.lists()
+		for what, sql := range map[string]string{
+			"ranges that are there twice": "SELECT count(*) - count(DISTINCT shard) AS n FROM gc_range",
+			"ends but one of the scan":    "SELECT count(*) - 1 AS n FROM gc_scan",
+		} {
+			if n := p.cooper(0, "ledger", "sql", "--json", sql); strings.TrimSpace(n) != `{"n":0}` {
+				t.Errorf("%s: %s", what, n)
+			}
+		}
 	}
-	p.cooper(3, "apply", "latest", "--quiet") // some values cannot be read
 	t.Logf("%d kills", kills)
-	if kills == 0 {
-		t.Error("it was never killed")
+}
+
+// killed carries the plan out, and tells whether it was killed at the nth call of a name;
+// else it has come to its end.
+func (p *platform) killed(strace, call string, nth int) bool {
+	p.t.Helper()
+	cmd := e2etest.Command(p.t.Context(), p.url, p.ws, "apply", "latest", "--quiet")
+	cmd.Env = append(cmd.Env, p.env)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	e2etest.KilledAt(cmd, strace, call, nth)
+	if err := cmd.Run(); err != nil && !cmd.ProcessState.Exited() {
+		return true
 	}
-	p.lists()
-	twice := p.cooper(0, "ledger", "sql", "--json", "SELECT count(*) - count(DISTINCT shard) AS n FROM gc_range")
-	if strings.TrimSpace(twice) != `{"n":0}` {
-		t.Errorf("ranges whose facts are there twice: %s", twice)
+	if code := cmd.ProcessState.ExitCode(); code != 3 {
+		p.t.Fatalf("neither killed nor at its end, but %v: %s", code, said.String())
 	}
-	if ended := p.cooper(0, "ledger", "sql", "--json", "SELECT count(*) AS n FROM gc_scan"); strings.TrimSpace(ended) != `{"n":1}` {
-		t.Errorf("ends of the scan: %s", ended)
-	}
+	return false
 }
