@@ -9,6 +9,7 @@ import (
 
 	"cooper"
 	"cooper/internal/config"
+	"cooper/internal/database"
 	"cooper/internal/gc"
 	"cooper/internal/gcop"
 	"cooper/internal/journal"
@@ -115,7 +116,7 @@ func (scans) equip(ctx context.Context, held *held, p *plan.Plan, opt *Options) 
 			finally(&err, done)
 		}
 	}()
-	server, err := db.Server(ctx)
+	server, err := unchanged(ctx, held, &h, c, db)
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +137,29 @@ func (scans) equip(ctx context.Context, held *held, p *plan.Plan, opt *Options) 
 	target := scan.NewTarget(s, scan.TargetOptions{Journal: journal.At(held.ws.TargetDir(held.lock)), Path: readFrom(c).Text, Configuration: configuration})
 	workers := max(1, min(opt.Jobs, c.Limits.Connections))
 	return &kit{verbs: s.Verbs(), target: target, count: held.counters(nil), workers: workers, shards: workers, close: done}, nil
+}
+
+// unchanged refuses a plan of a scan whose declared tables, or foreign keys to handles, are
+// others by now: what has come since would not be read.
+func unchanged(ctx context.Context, held *held, h *plan.Header, c *config.Config, db database.Database) (*database.Server, error) {
+	planned, err := gcop.ScanningOf(h.Policy)
+	if err != nil {
+		return nil, err
+	}
+	now, err := gc.Take(ctx, db, c, held.Clock())
+	if err != nil {
+		return nil, err
+	}
+	d, err := gc.DigestsOf(c, now)
+	if err != nil {
+		return nil, err
+	}
+	// Another configuration, or another server, is refused in words of its own.
+	if d.Schema != planned.Schema && d.Configuration == planned.Configuration && now.Server.Identity == planned.Server {
+		return nil, &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + h.ID, Message: "declared tables, or foreign keys to handles, are others than when the scan was planned",
+			Remedy: "See what is so now with cooper gc check, and scan anew: cooper gc scan"}
+	}
+	return &now.Server, nil
 }
 
 // GCScanned is what a scan is worth.

@@ -129,6 +129,23 @@ func TestScanOfGarbage(t *testing.T) {
 	}
 }
 
+// TestChangedSincePlanned: a plan does not outlive the tables and keys that it was made for.
+func TestChangedSincePlanned(t *testing.T) {
+	w := newPlatform(t)
+	r, err := w.scan(true).Run(t.Context(), w.Env)
+	w.ok(err)
+	w.sql("CREATE TABLE more (id bigint PRIMARY KEY, file_id bigint REFERENCES files)")
+	_, err = Apply(t.Context(), w.Env, r.Plan.ID, Options{Jobs: 4})
+	w.refused(err, cooper.KindRefused)
+	w.declare(platformYAML + "  more: {table: more, object: id, handle: file_id}\n")
+	_, err = Apply(t.Context(), w.Env, r.Plan.ID, Options{Jobs: 4})
+	w.refused(err, cooper.KindRefused)
+	w.sql("DROP TABLE more")
+	w.declare(platformYAML)
+	done, err := Apply(t.Context(), w.Env, r.Plan.ID, Options{Jobs: 4})
+	w.went(done, err, gc.Mission)
+}
+
 // TestOldScansGo: facts of a scan go when three newer complete ones stand, but not while it
 // counts, nor while somebody reads.
 func TestOldScansGo(t *testing.T) {
