@@ -271,3 +271,10 @@ func (r *reader) prefix(n *node, g *Guard) {
 func (g *Guard) Holds(bucket, key string) bool {
 	return !g.Table.Given() && (g.Bucket == "" || g.Bucket == bucket) && cooper.HasPrefix(key, g.Prefix)
 }
+
+// New is a configuration of nothing yet, with what holds where a file says nothing.
+func New() *Config {
+	c := defaults()
+	c.Version = 1
+	return c
+}

@@ -20,12 +20,13 @@ func Command(sh *shell.Shell) *cobra.Command {
 		Long: `Finds what in an owner's database links to files in buckets. What is to be read is
 declared in cooper.yaml: tables of file handles, and all places that may link to one.
 Nothing is written to the database: its sessions are read-only.`,
-		Example: `  cooper gc check
+		Example: `  cooper gc init mysql:env:PLATFORM_DSN --bucket example-data
+  cooper gc check
   cooper gc scan --config platform/cooper.yaml
   cooper gc list malformed
   cooper gc status`,
 	}
-	cmd.AddCommand(a.checkCmd(), a.scanCmd(), a.listCmd(), a.acknowledgeCmd(), a.acceptCmd(), a.statusCmd())
+	cmd.AddCommand(a.initCmd(), a.checkCmd(), a.scanCmd(), a.listCmd(), a.acknowledgeCmd(), a.acceptCmd(), a.statusCmd())
 	return shell.Group(cmd)
 }
 

@@ -1,0 +1,286 @@
+package gc
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"cooper/internal/config"
+	"cooper/internal/database"
+)
+
+// Propose says what a configuration should have besides: an association for each foreign
+// key to handles, for each pair of type and id whose types name a kind of handles, and for
+// columns in which ids of handles were found. What is declared is left alone, and so is a
+// column of which too few values are ids: a check tells of it.
+func Propose(c *config.Config, s *Survey, schema *Schema) []config.Written {
+	p := &proposer{config: c, survey: s, schema: schema, check: &checker{config: c, survey: s, around: &Around{}, home: home(c, s)}, done: map[string]bool{}, taken: map[string]bool{}}
+	for _, a := range c.Associations {
+		p.taken[a.Name] = true
+	}
+	for i := range s.Foreign {
+		if f := &s.Foreign[i]; !p.check.declared(f) {
+			p.foreign(f)
+		}
+	}
+	for i := range schema.Pairs {
+		p.pair(&schema.Pairs[i])
+	}
+	for i := range s.Hits {
+		p.hit(&s.Hits[i])
+	}
+	return p.all
+}
+
+type proposer struct {
+	config *config.Config
+	survey *Survey
+	schema *Schema
+	check  *checker
+	done   map[string]bool // columns, of tables or patterns, that are proposed
+	taken  map[string]bool // names
+	all    []config.Written
+}
+
+// place is where a proposed association finds its links.
+type place struct {
+	table         database.Name
+	column, where string
+	form          config.Form
+	of            string
+	why           string
+}
+
+// foreign proposes what a foreign key tells: by the column that leads to ids, or to keys.
+func (p *proposer) foreign(f *database.ForeignKey) {
+	for _, part := range p.survey.Parts {
+		if part.Handles == nil || !part.reads(f.To) {
+			continue
+		}
+		for i, target := range f.Targets {
+			at := place{table: f.Table, of: part.Handles.Kind, why: fmt.Sprintf("foreign key %s to %s.", f.Name, p.schema.name(f.To))}
+			switch {
+			case i >= len(f.Columns):
+				continue
+			case strings.EqualFold(target, p.unquoted(part.Handles.ID)):
+				at.form = config.Handle
+			case strings.EqualFold(target, p.unquoted(part.Handles.Key)):
+				at.form = config.Key
+			default:
+				continue
+			}
+			if lower := strings.ToLower(f.Table.Table); strings.Contains(lower, "hold") || strings.Contains(lower, "protect") {
+				at.why += "\nIf it is a legal hold, move it to protect."
+			}
+			at.column = f.Columns[i]
+			p.add(&at)
+		}
+	}
+}
+
+func (p *proposer) unquoted(sql string) string { return strings.Trim(sql, "`\"") }
+
+// pair proposes ids beside a type that names a kind of handles.
+func (p *proposer) pair(x *Pair) {
+	t := p.schema.table(x.Table)
+	for _, part := range p.survey.Parts {
+		if part.Handles == nil || len(part.Tables) != 1 || t == nil {
+			continue
+		}
+		id, c := columnOf(&part.Tables[0].Table, part.Handles.ID, folds(p.schema.Engine)), t.Column(x.ID)
+		if id == nil || c == nil || !fits(c, id) || p.covered(x.Table, x.ID) {
+			continue
+		}
+		var are, others []string
+		for _, name := range x.Types {
+			if speaksOf(name, part) {
+				are = append(are, p.literal(name))
+			} else {
+				others = append(others, name)
+			}
+		}
+		if len(are) == 0 {
+			continue
+		}
+		why := fmt.Sprintf("%s and %s name a thing by type and id. If such a row derives a file from another and is no link, use derived and remove this.", x.Type, x.ID)
+		if x.More {
+			why += "\nNot all types were seen: look for others that are files."
+		}
+		if len(others) > 0 {
+			why += "\nNot taken for files: " + strings.Join(others[:min(len(others), 20)], ", ")
+		}
+		p.add(&place{table: x.Table, column: x.ID, form: config.Handle, of: part.Handles.Kind, why: why, where: ident(p.schema.Engine, x.Type) + " IN (" + strings.Join(are, ", ") + ")"})
+	}
+}
+
+func (p *proposer) covered(table database.Name, column string) bool {
+	return covered(p.config, p.survey, table, column, nil)
+}
+
+// literal is a text for a person to read, in an SQL condition.
+func (p *proposer) literal(s string) string {
+	if folds(p.schema.Engine) {
+		s = strings.ReplaceAll(s, `\`, `\\`)
+	}
+	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+}
+
+// speaksOf tells whether a type, as ActiveStorage::Blob, means a kind of handles.
+func speaksOf(name string, of *Part) bool {
+	bare := func(s string) string {
+		return strings.TrimSuffix(strings.Map(func(r rune) rune {
+			if r == '_' || r >= 0x80 || !wordByte(byte(r)) {
+				return -1
+			}
+			return r
+		}, strings.ToLower(s)), "s")
+	}
+	last := name[strings.LastIndexAny(name, `:.\/`)+1:]
+	for _, n := range []string{of.Tables[0].Name.Table, of.Name} {
+		if b := bare(n); b != "" && (bare(name) == b || bare(last) == b) {
+			return true
+		}
+	}
+	return false
+}
+
+// hit proposes a column in which ids were found: of numbers most, of texts nearly all,
+// for every other value of theirs would be one that cannot be read.
+func (p *proposer) hit(h *Hit) {
+	t := p.schema.table(h.Table)
+	if t == nil || h.Common || p.covered(h.Table, h.Column) {
+		return
+	}
+	c := t.Column(h.Column)
+	if c == nil || c.Class == database.Text && h.Found*10 < h.Values*9 || h.Found*2 < h.Values {
+		return
+	}
+	of := h.Kind
+	p.add(&place{table: h.Table, column: h.Column, form: config.Handle, of: of,
+		why: fmt.Sprintf("no foreign key; %d of %d values looked at are ids of %s. Look whether it links.", h.Found, h.Values, kindName(of))})
+}
+
+func (p *proposer) add(at *place) {
+	table, many := p.of(at)
+	key := table.Text + "\n" + at.column + "\n" + at.of
+	if p.done[key] {
+		return
+	}
+	p.done[key] = true
+	a := &config.Association{Table: table, Object: p.object(at, many), Where: at.where, Holds: at.form, Column: p.schema.column(at.column)}
+	if len(p.config.Handles) > 1 {
+		a.Of = at.of
+	}
+	a.Name = p.named(at, many)
+	if many {
+		at.why += "\nAll tables of that name in such schemas, also those made tomorrow."
+	}
+	p.all = append(p.all, config.Written{Association: a, Comment: at.why})
+}
+
+// named gives an association a name that no other has.
+func (p *proposer) named(at *place, many bool) string {
+	name := p.schema.name(at.table)
+	if many {
+		name = at.table.Table
+	}
+	name = strings.Join(strings.Fields(name+"."+at.column), "_")
+	for next, i := name, 2; ; i++ {
+		if !p.taken[next] {
+			p.taken[next] = true
+			return next
+		}
+		next = fmt.Sprintf("%s-%d", name, i)
+	}
+}
+
+// of is the table; or, of one that other schemas have as well, a pattern of them all.
+func (p *proposer) of(at *place) (t config.Table, many bool) {
+	one := config.Table{Text: p.schema.name(at.table), Name: at.table.Table, Schema: at.table.Schema}
+	if at.table.Schema == p.schema.Home {
+		one.Schema = ""
+		return one, false
+	}
+	var schemas []string
+	for i := range p.schema.Tables {
+		if t := &p.schema.Tables[i]; t.Name.Table == at.table.Table && t.Schema != p.schema.Home && t.Column(at.column) != nil {
+			schemas = append(schemas, t.Schema)
+		}
+	}
+	if len(schemas) < 2 {
+		return one, false
+	}
+	slices.Sort(schemas)
+	text := regexp.QuoteMeta(schemas[0])
+	if prefix := common(schemas[0], schemas[len(schemas)-1]); len(prefix) > 2 {
+		text = regexp.QuoteMeta(prefix) + ".*"
+	} else {
+		for _, s := range schemas[1:] {
+			text += "|" + regexp.QuoteMeta(s)
+		}
+		text = "(" + text + ")"
+	}
+	text += `\.` + regexp.QuoteMeta(at.table.Table)
+	re, err := regexp.Compile(`\A(?:` + text + `)\z`)
+	if err != nil {
+		return one, false
+	}
+	for i := range p.schema.Tables {
+		if t := &p.schema.Tables[i]; re.MatchString(t.String()) && t.Column(at.column) == nil {
+			return one, false // a check would refuse it
+		}
+	}
+	return config.Table{Text: "/" + text + "/", Pattern: re}, true
+}
+
+// common is how two texts begin.
+func common(a, b string) string {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return a[:n]
+}
+
+var simple = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*$`)
+
+// object says what it is that links: the thing that type and id name, or else the row's
+// key as far as it is not the link itself.
+func (p *proposer) object(at *place, many bool) (o config.Object) {
+	t := p.schema.table(at.table)
+	var columns []string
+	if t != nil {
+		for _, x := range p.schema.Pairs {
+			if x.Table == at.table && x.ID != at.column {
+				columns = []string{x.Type, x.ID}
+			}
+		}
+		if k := t.Key(); k != nil && columns == nil {
+			for _, c := range k.Columns {
+				if c != at.column || len(k.Columns) == 1 {
+					columns = append(columns, c)
+				}
+			}
+		}
+	}
+	if slices.ContainsFunc(columns, func(c string) bool { return !simple.MatchString(c) || c == "schema" || c == "table" }) || len(columns) == 0 {
+		columns = []string{at.column}
+		if !simple.MatchString(at.column) {
+			return config.Object{SQL: p.schema.column(at.column)}
+		}
+	}
+	if len(columns) == 1 && !many {
+		return config.Object{SQL: columns[0]}
+	}
+	if many {
+		o.Text = append(o.Text, config.Part{Schema: true}, config.Part{Literal: "/"})
+	}
+	for i, c := range columns {
+		if i > 0 {
+			o.Text = append(o.Text, config.Part{Literal: "/"})
+		}
+		o.Text = append(o.Text, config.Part{Column: c})
+	}
+	return o
+}
