@@ -18,6 +18,9 @@ func Propose(c *config.Config, s *Survey, schema *Schema) []config.Written {
 	p := &proposer{config: c, survey: s, schema: schema, check: &checker{config: c, survey: s, around: &Around{}, home: home(c, s)}, done: map[string]bool{}, taken: map[string]bool{}}
 	for _, a := range c.Associations {
 		p.taken[a.Name] = true
+		if h := c.Kind(a.Of); h != nil {
+			p.done[keyOf(a, h.Kind)] = true
+		}
 	}
 	for i := range s.Foreign {
 		if f := &s.Foreign[i]; !p.check.declared(f) {
@@ -145,36 +148,54 @@ func speaksOf(name string, of *Part) bool {
 	return false
 }
 
-// hit proposes a column in which ids were found: of numbers most, of texts nearly all,
-// for every other value of theirs would be one that cannot be read.
+// hit proposes a column in which ids were found: where its name speaks of files, if they
+// are half of its values; else if nearly all are, and it is no part of the rows' own key. Of
+// texts nearly all have to be, for others cannot be read then. A check tells of the rest.
 func (p *proposer) hit(h *Hit) {
 	t := p.schema.table(h.Table)
-	if t == nil || h.Common || p.covered(h.Table, h.Column) {
+	if t == nil || p.covered(h.Table, h.Column) {
 		return
 	}
 	c := t.Column(h.Column)
-	if c == nil || c.Class == database.Text && h.Found*10 < h.Values*9 || h.Found*2 < h.Values {
+	if c == nil || strings.HasPrefix(strings.ToLower(c.Type), "tinyint") {
 		return
 	}
-	of := h.Kind
-	p.add(&place{table: h.Table, column: h.Column, form: config.Handle, of: of,
-		why: fmt.Sprintf("no foreign key; %d of %d values looked at are ids of %s. Look whether it links.", h.Found, h.Values, kindName(of))})
+	named := slices.ContainsFunc(fileWords, func(w string) bool { return strings.Contains(strings.ToLower(h.Column), w) })
+	key := slices.ContainsFunc(t.Keys, func(k database.Key) bool { return k.Primary && slices.Contains(k.Columns, h.Column) })
+	nearly := h.Found*10 >= h.Values*9
+	if !nearly && (!named || c.Class == database.Text) || !named && (h.Common || key) || h.Found*2 < h.Values {
+		return
+	}
+	why := fmt.Sprintf("no foreign key; %d of %d values looked at are ids of %s. Look whether it links.", h.Found, h.Values, kindName(h.Kind))
+	if c.Class == database.Text {
+		why += "\nValues that are no ids cannot be read then: leave their rows out by where."
+	}
+	p.add(&place{table: h.Table, column: h.Column, form: config.Handle, of: h.Kind, why: why})
+}
+
+// fileWords are in names of columns that speak of files: numbers there are meant, though any
+// numbers of their size would be ids.
+var fileWords = []string{"file", "blob", "attachment", "upload", "image", "picture", "photo", "avatar", "media", "thumb"}
+
+// keyOf is what no two proposals have in common: what is proposed once is not again, though
+// it should not count as declared.
+func keyOf(a *config.Association, kind string) string {
+	return a.Table.Text + "\n" + a.Column + "\n" + kind
 }
 
 func (p *proposer) add(at *place) {
 	table, many := p.of(at)
-	key := table.Text + "\n" + at.column + "\n" + at.of
-	if p.done[key] {
+	a := &config.Association{Table: table, Object: p.object(at, many), Where: at.where, Holds: at.form, Column: p.schema.column(at.column)}
+	if p.done[keyOf(a, at.of)] {
 		return
 	}
-	p.done[key] = true
-	a := &config.Association{Table: table, Object: p.object(at, many), Where: at.where, Holds: at.form, Column: p.schema.column(at.column)}
+	p.done[keyOf(a, at.of)] = true
 	if len(p.config.Handles) > 1 {
 		a.Of = at.of
 	}
 	a.Name = p.named(at, many)
 	if many {
-		at.why += "\nAll tables of that name in such schemas, also those made tomorrow."
+		at.why += "\nA pattern, of all schemas that have such a table."
 	}
 	p.all = append(p.all, config.Written{Association: a, Comment: at.why})
 }

@@ -103,7 +103,7 @@ func pairsOf(t *database.Table) (ps []Pair) {
 
 func (t *taker) types(ctx context.Context, p *Pair) error {
 	e := t.survey.Server.Engine
-	rows, err := t.rows(ctx, fmt.Sprintf("SELECT DISTINCT some.kind FROM (SELECT %s AS kind FROM %s.%s LIMIT %d) AS some ORDER BY 1 LIMIT %d",
+	rows, err := t.rows(ctx, fmt.Sprintf("SELECT DISTINCT looked.kind FROM (SELECT %s AS kind FROM %s.%s LIMIT %d) AS looked ORDER BY 1 LIMIT %d",
 		ident(e, p.Type), ident(e, p.Table.Schema), ident(e, p.Table.Table), typedRows, mostTypes+1))
 	wrong, err := declared(err)
 	if err != nil || wrong != nil {

@@ -163,38 +163,49 @@ func (g *GCInit) propose(ctx context.Context, w *work, db database.Database, r *
 			return nil, err
 		}
 	}
-	survey, err := gc.Take(ctx, db, c, w.Clock())
+	more, survey, err := proposed(ctx, w, db, c, schema)
 	if err != nil {
 		return nil, err
 	}
-	more := gc.Propose(c, survey, schema)
 	r.Packed, r.Unread = schema.Packed(), schema.Unread
 	if !r.New {
 		if out, r.Added, err = config.Add(g.Config, src, more); err != nil {
 			return nil, err
 		}
 	}
-	for _, m := range more {
-		c.Associations = append(c.Associations, m.Association)
-		if r.New {
-			r.Added = append(r.Added, m.Name)
-			comments["associations."+m.Name] = m.Comment
-		}
-	}
 	if r.New {
 		if len(more) == 0 {
 			return nil, &cooper.Error{Kind: cooper.KindRefused, Message: "nothing in the database was found to link to handles", Remedy: "See whether the user may read its tables and --handles names the right one; or write cooper.yaml by hand."}
+		}
+		for _, m := range more {
+			r.Added = append(r.Added, m.Name)
+			comments["associations."+m.Name] = m.Comment
 		}
 		comments["associations"] = "What links to files. This is what the schema tells; nobody but you knows the rest.\n" + packed(r.Packed)
 		if out, err = config.Render(c, comments); err != nil {
 			return nil, err
 		}
 	}
-	if survey, err = gc.Take(ctx, db, c, w.Clock()); err != nil {
-		return nil, err
-	}
 	r.Findings = gc.Check(c, survey, &gc.Around{Others: unreadable(c)})
 	return out, nil
+}
+
+// proposed adds to a configuration until nothing more is found: a column that is declared
+// tells by its name what others of that name are.
+func proposed(ctx context.Context, w *work, db database.Database, c *config.Config, schema *gc.Schema) (all []config.Written, survey *gc.Survey, err error) {
+	for {
+		if survey, err = gc.Take(ctx, db, c, w.Clock()); err != nil {
+			return nil, nil, err
+		}
+		more := gc.Propose(c, survey, schema)
+		if len(more) == 0 {
+			return all, survey, nil
+		}
+		all = append(all, more...)
+		for _, m := range more {
+			c.Associations = append(c.Associations, m.Association)
+		}
+	}
 }
 
 // mostPacked is how many columns a file names.
