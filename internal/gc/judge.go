@@ -117,6 +117,12 @@ func Judge(p *Policy, r *Read, last *Scan) gcfacts.Scan {
 	if last != nil {
 		compare(r, last, suspect)
 	}
+	for _, a := range slices.Sorted(maps.Keys(r.Counts)) {
+		// A name that was never right: nothing before shows it.
+		if c := r.Counts[a]; c.Links == 0 && c.Silent > 0 && (last == nil || last.Counts[a].Ranges == 0) {
+			suspect(a, SuspectSilent, 0, c.Silent)
+		}
+	}
 	s.Complete = len(s.Suspects) == 0 && r.Unread == 0
 	s.Why = why(s.Suspects, r.Unread)
 	return s
@@ -181,6 +187,9 @@ func Said(s *gcfacts.Suspect) string {
 	case SuspectGone:
 		return fmt.Sprintf("this database is older than what was seen, or handles were lost: %d of %d are gone", s.Now, s.Before)
 	case SuspectSilent:
+		if s.Before == 0 { // or there was none
+			return fmt.Sprintf("%s: values in which an id stands and no link was found: %d", of, s.Now)
+		}
 		return fmt.Sprintf("%s: values in which an id stands and no link was found: %d, and %d in the last complete scan", of, s.Now, s.Before)
 	}
 	return fmt.Sprintf("%s: %d %s, and %d in the last complete scan", of, s.Now, s.What, s.Before)

@@ -67,6 +67,10 @@ func TestJudge(t *testing.T) {
 			name: "more silent values", change: of(Count{Ranges: 3, Rows: 500, Links: 400, Silent: 8}),
 			want: "a: values in which an id stands and no link was found: 8, and 7 in the last complete scan",
 		},
+		{
+			name: "the first, in which ids stand and no link is found", change: of(Count{Ranges: 3, Rows: 500, Silent: 1}), first: true,
+			want: "a: values in which an id stands and no link was found: 1",
+		},
 		{name: "a value that cannot be read", change: func(r *Read) { r.Unread = 1 }, first: true, want: "values that cannot be read and are not acknowledged: 1"},
 		{name: "another server in between", change: func(r *Read) { r.Foreign = 1 }, first: true, want: "ranges that another server has answered: 1"},
 		{
@@ -88,6 +92,10 @@ func TestJudge(t *testing.T) {
 	gone := &Scan{Counts: map[string]Count{"a": {Rows: 500, Links: 400, Silent: 7}, "b": {Rows: 1}}}
 	if got := Judge(&policy, read(nil), gone); got.Why != "b: 0 rows, and 1 in the last complete scan" {
 		t.Errorf("an association that is no longer declared: %q", got.Why)
+	}
+	fresh := &Scan{Counts: map[string]Count{"b": {}}}
+	if got := Judge(&policy, read(of(Count{Ranges: 3, Rows: 500, Silent: 1})), fresh); got.Why != "a: values in which an id stands and no link was found: 1" {
+		t.Errorf("an association that is new: %q", got.Why)
 	}
 	got := Judge(&policy, read(nil), nil)
 	if got.Configuration != "c" || got.Schema != "s" || got.Server != "pg-1" || got.Clock != now || got.Shards != 5 || got.Skew != -1500*time.Millisecond {
