@@ -59,6 +59,22 @@ func Take(ctx context.Context, a Asker, c *config.Config, now time.Time) (*Surve
 	return s, err
 }
 
+// SchemaNow is the digest of the declared tables and foreign keys as they are at this moment:
+// no row is read for it.
+func SchemaNow(ctx context.Context, a Asker, c *config.Config, server *database.Server) (string, error) {
+	t := &taker{asker: a, config: c, survey: &Survey{Server: *server, Parts: partsOf(c)}}
+	for _, p := range t.survey.Parts {
+		if err := t.part(ctx, p); err != nil {
+			return "", err
+		}
+	}
+	if err := t.foreign(ctx); err != nil {
+		return "", err
+	}
+	d, err := DigestsOf(c, t.survey)
+	return d.Schema, err
+}
+
 // taker takes a survey.
 type taker struct {
 	asker  Asker

@@ -116,7 +116,7 @@ func (scans) equip(ctx context.Context, held *held, p *plan.Plan, opt *Options) 
 			finally(&err, done)
 		}
 	}()
-	server, err := unchanged(ctx, held, &h, c, db)
+	server, err := unchanged(ctx, &h, c, db)
 	if err != nil {
 		return nil, err
 	}
@@ -140,26 +140,30 @@ func (scans) equip(ctx context.Context, held *held, p *plan.Plan, opt *Options) 
 }
 
 // unchanged refuses a plan of a scan whose declared tables, or foreign keys to handles, are
-// others by now: what has come since would not be read.
-func unchanged(ctx context.Context, held *held, h *plan.Header, c *config.Config, db database.Database) (*database.Server, error) {
+// others by now: what has come since, or was moved to another column, would not be read.
+func unchanged(ctx context.Context, h *plan.Header, c *config.Config, db database.Database) (*database.Server, error) {
 	planned, err := gcop.ScanningOf(h.Policy)
 	if err != nil {
 		return nil, err
 	}
-	now, err := gc.Take(ctx, db, c, held.Clock())
+	server, err := db.Server(ctx)
 	if err != nil {
 		return nil, err
 	}
-	d, err := gc.DigestsOf(c, now)
+	configuration, err := gc.ConfigurationOf(c)
+	if err != nil {
+		return nil, err
+	}
+	schema, err := gc.SchemaNow(ctx, db, c, server)
 	if err != nil {
 		return nil, err
 	}
 	// Another configuration, or another server, is refused in words of its own.
-	if d.Schema != planned.Schema && d.Configuration == planned.Configuration && now.Server.Identity == planned.Server {
+	if schema != planned.Schema && configuration == planned.Configuration && server.Identity == planned.Server {
 		return nil, &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + h.ID, Message: "declared tables, or foreign keys to handles, are others than when the scan was planned",
 			Remedy: "See what is so now with cooper gc check, and scan anew: cooper gc scan"}
 	}
-	return &now.Server, nil
+	return server, nil
 }
 
 // GCScanned is what a scan is worth.
@@ -246,10 +250,23 @@ func scanned(s *gc.Scan) *GCScanned {
 	return x
 }
 
+// stayed wants the tables and foreign keys of a scan whose ranges have been read to be those
+// that they were planned by. A configuration that is another by now does not matter to it: its
+// ranges were read by the one that they were planned with.
+func (w *work) stayed(ctx context.Context, h *plan.Header, p *gc.Policy) error {
+	return w.owner(ctx, p.Scanning.Config, func(o *owner) error {
+		_, err := unchanged(ctx, h, o.config, o.database)
+		return err
+	})
+}
+
 // judge writes what a scan is worth.
 func (w *work) judge(ctx context.Context, facts *gcfacts.Store, h *plan.Header) (err error) {
 	policy, err := gc.PolicyOf(h)
 	if err != nil {
+		return err
+	}
+	if err := w.stayed(ctx, h, &policy); err != nil {
 		return err
 	}
 	release, err := facts.Hold(ctx)

@@ -193,3 +193,36 @@ func TestIncidentSessions(t *testing.T) {
 	w.whole()
 	w.same("modified", w.rows("SELECT DISTINCT CAST(modified AS VARCHAR) FROM gc_handle"), before...)
 }
+
+// TestIncident09SchemaMovedOn: a place that is new, or another, since the scan was planned
+// is found when it is carried out, and when its ranges have been read.
+func TestIncident09SchemaMovedOn(t *testing.T) {
+	w := incident(t, `CREATE TABLE posts (id bigint PRIMARY KEY, file_id bigint); INSERT INTO posts SELECT i, 1 + i % 3 FROM generate_series(1, 100) AS i; CREATE TABLE more (id bigint PRIMARY KEY, f bigint)`,
+		"associations:\n  posts: {table: posts, object: id, handle: file_id}\n")
+	w.whole()
+	for _, change := range []string{
+		"ALTER TABLE posts RENAME file_id TO f; ALTER TABLE posts ADD file_id bigint; UPDATE posts SET file_id = f WHERE id > 5",
+		"ALTER TABLE more ADD FOREIGN KEY (f) REFERENCES files",
+	} {
+		r, err := w.scan(true).Run(t.Context(), w.Env)
+		w.ok(err)
+		w.sql(change)
+		got, err := Apply(t.Context(), w.Env, r.Plan.ID, Options{Jobs: 2})
+		if w.refused(err, cooper.KindRefused); got.Scanned != nil {
+			t.Errorf("%s: %+v", change, got.Scanned)
+		}
+	}
+	w.sql("ALTER TABLE more DROP CONSTRAINT more_f_fkey")
+	// While it is read: once its last range is.
+	changed := false
+	w.stopped = func() {
+		if !changed {
+			changed = true
+			w.sql("ALTER TABLE more ADD FOREIGN KEY (f) REFERENCES files")
+		}
+	}
+	r, err := w.scan(false).Run(t.Context(), w.Env)
+	if w.refused(err, cooper.KindRefused); !changed || r.Scanned != nil {
+		t.Errorf("%v, %+v", changed, r.Scanned)
+	}
+}
