@@ -28,7 +28,7 @@ says mysql:env:COOPER_DATABASE, or what was said here. Nothing is written to the
 What is packed into JSON, XML, lists or texts it cannot know; the file names the columns
 that a person has to look at. Then: cooper gc check.`,
 		Example: `  cooper gc init mysql:env:PLATFORM_DSN --bucket example-data
-  cooper gc init postgres:env:APP_DSN --bucket app --bucket old --handles blobs=app --handles files=old
+  cooper gc init postgres:env:APP_DSN --bucket app --handles blobs=app
   cooper gc init --plan-only`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
