@@ -100,7 +100,7 @@ func said(err error) string {
 // types refuses columns that cannot hold what they are declared to.
 func (k *checker) types(p *Part, t *Table, name string) {
 	column := func(what, sql string, why func(*database.Column) string) {
-		if c := columnOf(&t.Table, sql, folds(k.survey.Server.Engine)); c != nil && sql != "" {
+		if c := t.Table.Named(k.survey.Server.Engine, sql); c != nil && sql != "" {
 			if w := why(c); w != "" {
 				k.refuse(p, name, fmt.Sprintf("%s: %s is %s, %s", what, c.Name, c.Type, w), "Correct it in "+p.Where+".")
 			}
@@ -120,7 +120,7 @@ func (k *checker) types(p *Part, t *Table, name string) {
 		column("key", h.Key, noKey)
 		column("location", h.Location, noKey)
 		k.times(p, t, name)
-		if c := columnOf(&t.Table, h.ID, folds(k.survey.Server.Engine)); c != nil && c.Class == database.Text && strings.HasSuffix(c.Collation, "_ci") {
+		if c := t.Table.Named(k.survey.Server.Engine, h.ID); c != nil && c.Class == database.Text && strings.HasSuffix(c.Collation, "_ci") {
 			k.note(name, "ids are texts that the database compares by "+c.Collation+"; Cooper compares bytes: a link in other letters is dangling")
 		}
 	case p.Hold != nil:
@@ -159,7 +159,7 @@ func (k *checker) idsOf(kind string) func(*database.Column) string {
 	h := k.config.Kind(kind)
 	for _, p := range k.survey.Parts {
 		if p.Handles != nil && p.Handles == h && len(p.Tables) == 1 {
-			of = columnOf(&p.Tables[0].Table, h.ID, folds(k.survey.Server.Engine))
+			of = p.Tables[0].Table.Named(k.survey.Server.Engine, h.ID)
 		}
 	}
 	return func(c *database.Column) string {
@@ -183,7 +183,7 @@ func (k *checker) times(p *Part, t *Table, name string) {
 			continue
 		}
 		what := []string{"modified", "created"}[i]
-		c := columnOf(&t.Table, m.Column, folds(k.survey.Server.Engine))
+		c := t.Table.Named(k.survey.Server.Engine, m.Column)
 		if c == nil {
 			continue
 		}

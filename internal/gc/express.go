@@ -8,18 +8,6 @@ import (
 	"cooper/internal/database"
 )
 
-// folds tells whether an engine's names of columns do not care for case.
-func folds(engine string) bool { return engine != "PostgreSQL" }
-
-// ident quotes a name.
-func ident(engine, name string) string {
-	q := "`"
-	if !folds(engine) {
-		q = `"`
-	}
-	return q + strings.ReplaceAll(name, q, q+q) + q
-}
-
 // expression is a column or an SQL expression of the configuration's.
 type expression struct {
 	what string // the key that it stands under
@@ -88,42 +76,9 @@ func (p *Part) expressions() (es expressions) {
 	return es
 }
 
-// columnOf is the column that an expression is the name of; nil if it is more than that.
-func columnOf(t *database.Table, sql string, fold bool) *database.Column {
-	if c := t.Column(sql); c != nil {
-		return c
-	}
-	name := sql
-	for _, q := range []string{`"`, "`"} {
-		if inner, ok := strings.CutPrefix(sql, q); ok && strings.HasSuffix(inner, q) && len(inner) > 1 && !strings.Contains(inner[:len(inner)-1], q) {
-			return t.Column(inner[:len(inner)-1])
-		}
-	}
-	for i := range t.Columns {
-		if c := &t.Columns[i]; fold && strings.EqualFold(c.Name, name) || !fold && c.Name == strings.ToLower(name) {
-			return c
-		}
-	}
-	return nil
-}
-
-// write is an expression as SQL over a table: the name of a column is quoted, as it may be
-// a word of SQL, too.
-func (e *expression) write(t *database.Table, engine string) string {
-	if t == nil {
-		// Of a query the columns are not known. Names in quotes care for case in PostgreSQL.
-		if plain(e.sql) && folds(engine) {
-			return ident(engine, e.sql)
-		}
-	} else if c := columnOf(t, e.sql, folds(engine)); c != nil {
-		return ident(engine, c.Name)
-	}
-	return "(" + e.sql + "\n)"
-}
-
 func (es expressions) list(t *database.Table, engine string) (list []string) {
 	for i := range es {
-		list = append(list, es[i].write(t, engine))
+		list = append(list, database.Express(engine, t, es[i].sql))
 	}
 	return list
 }
@@ -132,7 +87,7 @@ func (es expressions) list(t *database.Table, engine string) (list []string) {
 func (es expressions) shown(t *database.Table, engine string) (list []string) {
 	for i := range es {
 		if es[i].object || es[i].links {
-			list = append(list, es[i].write(t, engine))
+			list = append(list, database.Express(engine, t, es[i].sql))
 		}
 	}
 	return list
@@ -149,9 +104,9 @@ func (es expressions) object() (n int) {
 }
 
 // missing are plain names of columns that a table does not have.
-func (es expressions) missing(t *database.Table, fold bool) (names []string) {
+func (es expressions) missing(t *database.Table, engine string) (names []string) {
 	for _, e := range es {
-		if plain(e.sql) && columnOf(t, e.sql, fold) == nil && !slices.Contains(names, e.sql) {
+		if database.PlainName(e.sql) && t.Named(engine, e.sql) == nil && !slices.Contains(names, e.sql) {
 			names = append(names, e.sql)
 		}
 	}
@@ -161,23 +116,6 @@ func (es expressions) missing(t *database.Table, fold bool) (names []string) {
 // names tells whether a column stands in any of them.
 func (es expressions) names(column string) bool {
 	return slices.ContainsFunc(es, func(e expression) bool { return wordsOf(e.sql).has(column) })
-}
-
-// constants are words that look like columns, and are none.
-var constants = []string{"true", "false", "null", "current_user", "current_date", "current_timestamp"}
-
-// plain tells whether an expression can be nothing but the name of a column.
-func plain(sql string) bool {
-	for i := range len(sql) {
-		if c := sql[i]; !wordByte(c) || i == 0 && c >= '0' && c <= '9' {
-			return false
-		}
-	}
-	return sql != "" && !slices.Contains(constants, strings.ToLower(sql))
-}
-
-func wordByte(c byte) bool {
-	return c == '_' || c == '$' || c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= 0x80
 }
 
 // sqlWords are the names in an SQL text, without what stands in apostrophes.
@@ -195,9 +133,9 @@ func wordsOf(sql string) (words sqlWords) {
 				words = append(words, sql[i+1:i+1+end])
 			}
 			i += end + 2
-		case wordByte(c):
+		case database.NameByte(c):
 			from := i
-			for i < len(sql) && wordByte(sql[i]) {
+			for i < len(sql) && database.NameByte(sql[i]) {
 				i++
 			}
 			words = append(words, sql[from:i])

@@ -115,7 +115,7 @@ func called(t *database.Table, names []string, classes ...database.Class) *datab
 // kindOf names a kind after its table.
 func kindOf(t *database.Table, taken []Guessed) string {
 	name := strings.Map(func(r rune) rune {
-		if r < 0x80 && wordByte(byte(r)) && r != '$' {
+		if r < 0x80 && database.NameByte(byte(r)) && r != '$' {
 			return r
 		}
 		return '_'

@@ -155,7 +155,7 @@ func (t *taker) indexes() (xs []index) {
 			continue
 		}
 		table := &p.Tables[0].Table
-		id := columnOf(table, p.Handles.ID, folds(engine))
+		id := table.Named(engine, p.Handles.ID)
 		kind, ok := handleid.Any, false
 		if id != nil {
 			kind, ok = idType(id)
@@ -165,8 +165,8 @@ func (t *taker) indexes() (xs []index) {
 			unsampled("there is no key to look them up by")
 			continue
 		}
-		name := ident(engine, id.Name)
-		xs = append(xs, index{part: p, kind: kind, from: "SELECT " + name + " FROM " + ident(engine, table.Schema) + "." + ident(engine, table.Name.Table) + " WHERE " + name + " IN ("})
+		name := database.Ident(engine, id.Name)
+		xs = append(xs, index{part: p, kind: kind, from: "SELECT " + name + " FROM " + database.Ident(engine, table.Schema) + "." + database.Ident(engine, table.Name.Table) + " WHERE " + name + " IN ("})
 	}
 	return xs
 }
@@ -212,7 +212,7 @@ func (t *taker) find(ctx context.Context, x *index, wanted map[string][]int, fou
 
 // literal writes a text.
 func literal(engine, s string) string {
-	if folds(engine) {
+	if database.Folds(engine) {
 		return fmt.Sprintf("_utf8mb4 X'%x'", s)
 	}
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
@@ -262,7 +262,7 @@ func (t *taker) values(ctx context.Context, table *database.Table) (columns []co
 		if slices.Contains(table.Unreadable, c.Name) || covered(t.config, t.survey, table.Name, c.Name, nil) {
 			continue
 		}
-		switch sql := ident(engine, c.Name); c.Class {
+		switch sql := database.Ident(engine, c.Name); c.Class {
 		case database.Integer, database.UUID, database.Array:
 			list = append(list, sql)
 		case database.Text:
@@ -275,7 +275,7 @@ func (t *taker) values(ctx context.Context, table *database.Table) (columns []co
 	if len(list) == 0 {
 		return nil, nil
 	}
-	sql := "SELECT " + strings.Join(list, ", ") + " FROM " + ident(engine, table.Schema) + "." + ident(engine, table.Name.Table)
+	sql := "SELECT " + strings.Join(list, ", ") + " FROM " + database.Ident(engine, table.Schema) + "." + database.Ident(engine, table.Name.Table)
 	for _, direction := range []string{"", " DESC"} {
 		by := order(table, engine)
 		if by != "" {

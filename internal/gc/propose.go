@@ -91,7 +91,7 @@ func (p *proposer) pair(x *Pair) {
 		if part.Handles == nil || len(part.Tables) != 1 || t == nil {
 			continue
 		}
-		id, c := columnOf(&part.Tables[0].Table, part.Handles.ID, folds(p.schema.Engine)), t.Column(x.ID)
+		id, c := part.Tables[0].Table.Named(p.schema.Engine, part.Handles.ID), t.Column(x.ID)
 		if id == nil || c == nil || !fits(c, id) || p.covered(x.Table, x.ID) {
 			continue
 		}
@@ -113,7 +113,7 @@ func (p *proposer) pair(x *Pair) {
 		if len(others) > 0 {
 			why += "\nNot taken for files: " + strings.Join(others[:min(len(others), 20)], ", ")
 		}
-		p.add(&place{table: x.Table, column: x.ID, form: config.Handle, of: part.Handles.Kind, why: why, where: ident(p.schema.Engine, x.Type) + " IN (" + strings.Join(are, ", ") + ")"})
+		p.add(&place{table: x.Table, column: x.ID, form: config.Handle, of: part.Handles.Kind, why: why, where: database.Ident(p.schema.Engine, x.Type) + " IN (" + strings.Join(are, ", ") + ")"})
 	}
 }
 
@@ -123,7 +123,7 @@ func (p *proposer) covered(table database.Name, column string) bool {
 
 // literal is a text for a person to read, in an SQL condition.
 func (p *proposer) literal(s string) string {
-	if folds(p.schema.Engine) {
+	if database.Folds(p.schema.Engine) {
 		s = strings.ReplaceAll(s, `\`, `\\`)
 	}
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
@@ -133,7 +133,7 @@ func (p *proposer) literal(s string) string {
 func speaksOf(name string, of *Part) bool {
 	bare := func(s string) string {
 		return strings.TrimSuffix(strings.Map(func(r rune) rune {
-			if r == '_' || r >= 0x80 || !wordByte(byte(r)) {
+			if r == '_' || r >= 0x80 || !database.NameByte(byte(r)) {
 				return -1
 			}
 			return r

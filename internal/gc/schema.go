@@ -44,7 +44,7 @@ func Look(ctx context.Context, a Asker) (*Schema, error) {
 	}
 	t, s := &taker{asker: a, survey: &Survey{Server: *server}}, &Schema{Engine: server.Engine}
 	home := "SELECT current_schema() AS home"
-	if folds(s.Engine) {
+	if database.Folds(s.Engine) {
 		home = "SELECT DATABASE() AS home"
 	}
 	rows, err := t.rows(ctx, home)
@@ -104,7 +104,7 @@ func pairsOf(t *database.Table) (ps []Pair) {
 func (t *taker) types(ctx context.Context, p *Pair) error {
 	e := t.survey.Server.Engine
 	rows, err := t.rows(ctx, fmt.Sprintf("SELECT DISTINCT looked.kind FROM (SELECT %s AS kind FROM %s.%s LIMIT %d) AS looked ORDER BY 1 LIMIT %d",
-		ident(e, p.Type), ident(e, p.Table.Schema), ident(e, p.Table.Table), typedRows, mostTypes+1))
+		database.Ident(e, p.Type), database.Ident(e, p.Table.Schema), database.Ident(e, p.Table.Table), typedRows, mostTypes+1))
 	wrong, err := declared(err)
 	if err != nil || wrong != nil {
 		p.More = true
@@ -133,7 +133,7 @@ func (s *Schema) table(n database.Name) *database.Table {
 
 // called finds tables as a person calls them: TABLE or SCHEMA.TABLE.
 func (s *Schema) called(name string) *database.Table {
-	same := func(a, b string) bool { return a == b || folds(s.Engine) && strings.EqualFold(a, b) }
+	same := func(a, b string) bool { return a == b || database.Folds(s.Engine) && strings.EqualFold(a, b) }
 	for i := range s.Tables {
 		if t := &s.Tables[i]; same(t.String(), name) || t.Schema == s.Home && same(t.Name.Table, name) {
 			return t
@@ -160,7 +160,7 @@ func (s *Schema) Packed() (names []string) {
 func (s *Schema) name(n database.Name) string {
 	quoted := func(part string) string {
 		if part == "" || strings.ContainsAny(part, ".\"`'() \t;,/") {
-			return ident(s.Engine, part)
+			return database.Ident(s.Engine, part)
 		}
 		return part
 	}
@@ -172,8 +172,8 @@ func (s *Schema) name(n database.Name) string {
 
 // column is a column's as the configuration has it.
 func (s *Schema) column(name string) string {
-	if plain(name) {
+	if database.PlainName(name) {
 		return name
 	}
-	return ident(s.Engine, name)
+	return database.Ident(s.Engine, name)
 }

@@ -141,7 +141,7 @@ func (t *taker) table(ctx context.Context, p *Part, l database.Listed) error {
 	}
 	table.Table = *described
 	es := p.expressions()
-	table.Missing = es.missing(described, t.folds())
+	table.Missing = es.missing(described, t.survey.Server.Engine)
 	if !t.asks || described.RowSecurity || len(table.Missing) > 0 || !l.Readable && !t.readable(described, es) {
 		return nil
 	}
@@ -159,12 +159,12 @@ func (t *taker) readable(table *database.Table, es expressions) bool {
 // not read all.
 func (t *taker) try(ctx context.Context, p *Part, table *Table, es expressions) error {
 	engine := t.survey.Server.Engine
-	list, from := es.list(&table.Table, engine), ident(engine, table.Schema)+"."+ident(engine, table.Name.Table)
+	list, from := es.list(&table.Table, engine), database.Ident(engine, table.Schema)+"."+database.Ident(engine, table.Name.Table)
 	_, err := t.rows(ctx, "SELECT "+strings.Join(list, ", ")+" FROM "+from+" WHERE 1 = 0")
 	if table.Wrong, err = declared(err); err != nil || table.Wrong != nil || p.Association == nil {
 		return err
 	}
-	sql := "SELECT " + strings.Join(es.shown(&table.Table, engine), ", ") + " FROM (SELECT * FROM " + from + order(&table.Table, engine) + " LIMIT 200) AS " + ident(engine, table.Name.Table)
+	sql := "SELECT " + strings.Join(es.shown(&table.Table, engine), ", ") + " FROM (SELECT * FROM " + from + order(&table.Table, engine) + " LIMIT 200) AS " + database.Ident(engine, table.Name.Table)
 	if w := p.Association.Where; w != "" {
 		sql += " WHERE (" + w + "\n)"
 	}
@@ -191,7 +191,7 @@ func order(t *database.Table, engine string) string {
 	}
 	var by []string
 	for _, c := range k.Columns {
-		by = append(by, ident(engine, c))
+		by = append(by, database.Ident(engine, c))
 	}
 	return " ORDER BY " + strings.Join(by, ", ")
 }
@@ -304,5 +304,3 @@ func (t *taker) tables(ctx context.Context) ([]database.Listed, error) {
 	}
 	return list.Tables, nil
 }
-
-func (t *taker) folds() bool { return folds(t.survey.Server.Engine) }

@@ -34,7 +34,7 @@ func (o *owner) Load(context.Context) (database.Load, error)      { return o.loa
 func (o *owner) Tables(_ context.Context, p database.Pattern) (*database.Listing, error) {
 	l := &database.Listing{Blind: o.blind}
 	for _, t := range o.tables {
-		if p.Match(t.Name, t.Schema == "public", folds(o.server.Engine)) {
+		if p.Match(t.Name, t.Schema == "public", database.Folds(o.server.Engine)) {
 			l.Tables = append(l.Tables, database.Listed{Name: t.Name, View: t.View, Readable: !slices.Contains(o.denied, t.String()) && len(t.Unreadable) == 0})
 		}
 	}

@@ -13,7 +13,7 @@ import (
 )
 
 // Ident quotes a name.
-func Ident(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+func Ident(name string) string { return database.Ident("MySQL", name) }
 
 // From names a table, and the key's index, which no condition should talk the server
 // out of.

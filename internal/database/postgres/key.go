@@ -12,7 +12,7 @@ import (
 )
 
 // Ident quotes a name.
-func Ident(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+func Ident(name string) string { return database.Ident(database.PostgreSQL, name) }
 
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 

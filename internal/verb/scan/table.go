@@ -3,7 +3,6 @@ package scan
 import (
 	"context"
 	"slices"
-	"strings"
 	"sync"
 
 	"cooper"
@@ -12,62 +11,8 @@ import (
 	"cooper/internal/handleid"
 )
 
-// folds tells whether the server's names of columns do not care for case.
-func (s *Scan) folds() bool { return s.opt.Server.Engine != "PostgreSQL" }
-
-// ident quotes a name.
-func (s *Scan) ident(name string) string {
-	q := "`"
-	if !s.folds() {
-		q = `"`
-	}
-	return q + strings.ReplaceAll(name, q, q+q) + q
-}
-
-// column finds the column that a text of the configuration is the name of; nil if it is an
-// expression.
-func (s *Scan) column(t *database.Table, sql string) *database.Column {
-	if t == nil {
-		return nil
-	}
-	if c := t.Column(sql); c != nil {
-		return c
-	}
-	for _, q := range []string{`"`, "`"} {
-		if inner, ok := strings.CutPrefix(sql, q); ok && len(inner) > 1 && strings.IndexByte(inner, q[0]) == len(inner)-1 {
-			return t.Column(inner[:len(inner)-1])
-		}
-	}
-	for i := range t.Columns {
-		if c := &t.Columns[i]; s.folds() && strings.EqualFold(c.Name, sql) || !s.folds() && c.Name == strings.ToLower(sql) {
-			return c
-		}
-	}
-	return nil
-}
-
-// sql writes a column or expression: the name of a column is quoted, as it may be a word of
-// SQL, too.
-func (s *Scan) sql(t *database.Table, text string) string {
-	if c := s.column(t, text); c != nil {
-		return s.ident(c.Name)
-	}
-	if t == nil && s.folds() && plain(text) {
-		return s.ident(text) // of a query the columns are not known
-	}
-	return "(" + text + "\n)" // the line's end ends a comment in it
-}
-
-// plain tells whether a text is a name.
-func plain(text string) bool {
-	for i := range len(text) {
-		c := text[i]
-		if c != '_' && (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9' || i == 0) {
-			return false
-		}
-	}
-	return text != "" && !strings.EqualFold(text, "null")
-}
+// engine is the server's.
+func (s *Scan) engine() string { return s.opt.Server.Engine }
 
 // columns are those of a source that is being put together.
 type columns struct {
@@ -81,7 +26,7 @@ func (c *columns) add(text string) int {
 	if text == "" {
 		return -1
 	}
-	return c.raw(c.s.sql(c.table, text))
+	return c.raw(database.Express(c.s.engine(), c.table, text))
 }
 
 func (c *columns) raw(sql string) int {
@@ -120,7 +65,7 @@ func (c *columns) key(read []string, otherwise ...int) rowKey {
 	}
 	var k rowKey
 	for _, name := range best {
-		k.parts = append(k.parts, c.raw(c.s.ident(name)))
+		k.parts = append(k.parts, c.raw(database.Ident(c.s.engine(), name)))
 	}
 	return k
 }
@@ -192,12 +137,12 @@ func (s *Scan) idsOf(ctx context.Context, h *config.Handles) (handleid.Type, err
 		if err != nil {
 			return 0, err
 		}
-		if c := s.column(t, h.ID); c != nil {
+		if c := t.Named(s.engine(), h.ID); c != nil {
 			return typeOf(c.Class), nil
 		}
 		source.Table = t
 	}
-	sql := s.sql(source.Table, h.ID)
+	sql := database.Express(s.engine(), source.Table, h.ID)
 	source.Columns, source.Where = []string{sql}, sql+" IS NOT NULL"
 	one := &sample{}
 	if err := s.opt.Database.Read(ctx, source, database.Range{}, one); err != nil {
