@@ -35,7 +35,7 @@ func Gather(ctx context.Context, e query.Engine, h *plan.Header, actions Actions
 		}
 		versions[a.ID] = a.Version
 	}
-	err = each(ctx, e, func(row []any) error {
+	err = query.Each(ctx, e, `SELECT action, trials FROM content WHERE plan = $1 AND status = 'done' AND state IN ('sampled', 'left') ORDER BY action`, []any{h.ID}, func(row []any) error {
 		id, ok := row[0].(int64)
 		v, known := versions[id]
 		if !ok || !known {
@@ -44,26 +44,26 @@ func Gather(ctx context.Context, e query.Engine, h *plan.Header, actions Actions
 		trials, err := trialsOf(row[1])
 		facts = append(facts, Measured{Version: v, Trials: trials})
 		return err
-	}, `SELECT action, trials FROM content WHERE plan = $1 AND status = 'done' AND state IN ('sampled', 'left') ORDER BY action`, h.ID)
+	})
 	if err != nil {
 		return nil, 0, pace, err
 	}
-	err = each(ctx, e, func(row []any) error {
+	err = query.Each(ctx, e, `SELECT count(*) FROM outcome WHERE plan = $1 AND status <> 'done'`, []any{h.ID}, func(row []any) error {
 		var ok bool
 		if failed, ok = row[0].(int64); !ok {
 			return nonsense("outcome", "a count that is no number")
 		}
 		return nil
-	}, `SELECT count(*) FROM outcome WHERE plan = $1 AND status <> 'done'`, h.ID)
+	})
 	if err != nil {
 		return nil, 0, pace, err
 	}
 	pace.Objects = int64(len(facts))
-	err = each(ctx, e, func(row []any) error {
+	err = query.Each(ctx, e, `SELECT CAST(sum(epoch(ended) - epoch(began)) AS DOUBLE), `+query.SumOfBytes("bytes")+` FROM run WHERE plan = $1`, []any{h.ID}, func(row []any) error {
 		pace.Seconds, _ = row[0].(float64) // NULL before the first run has ended
 		pace.Bytes, _ = row[1].(int64)
 		return nil
-	}, `SELECT CAST(sum(epoch(ended) - epoch(began)) AS DOUBLE), `+query.SumOfBytes("bytes")+` FROM run WHERE plan = $1`, h.ID)
+	})
 	return facts, failed, pace, err
 }
 
@@ -71,36 +71,15 @@ func Gather(ctx context.Context, e query.Engine, h *plan.Header, actions Actions
 // codec, as a share of their size; 0 if there were none. It leaves out how the
 // objects were chosen, and is good for no more than a rough figure.
 func Expected(ctx context.Context, e query.Engine, bucket, prefix string, codec codec.Chain) (share float64, err error) {
-	err = each(ctx, e, func(row []any) error {
-		share, _ = row[0].(float64) // NULL without a fact
-		return nil
-	}, `
+	err = query.Each(ctx, e, `
 SELECT CAST(sum(CASE WHEN len(t) > 0 THEN least(t[1].stored_size, size) ELSE size END) AS DOUBLE) / nullif(sum(size), 0)
 FROM (SELECT size, list_filter(trials, lambda x: x.codec = $3) AS t, state
       FROM content WHERE verb = 'measure' AND status = 'done' AND state IN ('sampled', 'left') AND starts_with(target, $1) AND starts_with(key, $2))
-HAVING count(*) FILTER (WHERE len(t) > 0) > 0`, "s3://"+bucket+"/", prefix, codec.String())
+HAVING count(*) FILTER (WHERE len(t) > 0) > 0`, []any{"s3://" + bucket + "/", prefix, codec.String()}, func(row []any) error {
+		share, _ = row[0].(float64) // NULL without a fact
+		return nil
+	})
 	return share, err
-}
-
-// each calls f for each row of an answer.
-func each(ctx context.Context, e query.Engine, f func(row []any) error, sql string, args ...any) (err error) {
-	rows, err := e.Query(ctx, sql, args...)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for {
-		row, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err == nil {
-			err = f(row)
-		}
-		if err != nil {
-			return err
-		}
-	}
 }
 
 // trialsOf reads a list of trials; NULL has none.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"time"
 
@@ -71,25 +70,12 @@ func (f *fields) bytes() []byte          { return take[[]byte](f) }
 func (f *fields) moment() cooper.Instant { return cooper.InstantOf(take[time.Time](f)) }
 
 // ask calls each with the rows of an answer.
-func ask(ctx context.Context, e query.Engine, sql string, args []any, each func(*fields)) (err error) {
-	rows, err := e.Query(ctx, sql, args...)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for {
-		row, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
+func ask(ctx context.Context, e query.Engine, sql string, args []any, each func(*fields)) error {
+	return query.Each(ctx, e, sql, args, func(row []any) error {
 		f := &fields{row: row}
-		if each(f); f.err != nil {
-			return f.err
-		}
-	}
+		each(f)
+		return f.err
+	})
 }
 
 // unacknowledged is a condition on malformed values, m; $1 is the time. Whoever has

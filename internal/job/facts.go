@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 
 	"cooper"
@@ -67,25 +66,7 @@ func (w *work) engine(ctx context.Context, opt EngineOptions, src query.Sources,
 // each gives f the rows of an answer about one plan or run, which must have as many
 // columns as f expects.
 func (w *work) each(ctx context.Context, f func(row []any) error, sql string, args ...any) error {
-	return w.small(ctx, func(db query.Engine) (err error) {
-		rows, err := db.Query(ctx, sql, args...)
-		if err != nil {
-			return err
-		}
-		defer finally(&err, rows.Close)
-		for {
-			row, err := rows.Next()
-			if errors.Is(err, io.EOF) {
-				return nil
-			}
-			if err == nil {
-				err = f(row)
-			}
-			if err != nil {
-				return err
-			}
-		}
-	})
+	return w.small(ctx, func(db query.Engine) error { return query.Each(ctx, db, sql, args, f) })
 }
 
 // senseless is the error of a row that the ledger cannot have.

@@ -4,17 +4,15 @@ import (
 	"context"
 	"path/filepath"
 	"slices"
-	"strings"
 	"sync"
 
 	"cooper"
-	"cooper/internal/address"
 	"cooper/internal/config"
 	"cooper/internal/database"
 	"cooper/internal/gc"
 	"cooper/internal/query"
 	"cooper/internal/store"
-	"cooper/internal/unpack"
+	"cooper/internal/verb/scan"
 )
 
 // GCCheck looks at an owner's database and at what is declared of it: whether a scan would
@@ -175,66 +173,13 @@ func (o *owner) reach(ctx context.Context, declared *config.Bucket) gc.Bucket {
 // unreadable are refusals of expressions in jq and XPath, and of forms that do not fit
 // together.
 func unreadable(c *config.Config) (all []gc.Refusal) {
-	hosts, err := hostsOf(c)
+	err := scan.Understood(c, func(a *config.Association, err error) {
+		all = append(all, gc.Refusal{Table: a.Table.Text, Why: "what is to be unpacked is not understood: " + err.Error(), Where: a.PlaceOf("at"), Remedy: "Correct it in " + a.PlaceOf("at") + "."})
+	})
 	if err != nil {
 		return []gc.Refusal{{Table: "addresses", Why: err.Error(), Where: c.PlaceOf("addresses"), Remedy: "Correct it in " + c.PlaceOf("addresses") + "."}}
 	}
-	for _, a := range c.Associations {
-		if !a.Unpack.Given() {
-			continue
-		}
-		if err := compiles(a, hosts); err != nil {
-			all = append(all, gc.Refusal{Table: a.Table.Text, Why: "what is to be unpacked is not understood: " + err.Error(), Where: a.PlaceOf("at"), Remedy: "Correct it in " + a.PlaceOf("at") + "."})
-		}
-	}
 	return all
-}
-
-// hostsOf are the hosts and buckets of addresses.
-func hostsOf(c *config.Config) (*address.Hosts, error) {
-	buckets, hosts := []string{}, map[string]string{}
-	for _, b := range slices.Concat(c.Buckets, c.Reads) {
-		buckets = append(buckets, b.Name)
-	}
-	for _, a := range c.Addresses {
-		hosts[a.Host] = a.Bucket + "/" + a.Prefix
-	}
-	return address.New(buckets, hosts)
-}
-
-// compiles tells whether the forms of an association are understood. Between commands there
-// is a form each.
-func compiles(a *config.Association, hosts *address.Hosts) error {
-	u := &a.Unpack
-	options := unpack.Options{Hosts: hosts, Lookups: map[string][]any{}}
-	for _, q := range a.Lookup {
-		options.Lookups[q.Name] = []any{}
-	}
-	spec := unpack.Spec{Kind: unpack.Key}
-	if u.Find != nil {
-		spec.Find = u.Find.String()
-	}
-	for _, step := range u.As {
-		if step.Name == "exec" {
-			if _, err := unpack.Compile(spec, options); err != nil {
-				return err
-			}
-			spec = unpack.Spec{Kind: unpack.Key}
-			continue
-		}
-		spec.As = append(spec.As, strings.Join(append([]string{step.Name}, step.Args...), " "))
-		if slices.Contains([]string{"json", "xml", "php"}, step.Name) {
-			spec.At = u.At
-		}
-	}
-	if u.Split != nil {
-		spec.Split = u.Split.String()
-	}
-	if u.Match != nil {
-		spec.Match = u.Match.String()
-	}
-	_, err := unpack.Compile(spec, options)
-	return err
 }
 
 // buckets opens those in which objects are read, each once.

@@ -2,9 +2,7 @@ package job
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"time"
 
@@ -59,15 +57,7 @@ func (l *GCList) Run(ctx context.Context, e *Env, columns func([]string), each f
 			if err != nil {
 				return err
 			}
-			defer finally(&err, rows.Close)
-			for {
-				row, err := rows.Next()
-				if errors.Is(err, io.EOF) {
-					return nil
-				}
-				if err != nil {
-					return err
-				}
+			return query.EachOf(rows, func(row []any) error {
 				texts := make([]string, len(row))
 				for i, v := range row {
 					var ok bool
@@ -75,10 +65,8 @@ func (l *GCList) Run(ctx context.Context, e *Env, columns func([]string), each f
 						return senseless(v)
 					}
 				}
-				if err := each(texts); err != nil {
-					return err
-				}
-			}
+				return each(texts)
+			})
 		})
 	})
 }

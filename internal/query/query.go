@@ -6,7 +6,11 @@
 // how an answer looks, is left to commands and missions.
 package query
 
-import "context"
+import (
+	"context"
+	"errors"
+	"io"
+)
 
 // Engine answers SQL. Its methods may be called at the same time.
 type Engine interface {
@@ -72,6 +76,33 @@ type Catalog struct {
 	// Verify checks the files before they are read; nil if there is nothing to check
 	// them by.
 	Verify func(context.Context) error
+}
+
+// Each calls f with each row of an answer, until f's first error.
+func Each(ctx context.Context, e Engine, sql string, args []any, f func(row []any) error) error {
+	rows, err := e.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	return EachOf(rows, f)
+}
+
+// EachOf calls f with each row of an answer that is there, until f's first error, and closes
+// it.
+func EachOf(rows Rows, f func(row []any) error) (err error) {
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for {
+		row, err := rows.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err == nil {
+			err = f(row)
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // SumOfBytes is an expression for the sum of a column of sizes, 0 of none, that stays at

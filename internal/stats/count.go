@@ -3,9 +3,6 @@ package stats
 import (
 	"cmp"
 	"container/heap"
-	"context"
-	"errors"
-	"io"
 	"maps"
 	"math/big"
 	"slices"
@@ -13,29 +10,7 @@ import (
 	"time"
 
 	"cooper"
-	"cooper/internal/query"
 )
-
-// each hands the rows of an answer to f.
-func each(ctx context.Context, db query.Engine, sql string, args []any, f func(row []any) error) (err error) {
-	rows, err := db.Query(ctx, sql, args...)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, rows.Close()) }()
-	for {
-		row, err := rows.Next()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if err := f(row); err != nil {
-			return err
-		}
-	}
-}
 
 // number is a value of an answer; what is larger than any store stays the
 // largest.

@@ -45,7 +45,7 @@ func duplicates(ctx context.Context, db query.Engine, opt Options) (*Duplicates,
 		SELECT count(*) OVER (), sum(n - 1) OVER (), sum(plain * (n - 1)) OVER (), sum(stored) OVER (), sha256, n, plain, keys
 		FROM copies ORDER BY plain * (n - 1) DESC, sha256 LIMIT %d`, mostKeys, mostGroups)
 	d := &Duplicates{Largest: []Group{}}
-	err := each(ctx, db, sql, args, func(v []any) error {
+	err := query.Each(ctx, db, sql, args, func(v []any) error {
 		d.Contents, d.Copies, d.Plain, d.Stored = number(v[0]), number(v[1]), number(v[2]), number(v[3])
 		hash, _ := v[4].([]byte)
 		g := Group{SHA256: hex.EncodeToString(hash), Copies: number(v[5]), Plain: number(v[6])}

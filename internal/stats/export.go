@@ -78,7 +78,7 @@ func Export(ctx context.Context, db query.Engine, bucket string, batch int, to S
 		return nil
 	}
 	for _, p := range pieces {
-		err := each(ctx, db, factsSQL, []any{bucket, p.run, p.first, p.last, p.plan, p.first, p.last}, func(v []any) error {
+		err := query.Each(ctx, db, factsSQL, []any{bucket, p.run, p.first, p.last, p.plan, p.first, p.last}, func(v []any) error {
 			facts = append(facts, factOf(v))
 			if len(facts) < batch {
 				return nil
@@ -94,7 +94,7 @@ func Export(ctx context.Context, db query.Engine, bucket string, batch int, to S
 
 // Buckets lists those of whose contents something is known.
 func Buckets(ctx context.Context, db query.Engine) (buckets []string, err error) {
-	err = each(ctx, db, "SELECT DISTINCT "+bucketOf+" AS bucket FROM content ORDER BY bucket", nil, func(v []any) error {
+	err = query.Each(ctx, db, "SELECT DISTINCT "+bucketOf+" AS bucket FROM content ORDER BY bucket", nil, func(v []any) error {
 		buckets = append(buckets, word(v[0]))
 		return nil
 	})
@@ -102,7 +102,7 @@ func Buckets(ctx context.Context, db query.Engine) (buckets []string, err error)
 }
 
 func piecesOf(ctx context.Context, db query.Engine, bucket string) (pieces []piece, err error) {
-	err = each(ctx, db, "SELECT run, plan, shard, count(*) FROM content WHERE state <> 'sampled' AND "+bucketOf+" = ? GROUP BY ALL ORDER BY run, plan, shard", []any{bucket}, func(v []any) error {
+	err = query.Each(ctx, db, "SELECT run, plan, shard, count(*) FROM content WHERE state <> 'sampled' AND "+bucketOf+" = ? GROUP BY ALL ORDER BY run, plan, shard", []any{bucket}, func(v []any) error {
 		p := piece{word(v[0]), word(v[1]), number(v[2]), number(v[2]), number(v[3])}
 		if n := len(pieces) - 1; n >= 0 && pieces[n].run == p.run && pieces[n].plan == p.plan && pieces[n].facts < aPiece {
 			pieces[n].last = p.last

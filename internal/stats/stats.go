@@ -111,7 +111,7 @@ func Take(ctx context.Context, db query.Engine, opt Options) (*Stats, error) {
 	}
 	c := counter{stats: &Stats{Prefix: opt.Prefix, By: opt.By}, states: map[string]*Part{}, left: map[string]*Part{}, buckets: map[string]bool{}}
 	sql, args := latest(opt.Bucket, opt.Prefix, "plain_size, state, status, reason, codec")
-	err := each(ctx, db, sql+`
+	err := query.Each(ctx, db, sql+`
 		SELECT `+labelOf(opt.By, opt.Depth)+` AS label, bucket, state, status = 'failed' AS unfinished, CASE WHEN state = 'left' THEN reason END AS why,
 			count(*), count(plain_size), `+query.SumOfBytes("plain_size")+", "+query.SumOfBytes("stored_size")+`, least(coalesce(sum(stored_size) FILTER (plain_size IS NOT NULL), 0), 9223372036854775807),
 			greatest(least(coalesce(sum(CAST(size AS HUGEINT) - stored_size) FILTER (state = 'rewritten'), 0), 9223372036854775807), -9223372036854775807), max(ended)

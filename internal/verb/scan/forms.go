@@ -45,24 +45,57 @@ func (s *Scan) compile(ctx context.Context, a *config.Association, ids handleid.
 		}
 		f.lookups[q.Name] = rows
 	}
+	var err error
+	if f.stages, f.kind, err = stagesOf(a, ids, &options); err != nil {
+		return nil, a.Fault("as", "cannot be read: "+err.Error(), "Change it, and see with: cooper gc check")
+	}
+	if a.Addresses() {
+		f.kind = unpack.Address
+	}
+	return f, nil
+}
+
+// Understood calls f with each association whose forms cannot be read, without asking the
+// database for anything: lookups have no values, and ids are of any type. Its error is of
+// the addresses that are declared.
+func Understood(c *config.Config, f func(a *config.Association, err error)) error {
+	hosts, _, err := hostsOf(c)
+	if err != nil {
+		return err
+	}
+	for _, a := range c.Associations {
+		if !a.Unpack.Given() {
+			continue
+		}
+		options := unpack.Options{Hosts: hosts, Lookups: map[string][]any{}}
+		for _, q := range a.Lookup {
+			options.Lookups[q.Name] = []any{}
+		}
+		if _, _, err := stagesOf(a, handleid.Any, &options); err != nil {
+			f(a, err)
+		}
+	}
+	return nil
+}
+
+// stagesOf takes the forms of an association apart, at each command: between commands there
+// are bytes, and what the last form gives are values of a kind.
+func stagesOf(a *config.Association, ids handleid.Type, options *unpack.Options) (stages []stage, kind unpack.Kind, err error) {
 	u := &a.Unpack
-	spec := unpack.Spec{Kind: unpack.Key} // of what is given to a command: bytes
+	spec := unpack.Spec{Kind: unpack.Key}
 	if u.Find != nil {
 		spec.Find = u.Find.String()
 	}
 	add := func(command []string, binary bool) error {
-		form, err := unpack.Compile(spec, options)
-		if err != nil {
-			return a.Fault("as", "cannot be read: "+err.Error(), "Change it, and see with: cooper gc check")
-		}
-		f.stages = append(f.stages, stage{form, command, binary})
+		form, err := unpack.Compile(spec, *options)
+		stages = append(stages, stage{form, command, binary})
 		spec = unpack.Spec{Kind: unpack.Key}
-		return nil
+		return err
 	}
 	for _, step := range u.As {
 		if step.Name == "exec" {
 			if err := add(step.Args, len(spec.As) > 0 || a.Holds == config.Fetched); err != nil {
-				return nil, err
+				return nil, kind, err
 			}
 			continue
 		}
@@ -81,10 +114,9 @@ func (s *Scan) compile(ctx context.Context, a *config.Association, ids handleid.
 	if u.Match != nil {
 		spec.Match = u.Match.String()
 	}
-	if f.kind = spec.Kind; a.Addresses() {
-		f.kind = unpack.Address
-	}
-	return f, add(nil, false)
+	kind = spec.Kind
+	err = add(nil, false) // it adds to stages
+	return stages, kind, err
 }
 
 // lookup reads the rows of a query: texts, whole numbers, and nil.

@@ -79,6 +79,22 @@ type Scan struct {
 
 var _ apply.Verb = (*Scan)(nil)
 
+// hostsOf are the hosts of addresses: in the buckets that the configuration names, and in any.
+func hostsOf(c *config.Config) (named, all *address.Hosts, err error) {
+	buckets := []string{} // none counts, not all
+	for _, b := range slices.Concat(c.Buckets, c.Reads) {
+		buckets = append(buckets, b.Name)
+	}
+	declared := map[string]string{}
+	for _, a := range c.Addresses {
+		declared[a.Host] = a.Bucket + "/" + a.Prefix
+	}
+	if named, err = address.New(buckets, declared); err == nil {
+		all, err = address.New(nil, declared)
+	}
+	return named, all, err
+}
+
 // New prepares a scan. Close it.
 func New(opt Options) (*Scan, error) {
 	if opt.Threads <= 0 {
@@ -88,21 +104,8 @@ func New(opt Options) (*Scan, error) {
 		opt.Moved = func(int64) {}
 	}
 	s := &Scan{opt: opt, fetching: newFetching(opt.Threads), kinds: map[string]*kind{}, ready: map[int64]*gcfacts.Writer{}}
-	var buckets []string
-	for _, b := range slices.Concat(opt.Config.Buckets, opt.Config.Reads) {
-		buckets = append(buckets, b.Name)
-	}
-	declared := map[string]string{}
-	for _, a := range opt.Config.Addresses {
-		declared[a.Host] = a.Bucket + "/" + a.Prefix
-	}
-	if buckets == nil {
-		buckets = []string{} // none counts, not all
-	}
 	var err error
-	if s.hosts, err = address.New(buckets, declared); err == nil {
-		s.any, err = address.New(nil, declared)
-	}
+	s.hosts, s.any, err = hostsOf(opt.Config)
 	if err != nil {
 		return nil, &cooper.Error{Kind: cooper.KindUsage, Where: opt.Scanning.Config, Message: "addresses cannot be read as declared", Err: err}
 	}
