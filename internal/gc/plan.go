@@ -104,7 +104,7 @@ func Plan(ctx context.Context, in Inputs, w plan.Sink) (plan.Header, error) {
 		ID: in.ID, Mission: Mission, Created: in.Now, Policy: policy, Decided: decided, Partial: true,
 		Target:  plan.Target{Kind: gcop.TargetKind, Path: in.Database},
 		Reasons: p.reasons, Warnings: p.warnings,
-		Estimate: plan.Estimate{Requests: map[string]int64{"ROWS": p.rows}, Seconds: float64(p.rows) / float64(max(in.Config.Limits.RowsPerSecond, 1))},
+		Estimate: plan.Estimate{Requests: map[string]int64{}, Rows: p.rows, Seconds: float64(p.rows) / float64(max(in.Config.Limits.RowsPerSecond, 1))},
 	}
 	if n := in.Findings.Cost.Objects; n > 0 {
 		h.Estimate.Requests["GET"] = n

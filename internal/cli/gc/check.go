@@ -3,11 +3,13 @@ package gc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"cooper/internal/gc"
 	"cooper/internal/job"
 	"cooper/internal/term"
 	"cooper/internal/words"
@@ -79,14 +81,7 @@ func (a family) showPart(p *job.GCExplained) {
 
 func (a family) showNotes(r *job.GCChecked) {
 	a.Say("")
-	cost := "A scan reads about " + words.Plural(r.Cost.Rows, "row")
-	if r.Cost.Unknown > 0 {
-		cost += ", and " + words.Plural(int64(r.Cost.Unknown), "table") + " of unknown size"
-	}
-	if r.Cost.Objects > 0 {
-		cost += ", and up to " + words.Plural(r.Cost.Objects, "object")
-	}
-	a.Say("%s: %s at the rate that is allowed.", cost, words.Duration(time.Duration(r.Cost.Seconds*float64(time.Second))))
+	a.Say("A scan reads %s.", costOf(&r.Cost))
 	for _, n := range r.Notes {
 		if n.Table == "" {
 			a.Say("note: %s", term.Clean(n.Text))
@@ -94,4 +89,19 @@ func (a family) showNotes(r *job.GCChecked) {
 		}
 		a.Say("note: %s: %s", term.Clean(n.Table), term.Clean(n.Text))
 	}
+}
+
+// costOf says what a scan reads, as far as the database tells, and how long that takes.
+func costOf(c *gc.Cost) string {
+	var parts []string
+	if c.Rows > 0 || c.Unknown == 0 {
+		parts = append(parts, fmt.Sprintf("about %s in %s at the rate that is allowed", words.Plural(c.Rows, "row"), words.Duration(time.Duration(c.Seconds*float64(time.Second)))))
+	}
+	if c.Unknown > 0 {
+		parts = append(parts, words.Plural(int64(c.Unknown), "table")+" of which the database does not tell the size")
+	}
+	if c.Objects > 0 {
+		parts = append(parts, "up to "+words.Plural(c.Objects, "object"))
+	}
+	return strings.Join(parts, ", and ")
 }

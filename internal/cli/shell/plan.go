@@ -98,16 +98,24 @@ func (s *Shell) showShare(x plan.Share) {
 }
 
 func (s *Shell) showEstimate(e plan.Estimate) {
-	requests := Requests(e.Requests)
-	if requests == "" {
+	var needs []string
+	if e.Rows > 0 {
+		needs = append(needs, words.Plural(e.Rows, "row"))
+	}
+	if requests := Requests(e.Requests); requests != "" {
+		needs = append(needs, requests)
+	}
+	if len(needs) == 0 {
 		return
 	}
-	cost := "about " + words.Dollars(e.USD)
-	if e.USD > 0 && e.USD < 0.01 {
-		cost = "less than $0.01"
+	switch {
+	case e.Prices == "": // nobody knows what a database's owner pays
+	case e.USD > 0 && e.USD < 0.01:
+		needs = append(needs, "less than $0.01 ("+term.Clean(e.Prices)+")")
+	default:
+		needs = append(needs, "about "+words.Dollars(e.USD)+" ("+term.Clean(e.Prices)+")")
 	}
-	s.Say("  needs    %s, %s (%s), %s", requests, cost, term.Clean(e.Prices),
-		words.Duration(time.Duration(e.Seconds*float64(time.Second))))
+	s.Say("  needs    %s, %s", strings.Join(needs, ", "), words.Duration(time.Duration(e.Seconds*float64(time.Second))))
 	if e.Disk == 0 && e.Inodes == 0 {
 		return
 	}
