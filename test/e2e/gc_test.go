@@ -223,11 +223,12 @@ func (p *platform) lists() {
 
 // TestGarbage: what the commands say of the made-up platforms is what their makers say.
 func TestGarbage(t *testing.T) {
-	for _, set := range []string{"platform", "rails"} {
+	// PostgreSQL does not know how large tables are that it has not analysed.
+	for set, cost := range map[string]string{"platform": "A scan reads about ", "rails": "A scan reads "} {
 		t.Run(set, func(t *testing.T) {
 			t.Parallel()
 			p := newPlatform(t, set)
-			if out := p.gc(0, "check"); !strings.Contains(out, "A scan reads about ") {
+			if out := p.gc(0, "check"); !strings.Contains(out, cost) {
 				t.Error(out)
 			}
 			// Some values cannot be read.
