@@ -82,12 +82,13 @@ func (a family) showPart(p *job.GCExplained) {
 func (a family) showNotes(r *job.GCChecked) {
 	a.Say("")
 	a.Say("A scan reads %s.", costOf(&r.Cost))
-	for _, n := range r.Notes {
-		if n.Table == "" {
-			a.Say("note: %s", term.Clean(n.Text))
-			continue
-		}
-		a.Say("note: %s: %s", term.Clean(n.Table), term.Clean(n.Text))
+	a.showRemarks(r.Notes)
+}
+
+// showRemarks shows what ought to be known and is not refused.
+func (a family) showRemarks(notes []gc.Note) {
+	for _, n := range notes {
+		a.Say("note: %s", a.Stdout.Wrap(term.Clean(strings.TrimPrefix(n.Table+": "+n.Text, ": ")), 6))
 	}
 }
 

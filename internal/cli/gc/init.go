@@ -92,9 +92,7 @@ func (a family) showInit(r *job.GCInitialised) {
 	for _, t := range r.Unread {
 		a.Say("note: %s may not be read by this user: what links from there is not known", term.Clean(t))
 	}
-	for _, n := range r.Notes {
-		a.Say("note: %s", term.Clean(strings.TrimPrefix(n.Table+": "+n.Text, ": ")))
-	}
+	a.showRemarks(r.Notes)
 	for _, x := range r.Refusals {
 		a.Say("%s %s: %s", a.Stdout.Style(term.Red, "left:"), term.Clean(x.Table), term.Clean(x.Why))
 	}
