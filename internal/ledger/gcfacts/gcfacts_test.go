@@ -19,7 +19,6 @@ import (
 	"go.uber.org/goleak"
 
 	"cooper"
-	"cooper/internal/ledger"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -339,126 +338,6 @@ func TestFinish(t *testing.T) {
 	must(t, s.Finish(ctx, Scan{ID: scan2, Shards: 4, Why: "the database went away"})) // nothing was read
 }
 
-// TestWhatIsGoneIsTold: a scan that has ended never has fewer rows.
-func TestWhatIsGoneIsTold(t *testing.T) {
-	s := Open(filepath.Join(t.TempDir(), "ledger"))
-	write(t, s, scan1, 0, 1)
-	must(t, s.Finish(ctx, complete))
-	all := func() (names []string, err error) {
-		for _, table := range append(ShardTables, Scans) {
-			there, gone, err := s.Files(table)
-			if err != nil {
-				return nil, err
-			}
-			names = append(append(names, there...), gone...)
-		}
-		return names, nil
-	}
-	names, err := all()
-	must(t, err)
-	if len(names) != 13 {
-		t.Fatalf("%v", names)
-	}
-	must(t, Verify(ctx, names))
-	for _, name := range names[:12] {
-		good, err := os.ReadFile(name)
-		must(t, err)
-		must(t, os.Remove(name))
-		now, err := all()
-		must(t, err)
-		if err := Verify(ctx, now); cooper.KindOf(err) != cooper.KindInvalid || !strings.Contains(err.Error(), name) {
-			t.Errorf("without %s: %v", name, err)
-		}
-		must(t, os.WriteFile(name, good, 0o600))
-	}
-	dir := s.shardDir(scan1, 1)
-	must(t, os.Rename(dir, dir+"~"))
-	now, err := all()
-	must(t, err)
-	if err := Verify(ctx, now); cooper.KindOf(err) != cooper.KindInvalid || !strings.Contains(err.Error(), filepath.Join(dir, Links)) {
-		t.Errorf("without a shard: %v", err)
-	}
-}
-
-// TestFilesUnderOtherNames: a whole file in the place of another is no fact of that.
-func TestFilesUnderOtherNames(t *testing.T) {
-	s := Open(filepath.Join(t.TempDir(), "ledger"))
-	write(t, s, scan1, 0, 1)
-	write(t, s, scan2, 0)
-	must(t, s.Finish(ctx, complete))
-	must(t, s.Acknowledge(ctx, "r-1", []Acknowledgement{{What: Value, Hash: nil}}))
-	in := func(scan string, shard int, table string) string {
-		return filepath.Join(s.shardDir(scan, shard), table+suffix)
-	}
-	for _, c := range [][2]string{
-		{in(scan1, 0, Links), in(scan1, 1, Links)},
-		{in(scan1, 0, Links), in(scan2, 0, Links)},
-		{in(scan1, 0, Links), in(scan1, 0, Handles)},
-		{in(scan1, 0, Links), filepath.Join(s.scanDir(scan1), "shard-0", Links+suffix)},
-		{filepath.Join(s.scanDir(scan1), scanName), filepath.Join(s.scanDir(scan2), scanName)},
-		{filepath.Join(s.dir, Acknowledged, "r-1"+suffix), filepath.Join(s.dir, Acknowledged, "r-2"+suffix)},
-	} {
-		b, err := os.ReadFile(c[0])
-		must(t, err)
-		must(t, os.MkdirAll(filepath.Dir(c[1]), 0o700))
-		must(t, Verify(ctx, c[:1]))
-		before, rerr := os.ReadFile(c[1])
-		must(t, os.WriteFile(c[1], b, 0o600))
-		if err := Verify(ctx, c[1:]); cooper.KindOf(err) != cooper.KindInvalid || !strings.Contains(err.Error(), c[1]) {
-			t.Errorf("%s as %s: %v", c[0], c[1], err)
-		}
-		if rerr == nil {
-			must(t, os.WriteFile(c[1], before, 0o600))
-		} else {
-			must(t, os.Remove(c[1]))
-		}
-	}
-}
-
-func TestDamagedFiles(t *testing.T) {
-	s := Open(filepath.Join(t.TempDir(), "ledger"))
-	write(t, s, scan1, 0, 1)
-	must(t, s.Finish(ctx, complete))
-	rnd := rand.New(rand.NewPCG(3, 4))
-	for _, name := range []string{filepath.Join(s.shardDir(scan1, 0), Links+suffix), filepath.Join(s.shardDir(scan1, 0), Ranges+suffix), filepath.Join(s.scanDir(scan1), scanName)} {
-		good, err := os.ReadFile(name)
-		must(t, err)
-		for i := range 400 {
-			bad := slices.Clone(good)
-			at := rnd.IntN(len(bad))
-			bad[at] ^= byte(1 + rnd.IntN(255))
-			if i%10 == 0 {
-				bad = append(bad[:at], bad[at+1:]...)
-			}
-			if i == 0 {
-				bad = nil
-			}
-			must(t, os.WriteFile(name, bad, 0o600))
-			if err := Verify(ctx, []string{name}); cooper.KindOf(err) != cooper.KindInvalid || !strings.Contains(err.Error(), name) {
-				t.Fatalf("%s, byte %d: %v", name, at, err)
-			}
-		}
-		if filepath.Base(name) == scanName {
-			if _, _, err := s.Files(Links); cooper.KindOf(err) != cooper.KindInvalid || !strings.Contains(err.Error(), name) {
-				t.Errorf("which files a scan has is damaged: %v", err)
-			}
-		}
-		must(t, os.WriteFile(name, good, 0o600))
-	}
-}
-
-// TestRowsThatRangesDoNotTell: links that were lost before the scan had ended.
-func TestRowsThatRangesDoNotTell(t *testing.T) {
-	for _, table := range []string{Handles, Links, Malformeds, Ranges} {
-		s := Open(filepath.Join(t.TempDir(), "ledger"))
-		write(t, s, scan1, 0, 1)
-		must(t, os.Remove(filepath.Join(s.shardDir(scan1, 1), table+suffix)))
-		if err := s.Finish(ctx, complete); cooper.KindOf(err) != cooper.KindInvalid || !strings.Contains(err.Error(), s.shardDir(scan1, 1)) {
-			t.Errorf("without %s: %v", table, err)
-		}
-	}
-}
-
 func TestAcknowledge(t *testing.T) {
 	s := Open(filepath.Join(t.TempDir(), "ledger"))
 	must(t, s.Acknowledge(ctx, "r-1", []Acknowledgement{
@@ -477,70 +356,6 @@ func TestAcknowledge(t *testing.T) {
 		{ID: "r-1", What: "shrunk", Scan: scan1, Association: "posts", Hash: []byte{}, Measure: "links", Before: 100, Now: 10, Person: "ann", Made: 1},
 	}
 	if d := cmp.Diff(want, rowsOf[acknowledgedRow](t, names[0])); d != "" {
-		t.Error(d)
-	}
-}
-
-func TestDrop(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "ledger")
-	s := Open(dir)
-	must(t, s.Drop(ctx, scan1)) // nothing there
-	release, err := s.Hold(ctx)
-	must(t, err)
-	must(t, release())
-	write(t, s, scan1, 0, 1)
-	write(t, s, scan2, 0)
-	must(t, s.Finish(ctx, complete))
-	var releases []func() error
-	for range 2 { // another process would open the file as well
-		release, err := Open(dir).Hold(ctx)
-		must(t, err)
-		releases = append(releases, release)
-	}
-	for _, release := range releases {
-		if err := s.Drop(ctx, scan1); cooper.KindOf(err) != cooper.KindLocked {
-			t.Errorf("while it is read: %v", err)
-		}
-		must(t, release())
-	}
-	must(t, s.alone(func() error { // a Hold waits no longer than its context
-		c, cancel := context.WithCancel(ctx)
-		cancel()
-		if _, err := s.Hold(c); cooper.KindOf(err) != cooper.KindInterrupted {
-			t.Errorf("held: %v", err)
-		}
-		return nil
-	}))
-	must(t, s.Drop(ctx, scan1))
-	if got := linksSeen(t, s); len(got) != 4 {
-		t.Errorf("%v", got)
-	}
-	if all, err := s.Scans(ctx); err != nil || len(all) != 0 {
-		t.Error(all, err)
-	}
-	if left, err := os.ReadDir(filepath.Join(dir, droppedDir)); err != nil || len(left) != 0 {
-		t.Error(left, err)
-	}
-	// The lock is gone, but facts are there.
-	must(t, os.Remove(filepath.Join(dir, lockName)))
-	release, err = s.Hold(ctx)
-	must(t, err)
-	if err := s.Drop(ctx, scan2); cooper.KindOf(err) != cooper.KindLocked {
-		t.Errorf("while it is read: %v", err)
-	}
-	must(t, release())
-}
-
-// TestOthersLeaveThemAlone: what the ledger does with its own files.
-func TestOthersLeaveThemAlone(t *testing.T) {
-	s := Open(filepath.Join(t.TempDir(), "ledger"))
-	write(t, s, scan1, 0)
-	l := ledger.Open(s.dir)
-	want := linksSeen(t, s)
-	must(t, l.WriteRun(ctx, ledger.RunFact{ID: "r-1"}))
-	must(t, l.Compact(ctx))
-	must(t, l.Recover(ctx))
-	if d := cmp.Diff(want, linksSeen(t, s)); d != "" {
 		t.Error(d)
 	}
 }
