@@ -122,7 +122,7 @@ func (d *Database) ForeignKeys(ctx context.Context, to []database.Name) (keys []
 			for _, k := range found {
 				visible[k.Table] = true
 			}
-			for _, k := range grouped(hidden) {
+			for _, k := range paging.ForeignKeys(hidden) {
 				if !visible[k.Table] {
 					found = append(found, k)
 				}
@@ -141,21 +141,7 @@ func (d *Database) ForeignKeys(ctx context.Context, to []database.Name) (keys []
 func (s *session) foreignKeys(ctx context.Context, where string) ([]database.ForeignKey, error) {
 	rows, err := text(ctx, s, "SELECT constraint_name, table_schema, table_name, referenced_table_schema, referenced_table_name, column_name, referenced_column_name"+
 		" FROM information_schema.key_column_usage WHERE referenced_table_name IS NOT NULL AND "+where+" ORDER BY table_schema, table_name, constraint_name, ordinal_position")
-	return grouped(rows), err
-}
-
-// grouped puts the columns of a foreign key together.
-func grouped(rows [][]string) (keys []database.ForeignKey) {
-	for _, r := range rows {
-		k := database.ForeignKey{Name: r[0], Table: database.Name{Schema: r[1], Table: r[2]}, To: database.Name{Schema: r[3], Table: r[4]}}
-		n := len(keys)
-		if n == 0 || keys[n-1].Name != k.Name || keys[n-1].Table != k.Table {
-			keys = append(keys, k)
-			n++
-		}
-		keys[n-1].Columns, keys[n-1].Targets = append(keys[n-1].Columns, r[5]), append(keys[n-1].Targets, r[6])
-	}
-	return keys
+	return paging.ForeignKeys(rows), err
 }
 
 // Describe tells of a table or view.

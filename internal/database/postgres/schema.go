@@ -8,6 +8,7 @@ import (
 
 	"cooper"
 	"cooper/internal/database"
+	"cooper/internal/database/paging"
 )
 
 // owners are relations that are somebody's, and not the server's or of a session.
@@ -58,7 +59,7 @@ func (d *Database) ForeignKeys(ctx context.Context, to []database.Name) (keys []
 			conditions = append(conditions, target(n, "tc", "tn"))
 		}
 		rows, err := s.text(ctx, foreign+" AND ("+strings.Join(conditions, " OR ")+")"+foreignOrder)
-		keys = grouped(rows)
+		keys = paging.ForeignKeys(rows)
 		return err
 	})
 	return keys, err
@@ -71,20 +72,6 @@ func target(n database.Name, class, namespace string) string {
 		return sql + " AND pg_table_is_visible(" + class + ".oid))"
 	}
 	return sql + " AND " + namespace + ".nspname = " + literal(n.Schema) + ")"
-}
-
-// grouped puts the columns of a foreign key together.
-func grouped(rows [][]string) (keys []database.ForeignKey) {
-	for _, r := range rows {
-		k := database.ForeignKey{Name: r[0], Table: database.Name{Schema: r[1], Table: r[2]}, To: database.Name{Schema: r[3], Table: r[4]}}
-		n := len(keys)
-		if n == 0 || keys[n-1].Name != k.Name || keys[n-1].Table != k.Table {
-			keys = append(keys, k)
-			n++
-		}
-		keys[n-1].Columns, keys[n-1].Targets = append(keys[n-1].Columns, r[5]), append(keys[n-1].Targets, r[6])
-	}
-	return keys
 }
 
 // Describe tells of a table or view.
@@ -111,7 +98,7 @@ func (d *Database) Describe(ctx context.Context, name database.Name) (t *databas
 		if err != nil {
 			return err
 		}
-		t.ForeignKeys = grouped(rows)
+		t.ForeignKeys = paging.ForeignKeys(rows)
 		return s.keys(ctx, t, r[0], r[7] == "t")
 	})
 	return t, err
