@@ -18,7 +18,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"reflect"
 	"regexp"
 	"strings"
 	"time"
@@ -217,12 +216,6 @@ func PolicyOf(h *plan.Header) (p Policy, err error) {
 		return p, &cooper.Error{Kind: cooper.KindInvalid, Where: "plan " + h.ID, Message: "it is no plan that compresses", Err: err}
 	}
 	return p, nil
-}
-
-// SamePolicy tells whether a plan was made with the policy p.
-func SamePolicy(h *plan.Header, p Policy) bool {
-	its, err := PolicyOf(h)
-	return err == nil && reflect.DeepEqual(its, p)
 }
 
 // Encrypted tells whether the application encrypts the objects.

@@ -3,6 +3,7 @@ package compress
 import (
 	"context"
 	"maps"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -133,7 +134,7 @@ func TestWhatAPlanSays(t *testing.T) {
 			t.Errorf("no warning of %q:\n%s", want, all)
 		}
 	}
-	if !SamePolicy(&h, usual(suspended)) || SamePolicy(&h, usual()) {
+	if got, err := PolicyOf(&h); err != nil || !reflect.DeepEqual(got, usual(suspended)) || reflect.DeepEqual(got, usual()) {
 		t.Error("policies are not told apart")
 	}
 	if got, err := bucketop.RewritingOf(h.Policy); err != nil || got != usual(suspended).Rewriting {

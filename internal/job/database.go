@@ -18,9 +18,6 @@ import (
 	"cooper/internal/database/postgres"
 )
 
-// IsOwners tells whether s is the address of a database that can be read for files.
-func IsOwners(s string) bool { return mysql.IsURL(s) || postgres.IsURL(s) }
-
 // openDatabase opens the database that a configuration names, to be read and within its
 // limits: the replica, if there is one.
 func (e *Env) openDatabase(ctx context.Context, c *config.Config) (database.Database, error) {

@@ -284,30 +284,6 @@ func TestSeekingInManyPages(t *testing.T) {
 	}
 }
 
-func TestGroups(t *testing.T) {
-	c := newCatalog(t)
-	add(t, c, row("a", 1, nil), row("b", 1, nil), row("b", 2, nil), row("b", 3, nil), row("c", 1, nil))
-	g := Groups(c.Rows(context.Background(), ""))
-	var got []string
-	for {
-		rows, err := g.Next()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		check(t, err)
-		got = append(got, fmt.Sprintf("%s%d", rows[0].Key, len(rows)))
-	}
-	check(t, g.Close())
-	if s := strings.Join(got, " "); s != "a1 b3 c1" {
-		t.Error(s)
-	}
-	g = Groups(newCatalog(t).Rows(context.Background(), ""))
-	if _, err := g.Next(); !errors.Is(err, io.EOF) {
-		t.Errorf("an empty catalog: %v", err)
-	}
-	check(t, g.Close())
-}
-
 func TestCleanRemovesLeftoversOnly(t *testing.T) {
 	c := newCatalog(t)
 	add(t, c, row("a", 1, nil))
