@@ -20,10 +20,16 @@ import (
 )
 
 // trees is a mission that changes a tree.
-type trees struct{ use treeUse }
+type trees struct {
+	use treeUse
+	// unfinished says what holds of a shard that was not completed.
+	unfinished string
+}
 
-func (trees) traits() Traits {
-	return Traits{Words: Words{Unfinished: "no shard was completed; what was fetched is kept"}}
+const fetchedStays = "what was fetched is kept"
+
+func (t trees) traits() Traits {
+	return Traits{Words: Words{Unfinished: "no shard was completed; " + t.unfinished}}
 }
 
 func (trees) check(*plan.Header, *Options) error { return nil }

@@ -198,8 +198,8 @@ func followed(state *catalog.State, name string) (string, error) {
 // restores is the mission that copies out of a tree.
 type restores struct{ trees }
 
-func (m restores) traits() Traits {
-	t := m.trees.traits()
+func (restores) traits() Traits {
+	t := trees{unfinished: "what was copied stays where it is"}.traits()
 	t.Next = map[cooper.Kind]string{
 		cooper.KindConflict: "What is in the way is overwritten with --replace.",
 		cooper.KindCorrupt:  "What is damaged in the tree is fetched again by cooper backup verify --content --repair; restore --damaged copies it as it is.",

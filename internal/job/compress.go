@@ -249,6 +249,7 @@ type estimates struct{ compressions }
 func (m estimates) traits() Traits {
 	t := m.compressions.traits()
 	t.knowsFailures, t.readsOnly = true, true
+	t.Unfinished = "no shard was completed; nothing was changed"
 	return t
 }
 

@@ -17,12 +17,12 @@ import (
 // that knows them by name: a mission is added with a line here, and a file that says how
 // it is wired.
 var missions = map[string]mission{
-	backup.Mission:         trees{makeTree},
+	backup.Mission:         trees{makeTree, fetchedStays},
 	backup.MissionRestore:  restores{},
-	backup.MissionRollback: rollbacks{trees{changeTree}},
-	backup.MissionPrune:    trees{changeTree},
-	backup.MissionVerify:   trees{changeTree},
-	backup.MissionRepair:   trees{changeTree},
+	backup.MissionRollback: rollbacks{trees{changeTree, fetchedStays}},
+	backup.MissionPrune:    trees{changeTree, "one that had begun is completed by the next run"},
+	backup.MissionVerify:   trees{changeTree, "what was read is read again"},
+	backup.MissionRepair:   trees{changeTree, fetchedStays},
 
 	compress.Mission:         compressions{},
 	compress.MissionEstimate: estimates{},
