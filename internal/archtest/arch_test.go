@@ -91,6 +91,7 @@ func rules() []rule {
 		{of: in + "ledger", only: []string{"cooper", in + "seal", in + "parquetrows", in + "ledger/sealed"}, why: "facts are data"},
 		{of: in + "ledger/sealed", only: []string{"cooper", in + "seal", in + "parquetrows"}, why: "a file knows not what it tells"},
 		{of: in + "ledger/gcfacts", only: []string{"cooper", in + "parquetrows", in + "ledger/sealed"}, why: "facts of scans are data, and know no database"},
+		{of: in + "gcstate", only: []string{"cooper", in + "gcstate"}, why: "who keeps a status does not judge it"},
 		{of: in + "codec", only: []string{"cooper"}, why: "a codec knows bytes, and nothing of where they come from"},
 		{of: in + "bucketop", only: []string{"cooper", in + "codec", in + "plan"}, why: "a language knows no speakers"},
 		{of: in + "gcop", only: []string{"cooper", in + "plan"}, why: "a language knows no speakers"},
@@ -113,7 +114,7 @@ func rules() []rule {
 		{of: in + "checksum", only: []string{"cooper"}, why: "a checksum knows bytes alone"},
 		{of: in + "journal", only: []string{"cooper", in + "seal", in + "apply", in + "permit", in + "plan", in + "tree/safefs"}, why: "a journal knows files, and no store"},
 		{of: in + "look", only: []string{"cooper", in + "store", in + "permit"}, why: "who looks does not decide"},
-		{of: in + "verb", only: []string{"cooper", in + "journal", in + "look", in + "store", in + "codec", in + "checksum", in + "reading", in + "tree", in + "treeop", in + "bucketop", in + "gcop", in + "permit", in + "plan", in + "apply", in + "config", in + "database", in + "address", in + "handleid", in + "unpack", in + "ledger/gcfacts"}, why: "a verb cannot choose its targets"},
+		{of: in + "verb", only: []string{"cooper", in + "journal", in + "look", in + "store", in + "codec", in + "checksum", in + "reading", in + "tree", in + "treeop", in + "bucketop", in + "gcop", in + "permit", in + "plan", in + "apply", in + "config", in + "database", in + "address", in + "handleid", in + "unpack", in + "ledger/gcfacts", in + "gcstate"}, why: "a verb cannot choose its targets"},
 		{of: in + "reading", only: []string{"cooper", in + "store", in + "codec", in + "checksum"}, why: "to read is to know a version and a store"},
 		{of: in + "job", never: []string{in + "cli", in + "term"}, why: "a job has no terminal"},
 		{of: in + "cli", never: []string{in + "permit", in + "verb"}, why: "a command line asks for jobs, and carries none out"},
@@ -126,7 +127,7 @@ func rules() []rule {
 		case in + "compress": // it chooses codecs by their names
 			only = append(slices.Clone(seen), in+"codec")
 		case in + "gc": // it asks a database, through an interface, what is declared of it
-			only = append(slices.Clone(seen), in+"config", in+"database", in+"handleid")
+			only = append(slices.Clone(seen), in+"config", in+"database", in+"handleid", in+"gcstate")
 		}
 		rs = append(rs, rule{of: m, only: only, why: "a mission cannot touch an object"})
 	}
@@ -175,7 +176,7 @@ func forbidden(path, imp string) (why []string) {
 	if !under(imp, "cooper") || under(imp, path) {
 		return why
 	}
-	if under(imp, in+"store/s3", in+"query/duckdb", in+"query/clickhouse", in+"postgres", in+"database/mysql", in+"database/postgres") && !under(path, "cooper/cmd", in+"job", in+"store/s3", in+"query/duckdb") {
+	if under(imp, in+"store/s3", in+"query/duckdb", in+"query/clickhouse", in+"postgres", in+"database/mysql", in+"database/postgres", in+"gcstate/sqlite") && !under(path, "cooper/cmd", in+"job", in+"store/s3", in+"query/duckdb") {
 		why = append(why, "only cmd and job choose technologies")
 	}
 	if under(imp, in+"cli") && !under(path, "cooper/cmd", in+"cli") || imp == in+"cli" && under(path, imp) {
@@ -231,6 +232,10 @@ func TestForbidden(t *testing.T) {
 		{in + "gc", in + "unpack", false},
 		{in + "purge", in + "database", false},
 		{in + "job", in + "database/mysql", true},
+		{in + "job", in + "gcstate/sqlite", true},
+		{in + "cli/gc", in + "gcstate/sqlite", false},
+		{in + "gc", in + "gcstate/sqlite", false},
+		{in + "gcstate/sqlite", in + "ledger", false},
 		{in + "cli/shell", in + "cli/gc", false},
 		{in + "cli/shell", in + "gc", false},
 		{in + "cli/shell", in + "job", true},

@@ -45,6 +45,18 @@ const (
 	Ranges       = "gc_range"
 	Scans        = "gc_scan"
 	Acknowledged = "gc_acknowledged"
+
+	Transitions    = "gc_transition"
+	KeptsByHand    = "gc_kept_by_hand"
+	LinksByHand    = "gc_linked_by_hand"
+	Detections     = "gc_detection"
+	Candidates     = "gc_candidate"
+	Kepts          = "gc_kept"
+	Relinkeds      = "gc_relinked"
+	Missings       = "gc_missing"
+	Unindexeds     = "gc_unindexed"
+	UnindexedKeeps = "gc_unindexed_kept"
+	NearMisses     = "gc_near_miss"
 )
 
 // Where things are in the ledger:
