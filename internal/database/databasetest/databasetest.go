@@ -24,8 +24,8 @@ type World struct {
 	Exec func(t testing.TB, sql string) [][]string
 	// Kill ends all connections but its own.
 	Kill func(t testing.TB)
-	// Postgres tells which SQL the server speaks.
-	Postgres bool
+	// Postgres tells which SQL the server speaks; MySQL, that it is no MariaDB.
+	Postgres, MySQL bool
 }
 
 // pick gives what the server speaks.

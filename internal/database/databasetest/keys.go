@@ -32,7 +32,7 @@ func mariaKeys() map[string]keyCase {
 		"decimal":           {typ: "DECIMAL(30,5)", values: []string{"0", "1.5", "-1.5", "1.50001", "99999999999999999999.12345", "2", "3"}},
 		"bit":               {typ: "BIT(64)", values: []string{"0", "1", "255", "256", "b'1111111111111111111111111111111111111111111111111111111111111111'", "7"}},
 		"year":              {typ: "YEAR", values: []string{"1901", "1999", "2000", "2155", "2001"}},
-		"char":              {typ: "CHAR(20)", values: fold},
+		"char":              {typ: "CHAR(20) COLLATE utf8mb4_general_ci", values: fold},
 		"varchar_general":   {typ: "VARCHAR(100) COLLATE utf8mb4_general_ci", values: fold},
 		"varchar_unicode":   {typ: "VARCHAR(100) COLLATE utf8mb4_unicode_520_ci", values: []string{"''", "'a'", "'a-b'", "'A1'", "'ab'", "'a,b'", "'z'", "'日本'", "'~'", "'_'", "'0'", "'00'", "'B'", "'c d'", "'😀'"}},
 		"varchar_bin":       {typ: "VARCHAR(100) COLLATE utf8mb4_bin", values: append([]string{"'a\\t'", "'a\\n'", "'A'"}, drop(maria, "' '")...)},
@@ -111,6 +111,13 @@ func keys(t *testing.T, w World) {
 		w.Exec(t, `CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`)
 		w.Exec(t, `CREATE TYPE mood AS ENUM ('z', 'a', 'm, "x"')`)
 		w.Exec(t, `CREATE DOMAIN positive AS bigint CHECK (value > 0)`)
+	}
+	if w.MySQL { // it has types and collations of its own
+		delete(cases, "uuid")
+		delete(cases, "inet6")
+		for name, collation := range map[string]string{"varchar_nopad_bin": "utf8mb4_0900_bin", "varchar_nopad_ci": "utf8mb4_0900_ai_ci"} {
+			cases[name] = keyCase{typ: "VARCHAR(100) COLLATE " + collation, values: cases[name].values}
+		}
 	}
 	d := w.open(t, false, small())
 	for name, c := range cases {

@@ -244,7 +244,7 @@ func cancelled(t *testing.T, w World) {
 	ctx, cancel := context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- d.Read(ctx, &database.Source{Query: w.pick("SELECT BENCHMARK(1000000000000, MD5('x'))", "SELECT pg_sleep(600.25)")}, database.Range{}, &sink{})
+		ended <- d.Read(ctx, &database.Source{Query: w.pick("SELECT BENCHMARK(1000000000000, SHA2('x', 256))", "SELECT pg_sleep(600.25)")}, database.Range{}, &sink{})
 	}()
 	running := func() bool {
 		return w.Exec(t, w.pick("SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%BENCHMARK(1000%' AND id <> CONNECTION_ID()",

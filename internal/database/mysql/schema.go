@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -47,9 +48,12 @@ func (d *Database) Tables(ctx context.Context, p database.Pattern) (list *databa
 		switch {
 		case g.all:
 		case g.process:
-			hidden, err := s.hidden(ctx, seen)
+			hidden, unknown, err := s.hidden(ctx, seen)
 			if err != nil {
 				return err
+			}
+			if unknown != "" {
+				list.Blind = "MySQL does not tell the names of all tables to a user that has no right to them, as of " + unknown + "; with SELECT on all, they would be known"
 			}
 			for _, n := range hidden {
 				list.Tables = append(list.Tables, database.Listed{Name: n})
@@ -78,25 +82,78 @@ func (s *session) dictionary(name string) string {
 	return "information_schema.INNODB_" + name
 }
 
-// decoded gives the two parts of a name as InnoDB has it, in a file name's letters.
-func decoded(column string) string {
+// encoded are characters of a name that InnoDB has by their number, in a file name's letters;
+// lettered those that have a code of their own there, which this user cannot look up.
+var (
+	encoded  = regexp.MustCompile("@[0-9a-f]{4}")
+	lettered = regexp.MustCompile("@[0-9A-Za-z]{2}")
+)
+
+// decoded gives both parts of a name as InnoDB has it. Where letters with codes are in it,
+// like is what the name, of both parts, looks like.
+func decoded(file string) (n database.Name, like *regexp.Regexp) {
+	part := func(s string) string {
+		return encoded.ReplaceAllStringFunc(s, func(code string) string {
+			c, err := strconv.ParseInt(code[1:], 16, 32)
+			if err != nil {
+				return code
+			}
+			return string(rune(c))
+		})
+	}
+	schema, table, _ := strings.Cut(file, "/")
+	if lettered.MatchString(encoded.ReplaceAllString(file, "")) {
+		file = regexp.QuoteMeta(part(schema) + "." + part(table))
+		like = regexp.MustCompile(`\A` + lettered.ReplaceAllString(file, `[^\x00-\x7f]`) + `\z`)
+	}
+	return database.Name{Schema: part(schema), Table: part(table)}, like
+}
+
+// filename is an expression by which MariaDB writes both parts of such a name. MySQL does not
+// let anybody use that character set.
+func filename(column string) string {
 	part := func(n string) string {
 		return "CONVERT(CONVERT(CAST(SUBSTRING_INDEX(" + column + ", '/', " + n + ") AS BINARY) USING filename) USING utf8mb4)"
 	}
 	return part("1") + ", " + part("-1")
 }
 
-// hidden lists tables of InnoDB that the user has no right to.
-func (s *session) hidden(ctx context.Context, seen map[database.Name]bool) (names []database.Name, err error) {
+// hidden lists tables of InnoDB that the user has no right to. Unknown is one whose name
+// cannot be told.
+func (s *session) hidden(ctx context.Context, seen map[database.Name]bool) (names []database.Name, unknown string, err error) {
 	// Partitions are tables of their own there, and so are parts of indexes.
-	rows, err := text(ctx, s, "SELECT DISTINCT "+decoded("SUBSTRING_INDEX(SUBSTRING_INDEX(name, '#P#', 1), '#p#', 1)")+" FROM "+s.dictionary("TABLES")+
+	name := "SUBSTRING_INDEX(SUBSTRING_INDEX(name, '#P#', 1), '#p#', 1)"
+	columns := name + ", ''"
+	if s.maria {
+		columns = filename(name)
+	}
+	rows, err := text(ctx, s, "SELECT DISTINCT "+columns+" FROM "+s.dictionary("TABLES")+
 		" WHERE name LIKE '%/%' AND name NOT LIKE '%/#sql%' AND name NOT LIKE '%/FTS\\_%' AND name NOT LIKE '%/fts\\_%' AND SUBSTRING_INDEX(name, '/', 1) NOT IN "+internals)
 	for _, r := range rows {
-		if n := (database.Name{Schema: r[0], Table: r[1]}); !seen[n] {
+		n := database.Name{Schema: r[0], Table: r[1]}
+		var like *regexp.Regexp
+		if !s.maria {
+			n, like = decoded(r[0])
+		}
+		switch {
+		case like != nil && !taken(seen, like):
+			unknown = r[0]
+		case like == nil && !seen[n]:
 			names = append(names, n)
 		}
 	}
-	return names, err
+	return names, unknown, err
+}
+
+// taken takes a table that was seen for one of which it is known what its name looks like.
+func taken(seen map[database.Name]bool, like *regexp.Regexp) bool {
+	for n, free := range seen {
+		if free && like.MatchString(n.String()) {
+			seen[n] = false
+			return true
+		}
+	}
+	return false
 }
 
 // ForeignKeys lists those that point to one of some tables: what the user may see,
@@ -113,7 +170,13 @@ func (d *Database) ForeignKeys(ctx context.Context, to []database.Name) (keys []
 			return err
 		}
 		if g.process {
-			hidden, err := text(ctx, s, "SELECT SUBSTRING_INDEX(f.id, '/', -1), "+decoded("f.for_name")+", "+decoded("f.ref_name")+", c.for_col_name, c.ref_col_name FROM "+
+			names := []string{filename("f.for_name"), filename("f.ref_name")}
+			if !s.maria { // they are not in a file name's letters there
+				for i, n := range []string{"f.for_name", "f.ref_name"} {
+					names[i] = "SUBSTRING_INDEX(" + n + ", '/', 1), SUBSTRING(" + n + ", LOCATE('/', " + n + ") + 1)"
+				}
+			}
+			hidden, err := text(ctx, s, "SELECT SUBSTRING_INDEX(f.id, '/', -1), "+names[0]+", "+names[1]+", c.for_col_name, c.ref_col_name FROM "+
 				s.dictionary("FOREIGN")+" f JOIN "+s.dictionary("FOREIGN_COLS")+" c ON c.id = f.id ORDER BY f.for_name, f.id, c.pos")
 			if err != nil {
 				return err

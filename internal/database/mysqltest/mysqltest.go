@@ -1,8 +1,8 @@
-// Package mysqltest runs a MariaDB server for tests: a real one, of its own, in a
-// temporary directory, reached through a Unix socket.
+// Package mysqltest runs a server of MariaDB, or MySQL's own, for tests: a real one, of its
+// own, in a temporary directory, reached through a Unix socket.
 //
-// It promises that nothing is left of it after Stop. Where no MariaDB is installed,
-// Start says so with ErrMissing, and tests skip.
+// It promises that nothing is left of it after Stop. Where none is installed, Start and
+// StartMySQL say so with ErrMissing, and tests skip.
 package mysqltest
 
 import (
@@ -22,8 +22,8 @@ import (
 	driver "github.com/go-sql-driver/mysql"
 )
 
-// ErrMissing is Start's error where no MariaDB is installed.
-var ErrMissing = errors.New("no MariaDB is installed (Debian: apt-get install mariadb-server)")
+// ErrMissing is the error where no such server is installed.
+var ErrMissing = errors.New("the server is not installed")
 
 // The user whose password must never be seen, it, and an empty database. The user
 // may do all.
@@ -41,14 +41,28 @@ type Server struct {
 	said  bytes.Buffer
 }
 
-// Start makes and starts a server, with further options of mariadbd.
-func Start(ctx context.Context, options ...string) (s *Server, err error) {
-	daemon, install, err := binaries()
+// Start makes and starts a MariaDB server, with further options of mariadbd.
+func Start(ctx context.Context, options ...string) (*Server, error) {
+	daemon, install, err := mariadb()
 	if err != nil {
 		return nil, err
 	}
+	return start(ctx, daemon, options, install, "--auth-root-authentication-method=normal", "--skip-test-db")
+}
+
+// StartMySQL makes and starts one of MySQL, with further options of mysqld.
+func StartMySQL(ctx context.Context, options ...string) (*Server, error) {
+	daemon := os.Getenv("COOPER_MYSQLD")
+	if daemon == "" {
+		return nil, fmt.Errorf("%w: MySQL (scripts/mysql DIR, then COOPER_MYSQLD=DIR/mysqld)", ErrMissing)
+	}
+	return start(ctx, daemon, append([]string{"--mysqlx=0", "--secure-file-priv="}, options...), daemon, "--initialize-insecure", "--secure-file-priv=")
+}
+
+// start has files made by a command with some words, and a server started on them.
+func start(ctx context.Context, daemon string, options []string, install string, words ...string) (s *Server, err error) {
 	s = &Server{}
-	if s.dir, err = os.MkdirTemp("", "maria"); err != nil {
+	if s.dir, err = os.MkdirTemp("", "mysql"); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -61,7 +75,7 @@ func Start(ctx context.Context, options ...string) (s *Server, err error) {
 		return nil, err
 	}
 	data := filepath.Join(s.dir, "data")
-	made := exec.CommandContext(ctx, install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve")
+	made := exec.CommandContext(ctx, install, append([]string{"--no-defaults", "--datadir=" + data, "--skip-name-resolve"}, words...)...) //nolint:gosec // a server that a test starts
 	made.SysProcAttr, made.Dir = attr, s.dir
 	if out, err := made.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", install, err, out)
@@ -70,7 +84,7 @@ func Start(ctx context.Context, options ...string) (s *Server, err error) {
 		"--no-defaults", "--datadir=" + data, "--socket=" + s.Socket(), "--pid-file=" + filepath.Join(s.dir, "pid"), "--skip-networking", "--character-set-server=utf8mb4",
 		"--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--general-log-file=" + s.Log(), "--max-allowed-packet=64M",
 	}
-	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), daemon, append(args, options...)...)
+	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), daemon, append(args, options...)...) //nolint:gosec // a server that a test starts
 	s.cmd.SysProcAttr, s.cmd.Dir, s.cmd.Stderr = attr, s.dir, &s.said
 	if err := s.cmd.Start(); err != nil {
 		s.cmd = nil
@@ -121,7 +135,7 @@ func (s *Server) ready(ctx context.Context) error {
 		select {
 		case werr := <-s.ended:
 			s.cmd = nil
-			return fmt.Errorf("mariadbd ended: %w: %s", werr, s.said.String())
+			return fmt.Errorf("the server ended: %w: %s", werr, s.said.String())
 		case <-ctx.Done():
 			return err
 		default:
@@ -154,15 +168,16 @@ func (s *Server) Stop() error {
 	return errors.Join(err, os.RemoveAll(s.dir))
 }
 
-// binaries finds the server and what makes its files.
-func binaries() (daemon, install string, err error) {
+// mariadb finds the server and what makes its files.
+func mariadb() (daemon, install string, err error) {
+	missing := fmt.Errorf("%w: MariaDB (Debian: apt-get install mariadb-server)", ErrMissing)
 	if daemon, err = exec.LookPath("mariadbd"); err != nil {
 		if daemon, err = exec.LookPath("/usr/sbin/mariadbd"); err != nil {
-			return "", "", ErrMissing
+			return "", "", missing
 		}
 	}
 	if install, err = exec.LookPath("mariadb-install-db"); err != nil {
-		return "", "", ErrMissing
+		return "", "", missing
 	}
 	return daemon, install, nil
 }
