@@ -127,7 +127,7 @@ func rules() []rule {
 		case in + "compress": // it chooses codecs by their names
 			only = append(slices.Clone(seen), in+"codec")
 		case in + "gc": // it asks a database, through an interface, what is declared of it
-			only = append(slices.Clone(seen), in+"config", in+"database", in+"handleid", in+"gcstate")
+			only = append(slices.Clone(seen), in+"gc", in+"config", in+"database", in+"handleid", in+"gcstate", in+"words")
 		}
 		rs = append(rs, rule{of: m, only: only, why: "a mission cannot touch an object"})
 	}

@@ -1,0 +1,116 @@
+package detect
+
+import (
+	"strings"
+
+	"cooper"
+	"cooper/internal/config"
+	"cooper/internal/gcstate"
+	"cooper/internal/ledger/gcfacts"
+)
+
+// statusOf is what a handle is: what its owner says where he says something else than AVAILABLE, else
+// what we know. It is empty where nobody knows.
+func statusOf(c *config.Handles, said string, ours gcstate.Status) gcstate.Status {
+	if c != nil && c.Status != nil {
+		if s := gcstate.Status(c.Status.State(said)); s != gcstate.Available {
+			return s
+		}
+	}
+	if ours == "" {
+		return gcstate.Available
+	}
+	return ours
+}
+
+// judge lists a handle without a link.
+func (d *detection) judge(h *handle) error {
+	switch status := statusOf(d.kind(h.branch.name), h.said, h.status); status {
+	case gcstate.Available:
+	case "":
+		d.figures.strange++
+		return nil
+	default:
+		return nil
+	}
+	d.figures.unlinked++
+	if why := d.keeps(h); why != "" {
+		return d.to.Kept(gcfacts.Kept{Kind: h.branch.name, ID: h.id, Reason: why})
+	}
+	c := gcfacts.Candidate{Kind: h.branch.name, ID: h.id, Bucket: h.bucket, Key: h.key, Size: h.size, Modified: h.changed(), Alone: h.size}
+	if h.common {
+		c.Alone = 0
+	}
+	d.figures.candidates.add(h.size)
+	if h.flags&wasKnown == 0 {
+		d.figures.fresh.add(h.size)
+	}
+	return d.to.Candidate(c)
+}
+
+// kind is the declaration of a kind of handles.
+func (d *detection) kind(name string) *config.Handles {
+	for _, h := range d.Config.Handles {
+		if h.Kind == name {
+			return h
+		}
+	}
+	return nil
+}
+
+// changed is when a handle or its object was last written, or it came back; 0 if nobody knows.
+func (h *handle) changed() cooper.Instant {
+	if h.modified == 0 {
+		return 0
+	}
+	return max(h.modified, h.created, h.since, h.written)
+}
+
+// keeps is the first reason for which a handle is no candidate; empty if there is none.
+func (d *detection) keeps(h *handle) string {
+	incomplete := d.Incomplete != nil && d.Incomplete(h.branch.name, h.created)
+	switch {
+	case !h.candidate || h.bucket == "" || h.key == "":
+		return NotAnObject
+	case !d.Config.Judged(h.bucket):
+		return OtherBucket
+	case h.flags&isHeld != 0:
+		return Held
+	case guarded(d.Config.Protect, h.bucket, h.key):
+		return ProtectedPrefix
+	case h.flags&lives != 0:
+		return DerivedLives
+	case h.flags&isDerived != 0:
+		return DerivedGoes
+	case h.changed() == 0:
+		return TimeUnknown
+	case h.changed() >= d.looked.ago(d.Config.Detect.Unmodified):
+		return Young
+	case h.flags&isKept != 0:
+		return KeptByHand
+	case incomplete:
+		return RegistryLacks
+	case h.flags&(wasAbsent|wasLinked) != 0:
+		return NotInAllScans
+	}
+	return ""
+}
+
+// guarded tells whether a key lies below one of some prefixes.
+func guarded(guards []*config.Guard, bucket, key string) bool {
+	for _, g := range guards {
+		if g.Prefix != "" && (g.Bucket == "" || g.Bucket == bucket) && cooper.HasPrefix(key, g.Prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// folder is the folder at the top of the bucket that a key is in; empty where it is in none.
+func folder(key string) string {
+	before, _, in := strings.Cut(key, "/")
+	if !in {
+		return ""
+	}
+	return before + "/"
+}

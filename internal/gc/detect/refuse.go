@@ -1,0 +1,182 @@
+package detect
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"cooper"
+	"cooper/internal/gcstate"
+	"cooper/internal/ledger/gcfacts"
+	"cooper/internal/words"
+)
+
+// past is what earlier detections of the same handles came to.
+type past struct {
+	// baseline is the last whose candidates were let through: nothing was refused, or they were marked
+	// all the same. Empty: there is none.
+	baseline string
+	// fresh are how many candidates were new in the last that were let through.
+	fresh []int64
+}
+
+// judgedBy is how many detections the next is judged by.
+const judgedBy = 3
+
+// before reads the earlier detections. One whose refusal stands is none to judge others by: what it
+// found is as new as ever.
+func (d *detection) before(ctx context.Context) error {
+	ours := slices.DeleteFunc(slices.Clone(d.Past), func(p gcfacts.Detection) bool { return p.Scope != d.Scope || p.Waits != "" || p.ID == d.ID })
+	slices.SortStableFunc(ours, func(a, b gcfacts.Detection) int { return cmp.Compare(a.Made, b.Made) })
+	for i := range ours {
+		p := &ours[i]
+		through := len(p.Refusals) == 0
+		if !through {
+			until := cooper.Instant(math.MaxInt64)
+			if i+1 < len(ours) {
+				until = ours[i+1].Made
+			}
+			err := d.ask(ctx, "SELECT count(*) > 0 FROM gc_transition WHERE scope = $1 AND to_status = $2 AND epoch_ms(since) >= $3 AND epoch_ms(since) < $4",
+				[]any{d.Scope, string(gcstate.Unlinked), int64(p.Made), int64(until)}, func(f *fields) error {
+					through = f.flag()
+					return nil
+				})
+			if err != nil {
+				return err
+			}
+		}
+		if !through {
+			continue
+		}
+		if d.past.baseline != "" { // in the first all is new
+			for _, f := range p.Figures {
+				if f.Name == FigureNew {
+					d.past.fresh = append(d.past.fresh, f.Count)
+				}
+			}
+		}
+		d.past.baseline = p.ID
+	}
+	d.past.fresh = d.past.fresh[max(0, len(d.past.fresh)-judgedBy):]
+	return nil
+}
+
+// overlap asks whether links and handles speak of the same things. Of very many it looks at some: always
+// the same ones, on both sides.
+func (d *detection) overlap(ctx context.Context) error {
+	const enough = 1 << 20
+	var links int64
+	newest := text(d.looked.newest)
+	err := d.ask(ctx, "SELECT CAST(count(*) AS BIGINT) FROM gc_link WHERE scan = "+newest, nil, func(f *fields) error {
+		links = f.number()
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	every := links/enough + 1
+	some := func(column string) string {
+		if every == 1 {
+			return ""
+		}
+		return fmt.Sprintf(" AND hash(%s) %% %d = 0", column, every)
+	}
+	for _, b := range d.size.branches {
+		of := func(table string) string {
+			return b.of(table, b.form.column+" AS x", d.looked.newest) + some(b.form.column)
+		}
+		what := "ids that links name"
+		if b.name != "" {
+			what = "ids of " + b.name + " that links name"
+		}
+		if err := d.share(ctx, what, "WITH l AS MATERIALIZED (SELECT DISTINCT x FROM ("+of(gcfacts.Links)+")) SELECT (SELECT count(*) FROM l SEMI JOIN ("+of(gcfacts.Handles)+") h USING (x)), (SELECT count(*) FROM l)"); err != nil {
+			return err
+		}
+	}
+	if !d.size.byKey {
+		return nil
+	}
+	keys := some("key_bytes")
+	return d.share(ctx, "keys that links name", "WITH l AS MATERIALIZED (SELECT DISTINCT bucket, key_bytes FROM gc_link WHERE scan = "+newest+" AND bucket IS NOT NULL"+keys+`)
+		SELECT (SELECT count(*) FROM l SEMI JOIN (SELECT bucket, key_bytes FROM gc_handle WHERE scan = `+newest+" AND bucket IS NOT NULL"+keys+") h ON h.bucket = l.bucket AND h.key_bytes = l.key_bytes), (SELECT count(*) FROM l)")
+}
+
+func (d *detection) share(ctx context.Context, what, sql string) error {
+	return d.ask(ctx, sql, nil, func(f *fields) error {
+		d.shares = append(d.shares, share{what, f.number(), f.number()})
+		return nil
+	})
+}
+
+// What is small is told, and not stopped.
+const (
+	fewHandles = 1000
+	fewBytes   = 10_000_000_000
+	// mostMissing is the share of handles, one in so many, that may be without an object, and mostNew that of
+	// all bytes that may be new.
+	mostMissing = 100
+	mostNew     = 100
+)
+
+// conclude says what the detection comes to, and what it refuses.
+func (d *detection) conclude() {
+	f := &d.found
+	f.ID, f.Scope, f.Clock, f.Scans, f.Waits = d.ID, d.Scope, d.looked.clock, d.Standing.Counted, d.Standing.Waits
+	g := &d.figures
+	f.Figures = []gcfacts.Figure{
+		{Name: FigureHandles, Count: d.size.handles, Bytes: d.size.bytes},
+		{Name: FigureUnlinked, Count: g.unlinked, Bytes: -1},
+		{Name: FigureCandidates, Count: g.candidates.count, Bytes: g.candidates.bytes},
+		{Name: FigureNew, Count: g.fresh.count, Bytes: g.fresh.bytes},
+		{Name: FigureUnsettled, Count: g.unsettled, Bytes: -1},
+		{Name: FigureStrange, Count: g.strange, Bytes: -1},
+		{Name: FigureGone, Count: g.gone, Bytes: -1},
+	}
+	refuse := func(what, format string, args ...any) {
+		f.Refusals = append(f.Refusals, gcfacts.Refusal{What: what, Why: fmt.Sprintf(format, args...)})
+	}
+	judged := g.settled - g.away
+	if judged > 0 {
+		d.shares = append(d.shares, share{"keys of handles that an inventory should have", judged - g.missing, judged})
+	}
+	for _, s := range d.shares {
+		if s.found*2 < s.all {
+			refuse(Overlap, "these do not speak of the same things: of %s %s, the other side knows %s", words.Count(s.all), s.what, words.Count(s.found))
+		}
+	}
+	if g.missing*mostMissing > judged {
+		refuse(Lost, "%s of %s handles have no object: over 1 %%", words.Count(g.missing), words.Count(judged))
+	}
+	d.jump(refuse)
+}
+
+func (d *detection) jump(refuse func(what, format string, args ...any)) {
+	fresh := d.figures.fresh
+	if d.past.baseline == "" {
+		if fresh.count >= fewHandles || fresh.bytes >= fewBytes {
+			refuse(First, "nothing was marked before: %s handles, %s", words.Count(fresh.count), words.Bytes(fresh.bytes))
+		}
+		return
+	}
+	usual := median(d.past.fresh)
+	if most := d.Config.Detect.Jump * float64(usual); fresh.count > fewHandles && float64(fresh.count) > most {
+		refuse(Jump, "%s handles are new since the detection %s; usual are %s", words.Count(fresh.count), d.past.baseline, words.Count(usual))
+	}
+	if fresh.bytes > d.size.bytes/mostNew {
+		refuse(Jump, "%s are new since the detection %s: over 1 %% of %s", words.Bytes(fresh.bytes), d.past.baseline, words.Bytes(d.size.bytes))
+	}
+}
+
+// median of some numbers; 0 of none.
+func median(of []int64) int64 {
+	if len(of) == 0 {
+		return 0
+	}
+	s := slices.Sorted(slices.Values(of))
+	if n := len(s); n%2 == 0 {
+		return (s[n/2-1] + s[n/2]) / 2
+	}
+	return s[len(s)/2]
+}

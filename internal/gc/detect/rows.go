@@ -1,0 +1,54 @@
+package detect
+
+import (
+	"context"
+	"fmt"
+
+	"cooper"
+	"cooper/internal/query"
+)
+
+// fields reads the columns of a row, one after the other. What is absent is the zero value.
+type fields struct {
+	row  []any
+	next int
+	err  error
+}
+
+func take[T any](f *fields) (v T) {
+	if i := f.next; f.err == nil && f.row[i] != nil {
+		var is bool
+		if v, is = f.row[i].(T); !is {
+			f.err = &cooper.Error{Kind: cooper.KindInternal, Message: fmt.Sprintf("what was detected: column %d is %T", i, f.row[i])}
+		}
+	}
+	f.next++
+	return v
+}
+
+func (f *fields) text() string           { return take[string](f) }
+func (f *fields) number() int64          { return take[int64](f) }
+func (f *fields) flag() bool             { return take[bool](f) }
+func (f *fields) bytes() []byte          { return take[[]byte](f) }
+func (f *fields) moment() cooper.Instant { return cooper.Instant(take[int64](f)) } // milliseconds
+
+// natural is a number that may be unknown: it is negative then.
+func (f *fields) natural() int64 {
+	if f.row[f.next] == nil {
+		f.next++
+		return -1
+	}
+	return f.number()
+}
+
+// ask calls each with the rows of an answer.
+func (d *detection) ask(ctx context.Context, sql string, args []any, each func(*fields) error) error {
+	f := &fields{}
+	return query.Each(ctx, d.Engine, sql, args, func(row []any) error {
+		*f = fields{row: row}
+		if err := each(f); err != nil {
+			return err
+		}
+		return f.err
+	})
+}
