@@ -50,7 +50,32 @@ func life(s *Store, attempt int) error {
 	if err := s.Acknowledge(ctx, "r-1", []Acknowledgement{{What: Value}}); err != nil {
 		return err
 	}
+	if err := detected(s, attempt); err != nil {
+		return err
+	}
 	return s.Drop(ctx, scan1)
+}
+
+// detected finds, tells and lets a person speak, once each.
+func detected(s *Store, attempt int) error {
+	f, err := s.Detection(ctx, detection1)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(f.Candidate(Candidate{ID: fmt.Sprint(attempt)}), f.Kept(Kept{ID: fmt.Sprint(attempt)}))
+	if err == nil {
+		err = f.Commit(ctx, Detection{ID: detection1, Run: fmt.Sprint(attempt)})
+	}
+	if err = errors.Join(err, f.Discard()); err != nil {
+		return err
+	}
+	if err := s.Tell(ctx, batch(1)); err != nil {
+		return err
+	}
+	if n, err := s.Words(); err != nil || n > 0 {
+		return err
+	}
+	return s.KeepByHand(ctx, []KeptByHand{{ID: "1", Keep: true, Made: 1}})
 }
 
 // whole wants each shard that is seen to be whole, of one attempt, and a scan that has ended to have all.
@@ -72,10 +97,20 @@ func whole(t *testing.T, s *Store) {
 			t.Fatalf("shard %s: %v", of, attempts)
 		}
 	}
-	for _, table := range []string{Links, Ranges, Acknowledged} {
+	for _, table := range slices.Concat([]string{Links, Ranges, Acknowledged, Detections, Transitions, KeptsByHand, LinksByHand}, ListTables) {
 		there, gone, err := s.Files(table)
 		must(t, err)
 		must(t, Verify(ctx, append(there, gone...)))
+	}
+	found, err := s.Detections(ctx)
+	must(t, err)
+	for _, d := range found {
+		for _, list := range []string{Candidates, Kepts} {
+			row := rowsOf[keptColumns](t, filepath.Join(s.detectionDir(d.ID), list+suffix))
+			if len(row) != 1 || fmt.Sprint(row[0].IDNumber) != d.Run {
+				t.Fatalf("%s of %s: %v", list, d.Run, row)
+			}
+		}
 	}
 	ended, err := s.Scans(ctx)
 	must(t, err)
@@ -133,8 +168,13 @@ func TestCrashAtEveryOperation(t *testing.T) {
 		if got := linksSeen(t, s); len(got) != 2*4 {
 			t.Fatalf("operation %d: %v", at, got)
 		}
+		for table, want := range map[string]int{Candidates: 1, Kepts: 1, Transitions: 1, KeptsByHand: 1, LinksByHand: 0} {
+			if are, gone, err := s.Files(table); err != nil || len(are) != want || len(gone) > 0 {
+				t.Fatalf("operation %d, %s: %v, %v, %v", at, table, are, gone, err)
+			}
+		}
 		var left []string
-		for _, pattern := range []string{"*/*/" + newPrefix + "*", "*/*/*.tmp-*", droppedDir + "/*"} /* others the workspace removes */ {
+		for _, pattern := range []string{"*/*/" + newPrefix + "*", Detections + "/" + newPrefix + "*", "*/*/*.tmp-*", droppedDir + "/*"} /* others the workspace removes */ {
 			names, err := filepath.Glob(filepath.Join(dir, pattern))
 			must(t, err)
 			left = append(left, names...)

@@ -80,11 +80,39 @@ func (o *outFile) finish() error {
 }
 
 // create lets a small file appear with what fill writes.
-func (s *Store) create(name string, fill func(*bufio.Writer, ...parquet.WriterOption) error) (err error) {
-	dir := filepath.Dir(name)
-	if err := s.mkdir(dir); err != nil {
+func (s *Store) create(name string, fill func(*bufio.Writer, ...parquet.WriterOption) error) error {
+	if err := s.mkdir(filepath.Dir(name)); err != nil {
 		return err
 	}
+	return s.appear(name, func(tmp string) error {
+		o, err := s.newFile(tmp)
+		if err != nil {
+			return err
+		}
+		if err := fill(o.buf, writerOptions(place(name))...); err != nil {
+			return errors.Join(sealed.Local(name, err), o.f.Close())
+		}
+		return o.finish()
+	})
+}
+
+// createTable lets a file appear with the rows that fill adds.
+func (s *Store) createTable(name string, schema *parquet.Schema, fill func(*table) error) error {
+	return s.appear(name, func(tmp string) error {
+		t, err := s.newTable(tmp, schema, place(name))
+		if err != nil {
+			return err
+		}
+		if err := fill(t); err != nil {
+			return errors.Join(err, t.out.f.Close())
+		}
+		return t.finish()
+	})
+}
+
+// appear renames what write has written, whole and synced, under a name for the time being.
+func (s *Store) appear(name string, write func(tmp string) error) error {
+	dir := filepath.Dir(name)
 	tmp, err := os.CreateTemp(dir, filepath.Base(name)+".tmp-*")
 	if err != nil {
 		return sealed.Local(dir, err)
@@ -93,20 +121,11 @@ func (s *Store) create(name string, fill func(*bufio.Writer, ...parquet.WriterOp
 	if err := errors.Join(tmp.Close(), os.Remove(tmp.Name())); err != nil {
 		return sealed.Local(tmp.Name(), err)
 	}
-	o, err := s.newFile(tmp.Name())
-	if err != nil {
-		return err
-	}
-	if err = fill(o.buf, writerOptions(place(name))...); err == nil {
-		err = o.finish()
-	} else {
-		err = errors.Join(sealed.Local(name, err), o.f.Close())
-	}
-	if err == nil {
-		err = s.rename(o.name, name)
+	if err = write(tmp.Name()); err == nil {
+		err = s.rename(tmp.Name(), name)
 	}
 	if err != nil {
-		return errors.Join(err, os.RemoveAll(o.name))
+		return errors.Join(err, os.RemoveAll(tmp.Name()))
 	}
 	return s.syncDir(dir)
 }

@@ -16,13 +16,9 @@ type files struct {
 	place  func(table string) string // which each says of itself
 }
 
-// newFiles begins a directory in another, under a name that begins so; what others have left under such
-// names is gone.
+// newFiles begins a directory in another, under a name that begins so.
 func (s *Store) newFiles(in, prefix string, place func(string) string) (f files, err error) {
 	f = files{s: s, tables: map[string]*table{}, place: place}
-	if err := s.removeNew(in, prefix); err != nil {
-		return f, err
-	}
 	if err := s.before("mkdir", in); err != nil {
 		return f, err
 	}
@@ -80,17 +76,23 @@ func (f *files) appear(order []string, as string) error {
 	if f.dir == "" {
 		return nil
 	}
+	_, err := f.appears(order, as)
+	return err
+}
+
+// appears does so and tells whether it is this one.
+func (f *files) appears(order []string, as string) (ours bool, err error) {
 	if err := f.finish(order); err != nil {
-		return err
+		return false, err
 	}
 	if err := f.s.rename(f.dir, as); err != nil {
 		if done, herr := there(as); herr != nil || !done {
-			return errors.Join(err, herr)
+			return false, errors.Join(err, herr)
 		}
-		return f.discard() // another writer was faster
+		return false, f.discard() // another writer was faster
 	}
 	f.dir = ""
-	return f.s.syncDir(filepath.Dir(as))
+	return true, f.s.syncDir(filepath.Dir(as))
 }
 
 // discard drops what was written, unless it has appeared.

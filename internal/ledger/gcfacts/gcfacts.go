@@ -1,7 +1,8 @@
 // Package gcfacts keeps what a scan for garbage has read in somebody's database, as Parquet files
 // that any engine can query: handles, what is derived from what, holds, links, values that cannot
-// be read, the ranges that were read; what came of the scan as a whole; and what a person has
-// acknowledged.
+// be read, the ranges that were read; what came of the scan as a whole; what detections have found in
+// scans; which handles have changed their status; and what persons have acknowledged, or said about
+// handles and links.
 //
 // It promises:
 //
@@ -9,6 +10,8 @@
 //     writes them. The facts of a shard appear together or not at all, and once.
 //   - Finish tells what came of a scan and names all that belongs to it. Whatever of that is gone,
 //     damaged or another's afterwards is an error that names the file, and never fewer links.
+//   - A detection appears with all its lists at once. A batch of transitions is there once, whoever tells
+//     it how often. The words of persons have an order. Of all these, what is gone is an error, too.
 //   - Drop takes all facts of a scan away at once, and not while anybody holds them.
 //   - Ids, keys and objects come out as the very bytes that went in. Nothing is compared here.
 //   - Memory does not depend on the number of rows.
@@ -25,6 +28,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -65,6 +69,10 @@ const (
 //	gc/PLAN/scan.parquet                   what came of the scan, and which files it has
 //	gc/PLAN/new-00007-…/                   a shard that is being written
 //	gc_acknowledged/ID.parquet
+//	gc_detection/ID/gc_detection.parquet   what a detection comes to, and which lists it has
+//	gc_detection/ID/gc_candidate.parquet   its candidates, and so on; no file without rows
+//	gc_transition/STATE-00000007.parquet   a batch of transitions
+//	gc_word/00000007/gc_kept_by_hand.parquet   a word of a person's
 //	gc-dropped/PLAN/                       a scan that is being removed
 //	gc.lock
 const (
@@ -129,6 +137,16 @@ func (s *Store) Files(table string) (there, gone []string, err error) {
 	case Acknowledged:
 		there, err = filepath.Glob(filepath.Join(escape(s.dir), Acknowledged, "*"+suffix))
 		return there, nil, err
+	case Detections:
+		there, err = s.detections()
+		return there, nil, err
+	case Transitions:
+		return s.transitionFiles()
+	case KeptsByHand, LinksByHand:
+		return s.wordFiles(table)
+	}
+	if slices.Contains(ListTables, table) {
+		return s.listFiles(table)
 	}
 	if there, err = filepath.Glob(filepath.Join(pattern, shardPrefix+"*", table+suffix)); err != nil {
 		return nil, nil, sealed.Local(s.dir, err)
@@ -166,9 +184,15 @@ func place(name string) string {
 	dir, base := filepath.Split(name)
 	dir = filepath.Clean(dir)
 	base = strings.TrimSuffix(base, suffix)
-	switch up := filepath.Base(dir); {
-	case up == Acknowledged:
-		return Acknowledged + " " + base
+	up := filepath.Base(dir)
+	if above := filepath.Base(filepath.Dir(dir)); above == Detections {
+		return base + " " + up
+	} else if above == wordsDir {
+		return base + " " + strings.TrimLeft(up, "0")
+	}
+	switch {
+	case up == Acknowledged, up == Transitions:
+		return up + " " + base
 	case base+suffix == scanName:
 		return Scans + " " + up
 	default:

@@ -369,6 +369,10 @@ func TestSchema(t *testing.T) {
 		fmt.Fprintf(&b, "%s %s\n", table, schemas[table])
 	}
 	fmt.Fprintf(&b, "%s %s\n%s %s\n", Scans, schemaOf[scanRow](), Acknowledged, schemaOf[acknowledgedRow]())
+	for _, table := range slices.Concat(ListTables, []string{Transitions, KeptsByHand, LinksByHand}) {
+		fmt.Fprintf(&b, "%s %s\n", table, schemas[table])
+	}
+	fmt.Fprintf(&b, "%s %s\n", Detections, schemaOf[detectionRow]())
 	const name = "testdata/schema.golden"
 	if *update {
 		must(t, os.WriteFile(name, []byte(b.String()), 0o600))

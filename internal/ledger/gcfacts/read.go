@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path/filepath"
 	"runtime"
+	"strings"
 
 	"github.com/parquet-go/parquet-go"
 	"golang.org/x/sync/errgroup"
@@ -45,10 +47,30 @@ func verify(ctx context.Context, name string) error {
 func with(name string, f func(*sealed.File) error) error {
 	err := sealed.With(name, f)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &cooper.Error{Kind: cooper.KindInvalid, Where: name, Message: "facts of a scan are gone", Err: err,
-			Remedy: "Bring the file back, or move the scan's whole directory out of the ledger to go on without this scan."}
+		return gone(name, err)
 	}
 	return err
+}
+
+// gone is about a file that has to be there.
+func gone(name string, err error) error {
+	e := &cooper.Error{Kind: cooper.KindInvalid, Where: name, Err: err}
+	dir := filepath.Dir(name)
+	switch above := filepath.Base(filepath.Dir(dir)); {
+	case filepath.Base(dir) == Transitions:
+		e.Message = "changes of the status of handles are gone from the ledger"
+		e.Remedy = fmt.Sprintf("Bring the file back. To go on without knowing them, make an empty file %s.", strings.TrimSuffix(name, suffix)+"."+lostName)
+	case above == wordsDir:
+		e.Message = "what a person has said about handles is gone from the ledger"
+		e.Remedy = fmt.Sprintf("Bring the file back. To go on without it, say again what is to be kept or linked, and make an empty file %s.", filepath.Join(dir, lostName))
+	case above == Detections:
+		e.Message = "what a detection has found is gone"
+		e.Remedy = "Bring the file back, or move the detection's whole directory out of the ledger."
+	default:
+		e.Message = "facts of a scan are gone"
+		e.Remedy = "Bring the file back, or move the scan's whole directory out of the ledger to go on without this scan."
+	}
+	return e
 }
 
 func withFile(name string, f func(*parquet.File) error) error {

@@ -47,7 +47,11 @@ func (s *Store) Shard(ctx context.Context, scan string, shard int) (*Writer, err
 	} else if finished {
 		return nil, &cooper.Error{Kind: cooper.KindRefused, Where: dir, Message: "the scan has ended; nothing is added to it", Remedy: "Plan another scan."}
 	}
-	w.files, err = s.newFiles(dir, fmt.Sprintf("%s%05d-", newPrefix, shard), func(table string) string { return placeOf(table, scan, shard) })
+	prefix := fmt.Sprintf("%s%05d-", newPrefix, shard)
+	if err := s.removeNew(dir, prefix); err != nil {
+		return nil, err
+	}
+	w.files, err = s.newFiles(dir, prefix, func(table string) string { return placeOf(table, scan, shard) })
 	return w, err
 }
 

@@ -186,7 +186,7 @@ func (p *page) aRange(scan string, shard int, r *Range, c counts) {
 	}
 }
 
-// schemas are those of the files of a shard.
+// schemas are those of the files that are written in pages.
 var schemas = map[string]*parquet.Schema{
 	Handles:    parquet.SchemaOf(handleColumns{}),
 	Deriveds:   parquet.SchemaOf(derivedColumns{}),
@@ -194,4 +194,15 @@ var schemas = map[string]*parquet.Schema{
 	Links:      parquet.SchemaOf(linkColumns{}),
 	Malformeds: parquet.SchemaOf(malformedColumns{}),
 	Ranges:     parquet.SchemaOf(rangeColumns{}),
+
+	Candidates:     parquet.SchemaOf(candidateColumns{}),
+	Kepts:          parquet.SchemaOf(keptColumns{}),
+	Relinkeds:      parquet.SchemaOf(relinkedColumns{}),
+	Missings:       parquet.SchemaOf(missingColumns{}),
+	Unindexeds:     parquet.SchemaOf(unindexedColumns{}),
+	UnindexedKeeps: parquet.SchemaOf(unindexedKeptColumns{}),
+	NearMisses:     parquet.SchemaOf(nearMissColumns{}),
+	Transitions:    parquet.SchemaOf(transitionColumns{}),
+	KeptsByHand:    parquet.SchemaOf(keptByHandColumns{}),
+	LinksByHand:    parquet.SchemaOf(linkedByHandColumns{}),
 }

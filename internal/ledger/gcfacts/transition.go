@@ -1,6 +1,20 @@
 package gcfacts
 
-import "cooper"
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"cooper"
+	"cooper/internal/ledger/sealed"
+)
+
+// aBatch is the pattern of the files of transitions.
+const aBatch = "?*-????????" + suffix
 
 // Transition is a change of the status of a handle.
 type Transition struct {
@@ -20,4 +34,85 @@ type Batch struct {
 	State       string // which state it is
 	Number      int
 	Transitions []Transition
+}
+
+func batchName(state string, number int) string { return fmt.Sprintf("%s-%08d", state, number) }
+
+// Tell writes a batch down. What is there under its number already stays.
+func (s *Store) Tell(ctx context.Context, b Batch) error {
+	if err := errors.Join(checkName(b.State), ctx.Err()); err != nil {
+		return err
+	}
+	if b.Number < 1 || len(b.Transitions) == 0 {
+		return &cooper.Error{Kind: cooper.KindInternal, Where: b.State, Message: "there is nothing to tell"}
+	}
+	dir := filepath.Join(s.dir, Transitions)
+	name := filepath.Join(dir, batchName(b.State, b.Number)+suffix)
+	if done, err := there(name); err != nil || done {
+		return err
+	}
+	if err := s.mkdir(dir); err != nil {
+		return err
+	}
+	if err := s.makeLock(); err != nil {
+		return err
+	}
+	return s.createTable(name, schemas[Transitions], func(t *table) error {
+		for i := range b.Transitions {
+			t.page.next = 0
+			t.page.transition(b.State, b.Number, &b.Transitions[i])
+			if err := t.added(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Told gives the number of the last batch that is written down of each state.
+func (s *Store) Told() (map[string]int, error) {
+	names, err := filepath.Glob(filepath.Join(escape(s.dir), Transitions, aBatch))
+	if err != nil {
+		return nil, sealed.Local(s.dir, err)
+	}
+	told := map[string]int{}
+	for _, name := range names {
+		base := strings.TrimSuffix(filepath.Base(name), suffix)
+		at := strings.LastIndexByte(base, '-')
+		n, err := strconv.Atoi(base[at+1:])
+		if err != nil || n < 1 {
+			return nil, sealed.Damaged(name, errors.New("it is no batch of transitions"))
+		}
+		told[base[:at]] = max(told[base[:at]], n)
+	}
+	return told, nil
+}
+
+// transitionFiles are those that are there, and those that are gone: numbers before the last.
+func (s *Store) transitionFiles() (are, gone []string, err error) {
+	told, err := s.Told()
+	if err != nil {
+		return nil, nil, err
+	}
+	for state, last := range told {
+		for n := 1; n <= last; n++ {
+			name := filepath.Join(s.dir, Transitions, batchName(state, n)+suffix)
+			has, err := there(name)
+			if err != nil {
+				return nil, nil, err
+			}
+			lost, err := there(strings.TrimSuffix(name, suffix) + "." + lostName)
+			switch {
+			case err != nil:
+				return nil, nil, err
+			case has:
+				are = append(are, name)
+			case !lost:
+				gone = append(gone, name)
+			}
+		}
+	}
+	slices.Sort(are)
+	slices.Sort(gone)
+	return are, gone, nil
 }
