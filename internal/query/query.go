@@ -57,8 +57,9 @@ type Column struct {
 //	catalog   every version that a tree knows   (Catalogs)
 //
 // and the facts of scans for garbage (Workspace), as docs/formats/gc.md has them: gc_handle, gc_derived,
-// gc_hold, gc_link, gc_malformed, gc_range, gc_scan, gc_acknowledged. While a statement reads one of these,
-// no scan is dropped.
+// gc_hold, gc_link, gc_malformed, gc_range, gc_scan, gc_acknowledged; of detections: gc_detection, gc_candidate,
+// gc_kept, gc_relinked, gc_missing, gc_unindexed, gc_unindexed_kept, gc_near_miss; gc_transition, gc_kept_by_hand,
+// gc_linked_by_hand. While a statement reads one of these, no scan is dropped.
 type Sources struct {
 	// Workspace is its directory; empty for none.
 	Workspace string

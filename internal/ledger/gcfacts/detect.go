@@ -270,6 +270,20 @@ func (s *Store) detections() (names []string, err error) {
 	return names, nil
 }
 
+// detectionFiles are those of them that are there, and those that are gone.
+func (s *Store) detectionFiles() (are, gone []string, err error) {
+	names, err := s.detections()
+	for _, name := range names {
+		has, herr := there(name)
+		if err = errors.Join(err, herr); has {
+			are = append(are, name)
+		} else {
+			gone = append(gone, name)
+		}
+	}
+	return are, gone, err
+}
+
 // Detections reads what all detections come to, in the order of their ids.
 func (s *Store) Detections(ctx context.Context) (all []Detection, err error) {
 	names, err := s.detections()

@@ -138,8 +138,7 @@ func (s *Store) Files(table string) (there, gone []string, err error) {
 		there, err = filepath.Glob(filepath.Join(escape(s.dir), Acknowledged, "*"+suffix))
 		return there, nil, err
 	case Detections:
-		there, err = s.detections()
-		return there, nil, err
+		return s.detectionFiles()
 	case Transitions:
 		return s.transitionFiles()
 	case KeptsByHand, LinksByHand:

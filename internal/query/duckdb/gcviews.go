@@ -12,6 +12,13 @@ const (
 	gcShard = gcScan + "shard-*/"
 )
 
+// Where detections, transitions and words of persons are.
+const (
+	gcDetection  = "ledger/gc_detection/d" + anID
+	gcTransition = "ledger/gc_transition/?*-????????.parquet"
+	gcWord       = "ledger/gc_word/????????/"
+)
+
 // fromShard is the scan that the file of a shard belongs to; the engine passes over files by it.
 const fromShard = `parse_path(filename)[-3]`
 
@@ -34,7 +41,7 @@ func gcViews() []view {
 	of := func(table string, columns ...[][3]string) view {
 		return view{name: table, many: true, files: gcShard + table + ".parquet", columns: slices.Concat(append([][][3]string{shard}, columns...)...)}
 	}
-	return []view{
+	return append(gcLists(), []view{
 		of(gcfacts.Handles, plainColumns("kind VARCHAR"), gcID("id", "id"), plainColumns("bucket VARCHAR"), gcKey,
 			plainColumns("size BIGINT, modified TIMESTAMPTZ, created TIMESTAMPTZ, status VARCHAR, candidate BOOLEAN")),
 		of(gcfacts.Deriveds, plainColumns("name VARCHAR, kind VARCHAR"), gcID("id", "id"), gcID("source", "source")),
@@ -51,6 +58,44 @@ func gcViews() []view {
 			[3]string{"shards", "shards", "STRUCT(shard INTEGER, handles BIGINT, derived BIGINT, holds BIGINT, links BIGINT, malformed BIGINT, ranges BIGINT)[]"})},
 		{name: gcfacts.Acknowledged, files: "ledger/gc_acknowledged/*.parquet", columns: plainColumns(`id VARCHAR, what VARCHAR, scan VARCHAR, association VARCHAR, key VARCHAR, hash BLOB, measure VARCHAR,
 			before_count BIGINT, now_count BIGINT, person VARCHAR, made TIMESTAMPTZ, until TIMESTAMPTZ`)},
+	}...)
+}
+
+// gcLists are what detections have found, what changed, and what persons have said. All are many files, so that
+// what is gone of them is missed.
+func gcLists() []view {
+	of := func(files, table string, columns ...[][3]string) view {
+		return view{name: table, many: true, files: files, columns: slices.Concat(columns...)}
+	}
+	detection := [][3]string{{fromFile, "detection", "VARCHAR"}}
+	list := func(table string, columns ...[][3]string) view {
+		return of(gcDetection+table+".parquet", table, append([][][3]string{detection}, columns...)...)
+	}
+	word := func(table string, columns ...[][3]string) view {
+		return of(gcWord+table+".parquet", table, append([][][3]string{plainColumns("number INTEGER, scope VARCHAR")}, columns...)...)
+	}
+	kind, bucket := plainColumns("kind VARCHAR"), plainColumns("bucket VARCHAR")
+	object := [][3]string{{"coalesce(CAST(object_number AS VARCHAR), CAST(object_uuid AS VARCHAR), object_text, '')", "object", "VARCHAR"}}
+	return []view{
+		list(gcfacts.Candidates, kind, gcID("id", "id"), bucket, gcKey, plainColumns("size BIGINT, modified TIMESTAMPTZ, alone BIGINT")),
+		list(gcfacts.Kepts, kind, gcID("id", "id"), plainColumns("reason VARCHAR")),
+		list(gcfacts.Relinkeds, kind, gcID("id", "id"), plainColumns("status VARCHAR, scan VARCHAR")),
+		list(gcfacts.Missings, kind, gcID("id", "id"), bucket, gcKey),
+		list(gcfacts.Unindexeds, bucket, gcKey, plainColumns("version_id VARCHAR, size BIGINT, last_modified TIMESTAMPTZ, how VARCHAR")),
+		list(gcfacts.UnindexedKeeps, bucket, gcKey, plainColumns("reason VARCHAR")),
+		list(gcfacts.NearMisses, kind, gcID("id", "id"), bucket, gcKey, plainColumns("other_bucket VARCHAR")),
+		list(gcfacts.Detections, plainColumns(`scope VARCHAR, run VARCHAR, made TIMESTAMPTZ, clock TIMESTAMPTZ, scans VARCHAR[], waits VARCHAR, configuration_digest VARCHAR, schema_digest VARCHAR, words BIGINT`),
+			[][3]string{
+				{"snapshots", "snapshots", "STRUCT(bucket VARCHAR, snapshot VARCHAR, taken_at TIMESTAMPTZ)[]"},
+				{"unknown", "unknown", "STRUCT(list VARCHAR, bucket VARCHAR, why VARCHAR)[]"},
+				{"refusals", "refusals", "STRUCT(what VARCHAR, why VARCHAR)[]"},
+				{"figures", "figures", "STRUCT(name VARCHAR, number BIGINT, bytes BIGINT)[]"},
+				{"lists", "lists", "STRUCT(list VARCHAR, rows BIGINT, bytes BIGINT)[]"},
+			}),
+		of(gcTransition, gcfacts.Transitions, plainColumns("state VARCHAR, batch INTEGER, transition VARCHAR, scope VARCHAR, kind VARCHAR"), gcID("id", "id"),
+			plainColumns("from_status VARCHAR, from_since TIMESTAMPTZ, to_status VARCHAR, since TIMESTAMPTZ, reason VARCHAR, run VARCHAR")),
+		word(gcfacts.KeptsByHand, kind, gcID("id", "id"), plainColumns("keep BOOLEAN, person VARCHAR, reason VARCHAR, made TIMESTAMPTZ")),
+		word(gcfacts.LinksByHand, plainColumns("association VARCHAR"), object, kind, gcID("id", "id"), plainColumns("linked BOOLEAN, person VARCHAR, reason VARCHAR, made TIMESTAMPTZ")),
 	}
 }
 

@@ -21,19 +21,20 @@ import (
 // Run checks the engines that open makes; open takes care of closing them.
 func Run(t *testing.T, open func(t *testing.T) query.Engine) {
 	for name, f := range map[string]func(*testing.T, query.Engine){
-		"Values":    testValues,
-		"Args":      testArgs,
-		"Order":     testOrder,
-		"Reads":     testReads,
-		"Refuses":   testRefuses,
-		"Mistakes":  testMistakes,
-		"Cancelled": testCancelled,
-		"AtOnce":    testAtOnce,
-		"Empty":     testEmpty,
-		"Workspace": testWorkspace,
-		"Catalogs":  testCatalogs,
-		"Misplaced": testMisplaced,
-		"Garbage":   testGarbage,
+		"Values":     testValues,
+		"Args":       testArgs,
+		"Order":      testOrder,
+		"Reads":      testReads,
+		"Refuses":    testRefuses,
+		"Mistakes":   testMistakes,
+		"Cancelled":  testCancelled,
+		"AtOnce":     testAtOnce,
+		"Empty":      testEmpty,
+		"Workspace":  testWorkspace,
+		"Catalogs":   testCatalogs,
+		"Misplaced":  testMisplaced,
+		"Garbage":    testGarbage,
+		"Detections": testDetections,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, open(t)) })
 	}

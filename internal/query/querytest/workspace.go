@@ -55,7 +55,8 @@ func testEmpty(t *testing.T, e query.Engine) {
 	ctx := context.Background()
 	must(t, e.Views(ctx, query.Sources{Workspace: filepath.Join(t.TempDir(), "none")}))
 	for _, table := range []string{"outcome", "content", "run", "snapshot", "version", "plan", "action", "catalog",
-		"gc_handle", "gc_derived", "gc_hold", "gc_link", "gc_malformed", "gc_range", "gc_scan", "gc_acknowledged"} {
+		"gc_handle", "gc_derived", "gc_hold", "gc_link", "gc_malformed", "gc_range", "gc_scan", "gc_acknowledged",
+		"gc_detection", "gc_candidate", "gc_kept", "gc_relinked", "gc_missing", "gc_unindexed", "gc_unindexed_kept", "gc_near_miss", "gc_transition", "gc_kept_by_hand", "gc_linked_by_hand"} {
 		expect(t, e, "SELECT count(*) FROM "+table, []any{int64(0)})
 	}
 	must(t, e.Views(ctx, query.Sources{})) // again, over what is there
