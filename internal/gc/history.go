@@ -35,7 +35,11 @@ type Scan struct {
 func (s *Scan) Complete() bool { return len(s.Open) == 0 && s.Unread == 0 }
 
 // Count is what was read of an association.
-type Count struct{ Ranges, Rows, Links, Malformed, Silent int64 }
+type Count struct {
+	Ranges, Rows, Links, Malformed, Silent int64
+	// Found are the links that lead to handles of the same scan.
+	Found int64
+}
 
 // History is what the ledger knows of scans.
 type History struct {
@@ -97,9 +101,9 @@ func HistoryOf(ctx context.Context, e query.Engine, now cooper.Instant) (*Histor
 	if err != nil || len(h.Scans) == 0 {
 		return h, errors.Join(err, h.accepted(ctx, e))
 	}
-	err = ask(ctx, e, `SELECT scan, a.association, a.ranges, a."rows", a.links, a.malformed, a.silent FROM (SELECT scan, unnest(associations) AS a FROM gc_scan)`, nil, func(f *fields) {
+	err = ask(ctx, e, `SELECT scan, a.association, a.ranges, a."rows", a.links, a.malformed, a.silent, a.found FROM (SELECT scan, unnest(associations) AS a FROM gc_scan)`, nil, func(f *fields) {
 		scan, association := f.text(), f.text()
-		h.Scans[at[scan]].Counts[association] = Count{f.number(), f.number(), f.number(), f.number(), f.number()}
+		h.Scans[at[scan]].Counts[association] = Count{f.number(), f.number(), f.number(), f.number(), f.number(), f.number()}
 	})
 	if err != nil {
 		return nil, err

@@ -14,20 +14,24 @@ import (
 	"cooper/internal/query"
 )
 
-// Why a scan is not believed, in Suspect.What. Rows, links and silent values are those of
-// an association against the last complete scan, and may be acknowledged. The others not.
+// Why a scan is not believed, in Suspect.What. What is counted of an association (rows, links,
+// those that lead to handles, silent values) is held against the last complete scan, and may be
+// acknowledged. The others may not.
 const (
 	SuspectRows   = "rows"
 	SuspectLinks  = "links"
+	SuspectFound  = "found" // links that lead to handles
 	SuspectSilent = "silent"
-	SuspectRanges = "ranges" // planned and read
-	SuspectServer = "server" // ranges that another server has answered, as Now
-	SuspectNewest = "newest" // the newest handle is older than last time; milliseconds since 1970
-	SuspectGone   = "gone"   // handles of last time, and those of them that are gone
+	// SuspectDangling is of an association that is new: as many links as Now, and none leads to a handle.
+	SuspectDangling = "dangling"
+	SuspectRanges   = "ranges" // planned and read
+	SuspectServer   = "server" // ranges that another server has answered, as Now
+	SuspectNewest   = "newest" // the newest handle is older than last time; milliseconds since 1970
+	SuspectGone     = "gone"   // handles of last time, and those of them that are gone
 )
 
 // acceptable are those that a person may acknowledge with the numbers.
-var acceptable = map[string]string{SuspectRows: gcfacts.Shrunk, SuspectLinks: gcfacts.Shrunk, SuspectSilent: gcfacts.Silent}
+var acceptable = map[string]string{SuspectRows: gcfacts.Shrunk, SuspectLinks: gcfacts.Shrunk, SuspectFound: gcfacts.Shrunk, SuspectDangling: gcfacts.Shrunk, SuspectSilent: gcfacts.Silent}
 
 // A smaller association is suspect below this share, and if more than a few are gone.
 const (
@@ -73,7 +77,7 @@ func ReadOf(ctx context.Context, e query.Engine, h *plan.Header, last *Scan, now
 	err = ask(ctx, e, `SELECT coalesce(association, '') AS of, count(DISTINCT shard), CAST(sum("rows") AS BIGINT), CAST(sum(links) AS BIGINT), CAST(sum(malformed) AS BIGINT), CAST(sum(silent) AS BIGINT),
 		CAST(sum(handles) AS BIGINT), min(began), max(ended), CAST(count(*) FILTER (server IS DISTINCT FROM $2) AS BIGINT) FROM gc_range WHERE scan = $1 GROUP BY of`, []any{id, p.Scanning.Server}, func(f *fields) {
 		association := f.text()
-		r.Counts[association] = Count{f.number(), f.number(), f.number(), f.number(), f.number()}
+		r.Counts[association] = Count{Ranges: f.number(), Rows: f.number(), Links: f.number(), Malformed: f.number(), Silent: f.number()}
 		r.Handles += f.number()
 		if began := f.moment(); r.Began == 0 || began < r.Began {
 			r.Began = began
@@ -83,6 +87,15 @@ func ReadOf(ctx context.Context, e query.Engine, h *plan.Header, last *Scan, now
 	})
 	if err != nil {
 		return nil, err
+	}
+	found, err := foundOf(ctx, e, id)
+	if err != nil {
+		return nil, err
+	}
+	for a, n := range found {
+		c := r.Counts[a]
+		c.Found = n
+		r.Counts[a] = c
 	}
 	err = ask(ctx, e, `SELECT max(greatest(modified, created)) FROM gc_handle WHERE scan = $1`, []any{id}, func(f *fields) { r.Newest = f.moment() })
 	if err != nil {
@@ -101,7 +114,7 @@ func ReadOf(ctx context.Context, e query.Engine, h *plan.Header, last *Scan, now
 func Judge(p *Policy, r *Read, last *Scan) gcfacts.Scan {
 	s := gcfacts.Scan{
 		ID: r.ID, Shards: r.Shards, Began: r.Began, Ended: r.Ended, Clock: p.Scanning.Time, Skew: time.Duration(p.Skew) * time.Millisecond, Engine: p.Scanning.Engine, Server: p.Scanning.Server,
-		Configuration: p.Scanning.Configuration, Schema: p.Scanning.Schema, Newest: r.Newest,
+		Configuration: p.Scanning.Configuration, Schema: p.Scanning.Schema, Newest: r.Newest, Found: map[string]int64{},
 	}
 	suspect := func(association, what string, before, now int64) {
 		s.Suspects = append(s.Suspects, gcfacts.Suspect{Association: association, What: what, Before: before, Now: now})
@@ -118,9 +131,16 @@ func Judge(p *Policy, r *Read, last *Scan) gcfacts.Scan {
 		compare(r, last, suspect)
 	}
 	for _, a := range slices.Sorted(maps.Keys(r.Counts)) {
-		// A name that was never right: nothing before shows it.
-		if c := r.Counts[a]; c.Links == 0 && c.Silent > 0 && (last == nil || last.Counts[a].Ranges == 0) {
+		c := r.Counts[a]
+		if s.Found[a] = c.Found; a == "" || last != nil && last.Counts[a].Ranges > 0 {
+			continue
+		}
+		// A name, or a spelling, that was never right: nothing before shows it.
+		if c.Links == 0 && c.Silent > 0 {
 			suspect(a, SuspectSilent, 0, c.Silent)
+		}
+		if c.Found == 0 && c.Links > fewGone {
+			suspect(a, SuspectDangling, 0, c.Links)
 		}
 	}
 	s.Complete = len(s.Suspects) == 0 && r.Unread == 0
@@ -140,6 +160,12 @@ func compare(r *Read, last *Scan, suspect func(association, what string, before,
 		}
 		if shrunk(before.Links, now.Links) {
 			suspect(a, SuspectLinks, before.Links, now.Links)
+		}
+		// Links that lead nowhere are as good as none: ids of others, keys in another spelling. Those
+		// that are gone are told already.
+		more := now.Links-now.Found > before.Links-before.Found
+		if shrunk(before.Found, now.Found) && (more || !shrunk(before.Links, now.Links)) {
+			suspect(a, SuspectFound, before.Found, now.Found)
 		}
 	}
 	for _, a := range slices.Sorted(maps.Keys(r.Counts)) {
@@ -186,6 +212,10 @@ func Said(s *gcfacts.Suspect) string {
 		return fmt.Sprintf("this database is older than what was seen: its newest handle is of %s, that of the last scan of %s", cooper.Instant(s.Now), cooper.Instant(s.Before))
 	case SuspectGone:
 		return fmt.Sprintf("this database is older than what was seen, or handles were lost: %d of %d are gone", s.Now, s.Before)
+	case SuspectFound:
+		return fmt.Sprintf("%s: %d links that lead to handles, and %d in the last complete scan", of, s.Now, s.Before)
+	case SuspectDangling:
+		return fmt.Sprintf("%s: %d links, and none leads to a handle", of, s.Now)
 	case SuspectSilent:
 		if s.Before == 0 { // or there was none
 			return fmt.Sprintf("%s: values in which an id stands and no link was found: %d", of, s.Now)

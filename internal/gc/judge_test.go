@@ -41,13 +41,13 @@ func TestShrunk(t *testing.T) {
 func TestJudge(t *testing.T) {
 	policy := Policy{Scanning: scanned, Ranges: map[string]int{"": 2, "a": 3}, Skew: -1500}
 	read := func(change func(*Read)) *Read {
-		r := &Read{ID: "p-2", Shards: 5, Began: now, Ended: now + hour, Newest: now, Handles: 1000, Counts: map[string]Count{"": {Ranges: 2, Rows: 1000}, "a": {Ranges: 3, Rows: 500, Links: 400, Silent: 7}}}
+		r := &Read{ID: "p-2", Shards: 5, Began: now, Ended: now + hour, Newest: now, Handles: 1000, Counts: map[string]Count{"": {Ranges: 2, Rows: 1000}, "a": {Ranges: 3, Rows: 500, Links: 400, Found: 400, Silent: 7}}}
 		if change != nil {
 			change(r)
 		}
 		return r
 	}
-	last := &Scan{ID: "p-1", Newest: now, Handles: 1000, Counts: map[string]Count{"": {Ranges: 2, Rows: 1000}, "a": {Ranges: 1, Rows: 500, Links: 400, Silent: 7}}}
+	last := &Scan{ID: "p-1", Newest: now, Handles: 1000, Counts: map[string]Count{"": {Ranges: 2, Rows: 1000}, "a": {Ranges: 1, Rows: 500, Links: 400, Found: 400, Silent: 7}}}
 	of := func(c Count) func(*Read) { return func(r *Read) { r.Counts["a"] = c } }
 	for _, c := range []struct {
 		name   string
@@ -58,13 +58,25 @@ func TestJudge(t *testing.T) {
 		{name: "as last time"},
 		{name: "the first", first: true},
 		{name: "the first, with nothing in it", change: of(Count{Ranges: 3}), first: true},
-		{name: "a range that was not read", change: of(Count{Ranges: 2, Rows: 500, Links: 400}), first: true, want: "a: 2 of 3 ranges were read"},
+		{name: "a range that was not read", change: of(Count{Ranges: 2, Rows: 500, Links: 400, Found: 400}), first: true, want: "a: 2 of 3 ranges were read"},
 		{name: "handles that were not read", change: func(r *Read) { delete(r.Counts, "") }, first: true, want: "handles: 0 of 2 ranges were read"},
-		{name: "fewer rows", change: of(Count{Ranges: 3, Rows: 449, Links: 400}), want: "a: 449 rows, and 500 in the last complete scan"},
-		{name: "a few rows fewer", change: of(Count{Ranges: 3, Rows: 450, Links: 360})},
+		{name: "fewer rows", change: of(Count{Ranges: 3, Rows: 449, Links: 400, Found: 400}), want: "a: 449 rows, and 500 in the last complete scan"},
+		{name: "a few rows fewer", change: of(Count{Ranges: 3, Rows: 450, Links: 360, Found: 360})},
 		{name: "as many rows, and no link", change: of(Count{Ranges: 3, Rows: 500}), want: "a: 0 links, and 400 in the last complete scan"},
 		{
-			name: "more silent values", change: of(Count{Ranges: 3, Rows: 500, Links: 400, Silent: 8}),
+			name: "fewer links, of which more lead nowhere", change: of(Count{Ranges: 3, Rows: 500, Links: 300, Found: 299}),
+			want: "a: 300 links, and 400 in the last complete scan; a: 299 links that lead to handles, and 400 in the last complete scan",
+		},
+		{
+			name: "as many links, fewer of which lead anywhere", change: of(Count{Ranges: 3, Rows: 500, Links: 400, Found: 359}),
+			want: "a: 359 links that lead to handles, and 400 in the last complete scan",
+		},
+		{name: "a few that lead nowhere", change: of(Count{Ranges: 3, Rows: 500, Links: 400, Found: 360})},
+		{name: "the first, of which some lead somewhere", change: of(Count{Ranges: 3, Rows: 500, Links: 400, Found: 1}), first: true},
+		{name: "the first, of which none does", change: of(Count{Ranges: 3, Rows: 500, Links: 21}), first: true, want: "a: 21 links, and none leads to a handle"},
+		{name: "the first, with a few that dangle", change: of(Count{Ranges: 3, Rows: 500, Links: 20}), first: true},
+		{
+			name: "more silent values", change: of(Count{Ranges: 3, Rows: 500, Links: 400, Found: 400, Silent: 8}),
 			want: "a: values in which an id stands and no link was found: 8, and 7 in the last complete scan",
 		},
 		{

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,12 +27,12 @@ const (
 
 // ledgerOf is a workspace with facts of scans in it.
 type ledgerOf struct {
-	t     *testing.T
+	t     testing.TB
 	dir   string
 	facts *gcfacts.Store
 }
 
-func newLedger(t *testing.T) *ledgerOf {
+func newLedger(t testing.TB) *ledgerOf {
 	dir := t.TempDir()
 	return &ledgerOf{t: t, dir: dir, facts: gcfacts.Open(filepath.Join(dir, "ledger"))}
 }
@@ -119,6 +120,7 @@ func TestLists(t *testing.T) {
 			w.Handle(gcfacts.Handle{Kind: "blob", ID: "5", Bucket: "app", Key: "\xff", Size: -1}),
 			w.Handle(gcfacts.Handle{Kind: "legacy", ID: "8f9e2a25-da75-4c6d-80be-9e1acd55fdfe", Bucket: "old", Key: "x).", Size: -1}),
 			w.Handle(gcfacts.Handle{Kind: "legacy", ID: "1", Bucket: "old", Key: "b.txt", Size: -1}),
+			w.Handle(gcfacts.Handle{Kind: "named", ID: "A-1", Size: -1}),
 		)
 	})
 	app := func(key string) gcfacts.Target { return gcfacts.Target{Bucket: "app", Key: key} }
@@ -129,6 +131,9 @@ func TestLists(t *testing.T) {
 			w.Link("ids", "1", gcfacts.Target{Kind: "blob", ID: "1"}), // twice is once
 			w.Link("ids", "2", gcfacts.Target{Kind: "legacy", ID: "1"}),
 			w.Link("ids", "3", gcfacts.Target{Kind: "blob", ID: "8f9e2a25-da75-4c6d-80be-9e1acd55fdfe"}), // of the other kind
+			w.Link("uuids", "4", gcfacts.Target{Kind: "legacy", ID: "8f9e2a25-da75-4c6d-80be-9e1acd55fdfe"}),
+			w.Link("names", "5", gcfacts.Target{Kind: "named", ID: "A-1"}),
+			w.Link("names", "6", gcfacts.Target{Kind: "blob", ID: "A-1"}),
 			w.Link("keys", "a\tb", app("a")),
 			w.Link("keys", "none", app("a ")),
 			w.Link("keys", "ü𝄞\"\\\u007f", app("é")),
@@ -158,6 +163,7 @@ func TestLists(t *testing.T) {
 		"keys\tother kind\tkey:app/a",
 		"keys\trawer\tkey:app/0xfe",
 		`keys` + "\t" + `z` + "\t" + `key:app/\u00c9`,
+		"names\t6\tblob:A-1",
 	}
 	same(t, "dangling", list(t, e, "dangling", scanID), dangling...)
 	links := append([]string{
@@ -165,6 +171,8 @@ func TestLists(t *testing.T) {
 		"addresses\tsecond\tlegacy:1",
 		"ids\t1\tblob:1",
 		"ids\t2\tlegacy:1",
+		"names\t5\tnamed:A-1",
+		"uuids\t4\tlegacy:8f9e2a25-da75-4c6d-80be-9e1acd55fdfe",
 		`keys	a\tb	blob:1`,
 		`keys	a\tb	blob:4`,
 		"keys\traw\tblob:5",
@@ -172,8 +180,12 @@ func TestLists(t *testing.T) {
 	}, dangling...)
 	slices.Sort(links)
 	same(t, "links", list(t, e, "links", scanID), links...)
-	same(t, "linked", list(t, e, "linked", scanID), "blob:1", "blob:3", "blob:4", "blob:5", "legacy:1", "legacy:8f9e2a25-da75-4c6d-80be-9e1acd55fdfe")
+	same(t, "linked", list(t, e, "linked", scanID), "blob:1", "blob:3", "blob:4", "blob:5", "legacy:1", "legacy:8f9e2a25-da75-4c6d-80be-9e1acd55fdfe", "named:A-1")
 	same(t, "malformed", list(t, e, "malformed", scanID), `y	t	1,\u00e9	not an id: <b>`)
+	// A link counts once, however many handles it leads to, and a value once, however it is read.
+	if found, err := foundOf(context.Background(), e, scanID); err != nil || !maps.Equal(found, map[string]int64{"ids": 3, "keys": 3, "addresses": 2, "uuids": 1, "names": 1}) {
+		t.Errorf("found: %v, %v", found, err)
+	}
 	if _, err := ListOf("others"); cooper.KindOf(err) != cooper.KindUsage {
 		t.Error(err)
 	}

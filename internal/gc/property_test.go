@@ -1,6 +1,7 @@
 package gc
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -39,6 +40,7 @@ func TestResolved(t *testing.T) {
 			return kind + ":" + id
 		}
 		var links, dangling []string
+		found := int64(0)
 		l := newLedger(t)
 		l.shard(scanID, 0, gcfacts.Range{What: gcfacts.OfKind}, func(w *gcfacts.Writer) (err error) {
 			for _, h := range handles {
@@ -77,6 +79,9 @@ func TestResolved(t *testing.T) {
 						led = []string{"a\t" + object + "\t" + to}
 						dangling = append(dangling, led...)
 					}
+					if !slices.Contains(dangling, led[0]) {
+						found++
+					}
 					links = append(links, led...)
 					err = errors.Join(err, w.Link("a", object, readings...))
 				}
@@ -84,6 +89,9 @@ func TestResolved(t *testing.T) {
 			})
 		}
 		e := l.engine()
+		if got, err := foundOf(context.Background(), e, scanID); err != nil || got["a"] != found {
+			t.Errorf("seed %d: %d lead to handles, and %d were counted: %v", seed, found, got["a"], err)
+		}
 		for what, want := range map[string][]string{"links": links, "dangling": dangling} {
 			slices.Sort(want)
 			same(t, fmt.Sprintf("seed %d: %s", seed, what), list(t, e, what, scanID), slices.Compact(want)...)

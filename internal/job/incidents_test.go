@@ -118,6 +118,28 @@ func TestIncident08AssociationReadNothing(t *testing.T) {
 	w.halved("posts: values in which an id stands and no link was found: 1")
 }
 
+// TestIncident08LinksThatLeadNowhere: a program that begins to write keys in another spelling
+// writes as many links as before, and none of them leads to a file.
+func TestIncident08LinksThatLeadNowhere(t *testing.T) {
+	w := incident(t, `CREATE TABLE posts (id bigint PRIMARY KEY, key text); INSERT INTO posts SELECT i, 'k' || 1 + i % 3 FROM generate_series(1, 50) AS i`,
+		"associations:\n  posts: {table: posts, object: id, key: key}\n")
+	w.whole()
+	w.sql("UPDATE posts SET key = '/' || key WHERE id > 40")
+	w.whole() // a few, as files go
+	w.sql("UPDATE posts SET key = '/' || key WHERE id BETWEEN 11 AND 40")
+	w.halved("posts: 10 links that lead to handles, and 40 in the last complete scan")
+	a, err := (&GCAcknowledge{Config: w.path("cooper.yaml"), Association: "posts", Shrunk: true, Person: "me"}).Run(t.Context(), w.Env)
+	if w.ok(err); a.Count != 1 || !a.After.Complete {
+		t.Errorf("%+v", a)
+	}
+	w.whole()
+	w.sql("UPDATE posts SET key = '/' || key WHERE id <= 10")
+	w.halved("posts: 0 links that lead to handles, and 10 in the last complete scan")
+	// An association that never leads anywhere is told the first time.
+	w.declare(incidentsHead + "associations:\n  others: {table: posts, object: id, key: key}\n")
+	w.halved("others: 50 links, and none leads to a handle")
+}
+
 // TestIncident08NothingFromTheBeginning: a name that was never right is found by the first scan.
 func TestIncident08NothingFromTheBeginning(t *testing.T) {
 	w := incident(t, `CREATE TABLE posts (id bigint PRIMARY KEY, body jsonb); INSERT INTO posts VALUES (1, '{"files":[1]}'), (2, '{}')`,

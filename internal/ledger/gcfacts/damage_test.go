@@ -1,12 +1,15 @@
 package gcfacts
 
 import (
+	"bufio"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/parquet-go/parquet-go"
 
 	"cooper"
 )
@@ -127,6 +130,25 @@ func TestRowsThatRangesDoNotTell(t *testing.T) {
 		must(t, os.Remove(filepath.Join(s.shardDir(scan1, 1), table+suffix)))
 		if err := s.Finish(ctx, complete); cooper.KindOf(err) != cooper.KindInvalid || !strings.Contains(err.Error(), s.shardDir(scan1, 1)) {
 			t.Errorf("without %s: %v", table, err)
+		}
+	}
+}
+
+// TestColumnsMissing: a file without a column that counts does not read as if nothing had been found.
+func TestColumnsMissing(t *testing.T) {
+	s := Open(filepath.Join(t.TempDir(), "ledger"))
+	write(t, s, scan1, 0)
+	name := filepath.Join(s.scanDir(scan1), scanName)
+	type older struct {
+		Scan string `parquet:"scan"`
+	}
+	must(t, s.create(name, func(w *bufio.Writer, options ...parquet.WriterOption) error {
+		return writeRows(w, []older{{scan1}}, options)
+	}))
+	_, err := s.Scans(ctx)
+	for what, err := range map[string]error{"verified": Verify(ctx, []string{name}), "read": err} {
+		if cooper.KindOf(err) != cooper.KindInvalid || !strings.Contains(err.Error(), "without the column") || !strings.Contains(cooper.RemedyOf(err), "out of the ledger") {
+			t.Errorf("%s: %v", what, err)
 		}
 	}
 }

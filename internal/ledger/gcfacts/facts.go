@@ -99,12 +99,15 @@ type Scan struct {
 	Complete bool
 	Why      string
 	Suspects []Suspect
+	// Found is how many links of each association lead to handles of this scan; those of one that is
+	// not in it lead nowhere.
+	Found map[string]int64
 }
 
 // Suspect is a reason not to believe an association.
 type Suspect struct {
 	Association string
-	What        string // rows, links, silent
+	What        string // rows, links, found, silent
 	Before, Now int64
 }
 
@@ -124,7 +127,7 @@ type Acknowledgement struct {
 	Key         string
 	Hash        []byte
 	Before, Now int64  // of Shrunk and Silent
-	Measure     string // what is counted: rows, links, silent
+	Measure     string // what is counted: rows, links, found, silent
 	Person      string
 	Made, Until cooper.Instant // Until: 0 is for ever
 }

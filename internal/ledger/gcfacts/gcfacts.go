@@ -203,6 +203,12 @@ func place(name string) string {
 	}
 }
 
+// tableOf is the table that a file of this name is of.
+func tableOf(name string) string {
+	table, _, _ := strings.Cut(place(name), " ")
+	return table
+}
+
 func placeOf(table, scan string, shard int) string {
 	return table + " " + scan + " " + strconv.Itoa(shard)
 }

@@ -288,7 +288,7 @@ func TestFactsBelongToARange(t *testing.T) {
 
 var complete = Scan{
 	ID: scan1, Shards: 2, Began: 1, Ended: 2, Clock: 3, Skew: -time.Second, Engine: "mysql", Server: "uuid", Configuration: "c", Schema: "s", Newest: 5,
-	Complete: true, Suspects: []Suspect{{"posts", "links", 100, 10}},
+	Complete: true, Suspects: []Suspect{{"posts", "links", 100, 10}}, Found: map[string]int64{"posts": 5},
 }
 
 func TestFinish(t *testing.T) {
@@ -297,7 +297,13 @@ func TestFinish(t *testing.T) {
 	if err := s.Finish(ctx, complete); cooper.KindOf(err) != cooper.KindInternal || !strings.Contains(err.Error(), "shard 1") {
 		t.Errorf("a shard is missing: %v", err)
 	}
-	write(t, s, scan1, 1, 2)
+	write(t, s, scan1, 1)
+	more := complete
+	more.Found = map[string]int64{"posts": 7}
+	if err := s.Finish(ctx, more); cooper.KindOf(err) != cooper.KindInternal {
+		t.Errorf("more links lead somewhere than there are: %v", err)
+	}
+	write(t, s, scan1, 2)
 	if err := s.Finish(ctx, complete); cooper.KindOf(err) != cooper.KindInternal || !strings.Contains(err.Error(), "shard-00002") {
 		t.Errorf("a shard too many: %v", err)
 	}
@@ -320,7 +326,7 @@ func TestFinish(t *testing.T) {
 	if d := cmp.Diff([]shardRow{shard, other}, row.Shards); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff([]associationRow{{"posts", 2, 18, 6, 4, 4}}, row.Associations); d != "" {
+	if d := cmp.Diff([]associationRow{{"posts", 2, 18, 6, 5, 4, 4}}, row.Associations); d != "" {
 		t.Error(d)
 	}
 	if row.Handles != 6 || row.Links != 6 || row.Malformed != 4 {

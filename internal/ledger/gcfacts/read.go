@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/parquet-go/parquet-go"
@@ -99,7 +100,29 @@ func open(in *sealed.File) (*parquet.File, error) {
 	if is, _ := pq.Lookup(placeKey); is != place(in.Name()) {
 		return nil, sealed.Damaged(in.Name(), fmt.Errorf("it is another file of the ledger: %s", cooper.Quote(is)))
 	}
+	// A column that is not there would read as nothing, and nothing found is more garbage.
+	if lacks := lacking(pq, tableOf(in.Name())); lacks != "" {
+		return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: in.Name(), Message: "facts of a scan without the column " + lacks + ", as a version of cooper that was never released wrote them",
+			Remedy: "Move the scan's whole directory out of the ledger, and scan anew."}
+	}
 	return pq, nil
+}
+
+// lacking is the first column of a table of scans that a file does not have; empty if it has all.
+func lacking(pq *parquet.File, table string) string {
+	if table != Scans && !slices.Contains(ShardTables, table) {
+		return ""
+	}
+	has := map[string]bool{}
+	for _, c := range pq.Schema().Columns() {
+		has[strings.Join(c, ".")] = true
+	}
+	for _, c := range schemas[table].Columns() {
+		if name := strings.Join(c, "."); !has[name] {
+			return name
+		}
+	}
+	return ""
 }
 
 func readRows[T any](ctx context.Context, name string, each func([]T) error) error {

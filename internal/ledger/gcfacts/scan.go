@@ -46,6 +46,7 @@ type associationRow struct {
 	Ranges      int64  `parquet:"ranges"`
 	Rows        int64  `parquet:"rows"`
 	Links       int64  `parquet:"links"`
+	Found       int64  `parquet:"found"`
 	Malformed   int64  `parquet:"malformed"`
 	Silent      int64  `parquet:"silent"`
 }
@@ -109,7 +110,11 @@ func (s *Store) Finish(ctx context.Context, c Scan) error {
 		}
 	}
 	for _, a := range slices.Sorted(maps.Keys(totals)) {
-		row.Associations = append(row.Associations, *totals[a])
+		t := totals[a]
+		if t.Found = c.Found[a]; t.Found > t.Links {
+			return wrong(c.ID, "of %d links of %s, %d lead to handles", t.Links, cooper.Quote(a), t.Found)
+		}
+		row.Associations = append(row.Associations, *t)
 	}
 	if err := s.removeNew(s.scanDir(c.ID), newPrefix); err != nil {
 		return err
@@ -232,6 +237,10 @@ func (s *Store) Scans(ctx context.Context) ([]Scan, error) {
 		c := Scan{
 			ID: r.Scan, Shards: len(r.Shards), Began: cooper.Instant(r.Began), Ended: cooper.Instant(r.Ended), Clock: cooper.Instant(r.Clock), Skew: time.Duration(r.Skew) * time.Millisecond,
 			Engine: r.Engine, Server: r.Server, Configuration: r.Configuration, Schema: r.Schema, Newest: cooper.Instant(r.Newest), Complete: r.Complete, Why: r.Why,
+			Found: map[string]int64{},
+		}
+		for _, a := range r.Associations {
+			c.Found[a.Association] = a.Found
 		}
 		for _, u := range r.Suspects {
 			c.Suspects = append(c.Suspects, Suspect(u))

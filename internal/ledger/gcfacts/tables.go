@@ -186,7 +186,7 @@ func (p *page) aRange(scan string, shard int, r *Range, c counts) {
 	}
 }
 
-// schemas are those of the files that are written in pages.
+// schemas are those of files, by table.
 var schemas = map[string]*parquet.Schema{
 	Handles:    parquet.SchemaOf(handleColumns{}),
 	Deriveds:   parquet.SchemaOf(derivedColumns{}),
@@ -205,4 +205,6 @@ var schemas = map[string]*parquet.Schema{
 	Transitions:    parquet.SchemaOf(transitionColumns{}),
 	KeptsByHand:    parquet.SchemaOf(keptByHandColumns{}),
 	LinksByHand:    parquet.SchemaOf(linkedByHandColumns{}),
+
+	Scans: parquet.SchemaOf(scanRow{}),
 }

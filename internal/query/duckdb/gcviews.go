@@ -53,7 +53,7 @@ func gcViews() []view {
 			malformed BIGINT, silent BIGINT, began TIMESTAMPTZ, ended TIMESTAMPTZ, clock TIMESTAMPTZ, server VARCHAR, replica BOOLEAN, lag_ms BIGINT`)),
 		{name: gcfacts.Scans, files: gcScan + "scan.parquet", columns: append(plainColumns(`scan VARCHAR, began TIMESTAMPTZ, ended TIMESTAMPTZ, clock TIMESTAMPTZ, skew_ms BIGINT, engine VARCHAR, server VARCHAR,
 			configuration_digest VARCHAR, schema_digest VARCHAR, newest_handle TIMESTAMPTZ, complete BOOLEAN, why VARCHAR, handles BIGINT, links BIGINT, malformed BIGINT`),
-			[3]string{"associations", "associations", "STRUCT(association VARCHAR, ranges BIGINT, rows BIGINT, links BIGINT, malformed BIGINT, silent BIGINT)[]"},
+			[3]string{"associations", "associations", "STRUCT(association VARCHAR, ranges BIGINT, rows BIGINT, links BIGINT, found BIGINT, malformed BIGINT, silent BIGINT)[]"},
 			[3]string{"suspects", "suspects", "STRUCT(association VARCHAR, what VARCHAR, before_count BIGINT, now_count BIGINT)[]"},
 			[3]string{"shards", "shards", "STRUCT(shard INTEGER, handles BIGINT, derived BIGINT, holds BIGINT, links BIGINT, malformed BIGINT, ranges BIGINT)[]"})},
 		{name: gcfacts.Acknowledged, files: "ledger/gc_acknowledged/*.parquet", columns: plainColumns(`id VARCHAR, what VARCHAR, scan VARCHAR, association VARCHAR, key VARCHAR, hash BLOB, measure VARCHAR,

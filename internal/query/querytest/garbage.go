@@ -92,10 +92,10 @@ func testGarbage(t *testing.T, e query.Engine) {
 		[]any{"0", "posts"}, []any{"0", "urls"}, []any{uuid, "posts"}, []any{"9223372036854775807", "urls"})
 
 	must(t, s.Finish(ctx, gcfacts.Scan{ID: scan1, Shards: 2, Began: cooper.InstantOf(day), Skew: -time.Second, Engine: "mysql", Server: "s", Configuration: "c", Schema: "d", Complete: true,
-		Suspects: []gcfacts.Suspect{{Association: "posts", What: "links", Before: 9, Now: 3}}}))
+		Suspects: []gcfacts.Suspect{{Association: "posts", What: "links", Before: 9, Now: 3}}, Found: map[string]int64{"posts": 2}}))
 	expect(t, e, "SELECT scan, began, ended, skew_ms, engine, server, configuration_digest, schema_digest, newest_handle, complete, why, handles, links, malformed, associations[1], suspects, shards[1].handles FROM gc_scan",
 		[]any{scan1, day, nil, int64(-1000), "mysql", "s", "c", "d", nil, true, nil, int64(6), int64(5), int64(1),
-			map[string]any{"association": "posts", "ranges": int64(1), "rows": int64(3), "links": int64(5), "malformed": int64(1), "silent": int64(1)},
+			map[string]any{"association": "posts", "ranges": int64(1), "rows": int64(3), "links": int64(5), "found": int64(2), "malformed": int64(1), "silent": int64(1)},
 			[]any{map[string]any{"association": "posts", "what": "links", "before_count": int64(9), "now_count": int64(3)}}, int64(6)})
 	must(t, s.Acknowledge(ctx, "r-1", []gcfacts.Acknowledgement{{What: gcfacts.Value, Scan: scan1, Association: "posts", Key: "7,2", Hash: []byte{1, 2}, Person: "ann", Made: cooper.InstantOf(day)}}))
 	expect(t, e, "SELECT m.key, a.person, a.made, a.until FROM gc_malformed m JOIN gc_acknowledged a USING (association, key, hash)", []any{"7,2", "ann", day, nil})
