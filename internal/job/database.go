@@ -26,6 +26,9 @@ func (e *Env) openDatabase(ctx context.Context, c *config.Config) (database.Data
 	if err != nil {
 		return nil, err
 	}
+	if url := database.Spelled(address); url != "" {
+		return nil, d.Fault("", "the database's address is no URL", "Write it so: "+url)
+	}
 	opt := database.Options{Now: e.Clock, Limits: database.Limits{
 		Connections: c.Limits.Connections, RowsPerSecond: c.Limits.RowsPerSecond, BusyLag: c.Busy.ReplicaLag, MaxLag: c.Lag,
 	}}

@@ -129,6 +129,8 @@ func (g *GCInit) address(r *GCInitialised, c *config.Config) (*config.Config, er
 	d.Engine = engine
 	from, what, _ := strings.Cut(rest, ":")
 	switch {
+	case database.Spelled(g.Database) != "":
+		return nil, &cooper.Error{Kind: cooper.KindUsage, Message: "the database's address is no URL", Remedy: "Put it into a variable as " + database.Spelled(g.Database) + ", and write mysql:env:NAME or postgres:env:NAME."}
 	case engine != "mysql" && engine != "postgres":
 		return nil, &cooper.Error{Kind: cooper.KindUsage, Message: "this is no database: it begins neither with mysql: nor with postgres:", Remedy: "Write mysql://USER@HOST/DATABASE, or postgres:env:NAME."}
 	case strings.HasPrefix(rest, "//"):
@@ -295,6 +297,9 @@ func save(path string, was, is []byte, fresh bool) (err error) {
 
 // HasPassword tells whether an address has a password in it.
 func (g *GCInit) HasPassword() bool {
+	if url := database.Spelled(g.Database); url != "" {
+		return strings.Contains(url, ":PASSWORD@")
+	}
 	u, err := url.Parse(g.Database)
 	if err != nil {
 		return strings.Contains(g.Database, "@")

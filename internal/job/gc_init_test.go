@@ -30,6 +30,14 @@ func TestInit(t *testing.T) {
 	w.refused(err, cooper.KindUsage)
 	_, err = init(GCInit{Database: u.String(), Buckets: []string{"app"}, Handles: []string{"posts"}})
 	w.refused(err, cooper.KindUsage)
+	for _, address := range []string{"host=db user=app password=" + secret + " dbname=shop", "app:" + secret + "@tcp(db)/shop"} {
+		_, err = init(GCInit{Database: address, Buckets: []string{"app"}})
+		w.refused(err, cooper.KindUsage)
+		g := GCInit{Database: address}
+		if said := err.Error() + cooper.RemedyOf(err); !strings.Contains(said, "://app:PASSWORD@db/shop") || strings.Contains(said, secret) || !g.HasPassword() {
+			t.Errorf("%s: %s", address, said)
+		}
+	}
 	r, err := init(GCInit{Database: u.String(), Buckets: []string{"app"}})
 	w.ok(err)
 	text, err := os.ReadFile(w.path("cooper.yaml"))
