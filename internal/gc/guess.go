@@ -1,7 +1,9 @@
 package gc
 
 import (
+	"context"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,6 +17,10 @@ import (
 type Guessed struct {
 	*config.Handles
 	Comment string
+	// Buckets are those that its rows name, as far as they were looked at; Others, whether
+	// there may be more.
+	Buckets []string
+	Others  bool
 }
 
 // What columns of handles are called, the likeliest first.
@@ -24,12 +30,14 @@ var (
 	sizeNames   = []string{"byte_size", "content_size", "size", "file_size", "size_bytes", "content_length", "bytes"}
 	changeNames = []string{"updated_on", "updated_at", "modified_on", "modified_at", "last_modified", "modified"}
 	birthNames  = []string{"created_on", "created_at", "created"}
-	sortNames   = []string{"type", "service", "storage", "provider", "backend", "status"}
+	sortNames   = []string{"type", "service", "storage", "provider", "backend", "kind", "class"}
+	stateNames  = []string{"status", "state"}
 )
 
 // Guess finds the tables of handles: those named (TABLE or TABLE=BUCKET), or else those
-// that have an id, a key and a size or foreign keys that lead to them.
-func Guess(s *Schema, named, buckets []string) (all []Guessed, err error) {
+// that have an id, a key and a size or foreign keys that lead to them. Their rows are asked
+// what they say of themselves.
+func Guess(ctx context.Context, a Asker, s *Schema, named, buckets []string) (all []Guessed, err error) {
 	var tables []*database.Table
 	in := map[*database.Table]string{}
 	for _, n := range named {
@@ -54,6 +62,9 @@ func Guess(s *Schema, named, buckets []string) (all []Guessed, err error) {
 	for _, t := range tables {
 		g, err := s.guess(t, in[t], buckets)
 		if err != nil {
+			return nil, err
+		}
+		if err := g.look(ctx, &taker{asker: a, survey: &Survey{Server: database.Server{Engine: s.Engine}}}, s, t); err != nil {
 			return nil, err
 		}
 		if len(tables) > 1 {
@@ -146,6 +157,8 @@ func (s *Schema) guess(t *database.Table, bucket string, buckets []string) (g Gu
 		h.Bucket.SQL = s.column(c.Name)
 	case len(buckets) == 1:
 		h.Bucket.Constant = buckets[0]
+	case len(buckets) == 0:
+		return g, usage(s.name(t.Name), "has no column that says in which bucket its keys are, and nobody but you knows", "Say it: --bucket BUCKET, or --handles "+s.name(t.Name)+"=BUCKET.")
 	default:
 		return g, usage(s.name(t.Name), "has no column that says in which bucket its keys are, and there are several", "Say it: --handles "+s.name(t.Name)+"=BUCKET.")
 	}
@@ -162,34 +175,131 @@ func (s *Schema) guess(t *database.Table, bucket string, buckets []string) (g Gu
 	} else {
 		g.Comment += "\nNo column tells when a handle was changed: all are young, and none is a candidate. Add modified."
 	}
-	if name := preview(t, idOf(t).Name); name != "" {
-		h.Preview = s.column(name)
-		g.Comment += "\n" + name + " leads to the handle of a preview: that lives while its source does."
-	}
-	var sorts []string
-	for i := range t.Columns {
-		if name := strings.ToLower(t.Columns[i].Name); slices.ContainsFunc(sortNames, func(n string) bool { return strings.Contains(name, n) }) {
-			sorts = append(sorts, t.Columns[i].Name)
-		}
-	}
-	if len(sorts) > 0 {
-		g.Comment += "\nAre all rows objects in a bucket? If not, add where. Look at " + strings.Join(sorts, ", ") + "."
-	}
+	g.derived(s, t)
 	return g, nil
 }
 
-// preview is a foreign key of handles to handles that is called so.
-func preview(t *database.Table, id string) string {
-	for _, f := range t.ForeignKeys {
-		if f.To != t.Name || len(f.Columns) != 1 || len(f.Targets) != 1 || f.Targets[0] != id {
+// derived are columns by which handles are made of others: those whose names say so, and that
+// lead to handles or have no foreign key at all.
+func (g *Guessed) derived(s *Schema, t *database.Table) {
+	id := idOf(t)
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		name := strings.ToLower(c.Name)
+		self, other := false, false
+		for _, f := range t.ForeignKeys {
+			if slices.Contains(f.Columns, c.Name) {
+				self = self || f.To == t.Name && len(f.Columns) == 1 && slices.Equal(f.Targets, []string{id.Name})
+				other = !self
+			}
+		}
+		if other || c.Name == id.Name || !fits(c, id) || !self && !strings.HasSuffix(name, "_id") && !strings.HasSuffix(name, "_of") {
 			continue
 		}
-		name := strings.ToLower(f.Columns[0])
-		if (strings.Contains(name, "preview") || strings.Contains(name, "thumb")) && !strings.Contains(name, "_of") {
-			return f.Columns[0]
+		by := " leads to the handle of a preview: that lives while its source does."
+		if !self {
+			by = " leads, by its name, to the handle of a preview: that lives while its source does. Look whether it does."
+		}
+		switch made := strings.Contains(name, "preview") || strings.Contains(name, "thumb"); {
+		case made && strings.Contains(name, "_of") && g.PreviewOf == "":
+			g.PreviewOf = s.column(c.Name)
+			g.Comment += "\n" + c.Name + strings.Replace(by, "the handle of a preview: that", "what a preview was made of: the preview", 1)
+		case made && g.Preview == "":
+			g.Preview = s.column(c.Name)
+			g.Comment += "\n" + c.Name + by
+		case self:
+			g.Comment += "\n" + c.Name + " leads from handle to handle, and is an association below. If files are made of others by\nit, as thumbnails are, write preview_of (or preview): " + s.column(c.Name) + ", and remove that association."
 		}
 	}
-	return ""
+}
+
+// look asks the rows: which are objects, in which buckets, and what a state is called.
+func (g *Guessed) look(ctx context.Context, ask *taker, s *Schema, t *database.Table) error {
+	full := s.filled(called(t, keyNames, database.Text, database.Bytes))
+	bucket := called(t, bucketNames, database.Text)
+	if bucket != nil && g.Bucket.Constant == "" {
+		full += " AND " + s.filled(bucket)
+		l, err := ask.tally(ctx, t, bucket.Name, full)
+		if err != nil {
+			return err
+		}
+		g.Others = !l.whole
+		for _, v := range l.values {
+			if bucketName.MatchString(v.text) && v.full > 0 {
+				g.Buckets = append(g.Buckets, v.text)
+			}
+		}
+	}
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		name := strings.ToLower(c.Name)
+		is := func(names []string) bool {
+			return slices.ContainsFunc(names, func(n string) bool { return strings.Contains(name, n) })
+		}
+		state := slices.ContainsFunc(stateNames, func(n string) bool { return name == n || strings.HasSuffix(name, "_"+n) })
+		if !state && (!is(sortNames) || is([]string{"content", "mime", "media_type", "storage_class"})) || c == bucket || slices.Contains(sizeNames, name) {
+			continue
+		}
+		if !slices.Contains([]database.Class{database.Text, database.Other}, c.Class) && (!state || c.Class != database.Integer) {
+			continue
+		}
+		l, err := ask.tally(ctx, t, c.Name, full)
+		if err != nil {
+			return err
+		}
+		if state {
+			g.state(s, c, l)
+		} else {
+			g.sort(s, c, l)
+		}
+	}
+	return nil
+}
+
+// bucketName is what a bucket can be called.
+var bucketName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$`)
+
+// filled is a condition that a column has something in it.
+func (s *Schema) filled(c *database.Column) string {
+	name := database.Ident(s.Engine, c.Name)
+	return name + " IS NOT NULL AND " + name + " <> ''"
+}
+
+// sort is about a column that may say which rows are objects. Rows that where leaves out are
+// no candidates: to leave out too many costs money alone.
+func (g *Guessed) sort(s *Schema, c *database.Column, l *tally) {
+	if len(l.values) == 0 {
+		return
+	}
+	said := "\n" + c.Name + " is " + l.told() + "."
+	objects, sure := l.divided()
+	switch {
+	case sure && g.Where == "":
+		g.Where = condition(s.Engine, s.column(c.Name), objects)
+		g.Comment += said + " Rows with other values than in where name no object in S3; they are no candidates."
+	case len(l.values) > namedValues || len(l.values) == 1 && l.whole:
+	default:
+		g.Comment += said + " If not all of these are objects in your buckets, write where"
+		if stored := l.stored(); len(stored) > 0 {
+			g.Comment += ": " + condition(s.Engine, s.column(c.Name), stored)
+		}
+		g.Comment += "."
+	}
+}
+
+// state is about a column that may say what became of handles.
+func (g *Guessed) state(s *Schema, c *database.Column, l *tally) {
+	if len(l.values) == 0 || len(l.values) > namedValues {
+		return
+	}
+	said := "\n" + c.Name + " is " + l.told() + "."
+	status := l.status(s.column(c.Name), s.Engine, c)
+	if status == nil || g.Status != nil {
+		g.Comment += said + " If it tells what became of a file, declare it as status."
+		return
+	}
+	g.Status = status
+	g.Comment += said + " Taken for what became of a file: " + status.Values["AVAILABLE"] + " is there. Cooper may not write it; see write."
 }
 
 // fits tells whether a column may hold ids of a kind.

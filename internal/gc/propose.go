@@ -10,12 +10,26 @@ import (
 	"cooper/internal/database"
 )
 
+// Proposal is what a configuration should have besides.
+type Proposal struct {
+	Associations []config.Written
+	// Protect is what holds handles, with what a person is told of each.
+	Protect []Held
+}
+
+// Held is a table of holds that is proposed.
+type Held struct {
+	*config.Guard
+	Comment string
+}
+
 // Propose says what a configuration should have besides: an association for each foreign
 // key to handles, for each pair of type and id whose types name a kind of handles, and for
 // columns in which ids of handles were found. What is declared is left alone, and so is a
-// column of which too few values are ids: a check tells of it.
-func Propose(c *config.Config, s *Survey, schema *Schema) []config.Written {
-	p := &proposer{config: c, survey: s, schema: schema, check: &checker{config: c, survey: s, around: &Around{}, home: home(c, s)}, done: map[string]bool{}, taken: map[string]bool{}}
+// column of which too few values are ids: a check tells of it. Tables that are called after
+// holds are what protects, where holds can be declared; else they are associations as well.
+func Propose(c *config.Config, s *Survey, schema *Schema, holds bool) *Proposal {
+	p := &proposer{holds: holds, config: c, survey: s, schema: schema, check: &checker{config: c, survey: s, around: &Around{}, home: home(c, s)}, done: map[string]bool{}, taken: map[string]bool{}}
 	for _, a := range c.Associations {
 		p.taken[a.Name] = true
 		if h := c.Kind(a.Of); h != nil {
@@ -33,17 +47,18 @@ func Propose(c *config.Config, s *Survey, schema *Schema) []config.Written {
 	for i := range s.Hits {
 		p.hit(&s.Hits[i])
 	}
-	return p.all
+	return &p.Proposal
 }
 
 type proposer struct {
+	Proposal
+	holds  bool // they may be declared
 	config *config.Config
 	survey *Survey
 	schema *Schema
 	check  *checker
 	done   map[string]bool // columns, of tables or patterns, that are proposed
 	taken  map[string]bool // names
-	all    []config.Written
 }
 
 // place is where a proposed association finds its links.
@@ -73,13 +88,29 @@ func (p *proposer) foreign(f *database.ForeignKey) {
 			default:
 				continue
 			}
-			if lower := strings.ToLower(f.Table.Table); strings.Contains(lower, "hold") || strings.Contains(lower, "protect") {
-				at.why += "\nIf it is a legal hold, move it to protect."
-			}
 			at.column = f.Columns[i]
+			at.why += p.made(f.Table.Table, f.Columns[i])
 			p.add(&at)
 		}
 	}
+}
+
+// holding are words in names of tables whose rows keep a file, whatever else is so.
+var holding = []string{"hold", "holds", "retention", "retentions", "retain", "retained", "litigation", "protected", "protection", "protections", "freeze", "frozen"}
+
+// holds tells whether a table is called after holds, as legal_hold is; a household is not.
+func isHold(table string) bool {
+	words := regexp.MustCompile(`[A-Z]?[a-z]+|[A-Z]+`).FindAllString(table, -1)
+	return slices.ContainsFunc(words, func(w string) bool { return slices.Contains(holding, strings.ToLower(w)) })
+}
+
+// made tells of tables that are called after files made of others.
+func (p *proposer) made(table, column string) string {
+	name := strings.ToLower(table)
+	if !slices.ContainsFunc([]string{"variant", "derivative", "thumbnail", "rendition", "preview", "conversion", "transcod"}, func(w string) bool { return strings.Contains(name, w) }) {
+		return ""
+	}
+	return "\nIf its rows say what a file was made of, and use it for nothing else, write derived in place of this, and\nwaive: " + p.schema.name(database.Name{Schema: p.schema.Home, Table: table}) + "." + column + "."
 }
 
 func (p *proposer) unquoted(sql string) string { return strings.Trim(sql, "`\"") }
@@ -98,7 +129,7 @@ func (p *proposer) pair(x *Pair) {
 		var are, others []string
 		for _, name := range x.Types {
 			if speaksOf(name, part) {
-				are = append(are, p.literal(name))
+				are = append(are, quoted(p.schema.Engine, name))
 			} else {
 				others = append(others, name)
 			}
@@ -119,14 +150,6 @@ func (p *proposer) pair(x *Pair) {
 
 func (p *proposer) covered(table database.Name, column string) bool {
 	return covered(p.config, p.survey, table, column, nil)
-}
-
-// literal is a text for a person to read, in an SQL condition.
-func (p *proposer) literal(s string) string {
-	if database.Folds(p.schema.Engine) {
-		s = strings.ReplaceAll(s, `\`, `\\`)
-	}
-	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
 }
 
 // speaksOf tells whether a type, as ActiveStorage::Blob, means a kind of handles.
@@ -171,6 +194,13 @@ func (p *proposer) hit(h *Hit) {
 		why += "\nValues that are no ids cannot be read then: leave their rows out by where."
 	}
 	p.add(&place{table: h.Table, column: h.Column, form: config.Handle, of: h.Kind, why: why})
+	// Of tables that are alike only some are looked into; of few no pattern is made.
+	for i := range p.schema.Tables {
+		like := &p.schema.Tables[i]
+		if like.Name.Table == t.Name.Table && like.Name != t.Name && shapeOf(like) == shapeOf(t) && !p.covered(like.Name, h.Column) {
+			p.add(&place{table: like.Name, column: h.Column, form: config.Handle, of: h.Kind, why: "like " + p.schema.name(t.Name) + ": " + why})
+		}
+	}
 }
 
 // fileWords are in names of columns that speak of files: numbers there are meant, though any
@@ -185,7 +215,7 @@ func keyOf(a *config.Association, kind string) string {
 
 func (p *proposer) add(at *place) {
 	table, many := p.of(at)
-	a := &config.Association{Table: table, Object: p.object(at, many), Where: at.where, Holds: at.form, Column: p.schema.column(at.column)}
+	a := &config.Association{Table: table, Object: p.object(at, &table), Where: at.where, Holds: at.form, Column: p.schema.column(at.column)}
 	if p.done[keyOf(a, at.of)] {
 		return
 	}
@@ -193,18 +223,26 @@ func (p *proposer) add(at *place) {
 	if len(p.config.Handles) > 1 {
 		a.Of = at.of
 	}
-	a.Name = p.named(at, many)
 	if many {
-		at.why += "\nA pattern, of all schemas that have such a table."
+		at.why += "\nA pattern, of all tables of that form, also of those to come."
 	}
-	p.all = append(p.all, config.Written{Association: a, Comment: at.why})
+	if isHold(at.table.Table) && at.form == config.Handle && at.where == "" {
+		if p.holds {
+			p.Protect = append(p.Protect, Held{Guard: &config.Guard{Table: table, Handle: a.Column, Of: a.Of},
+				Comment: p.schema.name(at.table) + ": " + at.why + " By its name it holds files: they are never candidates.\nIf it is no hold, make an association of it. If some of its rows no longer hold, say so by where."})
+			return
+		}
+		at.why += "\nIf it is a legal hold, move it to protect."
+	}
+	a.Name = p.named(at, many)
+	p.Associations = append(p.Associations, config.Written{Association: a, Comment: at.why})
 }
 
 // named gives an association a name that no other has.
 func (p *proposer) named(at *place, many bool) string {
 	name := p.schema.name(at.table)
 	if many {
-		name = at.table.Table
+		name = strings.Trim(digits.ReplaceAllString(at.table.Table, ""), "_")
 	}
 	name = strings.Join(strings.Fields(name+"."+at.column), "_")
 	for next, i := name, 2; ; i++ {
@@ -216,33 +254,43 @@ func (p *proposer) named(at *place, many bool) string {
 	}
 }
 
-// of is the table; or, of one that other schemas have as well, a pattern of them all.
+// fewest is how many tables make a pattern: two may be alike by chance.
+const fewest = 3
+
+var digits = regexp.MustCompile(`[0-9]+`)
+
+// of is the table; or a pattern, if it is one of several of equal shape: of the same name in
+// other schemas, or with other numbers in the name.
 func (p *proposer) of(at *place) (t config.Table, many bool) {
 	one := config.Table{Text: p.schema.name(at.table), Name: at.table.Table, Schema: at.table.Schema}
 	if at.table.Schema == p.schema.Home {
 		one.Schema = ""
+	}
+	like := p.schema.table(at.table)
+	if like == nil {
 		return one, false
 	}
-	var schemas []string
+	shape := shapeOf(like)
+	var schemas, names []string
 	for i := range p.schema.Tables {
-		if t := &p.schema.Tables[i]; t.Name.Table == at.table.Table && t.Schema != p.schema.Home && t.Column(at.column) != nil {
+		t := &p.schema.Tables[i]
+		switch {
+		case shapeOf(t) != shape:
+		case t.Name.Table == at.table.Table && t.Schema != p.schema.Home && at.table.Schema != p.schema.Home:
 			schemas = append(schemas, t.Schema)
+		case t.Schema == at.table.Schema && digits.MatchString(t.Name.Table) && digits.ReplaceAllString(t.Name.Table, "0") == digits.ReplaceAllString(at.table.Table, "0"):
+			names = append(names, t.Name.Table)
 		}
 	}
-	if len(schemas) < 2 {
+	text := ""
+	switch {
+	case len(schemas) >= fewest:
+		text = p.alike(schemas) + `\.` + regexp.QuoteMeta(at.table.Table)
+	case len(names)+1 >= fewest && digits.MatchString(at.table.Table):
+		text = regexp.QuoteMeta(at.table.Schema) + `\.` + digits.ReplaceAllString(regexp.QuoteMeta(at.table.Table), `\d+`)
+	default:
 		return one, false
 	}
-	slices.Sort(schemas)
-	text := regexp.QuoteMeta(schemas[0])
-	if prefix := common(schemas[0], schemas[len(schemas)-1]); len(prefix) > 2 {
-		text = regexp.QuoteMeta(prefix) + ".*"
-	} else {
-		for _, s := range schemas[1:] {
-			text += "|" + regexp.QuoteMeta(s)
-		}
-		text = "(" + text + ")"
-	}
-	text += `\.` + regexp.QuoteMeta(at.table.Table)
 	re, err := regexp.Compile(`\A(?:` + text + `)\z`)
 	if err != nil {
 		return one, false
@@ -253,6 +301,19 @@ func (p *proposer) of(at *place) (t config.Table, many bool) {
 		}
 	}
 	return config.Table{Text: "/" + text + "/", Pattern: re}, true
+}
+
+// alike is an expression for the names of schemas: how they all begin, or else each of them.
+func (p *proposer) alike(schemas []string) string {
+	slices.Sort(schemas)
+	if prefix := common(schemas[0], schemas[len(schemas)-1]); len(prefix) > 2 {
+		return regexp.QuoteMeta(prefix) + ".*"
+	}
+	text := regexp.QuoteMeta(schemas[0])
+	for _, s := range schemas[1:] {
+		text += "|" + regexp.QuoteMeta(s)
+	}
+	return "(" + text + ")"
 }
 
 // common is how two texts begin.
@@ -268,7 +329,7 @@ var simple = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$]*$`)
 
 // object says what it is that links: the thing that type and id name, or else the row's
 // key as far as it is not the link itself.
-func (p *proposer) object(at *place, many bool) (o config.Object) {
+func (p *proposer) object(at *place, table *config.Table) (o config.Object) {
 	t := p.schema.table(at.table)
 	var columns []string
 	if t != nil {
@@ -291,11 +352,12 @@ func (p *proposer) object(at *place, many bool) (o config.Object) {
 			return config.Object{SQL: p.schema.column(at.column)}
 		}
 	}
-	if len(columns) == 1 && !many {
+	if len(columns) == 1 && table.Pattern == nil {
 		return config.Object{SQL: columns[0]}
 	}
-	if many {
-		o.Text = append(o.Text, config.Part{Schema: true}, config.Part{Literal: "/"})
+	if table.Pattern != nil {
+		numbered := !strings.HasSuffix(table.Text, `\.`+regexp.QuoteMeta(at.table.Table)+"/")
+		o.Text = append(o.Text, config.Part{Schema: !numbered, Table: numbered}, config.Part{Literal: "/"})
 	}
 	for i, c := range columns {
 		if i > 0 {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"cooper"
@@ -25,7 +26,8 @@ type GCInit struct {
 	// that of the file that is there.
 	Database string
 	// Handles are tables of handles, TABLE or TABLE=BUCKET; none: they are guessed. Buckets
-	// are those that are owned. Both are for a file that is not there yet.
+	// are those that are owned; none: those that handles name. Both are for a file that is not
+	// there yet.
 	Handles, Buckets []string
 	PlanOnly         bool // nothing is written
 }
@@ -36,9 +38,10 @@ type GCInitialised struct {
 	New    bool   `json:"new"`
 	// Text is the whole file.
 	Text string `json:"text"`
-	// Added are associations that were not there.
-	Added   []string `json:"added"`
-	Written bool     `json:"written"`
+	// Added are associations that were not there; Protected are tables of holds.
+	Added     []string `json:"added"`
+	Protected []string `json:"protected,omitempty"`
+	Written   bool     `json:"written"`
 	// Variable is the one of the environment that has to hold the address.
 	Variable string `json:"variable,omitempty"`
 	// Packed are columns in which links may be packed.
@@ -161,14 +164,15 @@ func (g *GCInit) propose(ctx context.Context, w *work, db database.Database, r *
 	}
 	comments := map[string]string{}
 	if r.New {
-		if err := g.begin(c, schema, comments); err != nil {
+		if err := g.begin(ctx, db, c, schema, comments); err != nil {
 			return nil, err
 		}
 	}
-	more, survey, err := proposed(ctx, w, db, c, schema)
+	all, survey, err := proposed(ctx, w, db, c, schema, r.New)
 	if err != nil {
 		return nil, err
 	}
+	more := all.Associations
 	r.Packed, r.Unread = schema.Packed(), schema.Unread
 	if !r.New {
 		if out, r.Added, err = config.Add(g.Config, src, more); err != nil {
@@ -183,6 +187,10 @@ func (g *GCInit) propose(ctx context.Context, w *work, db database.Database, r *
 			r.Added = append(r.Added, m.Name)
 			comments["associations."+m.Name] = m.Comment
 		}
+		for _, h := range all.Protect {
+			r.Protected = append(r.Protected, h.Table.Text)
+			comments["protect"] = strings.TrimPrefix(comments["protect"]+"\n"+h.Comment, "\n")
+		}
 		comments["associations"] = "What links to files. This is what the schema tells; nobody but you knows the rest.\n" + packed(r.Packed)
 		if out, err = config.Render(c, comments); err != nil {
 			return nil, err
@@ -194,18 +202,21 @@ func (g *GCInit) propose(ctx context.Context, w *work, db database.Database, r *
 
 // proposed adds to a configuration until nothing more is found: a column that is declared
 // tells by its name what others of that name are.
-func proposed(ctx context.Context, w *work, db database.Database, c *config.Config, schema *gc.Schema) (all []config.Written, survey *gc.Survey, err error) {
+func proposed(ctx context.Context, w *work, db database.Database, c *config.Config, schema *gc.Schema, holds bool) (all gc.Proposal, survey *gc.Survey, err error) {
 	for {
 		if survey, err = gc.Take(ctx, db, c, w.Clock()); err != nil {
-			return nil, nil, err
+			return all, nil, err
 		}
-		more := gc.Propose(c, survey, schema)
-		if len(more) == 0 {
+		more := gc.Propose(c, survey, schema, holds)
+		if len(more.Associations)+len(more.Protect) == 0 {
 			return all, survey, nil
 		}
-		all = append(all, more...)
-		for _, m := range more {
+		all.Associations, all.Protect = append(all.Associations, more.Associations...), append(all.Protect, more.Protect...)
+		for _, m := range more.Associations {
 			c.Associations = append(c.Associations, m.Association)
+		}
+		for _, h := range more.Protect {
+			c.Protect = append(c.Protect, h.Guard)
 		}
 	}
 }
@@ -228,17 +239,12 @@ func packed(columns []string) string {
 }
 
 // begin fills a new configuration: buckets and handles.
-func (g *GCInit) begin(c *config.Config, schema *gc.Schema, comments map[string]string) error {
-	if len(g.Buckets) == 0 {
-		return &cooper.Error{Kind: cooper.KindUsage, Message: "which buckets are owned is not said, and nobody but you knows", Remedy: "Add --bucket NAME: objects of those alone are judged."}
-	}
-	for _, b := range g.Buckets {
-		c.Buckets = append(c.Buckets, &config.Bucket{Name: b})
-	}
-	kinds, err := gc.Guess(schema, g.Handles, g.Buckets)
+func (g *GCInit) begin(ctx context.Context, db database.Database, c *config.Config, schema *gc.Schema, comments map[string]string) error {
+	kinds, err := gc.Guess(ctx, db, schema, g.Handles, g.Buckets)
 	if err != nil {
 		return err
 	}
+	buckets, others := g.Buckets, false
 	for _, k := range kinds {
 		c.Handles = append(c.Handles, k.Handles)
 		at := "handles"
@@ -246,6 +252,26 @@ func (g *GCInit) begin(c *config.Config, schema *gc.Schema, comments map[string]
 			at += "." + k.Kind
 		}
 		comments[at] = k.Comment
+		if len(g.Buckets) == 0 {
+			buckets = append(buckets, k.Buckets...)
+			if k.Bucket.Constant != "" {
+				buckets = append(buckets, k.Bucket.Constant)
+			}
+			others = others || k.Others
+		}
+	}
+	if len(buckets) == 0 {
+		return &cooper.Error{Kind: cooper.KindUsage, Message: "which buckets are owned is not said, and no row of the handles names one", Remedy: "Add --bucket NAME: objects of those alone are judged."}
+	}
+	slices.Sort(buckets)
+	for _, b := range slices.Compact(buckets) {
+		c.Buckets = append(c.Buckets, &config.Bucket{Name: b})
+	}
+	if len(g.Buckets) == 0 {
+		comments["buckets"] = "Those that rows of the handles name. Every object in them is judged: take out each that is not\nyours alone. Handles in other buckets are left alone."
+		if others {
+			comments["buckets"] += " Not all rows were looked at: there may be more."
+		}
 	}
 	comments["version"] = "Written by cooper gc init from the database's schema. Nothing in it is certain before you\nhave looked at it: then cooper gc check."
 	return nil

@@ -41,7 +41,7 @@ that a person has to look at. Then: cooper gc check.`,
 	configFlag(cmd, &g.Config)
 	f := cmd.Flags()
 	f.StringArrayVar(&g.Handles, "handles", nil, "a table of file handles, where it cannot be guessed: TABLE or TABLE=BUCKET (can be repeated)")
-	f.StringArrayVar(&g.Buckets, "bucket", nil, "a bucket that is owned: its objects are judged (can be repeated)")
+	f.StringArrayVar(&g.Buckets, "bucket", nil, "a bucket that is owned: its objects are judged; unless given, those that handles name (can be repeated)")
 	f.BoolVar(&g.PlanOnly, "plan-only", false, "print the file, and write nothing")
 	return cmd
 }
@@ -82,6 +82,9 @@ func (a family) showInit(r *job.GCInitialised) {
 	}
 	for _, n := range r.Added {
 		a.Say("  %s", term.Clean(n))
+	}
+	for _, t := range r.Protected {
+		a.Say("  protect: %s", term.Clean(t))
 	}
 	if len(r.Packed) > 0 {
 		a.Say("Links may be packed in these columns; look at them:")
