@@ -16,7 +16,7 @@ import (
 func Render(c *Config, comments map[string]string) ([]byte, error) {
 	var out bytes.Buffer
 	for i, e := range c.tree() {
-		if _, ok := e.value.(tree); i > 0 && ok {
+		if _, ok := e.value.(tree); i > 0 && (ok || comments[e.key] != "") {
 			out.WriteByte('\n')
 		}
 		text, err := section(e, comments)
@@ -146,10 +146,22 @@ func comment(text, indent string) (out string) {
 		return ""
 	}
 	for line := range strings.SplitSeq(strings.ReplaceAll(text, "\r", ""), "\n") {
-		out += strings.TrimRight(indent+"# "+strings.Map(printable, line), " ") + "\n"
+		line = strings.Map(printable, line)
+		for len(line) > widest {
+			at := strings.LastIndexByte(line[:widest], ' ')
+			if at <= 0 || strings.TrimLeft(line[:at], " ") == "" {
+				break
+			}
+			out += strings.TrimRight(indent+"# "+line[:at], " ") + "\n"
+			line = line[at+1:]
+		}
+		out += strings.TrimRight(indent+"# "+line, " ") + "\n"
 	}
 	return out
 }
+
+// widest is how long a line of a comment may be.
+const widest = 96
 
 func printable(c rune) rune {
 	if c != '\t' && !strconv.IsPrint(c) {

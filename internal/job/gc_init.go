@@ -268,7 +268,7 @@ func (g *GCInit) begin(ctx context.Context, db database.Database, c *config.Conf
 		c.Buckets = append(c.Buckets, &config.Bucket{Name: b})
 	}
 	if len(g.Buckets) == 0 {
-		comments["buckets"] = "Those that rows of the handles name. Every object in them is judged: take out each that is not\nyours alone. Handles in other buckets are left alone."
+		comments["buckets"] = "Those that --handles names, or rows of the handles do. Every object in them is judged: take out each that is not\nyours alone. Handles in other buckets are left alone."
 		if others {
 			comments["buckets"] += " Not all rows were looked at: there may be more."
 		}

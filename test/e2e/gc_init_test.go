@@ -15,13 +15,14 @@ func TestGarbageInit(t *testing.T) {
 		removed   string
 	}{
 		"platform": {
-			args: []string{"mysql:env:PLATFORM_DSN", "--bucket", "example-data"},
+			args: []string{"mysql:env:PLATFORM_DSN"},
 			has: []string{
-				"database: mysql:env:PLATFORM_DSN\n", "buckets: [example-data]\n", "  preview: PREVIEW_ID\n",
+				"database: mysql:env:PLATFORM_DSN\n", "buckets: [example-data, example-user-owned]\n", "  preview: PREVIEW_ID\n",
+				"  where: METADATA_TYPE = 'S3'\n", "  status: {column: STATUS, values: {AVAILABLE: AVAILABLE, UNLINKED: UNLINKED, ARCHIVED: ARCHIVED}}\n",
 				"  JDOREVISION.FILE_HANDLE_ID: {table: JDOREVISION, object: '{OWNER_NODE_ID}/{NUMBER}', handle: FILE_HANDLE_ID}\n",
 				"  V2_WIKI_ATTACHMENT_RESERVATION.FILE_HANDLE_ID: {", "  V2_WIKI_MARKDOWN.FILE_HANDLE_ID: {", "  JDOUSERPROFILE.PICTURE_ID: {",
 				"  MESSAGE_CONTENT.FILE_HANDLE_ID: {", "  JDOSUBMISSION_FILE.FILE_HANDLE_ID: {", "  VERIFICATION_FILE.FILE_HANDLE_ID: {", "  FORM_DATA.FILE_HANDLE_ID: {",
-				"#   TEAM.PROPERTIES\n", "  LEGAL_HOLD.FILE_HANDLE_ID: {",
+				"#   TEAM.PROPERTIES\n", "protect: [{table: LEGAL_HOLD, handle: FILE_HANDLE_ID}]\n",
 			},
 			removed: "  JDOREVISION.FILE_HANDLE_ID: {",
 		},
@@ -30,6 +31,7 @@ func TestGarbageInit(t *testing.T) {
 			has: []string{
 				"  active_storage_attachments.blob_id: {table: active_storage_attachments, object: '{record_type}/{record_id}', of: active_storage_blobs, handle: blob_id}\n",
 				"  active_storage_variant_records.blob_id: {", `  uploads.blob_id: {table: /tenant_.*\.uploads/, object: '{schema}/{id}', of: active_storage_blobs, handle: blob_id}` + "\n",
+				"protect: [{table: legal_holds, handle: blob_id, of: active_storage_blobs}]\n", "write where: service_name = 'amazon'",
 				"  documents.file_ids: {", "  active_storage_attachments.record_id: {", `where: '"record_type" IN (''ActiveStorage::Blob'')'`,
 			},
 			removed: "  active_storage_variant_records.blob_id: {",
@@ -54,7 +56,7 @@ func TestGarbageInit(t *testing.T) {
 					t.Errorf("there is no %s in\n%s", part, text)
 				}
 			}
-			for _, part := range []string{"OWNER_NODE_ID: {", "HAS_FILE_REFS: {", ".ID: {"} {
+			for _, part := range []string{"LEGAL_HOLD.FILE_HANDLE_ID: {", "legal_holds.blob_id: {", "OWNER_NODE_ID: {", "HAS_FILE_REFS: {", ".ID: {"} {
 				if strings.Contains(text, part) {
 					t.Errorf("there is %s in\n%s", part, text)
 				}
