@@ -131,6 +131,9 @@ type Listed struct {
 type Table struct {
 	Name
 	View bool `json:"view,omitempty"`
+	// Materialized: a view with rows of its own, as they were when it was refreshed last; the
+	// server does not tell when that was.
+	Materialized bool `json:"materialized,omitempty"`
 	// Engine is the storage engine, where there are several; one without snapshots
 	// (MyISAM, Aria) may show a row that moves twice or not at all.
 	Engine     string `json:"engine,omitempty"`

@@ -237,6 +237,11 @@ func (k *checker) declared(f *database.ForeignKey) bool {
 // waivers tells of those that waive nothing.
 func (k *checker) waivers() {
 	for _, w := range k.config.Waive {
+		if slices.ContainsFunc(k.survey.Parts, func(p *Part) bool {
+			return slices.ContainsFunc(p.Tables, func(t *Table) bool { return t.Materialized && w.Table.Matches(t.Schema, t.Name.Table) })
+		}) {
+			continue
+		}
 		if !slices.ContainsFunc(slices.Concat(k.survey.Foreign, k.survey.Suspected), func(f database.ForeignKey) bool {
 			return w.Table.Matches(f.Table.Schema, f.Table.Table) && slices.ContainsFunc(f.Columns, func(c string) bool { return strings.EqualFold(c, w.Column) })
 		}) {

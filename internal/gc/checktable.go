@@ -63,8 +63,20 @@ func (k *checker) table(p *Part, t *Table) {
 		return
 	case t.View && p.Pattern:
 		k.refuse(p, name, "a view: rows that it leaves out would not be seen", "Take it out by except, or declare it by its name.")
+	case t.Materialized && !slices.ContainsFunc(k.config.Waive, func(w *config.Waiver) bool { return w.Table.Matches(t.Schema, t.Name.Table) }):
+		k.refuse(p, name, "a materialised view: what was written since it was refreshed last is not seen, and nobody knows when that was",
+			"Declare what is behind it. If it is refreshed before each scan, waive one of its columns: waive: ["+name+"."+t.Columns[0].Name+"].")
+	case t.Materialized:
+		k.note(name, "is a materialised view, and waived: it has to be refreshed before each scan")
 	case t.View:
 		k.note(name, "is a view: rows that it leaves out are not seen, nor are foreign keys to what is behind it")
+	}
+	if t.Unknown > 0 {
+		otherwise := "x IS DISTINCT FROM 'y' instead of x <> 'y'"
+		if database.Folds(k.survey.Server.Engine) {
+			otherwise = "NOT (x <=> 'y') instead of x <> 'y'"
+		}
+		k.note(name, fmt.Sprintf("%s: where is neither true nor false for %d of %d rows looked at, and so they are not read; write %s", p.Where, t.Unknown, t.Looked, otherwise))
 	}
 	if t.NoSnapshot {
 		k.note(name, "is of the engine "+t.Engine+", which has no snapshots: a row that moves while it is read may be missed")

@@ -41,6 +41,9 @@ type Table struct {
 	Wrong   *cooper.Error
 	Missing []string
 	Samples []Sample
+	// Unknown is for how many of the Looked rows that were looked at the condition is neither
+	// true nor false: they are not read.
+	Unknown, Looked int64
 }
 
 // Sample is a row as the database shows it, for a person.
@@ -79,6 +82,18 @@ func partsOf(c *config.Config) (parts []*Part) {
 }
 
 func (p *Part) declares(t *config.Table) { p.Declared, p.Pattern = t.Text, t.Pattern != nil }
+
+// where is the condition that leaves rows out of what is read; empty: none are. That of handles
+// leaves none out.
+func (p *Part) where() string {
+	switch {
+	case p.Association != nil:
+		return p.Association.Where
+	case p.Hold != nil:
+		return p.Hold.Where
+	}
+	return ""
+}
 
 // table is the part's, as it was declared; nil if it reads a query.
 func (p *Part) table() *config.Table {

@@ -146,7 +146,10 @@ func (t *taker) table(ctx context.Context, p *Part, l database.Listed) error {
 		return nil
 	}
 	table.Readable = true
-	return t.try(ctx, p, table, es)
+	if err := t.try(ctx, p, table, es); err != nil || table.Wrong != nil {
+		return err
+	}
+	return t.unknown(ctx, p, table)
 }
 
 // readable tells whether the user may read what is declared of a table, if not all of it.

@@ -170,7 +170,7 @@ func (s *GCStatus) Run(ctx context.Context, e *Env) (r GCStood, err error) {
 			return err
 		}
 		st := gc.Stand(h, last.Server, gc.Digests{Configuration: configuration}, c.Detect, w.now())
-		r = GCStood{Last: scanned(last), Counted: st.Counted, Wanted: st.Wanted, Ready: st.Ready(), Waits: st.Waits, Next: st.Next, Warnings: st.Warnings}
+		r = GCStood{Last: scanned(last), Counted: st.Counted, Wanted: st.Wanted, Ready: st.Ready(), Waits: st.Waits, Next: st.Next, Warnings: append(st.Warnings, gc.Crept(h, last)...)}
 		return nil
 	})
 	return r, err

@@ -171,14 +171,16 @@ type GCScanned struct {
 	ID       string `json:"id"`
 	Complete bool   `json:"complete"`
 	// Why says why it is not.
-	Why       string         `json:"why,omitempty"`
-	Handles   int64          `json:"handles"`
-	Links     int64          `json:"links"`
-	Malformed int64          `json:"malformed"`
-	Unread    int64          `json:"unread"` // of Malformed, without those that were acknowledged
-	Suspects  []string       `json:"suspects,omitempty"`
-	Began     cooper.Instant `json:"began"`
-	Ended     cooper.Instant `json:"ended"`
+	Why       string   `json:"why,omitempty"`
+	Handles   int64    `json:"handles"`
+	Links     int64    `json:"links"`
+	Malformed int64    `json:"malformed"`
+	Unread    int64    `json:"unread"` // of Malformed, without those that were acknowledged
+	Suspects  []string `json:"suspects,omitempty"`
+	// Warnings are for a person: what has become less little by little.
+	Warnings []string       `json:"warnings,omitempty"`
+	Began    cooper.Instant `json:"began"`
+	Ended    cooper.Instant `json:"ended"`
 }
 
 // conclude judges a scan whose ranges have been gone through, once.
@@ -203,6 +205,7 @@ func (scans) conclude(ctx context.Context, held *held, r *Result, err error) err
 	for i := range h.Scans {
 		if h.Scans[i].ID == r.Plan.ID {
 			r.Scanned = scanned(&h.Scans[i])
+			r.Scanned.Warnings = gc.Crept(h, &h.Scans[i])
 		}
 	}
 	if r.Scanned == nil || !r.Scanned.Complete {

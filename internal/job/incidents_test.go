@@ -248,3 +248,49 @@ func TestIncident09SchemaMovedOn(t *testing.T) {
 		t.Errorf("%v, %+v", changed, r.Scanned)
 	}
 }
+
+// TestIncidentConditionOfNull: rows for which a condition is neither true nor false are told
+// by name, with the remedy.
+func TestIncidentConditionOfNull(t *testing.T) {
+	w := incident(t, `CREATE TABLE posts (id bigint PRIMARY KEY, file_id bigint, state text); INSERT INTO posts SELECT i, 1, CASE WHEN i % 4 > 0 THEN 'live' END FROM generate_series(1, 40) AS i;
+CREATE TABLE holds (id bigint PRIMARY KEY, file_id bigint, lifted boolean); INSERT INTO holds VALUES (1, 1, NULL), (2, 2, true)`,
+		"protect: [{table: holds, handle: file_id, where: not lifted}]\nassociations:\n  posts: {table: posts, object: id, handle: file_id, where: \"state <> 'deleted'\"}\n")
+	r, err := (&GCCheck{Config: w.path("cooper.yaml")}).Run(t.Context(), w.Env)
+	w.ok(err)
+	told := fmt.Sprint(r.Notes)
+	for _, want := range []string{"for 10 of 40 rows looked at", "for 1 of 2 rows looked at", "IS DISTINCT FROM"} {
+		if !strings.Contains(told, want) {
+			t.Errorf("%q is not told: %s", want, told)
+		}
+	}
+}
+
+// TestIncidentMaterializedView: what it does not have yet is not seen, so that it is refused,
+// unless a person has waived that.
+func TestIncidentMaterializedView(t *testing.T) {
+	const yaml = "associations:\n  posts: {table: seen, object: id, handle: file_id}\n  plain: {table: plain, object: id, handle: file_id}\n"
+	w := incident(t, `CREATE TABLE posts (id bigint PRIMARY KEY, file_id bigint); INSERT INTO posts VALUES (1, 1); CREATE MATERIALIZED VIEW seen AS SELECT * FROM posts; CREATE VIEW plain AS SELECT * FROM posts`, yaml)
+	_, err := w.scan(false).Run(t.Context(), w.Env)
+	w.refused(err, cooper.KindRefused)
+	w.same("refusals", w.refusals(), "seen a materialised view: what was written since it was refreshed last is not seen, and nobody knows when that was")
+	w.declare(incidentsHead + "waive: [seen.id]\n" + yaml)
+	w.whole()
+}
+
+// TestIncidentSlowCreep: no step is suspect, and all of them together are told.
+func TestIncidentSlowCreep(t *testing.T) {
+	w := incident(t, `CREATE TABLE posts (id bigint PRIMARY KEY, file_id bigint); INSERT INTO posts SELECT i, 1 FROM generate_series(1, 300) AS i`, "associations:\n  posts: {table: posts, object: id, handle: file_id}\n")
+	w.whole()
+	w.sql("DELETE FROM posts WHERE id <= 20")
+	w.whole()
+	w.sql("DELETE FROM posts WHERE id <= 40")
+	r, err := w.scan(false).Run(t.Context(), w.Env)
+	w.ok(err)
+	stood, err := (&GCStatus{Config: w.path("cooper.yaml")}).Run(t.Context(), w.Env)
+	w.ok(err)
+	const want = "posts: 260 rows, and 300 at most in the complete scans before that the ledger knows"
+	w.same("warned", r.Scanned.Warnings, want)
+	if !strings.Contains(strings.Join(stood.Warnings, "\n"), want) {
+		t.Errorf("%q", stood.Warnings)
+	}
+}

@@ -59,6 +59,9 @@ func (a family) showScanned(r *job.Result) error {
 
 func (a family) showScan(s *job.GCScanned) {
 	a.Say("%s: %s, %s", s.ID, words.Plural(s.Handles, "handle"), words.Plural(s.Links, "link"))
+	for _, w := range s.Warnings {
+		a.Caution("%s", w)
+	}
 	if s.Complete {
 		a.Say("  %s", a.Stdout.Style(term.Green, "complete"))
 		return

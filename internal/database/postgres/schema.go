@@ -87,7 +87,7 @@ func (d *Database) Describe(ctx context.Context, name database.Name) (t *databas
 			return &cooper.Error{Kind: cooper.KindMissing, Where: d.shown, Message: "there is no table " + cooper.Quote(name.String())}
 		}
 		r := rows[0]
-		t = &database.Table{Name: database.Name{Schema: r[1], Table: r[2]}, View: r[3] == "v" || r[3] == "m", Partitioned: r[3] == "p", RowSecurity: r[5] == "t"}
+		t = &database.Table{Name: database.Name{Schema: r[1], Table: r[2]}, View: r[3] == "v" || r[3] == "m", Materialized: r[3] == "m", Partitioned: r[3] == "p", RowSecurity: r[5] == "t"}
 		if t.Rows, err = strconv.ParseInt(r[4], 10, 64); err != nil {
 			return err
 		}
