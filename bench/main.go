@@ -31,6 +31,7 @@ type setup struct {
 	peers    peerOptions
 	// compress is what the parts of compression are told.
 	compress compressOptions
+	garbage  garbageOptions
 }
 
 func main() {
@@ -38,7 +39,7 @@ func main() {
 	against := flag.String("against", "", "cost: the binary of the build to measure against")
 	versions := flag.Int64("versions", 20_000_000, "cost: versions of the unchanged day")
 	dir := flag.String("dir", filepath.Join(os.TempDir(), "cooper-bench"), "where trees and reports go; removed at the end")
-	parts := flag.String("parts", "first,million,scale,compress,compress-encrypted", "what to measure: first, million, scale, scale100m, compress, compress-encrypted; beside another build: cost; beside other programs: peers-first, peers-few, peers-100k, peers-wide, peers-dir, peers-million")
+	parts := flag.String("parts", "first,million,scale,compress,compress-encrypted", "what to measure: first, million, scale, scale100m, compress, compress-encrypted, gc-mariadb, gc-postgres, gc-xml; beside another build: cost; beside other programs: peers-first, peers-few, peers-100k, peers-wide, peers-dir, peers-million")
 	rounds := flag.Int("rounds", 3, "how often each comparison is repeated")
 	serve := flag.Int("serve", 0, "serve so many objects (used by the program itself)")
 	size := flag.Int("size", 4096, "bytes of an object that is served")
@@ -50,6 +51,10 @@ func main() {
 	kind := flag.String("sensors", "", "serve or compress sensor files: plain or encrypted (used by the program itself)")
 	floor := flag.String("floor", "", "compress the bucket of the server at this address as the floor does (used by the program itself)")
 	atOnce := flag.Int("at-once", compressAtOnce, "how many objects the floor compresses at once")
+	var garbage garbageOptions
+	flag.Int64Var(&garbage.rows, "rows", 10_000_000, "gc: rows of two numbers")
+	flag.Int64Var(&garbage.values, "values", 1_000_000, "gc: values that are unpacked")
+	flag.Int64Var(&garbage.rate, "rate", 10_000_000, "gc: rows a second that the owner allows")
 	var peers peerOptions
 	flag.StringVar(&peers.tools, "tools", "build/tools", "where scripts/peers has put the other programs")
 	flag.DurationVar(&peers.limit, "limit", 3*time.Minute, "another program is stopped after so long (the lab's script too)")
@@ -68,7 +73,7 @@ func main() {
 	case *serve > 0:
 		err = serveObjects(ctx, bed{*serve, *size, *perDir})
 	default:
-		err = run(ctx, &setup{cooper: *cooper, against: *against, versions: *versions, dir: *dir, rounds: *rounds, peers: peers, compress: compress}, *parts)
+		err = run(ctx, &setup{cooper: *cooper, against: *against, versions: *versions, dir: *dir, rounds: *rounds, peers: peers, compress: compress, garbage: garbage}, *parts)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -97,6 +102,9 @@ func run(ctx context.Context, s *setup, parts string) (err error) {
 		"peers-first": s.peersFirst, "peers-few": s.peersFew, "peers-100k": s.peers100k, "peers-wide": s.peersWide, "peers-dir": s.peersDir, "peers-million": s.peersMillion,
 		"compress":           func(ctx context.Context) error { return s.compressPart(ctx, "compress", false) },
 		"compress-encrypted": func(ctx context.Context) error { return s.compressPart(ctx, "compress-encrypted", true) },
+		"gc-mariadb":         func(ctx context.Context) error { return s.garbageRows(ctx, mariadb) },
+		"gc-postgres":        func(ctx context.Context) error { return s.garbageRows(ctx, postgreSQL) },
+		"gc-xml":             s.garbageXML,
 		"scale100m":          func(ctx context.Context) error { return s.scale(ctx, 10_000_000, 100_000_000) },
 	}
 	for _, part := range strings.Split(parts, ",") {
