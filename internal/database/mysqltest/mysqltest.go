@@ -82,6 +82,7 @@ func start(ctx context.Context, daemon string, options []string, install string,
 	}
 	args := []string{
 		"--no-defaults", "--datadir=" + data, "--socket=" + s.Socket(), "--pid-file=" + filepath.Join(s.dir, "pid"), "--skip-networking", "--character-set-server=utf8mb4",
+		"--tmpdir=" + s.dir, // a server that starts removes the temporary tables of others
 		"--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", "--general-log-file=" + s.Log(), "--max-allowed-packet=64M",
 	}
 	s.cmd = exec.CommandContext(context.WithoutCancel(ctx), daemon, append(args, options...)...) //nolint:gosec // a server that a test starts
