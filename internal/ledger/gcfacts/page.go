@@ -22,24 +22,83 @@ const (
 // page collects the values of some rows, column by column. A row is put in the order of the
 // columns. Values say themselves what is absent.
 type page struct {
-	columns [][]parquet.Value
+	columns []column
 	next    int // the column whose turn it is
 	rows    int
 	bytes   int
 	uuids   []byte // room for UUIDs; values point into it
 }
 
+// column is the values of one. As long as they are all the same, as most columns of links are in
+// most pages, they are counted only.
+type column struct {
+	values []parquet.Value
+	same   constant
+	count  int // of values that are the same, before any other
+}
+
+// constant is a value that many rows may have.
+type constant struct {
+	what constantKind
+	text string
+	n    int32
+}
+
+type constantKind uint8
+
+const (
+	constantNull constantKind = iota
+	constantText
+	constantInt32
+)
+
+func (c *constant) value(column int) parquet.Value {
+	switch c.what {
+	case constantText:
+		return parquet.ValueOf(c.text)
+	case constantInt32:
+		return parquet.Int32Value(c.n)
+	}
+	return parquet.NullValue().Level(0, 0, column)
+}
+
+// put puts a value that may be another in each row.
 func (p *page) put(v parquet.Value) {
-	p.columns[p.next] = append(p.columns[p.next], v)
+	c := &p.columns[p.next]
+	if c.count > 0 {
+		c.spread(p.next)
+	}
+	c.values = append(c.values, v)
 	p.next++
 }
 
-func (p *page) null() { p.put(parquet.NullValue().Level(0, 0, p.next)) }
+// again puts a value that is probably the one of the row before.
+func (p *page) again(v constant) {
+	c := &p.columns[p.next]
+	if len(c.values) > 0 || c.count > 0 && c.same != v {
+		p.put(v.value(p.next))
+		return
+	}
+	c.same = v
+	c.count++
+	p.next++
+}
+
+// spread makes values of what was counted.
+func (c *column) spread(column int) {
+	v := c.same.value(column)
+	for range c.count {
+		c.values = append(c.values, v)
+	}
+	c.count = 0
+}
+
+func (p *page) null() { p.again(constant{what: constantNull}) }
 
 // must puts a text that is never absent.
 func (p *page) must(s string) {
 	p.bytes += len(s)
-	p.put(parquet.ValueOf(s))
+	p.again(constant{what: constantText, text: s})
 }
 
 // text puts a text, or NULL for none.
@@ -55,7 +114,7 @@ func (p *page) text(s string) {
 func (p *page) number(n int64) { p.put(parquet.Int64Value(n)) }
 
 func (p *page) small(n int) {
-	p.put(parquet.Int32Value(int32(min(n, math.MaxInt32)))) //nolint:gosec // it is bounded
+	p.again(constant{what: constantInt32, n: int32(min(n, math.MaxInt32))}) //nolint:gosec // it is bounded
 }
 
 func (p *page) flag(b bool) { p.put(parquet.BooleanValue(b)) }
@@ -118,13 +177,15 @@ func (p *page) full() bool { return p.rows >= pageRows || p.bytes >= pageBytes }
 // write ends the page in all columns.
 func (p *page) write(columns []*parquet.ColumnWriter) error {
 	for i, w := range columns {
-		if _, err := w.WriteRowValues(p.columns[i]); err != nil {
+		c := &p.columns[i]
+		c.spread(i)
+		if _, err := w.WriteRowValues(c.values); err != nil {
 			return err
 		}
 		if err := w.Flush(); err != nil {
 			return err
 		}
-		p.columns[i] = p.columns[i][:0]
+		c.values = c.values[:0]
 	}
 	p.rows, p.bytes, p.uuids = 0, 0, p.uuids[:0]
 	return nil

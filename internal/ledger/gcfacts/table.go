@@ -23,7 +23,7 @@ func (s *Store) newTable(name string, schema *parquet.Schema, place string) (*ta
 	if err != nil {
 		return nil, err
 	}
-	t := &table{out: out, page: page{columns: make([][]parquet.Value, len(schema.Columns()))}}
+	t := &table{out: out, page: page{columns: make([]column, len(schema.Columns()))}}
 	t.pq = parquet.NewWriter(out.buf, append(writerOptions(place), schema)...)
 	return t, nil
 }
