@@ -54,13 +54,14 @@ var Limits = plan.Limits{Actions: gcop.ActionsAShard}
 // How many rows a minute of reading is, for a connection, where the owner allows more.
 const (
 	rangeSeconds   = 60
+	rowsASecond    = 100_000
 	valuesASecond  = 5000 // columns that are unpacked
 	objectsASecond = 20
 )
 
 // rangeRows is how many rows make a range of a part.
 func rangeRows(c *config.Config, p *Part) int64 {
-	rate := int64(max(c.Limits.RowsPerSecond/max(c.Limits.Connections, 1), 1))
+	rate := min(int64(max(c.Limits.RowsPerSecond/max(c.Limits.Connections, 1), 1)), rowsASecond)
 	switch a := p.Association; {
 	case a != nil && a.Holds == config.Fetched:
 		rate = min(rate, objectsASecond)

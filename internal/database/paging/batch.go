@@ -22,15 +22,17 @@ type batch struct {
 	waited time.Duration // that was spent on the sink, and for the pace
 }
 
-// add copies a row, and tells its size.
-func (b *batch) add(key, values []database.Value) (n int) {
+// add copies a row, and tells its size. shared tells, if given, for each value which of
+// the key it is; -1 for none.
+func (b *batch) add(key, values []database.Value, shared []int) (n int) {
 	if b.rows == nil {
 		b.rows = make([]database.Row, 0, batchRows)
 	}
-	row := database.Row{Values: b.copies(values)}
+	var row database.Row
 	if key != nil {
-		row.Key = b.copies(key)
+		row.Key = b.copies(key, nil, nil)
 	}
+	row.Values = b.copies(values, row.Key, shared)
 	before := b.bytes
 	b.count(row.Key)
 	b.count(row.Values)
@@ -38,7 +40,7 @@ func (b *batch) add(key, values []database.Value) (n int) {
 	return b.bytes - before
 }
 
-func (b *batch) copies(values []database.Value) []database.Value {
+func (b *batch) copies(values, key []database.Value, shared []int) []database.Value {
 	if cap(b.values)-len(b.values) < len(values) {
 		b.values = make([]database.Value, 0, max(len(values), 4*batchRows))
 	}
@@ -46,6 +48,10 @@ func (b *batch) copies(values []database.Value) []database.Value {
 	b.values = append(b.values, values...)
 	own := b.values[start:len(b.values):len(b.values)]
 	for i := range own {
+		if shared != nil && shared[i] >= 0 {
+			own[i].Data = key[shared[i]].Data
+			continue
+		}
 		own[i].Data = b.copy(own[i].Data)
 		// Elements are made for each row, and not read into.
 	}

@@ -17,6 +17,7 @@ type reading struct {
 	session Session
 	source  *database.Source
 	sink    database.Sink
+	handing *handing
 	list    string   // of what is selected, the condition aside
 	key     []Column // none: one statement for all
 	shared  []int    // for each column of the source, which of the key it is; -1 for none
@@ -154,10 +155,14 @@ func (p *reading) all(ctx context.Context, after database.Bound) error {
 	if err := p.sink.Begin(began); err != nil {
 		return ownError{err}
 	}
+	p.handing = handTo(p.sink)
 	if p.key == nil {
 		err = p.stream(ctx)
 	} else {
 		err = p.pages(ctx, after)
+	}
+	if own := p.handing.end(); own != nil {
+		return ownError{own}
 	}
 	if err != nil {
 		return err
@@ -182,7 +187,7 @@ func (p *reading) stream(ctx context.Context) error {
 		sql += " LIMIT " + strconv.Itoa(p.source.Limit)
 	}
 	err := p.session.Stream(ctx, sql, func(v []database.Value) error {
-		p.batch.add(nil, v)
+		p.batch.add(nil, v, nil)
 		return p.flush(ctx, false)
 	})
 	if err != nil {
@@ -258,7 +263,7 @@ func (p *reading) page(ctx context.Context, after database.Bound, n int) (last d
 			}
 			p.values[i], v = v[0], v[1:]
 		}
-		bytes += p.batch.add(key, p.values)
+		bytes += p.batch.add(key, p.values, p.shared)
 		return p.flush(ctx, false)
 	})
 	return last, read, bytes, err
@@ -281,7 +286,7 @@ func (p *reading) flush(ctx context.Context, last bool) error {
 	count := len(b.rows) + b.passed
 	if rows := b.take(); len(rows) > 0 {
 		p.given += len(rows)
-		if err := p.sink.Rows(rows); err != nil {
+		if err := p.handing.give(rows); err != nil {
 			return ownError{err}
 		}
 	}
