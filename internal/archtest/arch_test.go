@@ -99,9 +99,10 @@ func rules() []rule {
 		{of: in + "beiwe", only: []string{}, why: "a field's formats know nobody"},
 		{of: in + "postgres", only: []string{"cooper", in + "keyring", in + "stats"}, why: "a database is asked and told, and nothing else"},
 		{of: in + "database", only: []string{"cooper", in + "database"}, why: "who reads a database knows nothing of what its rows mean"},
-		{of: in + "database/paging", only: []string{"cooper", in + "database"}, never: []string{in + "database/mysql", in + "database/postgres"}, why: "paging knows engines by its interface"},
-		{of: in + "database/mysql", only: []string{"cooper", in + "database"}, never: []string{in + "database/postgres"}, why: "an engine knows no other"},
-		{of: in + "database/postgres", only: []string{"cooper", in + "database"}, never: []string{in + "database/mysql"}, why: "an engine knows no other"},
+		{of: in + "database/paging", only: []string{"cooper", in + "database"}, never: []string{in + "database/mysql", in + "database/postgres", in + "database/sqlite"}, why: "paging knows engines by its interface"},
+		{of: in + "database/mysql", only: []string{"cooper", in + "database"}, never: []string{in + "database/postgres", in + "database/sqlite"}, why: "an engine knows no other"},
+		{of: in + "database/postgres", only: []string{"cooper", in + "database"}, never: []string{in + "database/mysql", in + "database/sqlite"}, why: "an engine knows no other"},
+		{of: in + "database/sqlite", only: []string{"cooper", in + "database"}, never: []string{in + "database/mysql", in + "database/postgres"}, why: "an engine knows no other"},
 		{of: in + "keyring", only: []string{"cooper", in + "codec"}, why: "keys are data, wherever they come from"},
 		{of: in + "handleid", only: []string{}, why: "an id is a text"},
 		{of: in + "address", only: []string{}, why: "an address is a text"},
@@ -176,7 +177,7 @@ func forbidden(path, imp string) (why []string) {
 	if !under(imp, "cooper") || under(imp, path) {
 		return why
 	}
-	if under(imp, in+"store/s3", in+"query/duckdb", in+"query/clickhouse", in+"postgres", in+"database/mysql", in+"database/postgres", in+"gcstate/sqlite") && !under(path, "cooper/cmd", in+"job", in+"store/s3", in+"query/duckdb") {
+	if under(imp, in+"store/s3", in+"query/duckdb", in+"query/clickhouse", in+"postgres", in+"database/mysql", in+"database/postgres", in+"database/sqlite", in+"gcstate/sqlite") && !under(path, "cooper/cmd", in+"job", in+"store/s3", in+"query/duckdb") {
 		why = append(why, "only cmd and job choose technologies")
 	}
 	if under(imp, in+"cli") && !under(path, "cooper/cmd", in+"cli") || imp == in+"cli" && under(path, imp) {
@@ -227,6 +228,7 @@ func TestForbidden(t *testing.T) {
 		{in + "cli", in + "postgres", false},
 		{in + "cli/gc", in + "database/mysql", false},
 		{in + "gc", in + "database/postgres", false},
+		{in + "gc", in + "database/sqlite", false},
 		{in + "gc", in + "database", true},
 		{in + "gc", in + "config", true},
 		{in + "gc", in + "unpack", false},

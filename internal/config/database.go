@@ -13,19 +13,22 @@ import (
 // Env, File, Command and URL is given.
 type Database struct {
 	Place
-	Engine string // mysql or postgres; empty where the address itself has to say it
+	Engine string // mysql, postgres or sqlite; empty where the address itself has to say it
 	Text   string // as it is written; there is no secret in it
 	Env    string // a variable of the environment with the address in it
 	File   string // a file with the address in its first line
 	// Command is a program that writes the address; Config.Commands has it too.
 	Command []string
-	URL     string // the address itself, without a password
+	URL     string // the address itself, without a password; sqlite:PATH
 }
 
 // Engines are the databases that are read.
-var Engines = []string{"mysql", "postgres"}
+var Engines = []string{"mysql", "postgres", SQLite}
 
-const databaseForms = "Write mysql:env:NAME or postgres:env:NAME, with the address in that variable; or mysql:file:PATH, mysql:exec:COMMAND."
+// SQLite is the engine of databases that are files: SQLite:PATH is the address itself.
+const SQLite = "sqlite"
+
+const databaseForms = "Write mysql:env:NAME or postgres:env:NAME, with the address in that variable; or mysql:file:PATH, mysql:exec:COMMAND; or sqlite:PATH."
 
 // database reads ENGINE:env:NAME and the like. What cannot be read is not shown: there may
 // be a password in it.
@@ -38,8 +41,10 @@ func (r *reader) database(n *node) Database {
 	switch {
 	case engine == "env" || engine == "file" || engine == "exec":
 		engine, rest = "", d.Text
-	case engine == "sqlite":
-		r.fault(n, "Copy the tables to MySQL, MariaDB or PostgreSQL; or use a version of Cooper that can.", "SQLite is not built into this version of Cooper")
+	case engine == SQLite:
+		if d.Engine, d.URL = engine, d.Text; rest == "" || strings.HasPrefix(rest, "//") {
+			r.fault(n, "Write sqlite:PATH; the path is relative to the folder that this file is in.", "this names no file of SQLite")
+		}
 		return d
 	case engine == "postgresql":
 		engine = "postgres"
@@ -47,7 +52,7 @@ func (r *reader) database(n *node) Database {
 		r.fault(n, "Write mysql: for MariaDB, too.", "%s is no engine", quote(engine))
 		return d
 	case !slices.Contains(Engines, engine):
-		r.fault(n, databaseForms, "this is no database: it begins neither with mysql: nor with postgres:")
+		r.fault(n, databaseForms, "this is no database: it begins neither with mysql: nor with postgres: or sqlite:")
 		return d
 	}
 	d.Engine = engine

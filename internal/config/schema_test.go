@@ -275,7 +275,7 @@ func TestSchemaAgrees(t *testing.T) {
 		"associations: {a: {table: T, object: o, value: v, as: [gz]}}\n", "associations: {a: {table: T, object: o, fetch: {bucket: b}, as: json}}\n",
 		"associations: {a: {table: T, object: {ID}, handle: h}}\n", "handles: {table: T, id: i}\n", "handles: {key: {table: T, id: i, key: k}}\n",
 		"handles: {table: T, id: i, key: k, modified: {column: c, unit: min}}\n", "handles: {table: T, id: i, key: k, status: {column: c, values: {GONE: 1}}}\n",
-		"database: sqlite:x\n", "addresses: {a.b: s3://x}\n", "buckets: {data: {inv: x}}\n",
+		"database: \"sqlite:\"\n", "database: sqlite://x\n", "addresses: {a.b: s3://x}\n", "buckets: {data: {inv: x}}\n",
 	} {
 		src = based(src)
 		if err := valid(root, root, asJSON(t, src)); err == nil {

@@ -19,8 +19,8 @@
 //
 // What the rows mean, which tables are read and when a scan counts is left to the
 // mission gc; which database it is, to job, which alone chooses implementations.
-// They are package mysql (MariaDB, MySQL) and package postgres; what both have in
-// common is package paging.
+// They are package mysql (MariaDB, MySQL), package postgres and package sqlite; what they
+// have in common is package paging.
 package database
 
 import (
@@ -74,10 +74,10 @@ type Server struct {
 	// Identity names the server and its data: another one has another. It is
 	// server_uuid or system_identifier with the name of the database; MariaDB has
 	// neither, and is known by server_uid (its network card and port), host name,
-	// server_id and data directory. A copy may be taken for another server where it
+	// server_id and data directory; a file of SQLite by where and which it is. A copy may be taken for another server where it
 	// is none; a staging copy is never taken for production.
 	Identity string
-	// Engine is MariaDB, MySQL or PostgreSQL.
+	// Engine is MariaDB, MySQL, PostgreSQL or SQLite.
 	Engine  string
 	Version string
 	Replica Replica

@@ -1,13 +1,18 @@
 package database
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
 
 // PostgreSQL is Server.Engine of servers whose names of columns care for case, and are
-// quoted by ". All others quote by `, and do not care.
-const PostgreSQL = "PostgreSQL"
+// quoted by ". All others quote by `, and do not care: SQLite, which would take what stands in
+// " for a text where there is no such column, among them.
+const (
+	PostgreSQL = "PostgreSQL"
+	SQLite     = "SQLite"
+)
 
 // Folds tells whether an engine's names of columns do not care for case.
 func Folds(engine string) bool { return engine != PostgreSQL }
@@ -19,6 +24,25 @@ func Ident(engine, name string) string {
 		q = `"`
 	}
 	return q + strings.ReplaceAll(name, q, q+q) + q
+}
+
+// Literal writes a text for an engine; SQLite and PostgreSQL can hold no NUL in one.
+func Literal(engine, s string) string {
+	if Folds(engine) && engine != SQLite {
+		return fmt.Sprintf("_utf8mb4 X'%x'", s)
+	}
+	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+}
+
+// Home is a query for the schema in which names without one are looked for first.
+func Home(engine string) string {
+	switch engine {
+	case PostgreSQL:
+		return "SELECT current_schema() AS home"
+	case SQLite:
+		return "SELECT 'main' AS home"
+	}
+	return "SELECT DATABASE() AS home"
 }
 
 // Named finds the column that a text of the owner's is the name of, quoted or not; nil if

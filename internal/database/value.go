@@ -33,8 +33,13 @@ type Value struct {
 	Elements []Value
 }
 
-// layouts of times, as MariaDB, MySQL and PostgreSQL (DateStyle ISO) write them.
-var layouts = []string{"2006-01-02 15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02"}
+// layouts of times, as MariaDB, MySQL and PostgreSQL (DateStyle ISO) write them, and as
+// programs write them for SQLite.
+var layouts = []string{
+	"2006-01-02 15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07", "2006-01-02 15:04:05.999999999Z07:00", "2006-01-02",
+	"2006-01-02T15:04:05.999999999", "2006-01-02T15:04:05.999999999Z07:00", "2006-01-02 15:04", "2006-01-02T15:04", "2006-01-02 15:04Z07:00", "2006-01-02T15:04Z07:00",
+	"2006-01-02 15:04:05.999999999 Z07:00", "2006-01-02 15:04:05.999999999 -0700", "2006-01-02 15:04:05.999999999 UTC",
+}
 
 // Time is a value of class Time. Zero dates, infinities and years that no calendar
 // has are unknown.

@@ -190,7 +190,7 @@ func (t *taker) find(ctx context.Context, x *index, wanted map[string][]int, fou
 		for i, id := range some {
 			literals[i] = id
 			if x.kind != handleid.Integer {
-				literals[i] = literal(t.survey.Server.Engine, id)
+				literals[i] = database.Literal(t.survey.Server.Engine, id)
 			}
 		}
 		rows, err := t.rows(ctx, x.from+strings.Join(literals, ", ")+")")
@@ -208,14 +208,6 @@ func (t *taker) find(ctx context.Context, x *index, wanted map[string][]int, fou
 		}
 	}
 	return nil
-}
-
-// literal writes a text.
-func literal(engine, s string) string {
-	if database.Folds(engine) {
-		return fmt.Sprintf("_utf8mb4 X'%x'", s)
-	}
-	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
 }
 
 // columns takes values from all columns that may hold ids and are not declared.

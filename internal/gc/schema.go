@@ -43,11 +43,7 @@ func Look(ctx context.Context, a Asker) (*Schema, error) {
 		return nil, err
 	}
 	t, s := &taker{asker: a, survey: &Survey{Server: *server}}, &Schema{Engine: server.Engine}
-	home := "SELECT current_schema() AS home"
-	if database.Folds(s.Engine) {
-		home = "SELECT DATABASE() AS home"
-	}
-	rows, err := t.rows(ctx, home)
+	rows, err := t.rows(ctx, database.Home(s.Engine))
 	if err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"cooper/internal/database"
 	"cooper/internal/database/mysql"
 	"cooper/internal/database/postgres"
+	"cooper/internal/database/sqlite"
 )
 
 // openDatabase opens the database that a configuration names, to be read and within its
@@ -33,19 +34,30 @@ func (e *Env) openDatabase(ctx context.Context, c *config.Config) (database.Data
 		Connections: c.Limits.Connections, RowsPerSecond: c.Limits.RowsPerSecond, BusyLag: c.Busy.ReplicaLag, MaxLag: c.Lag,
 	}}
 	switch {
-	case mysql.IsURL(address) && d.Engine != "postgres":
+	case mysql.IsURL(address) && d.Engine != "postgres" && d.Engine != config.SQLite:
 		opt.Limits.Busy = c.Busy.ThreadsRunning
 		return openedDatabase(mysql.Open(ctx, address, opt))
-	case postgres.IsURL(address) && d.Engine != "mysql":
+	case sqlite.IsURL(address) && (d.Engine == "" || d.Engine == config.SQLite):
+		return openedDatabase(sqlite.Open(ctx, fileIn(c.Dir, address), opt))
+	case postgres.IsURL(address) && d.Engine != "mysql" && d.Engine != config.SQLite:
 		opt.Limits.Busy = c.Busy.ActiveBackends
 		return openedDatabase(postgres.Open(ctx, address, opt))
 	}
 	// What it is instead is not shown: it may hold a password.
 	engine := d.Engine
 	if engine == "" {
-		engine = "mysql or postgres"
+		engine = "mysql, postgres or sqlite"
 	}
-	return nil, d.Fault("", "the address that it leads to is none of "+engine, "It begins with mysql://USER:PASSWORD@HOST/DATABASE or postgres://USER:PASSWORD@HOST/DATABASE.")
+	return nil, d.Fault("", "the address that it leads to is none of "+engine, "It begins with mysql://USER:PASSWORD@HOST/DATABASE or postgres://USER:PASSWORD@HOST/DATABASE; or is sqlite:PATH.")
+}
+
+// fileIn is the address of a file of SQLite, whose path may be relative to a folder.
+func fileIn(dir, address string) string {
+	engine, path, _ := strings.Cut(address, ":")
+	if path == "" || filepath.IsAbs(path) {
+		return address
+	}
+	return engine + ":" + filepath.Join(dir, path)
 }
 
 // openedDatabase keeps the nil of an error from becoming a database.

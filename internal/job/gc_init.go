@@ -114,10 +114,10 @@ func (g *GCInit) run(ctx context.Context, w *work) (r *GCInitialised, err error)
 
 // address is how the database is opened; of the file, where it is to be found. Passwords
 // never get into it.
-func (g *GCInit) address(r *GCInitialised, c *config.Config) (*config.Config, error) {
+func (g *GCInit) address(r *GCInitialised, c *config.Config) (_ *config.Config, err error) {
 	if g.Database == "" {
 		if r.New {
-			return nil, &cooper.Error{Kind: cooper.KindUsage, Where: g.Config, Message: "there is no such file, and no database is named to write it from", Remedy: "cooper gc init mysql://USER@HOST/DATABASE, or postgres:env:NAME."}
+			return nil, &cooper.Error{Kind: cooper.KindUsage, Where: g.Config, Message: "there is no such file, and no database is named to write it from", Remedy: "cooper gc init mysql://USER@HOST/DATABASE, postgres:env:NAME, or sqlite:PATH."}
 		}
 		return c, nil
 	}
@@ -132,10 +132,15 @@ func (g *GCInit) address(r *GCInitialised, c *config.Config) (*config.Config, er
 	d.Engine = engine
 	from, what, _ := strings.Cut(rest, ":")
 	switch {
+	case engine == config.SQLite && rest != "":
+		if d.Text, err = besideConfig(c.Dir, rest); err != nil {
+			return nil, err
+		}
+		d.URL = d.Text
 	case database.Spelled(g.Database) != "":
 		return nil, &cooper.Error{Kind: cooper.KindUsage, Message: "the database's address is no URL", Remedy: "Put it into a variable as " + database.Spelled(g.Database) + ", and write mysql:env:NAME or postgres:env:NAME."}
 	case engine != "mysql" && engine != "postgres":
-		return nil, &cooper.Error{Kind: cooper.KindUsage, Message: "this is no database: it begins neither with mysql: nor with postgres:", Remedy: "Write mysql://USER@HOST/DATABASE, or postgres:env:NAME."}
+		return nil, &cooper.Error{Kind: cooper.KindUsage, Message: "this is no database: it begins neither with mysql: nor with postgres: or sqlite:", Remedy: "Write mysql://USER@HOST/DATABASE, postgres:env:NAME, or sqlite:PATH."}
 	case strings.HasPrefix(rest, "//"):
 		d.URL, d.Text = g.Database, engine+":env:"+variable
 		r.Variable = variable
@@ -150,11 +155,24 @@ func (g *GCInit) address(r *GCInitialised, c *config.Config) (*config.Config, er
 	open.Database, open.Replica = d, nil
 	if r.New {
 		c.Database = d
-		if d.URL != "" { // the address itself is for now alone
+		if d.URL != "" && engine != config.SQLite { // the address itself is for now alone
 			c.Database.URL, c.Database.Env = "", variable
 		}
 	}
 	return &open, nil
+}
+
+// besideConfig is the address of a file of SQLite as the configuration has it: relative to its
+// folder where it is in it, or below.
+func besideConfig(dir, path string) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	if rel, err := filepath.Rel(dir, abs); err == nil && filepath.IsLocal(rel) {
+		abs = rel
+	}
+	return config.SQLite + ":" + abs, nil
 }
 
 func (g *GCInit) propose(ctx context.Context, w *work, db database.Database, r *GCInitialised, c *config.Config, src []byte) (out []byte, err error) {

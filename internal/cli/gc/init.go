@@ -23,12 +23,14 @@ that is there is added to; what it has stays as it is.
 
 DATABASE is mysql://USER@HOST/DATABASE or postgres://…, or says where the address is
 kept: mysql:env:NAME, postgres:file:PATH. The address itself is never written: the file
-says mysql:env:COOPER_DATABASE, or what was said here. Nothing is written to the database.
+says mysql:env:COOPER_DATABASE, or what was said here. A file of SQLite is sqlite:PATH.
+Nothing is written to the database.
 
 What is packed into JSON, XML, lists or texts it cannot know; the file names the columns
 that a person has to look at. Then: cooper gc check.`,
 		Example: `  cooper gc init mysql:env:PLATFORM_DSN --bucket example-data
   cooper gc init postgres:env:APP_DSN --bucket app --handles blobs=app
+  cooper gc init sqlite:lab.db --bucket app
   cooper gc init --plan-only`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

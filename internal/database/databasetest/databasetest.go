@@ -24,11 +24,12 @@ type World struct {
 	Exec func(t testing.TB, sql string) [][]string
 	// Kill ends all connections but its own.
 	Kill func(t testing.TB)
-	// Postgres tells which SQL the server speaks; MySQL, that it is no MariaDB.
-	Postgres, MySQL bool
+	// Postgres and SQLite tell which SQL the server speaks; MySQL, that it is no MariaDB. SQLite has no users, no schemas
+	// and no connections that could be ended: Kill is nil.
+	Postgres, MySQL, SQLite bool
 }
 
-// pick gives what the server speaks.
+// pick gives what the server speaks; SQLite is given what MariaDB is.
 func (w World) pick(maria, postgres string) string {
 	if w.Postgres {
 		return postgres
@@ -36,16 +37,31 @@ func (w World) pick(maria, postgres string) string {
 	return maria
 }
 
+// pick3 gives what the server speaks.
+func (w World) pick3(maria, postgres, sqlite string) string {
+	if w.SQLite {
+		return sqlite
+	}
+	return w.pick(maria, postgres)
+}
+
 // Run runs the suite.
 func Run(t *testing.T, w World) {
-	w.Exec(t, w.pick("CREATE USER reader IDENTIFIED BY 'r-word'", "CREATE ROLE reader LOGIN PASSWORD 'r-word'"))
 	w.make(t, "readable", 3)
-	w.Exec(t, "GRANT SELECT ON readable TO reader")
-	for name, test := range map[string]func(*testing.T, World){
+	if !w.SQLite {
+		w.Exec(t, w.pick("CREATE USER reader IDENTIFIED BY 'r-word'", "CREATE ROLE reader LOGIN PASSWORD 'r-word'"))
+		w.Exec(t, "GRANT SELECT ON readable TO reader")
+	}
+	tests := map[string]func(*testing.T, World){
 		"keys": keys, "composite keys": composite, "no key": noKey, "few rows": fewRows, "moving rows": moving, "later rows": later, "huge values": huge, "conditions": conditions,
 		"samples": samples, "queries": queries, "read only": readOnly, "rights": rights, "patterns": patterns, "foreign keys": foreignKeys, "server": server, "broken connections": broken,
 		"cancelled": cancelled, "describe": describe, "values": values,
-	} {
+	}
+	if w.SQLite {
+		delete(tests, "rights")
+		delete(tests, "broken connections")
+	}
+	for name, test := range tests {
 		t.Run(strings.ReplaceAll(name, " ", "-"), func(t *testing.T) { test(t, w) })
 	}
 }

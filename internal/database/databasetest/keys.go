@@ -102,6 +102,29 @@ func postgresKeys() map[string]keyCase {
 	}
 }
 
+// sqliteKeys: columns hold what they are given, and so keys may be of several types at once.
+func sqliteKeys() map[string]keyCase {
+	all := append(texts("'a '", "'a  '", "'A'", "'a' || char(9)", "'a' || char(0)", "'a' || char(0) || 'b'", "'a' || char(0, 0)"), "'a' || char(10)")
+	floats := []string{"0.1", "1e300", "-1e-300", "0.30000000000000004", "5", "9e999", "-9e999", "1e15", "123456789012345678", "2.2250738585072014e-308", "1.0 / 3"}
+	mixed := append([]string{"1", "2.5", "-7", "x'00'", "x'61'", "x''", "9223372036854775807", "-9223372036854775808", "9223372036854775807.0", "'1'", "'2.5'"}, drop(drop(all, "'0'"), "'10'")...)
+	return map[string]keyCase{
+		"integer":     {typ: "INTEGER", values: []string{"-9223372036854775808", "9223372036854775807", "0", "-1", "1", "5", "6", "7", "8"}},
+		"bigint":      {typ: "BIGINT", values: []string{"-9223372036854775808", "9223372036854775807", "0", "-1", "1", "5", "'x'", "1.5", "x'31'", "'0x1'"}},
+		"text":        {typ: "TEXT", values: all},
+		"nocase":      {typ: "VARCHAR(100) COLLATE NOCASE", values: []string{"'a'", "'B'", "'ab'", "'Z'", "'z z'", "''", "'É'", "'é'", "'a' || char(0)", "'_'", "'[' "}},
+		"rtrim":       {typ: "TEXT COLLATE RTRIM", values: []string{"'a'", "'A'", "'a  b'", "''", "'b '", "'c' || char(9)"}},
+		"blob":        {typ: "BLOB", values: []string{"''", "x''", "x'00'", "x'0000'", "x'ff'", "x'61'", "'a'", "5", "5.5", "'5'"}},
+		"untyped":     {typ: "", values: mixed},
+		"numeric":     {typ: "DECIMAL(30, 5)", values: []string{"0", "1.5", "-1.5", "99999999999999999999.12345", "'NaN'", "3", "x'00'"}},
+		"real":        {typ: "REAL", values: floats},
+		"datetime":    {typ: "DATETIME", values: []string{"'2020-01-01 00:00:00'", "'2020-01-01T00:00:00Z'", "'2020-01-01'", "1577836800", "2458849.5", "'0000-00-00'"}},
+		"uuid":        {typ: "UUID", values: []string{"'28aa6ed1-421f-472e-ab29-4c091cebc524'", "x'28aa6ed1421f472eab294c091cebc524'", "'00000000000000000000000000001234'", "'28aa6ed1421f472eab294c091cebc525'"}},
+		"without_row": {typ: "TEXT", values: all},
+		"strict_any":  {typ: "ANY", values: append(mixed, "'0'", "'10'")},
+		"down":        {typ: "TEXT", values: all},
+	}
+}
+
 // keys: a table with each kind of key is read whole, each row once, however small
 // ranges and pages are.
 func keys(t *testing.T, w World) {
@@ -119,23 +142,31 @@ func keys(t *testing.T, w World) {
 			cases[name] = keyCase{typ: "VARCHAR(100) COLLATE " + collation, values: cases[name].values}
 		}
 	}
+	if w.SQLite {
+		cases = sqliteKeys()
+	}
 	d := w.open(t, false, small())
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			table := "key_" + name
-			w.Exec(t, fmt.Sprintf("CREATE TABLE %s (k %s NOT NULL PRIMARY KEY, n INT)", table, c.typ))
+			end := map[string]string{"without_row": " WITHOUT ROWID", "strict_any": " STRICT"}[name]
+			primary := "PRIMARY KEY (k)"
+			if name == "down" {
+				primary = "PRIMARY KEY (k DESC)"
+			}
+			w.Exec(t, fmt.Sprintf("CREATE TABLE %s (k %s NOT NULL, n INT, %s)%s", table, c.typ, primary, end))
 			var rows []string
 			for i, v := range c.values {
 				rows = append(rows, fmt.Sprintf("(%s, %d)", v, i))
 			}
-			w.Exec(t, "INSERT INTO "+table+" VALUES "+strings.Join(rows, ", "))
+			w.Exec(t, "INSERT INTO "+table+" (k, n) VALUES "+strings.Join(rows, ", "))
 			described := describeTable(t, d, table)
 			s := &database.Source{Table: described, Columns: []string{"n", "k"}}
 			for _, size := range []int64{1, 2, 4, 1000} {
 				got, ranges := read(t, d, s, size)
 				same(t, fmt.Sprintf("ranges of %d", size), column(got, 0), numbers(len(c.values)))
 				if described.Key() == nil {
-					if !strings.Contains("key_enum key_double key_float", table) || w.Postgres {
+					if !strings.Contains("key_enum key_double key_float", table) || w.Postgres || w.SQLite {
 						t.Errorf("no key can be read by: %+v", described.Keys)
 					}
 					continue
@@ -170,7 +201,7 @@ func composite(t *testing.T, w World) {
 				rows = append(rows, "("+fmt.Sprintf(c.row, i)+fmt.Sprintf(", %d)", i))
 			}
 			insert := "INSERT INTO " + table + " VALUES " + strings.Join(rows, ", ")
-			if !w.Postgres {
+			if !w.Postgres && !w.SQLite {
 				insert = strings.ReplaceAll(insert, " / ", " DIV ")
 			}
 			w.Exec(t, insert)

@@ -1,10 +1,13 @@
 package paging
 
 import (
+	"bytes"
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
+	"cooper"
 	"cooper/internal/database"
 )
 
@@ -37,6 +40,9 @@ func (r *Reader) Ranges(ctx context.Context, s *database.Source, rows int64) ([]
 		if n == 0 {
 			break
 		}
+		if again(at, next) {
+			return nil, stuck(s)
+		}
 		if at, last.Rows = next, last.Rows+n; last.Rows >= rows {
 			last.To = at
 			ranges = append(ranges, database.Range{Key: k.Columns, After: at})
@@ -49,6 +55,14 @@ func (r *Reader) Ranges(ctx context.Context, s *database.Source, rows int64) ([]
 		ranges[n-2].To = nil
 	}
 	return ranges, nil
+}
+
+// again tells whether a bound comes behind itself: what the server gave is not what it was
+// given back. No rows would be missed by it, but it would never end.
+func again(a, b database.Bound) bool { return a != nil && slices.EqualFunc(a, b, bytes.Equal) }
+
+func stuck(s *database.Source) error {
+	return &cooper.Error{Kind: cooper.KindInternal, Where: s.String(), Message: "its key does not come back as it went: the same row comes again and again"}
 }
 
 // stride finds the key of the last of the n rows behind a bound, or of the last

@@ -209,6 +209,9 @@ func (p *reading) pages(ctx context.Context, after database.Bound) error {
 		if read < n || p.enough() {
 			return p.flush(ctx, true)
 		}
+		if again(after, last) {
+			return stuck(p.source)
+		}
 		after = last
 		now := p.r.opts.Now()
 		p.size.learn(read, bytes, now.Sub(began)-(p.batch.waited-waited))

@@ -40,6 +40,7 @@ type Syntax struct {
 	Hash      bool // begins a comment
 	Nested    bool // comments lie in comments
 	Backtick  bool // quotes names
+	Bracket   bool // quotes names: [ … ]
 	// Now writes a time.
 	Now func(time.Time) string
 }
@@ -99,6 +100,11 @@ func (s Syntax) skip(sql string, inWord bool) int {
 	switch c := sql[0]; {
 	case c == '\'' || c == '"' || c == '`' && s.Backtick:
 		return quoted(sql, c, s.Backslash && c != '`')
+	case c == '[' && s.Bracket:
+		if n := strings.IndexByte(sql, ']'); n > 0 {
+			return n + 1
+		}
+		return -1
 	case s.Dollar && (c == 'E' || c == 'e') && !inWord && strings.HasPrefix(sql[1:], "'"):
 		if n := quoted(sql[1:], '\'', true); n > 0 {
 			return n + 1

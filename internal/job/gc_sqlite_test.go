@@ -1,0 +1,78 @@
+package job
+
+import (
+	"database/sql"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	_ "modernc.org/sqlite" // the driver, to make files with
+
+	"cooper"
+	"cooper/internal/gc"
+)
+
+// newFilePlatform is a world with a platform in a file of SQLite, lab.db beside cooper.yaml.
+func newFilePlatform(t *testing.T, statements ...string) *world {
+	t.Helper()
+	w := newWorld(t)
+	w.sqlite(statements...)
+	w.Clock = time.Now
+	return w
+}
+
+// sqlite changes the platform in the file.
+func (w *world) sqlite(statements ...string) {
+	w.t.Helper()
+	db, err := sql.Open("sqlite", w.path("lab.db")+"?_pragma=journal_mode(wal)&_pragma=busy_timeout(10000)")
+	w.ok(err)
+	for _, s := range statements {
+		if _, err := db.ExecContext(w.t.Context(), s); err != nil {
+			w.t.Fatalf("%v: %s", err, s)
+		}
+	}
+	w.ok(db.Close())
+}
+
+// TestPlatformInAFile: a platform in SQLite, from the first look to what a scan has found. Ids
+// stand in columns as texts, floats and bytes.
+func TestPlatformInAFile(t *testing.T) {
+	w := newFilePlatform(t,
+		"CREATE TABLE files (id INTEGER PRIMARY KEY, key TEXT NOT NULL, created_at DATETIME)",
+		"INSERT INTO files VALUES (1, 'k1', '2026-01-01 00:00:00'), (2, 'k2', '2026-01-01T00:00:00Z'), (3, 'k3', 1767225600), (4, 'k4', NULL)",
+		"CREATE TABLE posts (id INTEGER PRIMARY KEY, file_id REFERENCES files)",
+		"INSERT INTO posts VALUES (1, 1), (2, '2'), (3, 3.0), (4, x'34'), (5, NULL), (6, '')",
+		"CREATE TABLE notes (slug TEXT NOT NULL PRIMARY KEY COLLATE NOCASE, body TEXT) WITHOUT ROWID", "INSERT INTO notes VALUES ('a', '{\"file\": 7}'), ('B', NULL)",
+	)
+	made, err := (&GCInit{Config: w.path("cooper.yaml"), Database: "sqlite:" + w.path("lab.db"), Buckets: []string{"app"}}).Run(t.Context(), w.Env)
+	w.ok(err)
+	if made.Variable != "" || !strings.Contains(made.Text, "database: sqlite:lab.db\n") || !strings.Contains(made.Text, "handle: file_id") {
+		t.Fatalf("%s", made.Text)
+	}
+	w.declare(made.Text + "  notes: {table: notes, object: slug, value: body, as: [json], at: .file}\n")
+	r, err := w.scan(false).Run(t.Context(), w.Env)
+	r = w.went(r, err, gc.Mission)
+	if s := r.Scanned; s == nil || !s.Complete || s.Handles != 4 || s.Links != 5 {
+		t.Errorf("%+v", s)
+	}
+	w.same("dangling", w.list("dangling"), "notes a 7")
+
+	w.sqlite("INSERT INTO posts VALUES (7, 2.5)")
+	r, err = w.scan(false).Run(t.Context(), w.Env)
+	if s := r.Scanned; err == nil || s == nil || s.Complete || s.Unread != 1 {
+		t.Errorf("with a fraction: %+v, %v", s, err)
+	}
+	w.same("malformed", w.list("malformed"), "posts.file_id posts 7 not an id: 2.5")
+
+	// A copy that takes the file's place is another server.
+	content, err := os.ReadFile(w.path("lab.db"))
+	w.ok(err)
+	w.ok(os.WriteFile(w.path("copy.db"), content, 0o600))
+	w.ok(os.Rename(w.path("copy.db"), w.path("lab.db")))
+	_, err = w.scan(false).Run(t.Context(), w.Env)
+	w.refused(err, cooper.KindRefused)
+	if got := strings.Join(w.refusals(), "\n"); !strings.Contains(got, "another server") {
+		t.Errorf("%s", got)
+	}
+}
