@@ -164,7 +164,7 @@ func condition(engine, column string, values []string) string {
 
 // quoted is a text for a person to read, in SQL.
 func quoted(engine, s string) string {
-	if database.Folds(engine) {
+	if database.Folds(engine) && engine != database.SQLite {
 		s = strings.ReplaceAll(s, `\`, `\\`)
 	}
 	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
