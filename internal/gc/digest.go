@@ -57,10 +57,17 @@ func DigestsOf(c *config.Config, s *Survey) (d Digests, err error) {
 	return d, nil
 }
 
-// ConfigurationOf is the digest of what a configuration declares: a scan is carried out with
-// no other than it was planned with.
+// ConfigurationOf is the digest of what a configuration declares, and of the programs that it
+// gives values to: a scan is carried out with no other than it was planned with.
 func ConfigurationOf(c *config.Config) (string, error) {
 	canonical, err := c.Canonical()
+	if err != nil {
+		return "", err
+	}
+	programs, err := c.Programs()
+	for _, p := range programs {
+		canonical = append(canonical, "\n"+p...)
+	}
 	return digest(canonical), err
 }
 

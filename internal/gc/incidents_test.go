@@ -1,11 +1,14 @@
 package gc
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"cooper/internal/config"
 	"cooper/internal/database"
 )
 
@@ -78,4 +81,41 @@ func TestIncidentReplicaAndCopy(t *testing.T) {
 		o.load = database.Load{Replica: database.IsReplica, Lag: time.Hour}
 	}, declared1, Around{Last: &Seen{"pg-2", now}})
 	same(t, "refusals", refusals(f), "server\tanother server than the one that was scanned on 2026-11-30T00:00:00Z: pg-1, not pg-2", "server\tthe replica is 1h0m0s behind, more than 5m0s")
+}
+
+// TestIncidentProgramChanged: a program of the owner's that is another by now begins the count
+// of scans anew, as does a script that it is given.
+func TestIncidentProgramChanged(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o700); err != nil { //nolint:gosec // it is a program
+			t.Fatal(err)
+		}
+	}
+	write("cooper.yaml", declared1+"  packed: {table: posts, object: id, value: body, as: [{exec: [./unpack, script.py, --all]}]}\n")
+	of := func() string {
+		t.Helper()
+		c, err := config.Load(filepath.Join(dir, "cooper.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := ConfigurationOf(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	seen := map[string]string{of(): "without any"}
+	for _, change := range [][2]string{{"unpack", "1"}, {"unpack", "2"}, {"script.py", "1"}, {"script.py", "2"}} {
+		write(change[0], change[1])
+		if was, same := seen[of()]; same {
+			t.Errorf("%v is as %s", change, was)
+		}
+		seen[of()] = change[0] + " " + change[1]
+	}
+	write("script.py", "1")
+	if got := seen[of()]; got != "script.py 1" {
+		t.Errorf("as it was: %q", got)
+	}
 }
