@@ -31,6 +31,7 @@ type setup struct {
 	peers    peerOptions
 	// compress is what the parts of compression are told.
 	compress compressOptions
+	detect   detectOptions
 	garbage  garbageOptions
 }
 
@@ -60,6 +61,11 @@ func main() {
 	flag.DurationVar(&peers.limit, "limit", 3*time.Minute, "another program is stopped after so long (the lab's script too)")
 	flag.IntVar(&peers.divide, "divide", 1, "peers: so many times fewer objects, to try whether it works")
 	flag.StringVar(&peers.json, "json", "", "peers: a file to append every figure to, one JSON object a line")
+	var detection detectOptions
+	flag.Int64Var(&detection.handles, "detect-handles", 20_000_000, "detect: handles, and as many links")
+	flag.IntVar(&detection.scans, "detect-scans", 1, "detect: scans that count, one at least")
+	flag.Int64Var(&detection.memory, "detect-memory", 1_000_000_000, "detect: bytes of memory that the engine may use")
+	detecting := flag.String("detection", "", "detect, by-hand or make in the workspace -dir (used by the program itself)")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -68,12 +74,14 @@ func main() {
 	switch {
 	case *floor != "":
 		err = profiled(compress.profile, func() error { return runCompressFloor(ctx, *floor, sensors{compress.objects, encrypted}, *atOnce) })
+	case *detecting != "":
+		err = detectChild(ctx, *dir, *detecting, &detection)
 	case *serve > 0 && *kind != "":
 		err = serveSensors(ctx, sensors{*serve, encrypted})
 	case *serve > 0:
 		err = serveObjects(ctx, bed{*serve, *size, *perDir})
 	default:
-		err = run(ctx, &setup{cooper: *cooper, against: *against, versions: *versions, dir: *dir, rounds: *rounds, peers: peers, compress: compress, garbage: garbage}, *parts)
+		err = run(ctx, &setup{cooper: *cooper, against: *against, versions: *versions, dir: *dir, rounds: *rounds, peers: peers, compress: compress, detect: detection, garbage: garbage}, *parts)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -105,6 +113,7 @@ func run(ctx context.Context, s *setup, parts string) (err error) {
 		"gc-mariadb":         func(ctx context.Context) error { return s.garbageRows(ctx, mariadb) },
 		"gc-postgres":        func(ctx context.Context) error { return s.garbageRows(ctx, postgreSQL) },
 		"gc-xml":             s.garbageXML,
+		"detect":             s.detectPart,
 		"scale100m":          func(ctx context.Context) error { return s.scale(ctx, 10_000_000, 100_000_000) },
 	}
 	for _, part := range strings.Split(parts, ",") {

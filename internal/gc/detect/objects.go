@@ -114,7 +114,7 @@ func (d *detection) lost(q *question, buckets []*bucket) {
 		others = append(others, "SELECT h.kind, h.id FROM ("+rows(in+" AND NOT candidate")+" AND "+d.readInWays()+") h SEMI JOIN "+present)
 		names = append(names, b.name)
 	}
-	if d.readInWays() == "false" {
+	if d.readInWays() == "(false)" {
 		q.table("lost", union("", parts...))
 		return
 	}
@@ -142,8 +142,8 @@ func (d *detection) unindexed(ctx context.Context, b *bucket) error {
 	q := &question{}
 	handles := "gc_handle WHERE " + oneOf("scan", d.looked.now)
 	q.inline("named", "SELECT key FROM "+handles+" AND bucket = "+text(b.name)+" AND key IS NOT NULL")
-	q.inline("object", "SELECT key, version_id, size, epoch_ms(last_modified) AS at, is_delete_marker FROM version WHERE snapshot = "+text(b.id)+" AND is_latest")
-	q.table("free", "SELECT key, min(version_id) AS version_id, max(size) AS size, max(at) AS at, count(*) AS latest FROM object ANTI JOIN named USING (key) GROUP BY key HAVING bool_or(NOT is_delete_marker)")
+	q.inline("object", "SELECT key, version_id, size, epoch_ms(last_modified) AS made_at, is_delete_marker FROM version WHERE snapshot = "+text(b.id)+" AND is_latest")
+	q.table("free", "SELECT key, min(version_id) AS version_id, max(size) AS size, max(made_at) AS made_at, count(*) AS latest FROM object ANTI JOIN named USING (key) GROUP BY key HAVING bool_or(NOT is_delete_marker)")
 	q.inline("top", "SELECT DISTINCT CASE WHEN contains(key, '/') THEN left(key, strpos(key, '/')) ELSE '' END AS folder FROM named")
 	q.inline("made", made(b.name))
 	// Keys of which Cooper has made something, by the ledger or by the name.
@@ -156,7 +156,7 @@ func (d *detection) unindexed(ctx context.Context, b *bucket) error {
 			"SELECT bucket || '/' || key || '"+suffix+"' FROM "+handles+" AND bucket IS NOT NULL AND key IS NOT NULL")
 	}
 	q.inline("indexed", union("", indexed...))
-	sql := q.ask(`SELECT free.key, free.version_id, free.size, free.at, CAST(free.latest AS BIGINT), of_handle.key IS NOT NULL AND plain_there.key IS NULL, top.folder IS NOT NULL
+	sql := q.ask(`SELECT free.key, free.version_id, free.size, free.made_at, CAST(free.latest AS BIGINT), of_handle.key IS NOT NULL AND plain_there.key IS NULL, top.folder IS NOT NULL
 		FROM free ANTI JOIN indexed USING (key) LEFT JOIN of_handle USING (key) LEFT JOIN plain_there USING (key)
 		LEFT JOIN top ON top.folder = CASE WHEN contains(free.key, '/') THEN left(free.key, strpos(free.key, '/')) ELSE '' END
 		ORDER BY free.key`)
