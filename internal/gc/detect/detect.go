@@ -62,7 +62,8 @@ type Inputs struct {
 	Past []gcfacts.Detection
 }
 
-// Sink takes what was found: of each list in the order of kind and id, or of bucket and key, as bytes.
+// Sink takes what was found: of each list in the order of kind and id (numbers, UUIDs, then others), or of bucket
+// and key, as bytes.
 type Sink interface {
 	Candidate(gcfacts.Candidate) error
 	Kept(gcfacts.Kept) error
@@ -125,6 +126,7 @@ const (
 	FigureNew        = "new"                // candidates that the last detection, whose were let through, did not have
 	FigureUnsettled  = "unsettled"          // handles written too lately for the inventory to tell whether their object is missing
 	FigureStrange    = "status-unknown"     // handles whose status the configuration does not know: they are left alone
+	FigureNear       = "near-misses"        // their list has 100,000 at most
 	FigureGone       = "linked-and-deleted" // handles that are DELETED, and have a link
 )
 

@@ -19,6 +19,7 @@ type detection struct {
 	records int    // in it
 	buckets []*bucket
 	shares  []share
+	nearly  []gcfacts.NearMiss
 	figures figures
 	found   gcfacts.Detection
 }
@@ -33,7 +34,7 @@ func (a *amount) add(bytes int64) {
 
 // figures are what is counted on the way.
 type figures struct {
-	unlinked, strange, gone int64
+	unlinked, strange, gone, near int64
 	// missing are handles without an object, away those of them that may be in the archive, settled are all of
 	// which an inventory can tell.
 	settled, unsettled, missing, away int64
@@ -55,7 +56,7 @@ func (d *detection) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	for _, step := range []func(context.Context) error{d.measure, d.handles, d.relinked, d.objects, d.overlap} {
+	for _, step := range []func(context.Context) error{d.measure, d.handles, d.relinked, d.objects, d.nearMisses, d.overlap} {
 		if err := step(ctx); err != nil {
 			return err
 		}

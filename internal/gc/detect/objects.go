@@ -77,7 +77,8 @@ func (d *detection) missing(ctx context.Context) error {
 		if other == "" {
 			return nil
 		}
-		return d.to.NearMiss(gcfacts.NearMiss{Kind: m.Kind, ID: m.ID, Bucket: m.Bucket, Key: m.Key, Other: other})
+		d.near(gcfacts.NearMiss{Kind: m.Kind, ID: m.ID, Bucket: m.Bucket, Key: m.Key, Other: other})
+		return nil
 	})
 }
 
@@ -150,12 +151,7 @@ func (d *detection) unindexed(ctx context.Context, b *bucket) error {
 	q.table("packed", "SELECT key, left(key, -4) AS plain FROM free WHERE ends_with(key, '"+suffix+"')")
 	q.inline("of_handle", "SELECT packed.key, packed.plain FROM packed SEMI JOIN named ON named.key = packed.plain")
 	q.inline("plain_there", "SELECT of_handle.key FROM of_handle SEMI JOIN (SELECT key FROM object WHERE NOT is_delete_marker) o ON o.key = of_handle.plain")
-	indexed := []string{"SELECT made.stored_key AS key FROM made SEMI JOIN named ON named.key = made.key WHERE made.stored_key <> made.key"}
-	if a := d.archive(); a == b {
-		indexed = append(indexed, "SELECT bucket || '/' || key FROM "+handles+" AND bucket IS NOT NULL AND key IS NOT NULL",
-			"SELECT bucket || '/' || key || '"+suffix+"' FROM "+handles+" AND bucket IS NOT NULL AND key IS NOT NULL")
-	}
-	q.inline("indexed", union("", indexed...))
+	q.inline("indexed", "SELECT made.stored_key AS key FROM made SEMI JOIN named ON named.key = made.key WHERE made.stored_key <> made.key")
 	sql := q.ask(`SELECT free.key, free.version_id, free.size, free.made_at, CAST(free.latest AS BIGINT), of_handle.key IS NOT NULL AND plain_there.key IS NULL, top.folder IS NOT NULL
 		FROM free ANTI JOIN indexed USING (key) LEFT JOIN of_handle USING (key) LEFT JOIN plain_there USING (key)
 		LEFT JOIN top ON top.folder = CASE WHEN contains(free.key, '/') THEN left(free.key, strpos(free.key, '/')) ELSE '' END

@@ -132,6 +132,7 @@ func (d *detection) conclude() {
 		{Name: FigureNew, Count: g.fresh.count, Bytes: g.fresh.bytes},
 		{Name: FigureUnsettled, Count: g.unsettled, Bytes: -1},
 		{Name: FigureStrange, Count: g.strange, Bytes: -1},
+		{Name: FigureNear, Count: g.near, Bytes: -1},
 		{Name: FigureGone, Count: g.gone, Bytes: -1},
 	}
 	refuse := func(what, format string, args ...any) {
