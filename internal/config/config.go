@@ -40,7 +40,9 @@ type Config struct {
 	// Protect is never a candidate; InFlight never unindexed.
 	Protect, InFlight []*Guard
 	Waive             []*Waiver
-	Associations      []*Association
+	// Associations end with the one that Registry is read as.
+	Associations []*Association
+	Registry     *Registry // nil: there is none
 
 	Limits      Limits
 	Busy        Busy

@@ -117,6 +117,9 @@ func (c *Config) Commands() (cs []Command) {
 	if c.Replica != nil {
 		add(&c.Replica.Place, "", c.Replica.Command)
 	}
+	if c.Registry != nil && c.Registry.Database != nil {
+		add(&c.Registry.Database.Place, "", c.Registry.Database.Command)
+	}
 	for _, a := range c.Associations {
 		for i, s := range a.Unpack.As {
 			if s.Name == "exec" {

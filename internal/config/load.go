@@ -78,6 +78,7 @@ func (r *reader) config(src []byte) *Config {
 	}
 	r.root = doc
 	if r.block(doc, &c.Place, "cooper.yaml", c.fields(r)) {
+		r.addRegistry(c)
 		r.check(c)
 	}
 	return c

@@ -35,6 +35,7 @@ func known() map[string][]field {
 		"busy":                (&Busy{}).fields(r),
 		"detect":              (&Detect{}).fields(r),
 		"archive":             (&Archive{}).fields(r),
+		"registry":            (&Registry{}).fields(r),
 		"acknowledge":         (&Acknowledge{}).fields(r),
 		"$defs/bucket":        (&Bucket{}).fields(r),
 		"$defs/handles":       (&Handles{}).fields(r),
@@ -276,6 +277,7 @@ func TestSchemaAgrees(t *testing.T) {
 		"associations: {a: {table: T, object: {ID}, handle: h}}\n", "handles: {table: T, id: i}\n", "handles: {key: {table: T, id: i, key: k}}\n",
 		"handles: {table: T, id: i, key: k, modified: {column: c, unit: min}}\n", "handles: {table: T, id: i, key: k, status: {column: c, values: {GONE: 1}}}\n",
 		"database: \"sqlite:\"\n", "database: sqlite://x\n", "addresses: {a.b: s3://x}\n", "buckets: {data: {inv: x}}\n",
+		"registry: {}\n", "registry: {table: T, complete_since: soon}\n", "registry: {table: T, zebra: x}\n",
 	} {
 		src = based(src)
 		if err := valid(root, root, asJSON(t, src)); err == nil {

@@ -43,7 +43,7 @@ func (c *Config) fields(r *reader) []field {
 		}},
 		{key: "associations", must: !r.bare, empty: true, read: func(n *node) {
 			if null(n) || n.Kind == mapping && len(n.Content) == 0 {
-				if r.bare {
+				if r.bare || has(r.root, "registry") {
 					return
 				}
 				r.fault(n, "Declare them, or let gc init find them.", "there are no associations: to Cooper nothing would be linked")
@@ -51,6 +51,7 @@ func (c *Config) fields(r *reader) []field {
 			}
 			c.Associations = r.associations(n)
 		}},
+		{key: "registry", read: func(n *node) { c.Registry = r.registry(n) }},
 		{key: "limits", read: func(n *node) { r.block(n, &c.Limits.Place, "limits", c.Limits.fields(r)) }},
 		{key: "busy", read: func(n *node) { r.block(n, &c.Busy.Place, "busy", c.Busy.fields(r)) }},
 		{key: "detect", read: func(n *node) { r.block(n, &c.Detect.Place, "detect", c.Detect.fields(r)) }},

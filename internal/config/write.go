@@ -74,7 +74,7 @@ func (c *Config) tree() (t tree) {
 	for _, d := range c.Derived {
 		derived = append(derived, entry{d.Name, d.tree()})
 	}
-	for _, a := range c.Associations {
+	for _, a := range c.declared() {
 		associations = append(associations, entry{a.Name, a.tree()})
 	}
 	var waive []string
@@ -87,6 +87,12 @@ func (c *Config) tree() (t tree) {
 	t.add("in_flight", guards(c.InFlight))
 	t.add("waive", waive)
 	t.add("associations", associations)
+	if c.Registry != nil {
+		if len(associations) == 0 {
+			t = append(t, entry{"associations", associations})
+		}
+		t.add("registry", c.Registry.tree())
+	}
 	return append(t, c.rest(d)...)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"cooper"
+	"cooper/internal/config"
 	"cooper/internal/ledger/gcfacts"
 	"cooper/internal/plan"
 	"cooper/internal/query"
@@ -155,7 +156,8 @@ func compare(r *Read, last *Scan, suspect func(association, what string, before,
 		if a == "" {
 			continue // handles are compared one by one
 		}
-		if shrunk(before.Rows, now.Rows) {
+		// A registry's rows stay when a link ends: one that is gone is a link that nobody ended.
+		if shrunk(before.Rows, now.Rows) || a == config.RegistryName && now.Rows < before.Rows {
 			suspect(a, SuspectRows, before.Rows, now.Rows)
 		}
 		if shrunk(before.Links, now.Links) {

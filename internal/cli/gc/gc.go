@@ -26,7 +26,7 @@ Nothing is written to the database: its sessions are read-only.`,
   cooper gc list malformed
   cooper gc status`,
 	}
-	cmd.AddCommand(a.initCmd(), a.checkCmd(), a.scanCmd(), a.listCmd(), a.acknowledgeCmd(), a.acceptCmd(), a.statusCmd())
+	cmd.AddCommand(a.initCmd(), a.checkCmd(), a.scanCmd(), a.listCmd(), a.acknowledgeCmd(), a.acceptCmd(), a.registryCmd(), a.statusCmd())
 	return shell.Group(cmd)
 }
 

@@ -136,7 +136,7 @@ func conditions(t *testing.T, w World) {
 		"n < 0": 0, "n < 5": 5, "n >= 35 OR n < 2": 7, "n % 10 = 3 -- every tenth": 4, "n /* of ) all */ > 37 ": 2, "n IN (1, 2) AND ')' = ')'": 2, "NULL": 0, "n < 5 OR NULL": 5,
 		"conditions.n = 7": 1, ":now > '2026-01-01' AND ':now' = ':now' AND n < 3": 3, "k = 390": 1,
 	} {
-		got, _ := read(t, d, &database.Source{Table: table, Columns: []string{"n", "k / 10 -- ten"}, Where: where, Now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}, 9)
+		got, _ := read(t, d, &database.Source{Table: table, Columns: []string{"n", "k / 10 -- ten", "CASE WHEN n < 0 THEN NULL ELSE k END"}, Where: where, Now: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)}, 9)
 		if len(got) != want {
 			t.Errorf("%s: %d rows in place of %d", where, len(got), want)
 		}

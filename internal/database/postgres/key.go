@@ -46,7 +46,8 @@ func (d *Database) Columns(t *database.Table, k *database.Key) (columns []paging
 		case "bit":
 			cast = `"bit"`
 		}
-		p := paging.Column{Name: Ident(name), Order: Ident(name), Bound: Ident(name)}
+		// What CASE … ELSE name END gives is called name, too: to be sorted by is the table's.
+		p := paging.Column{Name: Ident(name), Order: Ident(t.Table) + "." + Ident(name), Bound: Ident(name)}
 		if i < len(k.Collations) && k.Collations[i] != "" {
 			p.Order += " COLLATE " + k.Collations[i]
 		}
