@@ -280,6 +280,8 @@ func TestRefusals(t *testing.T) {
 		{"share stop, another digest", func(w *world, j *Job) { w.header.Share.Removed, j.Confirm = 11, "0123456700" }, cooper.KindRefused, "not this plan's"},
 		{"share stop, too little of the digest", func(w *world, j *Job) { w.header.Share.Removed, j.Confirm = 11, "0123456" }, cooper.KindRefused, "11 of 100"},
 		{"share stop, confirmed", func(w *world, j *Job) { w.header.Share.Removed, j.Confirm = 11, "01234567" }, "", ""},
+		{"reasons of the mission", func(w *world, _ *Job) { w.header.Confirm = []string{"a jump", "the first"} }, cooper.KindRefused, "is not carried out unasked: a jump; the first"},
+		{"reasons of the mission, confirmed", func(w *world, j *Job) { w.header.Confirm, j.Confirm = []string{"a jump"}, "01234567" }, "", ""},
 		{"the share that passes", func(w *world, _ *Job) { w.header.Share.Removed = 10 }, "", ""},
 		{"old", func(w *world, j *Job) { w.header.Created, j.MaxAge = cooper.InstantOf(old), 48*time.Hour }, cooper.KindRefused, "50h0m0s ago"},
 		{"old, without limit", func(w *world, _ *Job) { w.header.Created = cooper.InstantOf(old) }, "", ""},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -132,9 +133,9 @@ func (r *run) checkAge() error {
 func checkShare(h *plan.Header, confirm string) error {
 	confirmed := h.ConfirmedBy(confirm)
 	switch {
-	case confirmed, !h.Share.Exceeded() && confirm == "":
+	case confirmed, !h.Stopped() && confirm == "":
 		return nil
-	case !h.Share.Exceeded():
+	case !h.Stopped():
 		return &cooper.Error{
 			Kind: cooper.KindRefused, Where: "plan " + h.ID,
 			Message: "the digest given is not this plan's",
@@ -146,7 +147,10 @@ func checkShare(h *plan.Header, confirm string) error {
 		Message: fmt.Sprintf("would take %d of %d objects away without replacement, more than the share of %g %% that passes unasked",
 			h.Share.Removed, h.Share.Scope, 100*h.Share.Limit),
 	}
-	if h.Share.Deletes {
+	switch {
+	case !h.Share.Exceeded():
+		e.Message = "is not carried out unasked: " + strings.Join(h.Confirm, "; ")
+	case h.Share.Deletes:
 		e.Message = fmt.Sprintf("would delete %d of %d versions, with %d of %d bytes, more than the share of %g %% that passes unasked",
 			h.Share.Removed, h.Share.Scope, h.Share.RemovedBytes, h.Share.ScopeBytes, 100*h.Share.Limit)
 	}

@@ -1,11 +1,11 @@
 // Package gcop is the language in which the mission gc tells its verbs what to read of
-// an owner's database: the names of the verbs, a task as an action, and what of a plan's
-// policy both have to know.
+// an owner's database, and which handles get another status: the names of the verbs, a task
+// or a change as an action, and what of a plan's policy both have to know.
 //
-// It promises that a task that was written into a plan is read back as it was, bounds of
+// It promises that what was written into a plan is read back as it was, bounds of
 // ranges byte for byte, and that what is not understood is KindInvalid and never a
-// smaller task. Which tables are read, and in which ranges, is left to the mission;
-// reading them to verb/scan; what is declared to config.
+// smaller task, or another change. Which tables are read, in which ranges, and what is marked is left to the
+// mission; reading them to verb/scan, marking to verb/mark; what is declared to config.
 package gcop
 
 import (

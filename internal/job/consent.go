@@ -54,7 +54,7 @@ func (e *Env) consent(ctx context.Context, d *decision) (bool, error) {
 func (e *Env) consentTo(ctx context.Context, h *plan.Header, given bool, question, nothing string) (bool, error) {
 	return e.consent(ctx, &decision{
 		show:  func() error { return e.Listener.ShowPlan(h, true) },
-		given: given || h.Share.Exceeded(), question: question, nothing: nothing, where: "plan " + h.ID,
+		given: given || h.Stopped(), question: question, nothing: nothing, where: "plan " + h.ID,
 		remedy: fmt.Sprintf("Carry the plan out with: cooper apply %s. In scripts, give --yes.", h.ID),
 		later:  fmt.Sprintf("cooper apply %s would do it", h.ID),
 	})

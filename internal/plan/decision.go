@@ -26,6 +26,10 @@ func (h *Header) ConfirmedBy(start string) bool {
 	return len(start) >= leastStart && (strings.HasPrefix(h.Decision, start) || strings.HasPrefix(h.Digest, start))
 }
 
+// Stopped tells whether the plan is carried out only once a person has confirmed it by a
+// digest.
+func (h *Header) Stopped() bool { return h.Share.Exceeded() || len(h.Confirm) > 0 }
+
 // Confirmation is what to give to confirm this plan, and whichever is made of the
 // same decision: of plans that have none, the beginning of their digest.
 func (h *Header) Confirmation() string {

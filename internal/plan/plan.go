@@ -48,8 +48,10 @@ type Header struct {
 	Largest   []cooper.Action  `json:"largest,omitempty"` // the largest transfers, at most 10
 	Estimate  Estimate         `json:"estimate"`
 	Share     Share            `json:"share"`
-	Warnings  []string         `json:"warnings,omitempty"`
-	Files     []File           `json:"files"`
+	// Confirm are the mission's own reasons for which the digest must be given to go on.
+	Confirm  []string `json:"confirm,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
+	Files    []File   `json:"files"`
 	// Decision is the SHA-256, in hex, of what is decided: alike for every plan of the
 	// same actions for the same target by the same policy, whenever it was made and
 	// from whichever snapshot. Empty in plans of older programs.

@@ -28,10 +28,10 @@ var names = map[string]string{Snapshot: "snapshot", Plan: "plan", Background: "r
 // Latest stands for the newest id.
 const Latest = "latest"
 
-var idPattern = regexp.MustCompile(`^[sprb]-\d{8}T\d{6}Z-[0-9a-f]{4}$`)
+var idPattern = regexp.MustCompile(`^[sprbd]-\d{8}T\d{6}Z-[0-9a-f]{4}$`)
 
-// NewID makes an id for a snapshot ("s"), a plan ("p"), a run ("r") or a run in the
-// background ("b"): s-20261120T010000Z-4f1c. It is greater than every id of its kind that is here
+// NewID makes an id for a snapshot ("s"), a plan ("p"), a run ("r"), a run in the
+// background ("b"), a detection ("d") or whatever else has a letter: s-20261120T010000Z-4f1c. It is greater than every id of its kind that is here
 // or that this Workspace gave, so that the newest is always the last, also when
 // two are made within a second or the clock was set back.
 func (w *Workspace) NewID(prefix string) string {
@@ -71,7 +71,7 @@ func successor(id string, n uint16) string {
 }
 
 // known lists the ids with a prefix that are here, in order: those of snapshots
-// and plans have directories, those of runs are in the ledger.
+// and plans have directories, those of runs and detections are in the ledger.
 func (w *Workspace) known(prefix string) ([]string, error) {
 	switch prefix {
 	case "s":
@@ -80,9 +80,16 @@ func (w *Workspace) known(prefix string) ([]string, error) {
 		return w.ids(Plan)
 	case "b":
 		return w.ids(Background)
+	case "r":
+		return idsIn(filepath.Join(w.LedgerDir(), "run"))
+	case "d":
+		return idsIn(filepath.Join(w.LedgerDir(), "gc_detection"))
 	}
-	files, err := os.ReadDir(filepath.Join(w.LedgerDir(), "run"))
-	var ids []string
+	return nil, nil
+}
+
+func idsIn(dir string) (ids []string, err error) {
+	files, err := os.ReadDir(dir)
 	for _, f := range files { // in order
 		if id := strings.TrimSuffix(f.Name(), ".parquet"); idPattern.MatchString(id) {
 			ids = append(ids, id)

@@ -65,6 +65,9 @@ func (s *Shell) showBrief(h plan.Header) error {
 	}
 	s.showEstimate(h.Estimate)
 	s.showShare(h.Share)
+	for _, why := range h.Confirm {
+		s.Say("  %s %s", s.Stdout.Style(term.Red, "stops:"), s.Stdout.Wrap(term.Clean(why), 9))
+	}
 	for _, w := range h.Warnings {
 		s.Say("  %s %s", s.Stdout.Style(term.Yellow, "warning:"), s.Stdout.Wrap(term.Clean(w), 11))
 	}

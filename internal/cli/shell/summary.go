@@ -67,7 +67,7 @@ func (s *Shell) planned(r *job.Result) error {
 		return nil
 	}
 	confirm := ""
-	if r.Plan.Share.Exceeded() {
+	if r.Plan.Stopped() {
 		confirm = " --confirm " + r.Plan.Confirmation()
 	}
 	s.Say("\nApply it with: cooper apply %s%s", r.Plan.ID, confirm)

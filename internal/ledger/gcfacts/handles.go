@@ -72,17 +72,22 @@ type handleRow struct {
 
 func (c *handleRow) handle() *Handle {
 	h := &Handle{
-		Kind: c.Kind, ID: c.IDText, Bucket: c.Bucket, Key: c.Key + string(c.KeyBytes), Size: -1, Modified: cooper.Instant(c.Modified), Created: cooper.Instant(c.Created),
+		Kind: c.Kind, ID: idText(c.IDNumber, c.IDUUID, c.IDText), Bucket: c.Bucket, Key: c.Key + string(c.KeyBytes), Size: -1, Modified: cooper.Instant(c.Modified), Created: cooper.Instant(c.Created),
 		Status: c.Status, Candidate: c.Candidate,
-	}
-	switch {
-	case c.IDNumber != nil:
-		h.ID = strconv.FormatInt(*c.IDNumber, 10)
-	case c.IDUUID != "":
-		h.ID = c.IDUUID
 	}
 	if c.Size != nil {
 		h.Size = *c.Size
 	}
 	return h
+}
+
+// idText is the id that is in one of three columns.
+func idText(number *int64, uuid, text string) string {
+	switch {
+	case number != nil:
+		return strconv.FormatInt(*number, 10)
+	case uuid != "":
+		return uuid
+	}
+	return text
 }

@@ -90,22 +90,27 @@ func open(in *sealed.File) (*parquet.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	return pq, asNamed(in, pq)
+}
+
+// asNamed refuses a file that is not what its name says.
+func asNamed(in *sealed.File, pq *parquet.File) error {
 	if v, _ := pq.Lookup(formatKey); v != fmt.Sprint(Format) {
-		return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: in.Name(), Message: fmt.Sprintf("the file has format %q of facts for garbage; this program knows up to %d", v, Format),
+		return &cooper.Error{Kind: cooper.KindInvalid, Where: in.Name(), Message: fmt.Sprintf("the file has format %q of facts for garbage; this program knows up to %d", v, Format),
 			Remedy: "Use the version of cooper that wrote it. If there is none, the file is damaged: move the scan's whole directory out of the ledger to go on without this scan."}
 	}
 	if !in.Sealed() {
-		return nil, sealed.Damaged(in.Name(), errors.New("its checksums are gone"))
+		return sealed.Damaged(in.Name(), errors.New("its checksums are gone"))
 	}
 	if is, _ := pq.Lookup(placeKey); is != place(in.Name()) {
-		return nil, sealed.Damaged(in.Name(), fmt.Errorf("it is another file of the ledger: %s", cooper.Quote(is)))
+		return sealed.Damaged(in.Name(), fmt.Errorf("it is another file of the ledger: %s", cooper.Quote(is)))
 	}
 	// A column that is not there would read as nothing, and nothing found is more garbage.
 	if lacks := lacking(pq, tableOf(in.Name())); lacks != "" {
-		return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: in.Name(), Message: "facts of a scan without the column " + lacks + ", as a version of cooper that was never released wrote them",
+		return &cooper.Error{Kind: cooper.KindInvalid, Where: in.Name(), Message: "facts of a scan without the column " + lacks + ", as a version of cooper that was never released wrote them",
 			Remedy: "Move the scan's whole directory out of the ledger, and scan anew."}
 	}
-	return pq, nil
+	return nil
 }
 
 // lacking is the first column of a table of scans that a file does not have; empty if it has all.

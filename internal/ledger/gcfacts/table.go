@@ -24,8 +24,20 @@ func (s *Store) newTable(name string, schema *parquet.Schema, place string) (*ta
 		return nil, err
 	}
 	t := &table{out: out, page: page{columns: make([]column, len(schema.Columns()))}}
-	t.pq = parquet.NewWriter(out.buf, append(writerOptions(place), schema)...)
+	t.pq = parquet.NewWriter(out.buf, append(writerOptions(place), schema, filters(schema))...)
 	return t, nil
+}
+
+// filterBits are those of a handle in the filter of a row group of links: of a hundred that are not there it
+// says of some five that they may be.
+const filterBits = 6
+
+// filters are those of links, which are in no order of handles: by them one sees where the links to one are.
+func filters(schema *parquet.Schema) parquet.WriterOption {
+	if schema != schemas[Links] {
+		return parquet.BloomFilters()
+	}
+	return parquet.BloomFilters(parquet.SplitBlockFilter(filterBits, "id_number"), parquet.SplitBlockFilter(filterBits, "id_uuid"))
 }
 
 // added ends a row.
