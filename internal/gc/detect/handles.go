@@ -137,6 +137,7 @@ type handle struct {
 	since             cooper.Instant // of the status, or when it was last restored or linked again
 	common            bool           // there are others of the same key
 	written           cooper.Instant // its object was
+	protected         bool           // whichever way its address is read, one lies below a prefix of `protect`
 }
 
 func (d *detection) handles(ctx context.Context) error {
@@ -149,6 +150,7 @@ func (d *detection) handles(ctx context.Context) error {
 		if f.err != nil {
 			return f.err
 		}
+		r.protected = guarded(d.Config.Protect, r.bucket, r.key)
 		if some && r.branch == h.branch && r.id == h.id {
 			h.join(&r)
 			return nil
@@ -168,9 +170,9 @@ func (d *detection) handles(ctx context.Context) error {
 }
 
 // join takes another row of a handle into account: the one that may be a candidate says what it is;
-// of times, the later count.
+// of times the later count, and a prefix that protects one protects the handle.
 func (h *handle) join(o *handle) {
-	written := max(h.written, o.written)
+	written, protected := max(h.written, o.written), h.protected || o.protected
 	switch {
 	case o.candidate && !h.candidate:
 		*h = *o
@@ -188,5 +190,5 @@ func (h *handle) join(o *handle) {
 			h.said = "" // nobody knows
 		}
 	}
-	h.written = written
+	h.written, h.protected = written, protected
 }

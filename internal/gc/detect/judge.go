@@ -76,7 +76,7 @@ func (d *detection) keeps(h *handle) string {
 		return OtherBucket
 	case h.flags&isHeld != 0:
 		return Held
-	case guarded(d.Config.Protect, h.bucket, h.key):
+	case h.protected:
 		return ProtectedPrefix
 	case h.flags&lives != 0:
 		return DerivedLives
