@@ -33,6 +33,8 @@ type Note struct {
 // Cost is what a scan takes of the owner's server.
 type Cost struct {
 	Rows int64 `json:"rows"` // about
+	// AtLeast: of some tables not all rows were counted.
+	AtLeast bool `json:"at_least,omitempty"`
 	// Unknown is how many tables do not say how many rows they have.
 	Unknown int `json:"unknown,omitempty"`
 	// Objects are fetched from buckets: at most one for each row that says so.

@@ -3,6 +3,7 @@ package gc
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -323,5 +324,33 @@ func TestHandlesOfQuery(t *testing.T) {
 	same(t, "refusals", refusals(f))
 	if !slices.ContainsFunc(notes(f), func(n string) bool { return strings.HasPrefix(n, "loose\thas a foreign key file_id to files") }) {
 		t.Error(notes(f))
+	}
+}
+
+// TestCount: rows of a table of which the database tells no size are counted, so far.
+func TestCount(t *testing.T) {
+	for counted, want := range map[string]string{"7": "7 false", "100001": "100000 true"} {
+		o := newOwner()
+		for i := range o.tables {
+			if o.tables[i].Name.Table == "posts" {
+				o.tables[i].Rows = -1
+			}
+		}
+		o.answer = func(sql string) ([]database.Row, error) {
+			if strings.HasPrefix(sql, "SELECT COUNT(*)") && strings.Contains(sql, `"posts" LIMIT 100001`) {
+				return []database.Row{row(counted)}, nil
+			}
+			return nil, nil
+		}
+		c := configOf(t, declared1)
+		s := survey(t, o, c)
+		for _, p := range s.Parts {
+			if p.Name == "posts" && fmt.Sprint(p.Tables[0].Rows, p.Tables[0].AtLeast) != want {
+				t.Errorf("%+v", p.Tables[0])
+			}
+		}
+		if cost := Check(c, s, &Around{}).Cost; cost.AtLeast != (counted == "100001") || cost.Unknown > 0 {
+			t.Errorf("%+v", cost)
+		}
 	}
 }

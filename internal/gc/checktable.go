@@ -98,6 +98,7 @@ func (k *checker) cost(p *Part, t *Table) {
 		return
 	}
 	k.Cost.Rows += t.Rows
+	k.Cost.AtLeast = k.Cost.AtLeast || t.AtLeast
 	if p.Association != nil && p.Association.Fetch != nil {
 		k.Cost.Objects += t.Rows
 	}

@@ -44,6 +44,8 @@ type Table struct {
 	// Unknown is for how many of the Looked rows that were looked at the condition is neither
 	// true nor false: they are not read.
 	Unknown, Looked int64
+	// AtLeast: Rows was counted as far as that is cheap, and there are more.
+	AtLeast bool
 }
 
 // Sample is a row as the database shows it, for a person.

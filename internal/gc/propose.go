@@ -282,7 +282,7 @@ func (p *proposer) of(at *place) (t config.Table, many bool) {
 			names = append(names, t.Name.Table)
 		}
 	}
-	text := ""
+	var text string
 	switch {
 	case len(schemas) >= fewest:
 		text = p.alike(schemas) + `\.` + regexp.QuoteMeta(at.table.Table)

@@ -44,10 +44,9 @@ func (t *taker) tally(ctx context.Context, table *database.Table, column, full s
 		}
 		rows, err := t.rows(ctx, fmt.Sprintf("SELECT looked.v, looked.f, COUNT(*) FROM (SELECT %s AS v, CASE WHEN %s THEN 1 ELSE 0 END AS f FROM %s.%s%s LIMIT %d) AS looked GROUP BY looked.v, looked.f ORDER BY 3 DESC LIMIT %d",
 			database.Ident(engine, column), full, database.Ident(engine, table.Schema), database.Ident(engine, table.Name.Table), by, talliedRows, talliedValues+1))
-		if wrong, err := declared(err); err != nil {
-			return nil, err
-		} else if wrong != nil {
-			return &tally{}, nil // nothing is proposed of it
+		wrong, err := declared(err)
+		if err != nil || wrong != nil {
+			return &tally{}, err // nothing is proposed of what cannot be looked at
 		}
 		var seen int64
 		for _, r := range rows {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -146,10 +147,36 @@ func (t *taker) table(ctx context.Context, p *Part, l database.Listed) error {
 		return nil
 	}
 	table.Readable = true
+	if err := t.count(ctx, table); err != nil {
+		return err
+	}
 	if err := t.try(ctx, p, table, es); err != nil || table.Wrong != nil {
 		return err
 	}
 	return t.unknown(ctx, p, table)
+}
+
+// countedRows is how many rows are counted of a table whose size the database does not tell,
+// as PostgreSQL of those that were never analysed.
+const countedRows = 100_000
+
+// count counts them, as far as that is cheap.
+func (t *taker) count(ctx context.Context, table *Table) error {
+	if table.Rows >= 0 || table.View {
+		return nil
+	}
+	engine := t.survey.Server.Engine
+	rows, err := t.rows(ctx, fmt.Sprintf("SELECT COUNT(*) FROM (SELECT 1 AS one FROM %s.%s LIMIT %d) AS counted", database.Ident(engine, table.Schema), database.Ident(engine, table.Name.Table), countedRows+1))
+	if wrong, err := declared(err); err != nil || wrong != nil {
+		return err // it is for a person, no more
+	}
+	if len(rows) != 1 {
+		return nil
+	}
+	if n, ok := number(rows[0].Values[0]); ok {
+		table.Rows, table.AtLeast = min(n, countedRows), n > countedRows
+	}
+	return nil
 }
 
 // readable tells whether the user may read what is declared of a table, if not all of it.

@@ -45,6 +45,7 @@ type GCExplained struct {
 type GCTable struct {
 	Table   string     `json:"table"`
 	Rows    int64      `json:"rows"` // about; negative if nobody knows
+	AtLeast bool       `json:"at_least,omitempty"`
 	Samples []GCSample `json:"samples,omitempty"`
 }
 
@@ -78,7 +79,7 @@ func (g *GCCheck) Run(ctx context.Context, e *Env) (r *GCChecked, err error) {
 func explained(c *config.Config, p *gc.Part) GCExplained {
 	x := GCExplained{What: string(p.What), Name: p.Name, Where: p.Where, Explains: p.Explain(c)}
 	for _, t := range p.Tables {
-		table := GCTable{Table: t.String(), Rows: t.Rows}
+		table := GCTable{Table: t.String(), Rows: t.Rows, AtLeast: t.AtLeast}
 		for _, s := range t.Samples {
 			table.Samples = append(table.Samples, GCSample(s))
 		}

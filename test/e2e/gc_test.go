@@ -228,12 +228,11 @@ func (p *platform) lists() {
 
 // TestGarbage: what the commands say of the made-up platforms is what their makers say.
 func TestGarbage(t *testing.T) {
-	// PostgreSQL does not know how large tables are that it has not analysed.
-	for set, cost := range map[string]string{"platform": "A scan reads about ", "platform on MySQL": "A scan reads about ", "rails": "A scan reads "} {
+	for _, set := range []string{"platform", "platform on MySQL", "rails"} {
 		t.Run(set, func(t *testing.T) {
 			t.Parallel()
 			p := newPlatform(t, set)
-			if out := p.gc(0, "check"); !strings.Contains(out, cost) {
+			if out := p.gc(0, "check"); !strings.Contains(out, "A scan reads about ") {
 				t.Error(out)
 			}
 			// Some values cannot be read.

@@ -69,7 +69,9 @@ func (a family) showPart(p *job.GCExplained) {
 	a.Say("  %s", term.Clean(p.Explains))
 	for _, t := range p.Tables {
 		rows := "it is not known how many rows"
-		if t.Rows >= 0 {
+		if t.AtLeast {
+			rows = "at least " + words.Plural(t.Rows, "row")
+		} else if t.Rows >= 0 {
 			rows = "about " + words.Plural(t.Rows, "row")
 		}
 		a.Say("  %s: %s", term.Clean(t.Table), rows)
@@ -96,7 +98,11 @@ func (a family) showRemarks(notes []gc.Note) {
 func costOf(c *gc.Cost) string {
 	var parts []string
 	if c.Rows > 0 || c.Unknown == 0 {
-		parts = append(parts, fmt.Sprintf("about %s in %s at the rate that is allowed", words.Plural(c.Rows, "row"), words.Duration(time.Duration(c.Seconds*float64(time.Second)))))
+		about := "about"
+		if c.AtLeast {
+			about = "at least"
+		}
+		parts = append(parts, fmt.Sprintf("%s %s in %s at the rate that is allowed", about, words.Plural(c.Rows, "row"), words.Duration(time.Duration(c.Seconds*float64(time.Second)))))
 	}
 	if c.Unknown > 0 {
 		parts = append(parts, words.Plural(int64(c.Unknown), "table")+" of which the database does not tell the size")

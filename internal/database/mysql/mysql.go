@@ -155,7 +155,13 @@ func (d *Database) Failed(what string, err error) error {
 	}
 	e := &cooper.Error{Kind: cooper.KindStore, Where: d.shown, Message: what, Err: errors.New(text)}
 	var server *driver.MySQLError
-	if !errors.As(err, &server) {
+	var cert *tls.CertificateVerificationError
+	switch {
+	case errors.As(err, &server):
+	case errors.As(err, &cert):
+		e.Remedy = "Add tls-ca=FILE to the URL, with the certificate (PEM) of the authority that the server's is from; the host has to be one that it names."
+		return e
+	default:
 		e.Remedy = "Check host and port, and whether the server takes connections from here: mariadb or mysql with the same words should."
 		return e
 	}

@@ -12,8 +12,10 @@ package postgres
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"net/url"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -55,6 +57,13 @@ func Open(ctx context.Context, dsn string, opts database.Options) (*Database, er
 		return nil, badURL() // what the parser says may hold the password
 	}
 	if d.config, err = pgconn.ParseConfig(dsn); err != nil {
+		for _, name := range []string{"sslrootcert", "sslcert", "sslkey"} { // these hold no secret, and are not the URL's fault
+			if file := u.Query().Get(name); file != "" {
+				if _, err := os.ReadFile(file); err != nil { //nolint:gosec // a file that the user names
+					return nil, &cooper.Error{Kind: cooper.KindUsage, Message: name + " cannot be read", Err: err}
+				}
+			}
+		}
 		return nil, badURL()
 	}
 	if d.config.ConnectTimeout == 0 {
@@ -96,7 +105,13 @@ func (d *Database) Failed(what string, err error) error {
 	}
 	e := &cooper.Error{Kind: cooper.KindStore, Where: d.shown, Message: what, Err: errors.New(text)}
 	var server *pgconn.PgError
-	if !errors.As(err, &server) {
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.As(err, &server):
+	case errors.As(err, &unknown):
+		e.Remedy = "Add sslrootcert=FILE to the URL, with the certificate (PEM) of the authority that the server's is from."
+		return e
+	default:
 		e.Remedy = "Check host and port, and whether the server takes connections from here: psql with the same URL should."
 		return e
 	}
