@@ -278,7 +278,7 @@ func TestErrorsShowNoPassword(t *testing.T) {
 		"wrong password":   {as(t, s, "lab", "wr0ng-Pa55word"), cooper.KindDenied},
 		"no server":        {"postgres://lab:" + pgtest.Password + "@localhost:1/lab", cooper.KindStore},
 		"no URL":           {"postgres://lab:" + pgtest.Password + "@host:port/lab", cooper.KindUsage},
-		"no certificate":   {s.URL() + "&sslmode=verify-ca&sslrootcert=/nowhere", cooper.KindUsage},
+		"no certificate":   {"postgres://lab:" + pgtest.Password + "@localhost:1/lab?sslmode=verify-ca&sslrootcert=/nowhere", cooper.KindUsage},
 		"bad parameter":    {s.URL() + "&connect_timeout=" + pgtest.Password, cooper.KindUsage},
 	} {
 		_, err := Open(ctx, c.dsn, database.Options{})
