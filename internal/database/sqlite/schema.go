@@ -179,7 +179,7 @@ func classOf(declared string) database.Class {
 		return database.Text
 	case has("BLOB", "BINARY"):
 		return database.Bytes
-	case has("REAL", "FLOA", "DOUB", "DECIMAL", "NUMERIC", "NUMBER"):
+	case has("REAL", "FLOA", "DOUB", "DECIMAL", "NUMERIC", "NUMBER"): //nolint:misspell // SQLite looks for these letters
 		return database.Number
 	}
 	return database.Other
