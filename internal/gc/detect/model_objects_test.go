@@ -89,6 +89,9 @@ func (l *looking) strangers() map[place]verdict {
 		if lately[p] {
 			all[p] = append(all[p], "")
 		}
+		if packed && lately[place{p.bucket, plain}] {
+			all[p] = append(all[p], detect.MadeOf)
+		}
 	}
 	return all
 }

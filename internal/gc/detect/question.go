@@ -2,8 +2,10 @@ package detect
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
+	"cooper/internal/gcstate"
 	"cooper/internal/ledger/gcfacts"
 )
 
@@ -65,6 +67,9 @@ func (d *detection) unlinked(q *question) {
 		}
 		if d.size.byKey {
 			links = append(links, b.byKey(l.newest, l.now))
+			if then := without(l.now, l.newest); len(then) > 0 {
+				links = append(links, "SELECT x FROM ("+b.byKeyThen(then)+")")
+			}
 		}
 		q.table(b.called("u"), fmt.Sprintf("SELECT x FROM (%s) h ANTI JOIN (%s) l USING (x)", b.of(gcfacts.Handles, b.form.column+" AS x", l.newest), union("", links...)))
 	}
@@ -91,21 +96,36 @@ func (b *branch) byKey(handles string, links []string) string {
 		b.of(gcfacts.Handles, b.form.column+" AS x, bucket, key_bytes", handles), gcfacts.Links, oneOf("scan", links), text(b.name))
 }
 
-// earlier adds what scans before the newest say of the unlinked: that they were not there, or had
-// a link.
+// byKeyThen are the ids of handles, and the scans, in which a link led to their object by the key that they had
+// then: one that has moved since had a link all the same.
+func (b *branch) byKeyThen(scans []string) string {
+	return fmt.Sprintf("SELECT h.x, h.scan FROM (%s) h SEMI JOIN (SELECT scan, bucket, key_bytes FROM %s WHERE %s AND bucket IS NOT NULL AND kind IN ('', %s)) k ON k.scan = h.scan AND k.bucket = h.bucket AND k.key_bytes = h.key_bytes",
+		b.of(gcfacts.Handles, b.form.column+" AS x, scan, bucket, key_bytes", scans...), gcfacts.Links, oneOf("scan", scans), text(b.name))
+}
+
+// without are all scans but one.
+func without(scans []string, one string) []string {
+	return slices.DeleteFunc(slices.Clone(scans), func(s string) bool { return s == one })
+}
+
+// earlier adds what scans before the newest say of the unlinked: that they were not there, or were something else than
+// AVAILABLE by what their owner says, or had a link.
 func (d *detection) earlier(q *question) (about []string) {
 	l := &d.looked
 	for _, b := range d.size.branches {
-		u := b.called("u")
+		u, available := b.called("u"), ""
+		if h := d.kind(b.name); h != nil && h.Status != nil {
+			available = " AND status = " + text(h.Status.Value(string(gcstate.Available)))
+		}
 		for _, scan := range l.earlier {
-			about = append(about, fmt.Sprintf("SELECT %s AS kind, CAST(x AS VARCHAR) AS id, %d AS flags FROM %s ANTI JOIN (%s) h USING (x)", text(b.name), wasAbsent, u, b.of(gcfacts.Handles, b.form.column+" AS x", scan)))
+			about = append(about, fmt.Sprintf("SELECT %s AS kind, CAST(x AS VARCHAR) AS id, %d AS flags FROM %s ANTI JOIN (%s) h USING (x)", text(b.name), wasAbsent, u, b.of(gcfacts.Handles, b.form.column+" AS x", scan)+available))
 		}
 		if len(l.before) == 0 {
 			continue
 		}
 		links := []string{b.of(gcfacts.Links, b.form.column+" AS x", l.before...)}
 		if d.size.byKey {
-			links = append(links, b.byKey(l.newest, l.before))
+			links = append(links, b.byKey(l.newest, l.before), "SELECT x FROM ("+b.byKeyThen(l.before)+")")
 		}
 		about = append(about, fmt.Sprintf("SELECT DISTINCT %s AS kind, CAST(x AS VARCHAR) AS id, %d AS flags FROM (%s) l SEMI JOIN %s USING (x)", text(b.name), wasLinked, union("", links...), u))
 	}

@@ -243,7 +243,7 @@ func (c *cell) live(now cooper.Instant, often int) {
 		if c.one(4) {
 			s.rows = drop(c, s.rows)
 		}
-	case 20, 21:
+	case 20, 21, 26, 27:
 		c.change(now)
 	case 22:
 		if len(s.links) > 0 {
@@ -277,9 +277,11 @@ func (c *cell) change(now cooper.Instant) {
 		h.modified = now
 	case 1:
 		h.status = pick(c.r, "0", "0", "1", "2", "3", "9")
-	case 2: // it moves
-		h.at, h.modified = []place{c.place()}, now
-		c.objects[h.at[0]] = object{max(h.size, 0), now}
+	case 2: // it moves, and who moves it does not always say when
+		if h.at = []place{c.place()}; c.one(2) {
+			h.modified = now
+		}
+		c.objects[h.at[0]] = object{max(h.size, 0), pick(c.r, now, now-60*day)} // as a copy, or by another name
 	case 3:
 		h.candidate = !h.candidate
 	case 4:

@@ -39,6 +39,9 @@ func (d *detection) relinked(ctx context.Context) error {
 		if d.size.byKey {
 			links = append(links, fmt.Sprintf("SELECT c.x, k.scan FROM %s c JOIN (SELECT bucket, key_bytes, scan FROM gc_link WHERE %s AND bucket IS NOT NULL AND kind IN ('', %s)) k ON k.bucket = c.bucket AND k.key_bytes = c.key_bytes",
 				changed, oneOf("scan", d.looked.all()), text(b.name)))
+			if then := without(d.looked.all(), d.looked.newest); len(then) > 0 {
+				links = append(links, b.byKeyThen(then))
+			}
 		}
 		parts = append(parts, fmt.Sprintf("SELECT %d AS n, c.id, any_value(c.status) AS said, max(l.scan) AS scan FROM %s c JOIN (%s) l USING (x) GROUP BY c.id", b.n, changed, union("", links...)))
 	}
