@@ -143,6 +143,28 @@ func TestEachScan(t *testing.T) {
 	f.want(t, "kept", "2 not-in-all-scans", "3 not-in-all-scans", "5 held", "6 derived-of-living", "7 not-in-all-scans")
 }
 
+// TestThen: what an earlier scan says of a handle is what it was then: by the key that it had, and by what its
+// owner said.
+func TestThen(t *testing.T) {
+	w := newWorld(t, plainConfig)
+	moved := file("1", func(h *gcfacts.Handle) { h.Key = "old/1" })
+	again := file("5", func(h *gcfacts.Handle) { h.Key = "new/5" })
+	w.scan(2, func(r *reading) {
+		r.handles(moved, file("2", func(h *gcfacts.Handle) { h.Status = "ARCHIVED" }), file("3"), file("4"), file("5"))
+		must(t, r.Link("posts", "1", gcfacts.Target{Bucket: "data", Key: "old/1"}))
+	})
+	w.scan(1, func(r *reading) { r.files("1", "2", "3", "4", "5") })
+	w.scan(0, func(r *reading) { r.files("1", "2", "3", "4", "5") })
+	w.begun(-1, func(r *reading) {
+		r.handles(again)
+		must(t, r.Link("posts", "1", gcfacts.Target{Bucket: "data", Key: "new/5"}))
+	})
+	w.state = &memory{records: []gcstate.Record{record("4", gcstate.Unlinked, 40)}}
+	f := w.detect()
+	f.want(t, "candidates", "3 1000")
+	f.want(t, "kept", "1 not-in-all-scans", "2 not-in-all-scans")
+}
+
 // TestDerived: chains, cycles, several sources, sources that are gone, and what is its own.
 func TestDerived(t *testing.T) {
 	for _, c := range []struct {
@@ -289,15 +311,15 @@ func TestReadings(t *testing.T) {
 		return file(id, func(h *gcfacts.Handle) { h.Key, h.Candidate = key, false })
 	}
 	w.scans(func(r *reading) {
-		r.handles(file("1"), second("1", "other/1"), file("2"), second("2", "other/2"), second("3", "only"), file("4"), second("4", "other/4"), file("5"), second("5", "other/5"), file("6"))
+		r.handles(file("1"), second("1", "other/1"), file("2"), second("2", "other/2"), second("3", "only"), file("4"), second("4", "other/4"), file("5"), second("5", "other/5"), file("6"), file("7"), second("7", "keep/7"))
 		must(t, r.Link("posts", "1", gcfacts.Target{Bucket: "data", Key: "other/1"}))
 		r.links("6")
 	})
 	w.inventory("data", 0, object{key: "other/2", days: 5}, object{key: "files/4", days: 100}, object{key: "files/1", days: 100}, object{key: "files/6", days: 100})
 	f := w.detect()
 	f.want(t, "candidates", "4 1000", "5 1000")
-	f.want(t, "kept", "2 young", "3 not-an-object")
-	f.want(t, "missing", "5 data files/5")
+	f.want(t, "kept", "2 young", "3 not-an-object", "7 protected-prefix")
+	f.want(t, "missing", "5 data files/5", "7 data files/7")
 }
 
 // TestAlone: bytes that several handles hold are nobody's alone.
