@@ -19,7 +19,9 @@ package gcstate
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"slices"
 
 	"cooper"
 )
@@ -37,7 +39,8 @@ const (
 	Deleted   Status = "DELETED"   // its object is gone
 )
 
-// Statuses are all of them, in the order in which a handle takes them.
+// Statuses are all of them, in the order in which a handle takes them; whatever is none of these is no
+// status.
 var Statuses = []Status{Available, Unlinked, Archiving, Archived, Restoring, Deleted}
 
 // Handle names a file handle.
@@ -73,6 +76,17 @@ type Change struct {
 	Run    string
 }
 
+// Check says what is wrong with a change by itself, whatever the handle is.
+func (c *Change) Check() error {
+	switch {
+	case c.Scope == "" || c.ID == "":
+		return &cooper.Error{Kind: cooper.KindInternal, Message: fmt.Sprintf("a change of no handle: %+v", c.Handle)}
+	case !slices.Contains(Statuses, c.From) || !slices.Contains(Statuses, c.To) || c.From == c.To || c.Since < 0 || c.At <= 0:
+		return &cooper.Error{Kind: cooper.KindInternal, Where: c.ID, Message: fmt.Sprintf("this is no change: from %q since %d to %q at %d", c.From, c.Since, c.To, c.At)}
+	}
+	return nil
+}
+
 // Result is what came of a change.
 type Result struct {
 	Changed bool
@@ -81,11 +95,16 @@ type Result struct {
 	Now Record
 }
 
-// Transition is a change that was made.
+// Transition is a change that was made, or a record that was restored (From is To).
 type Transition struct {
-	ID     string // unique for ever
-	Before Record
-	After  Record
+	ID string // unique for ever
+	Handle
+	From      Status
+	FromSince cooper.Instant
+	To        Status
+	Since     cooper.Instant
+	Reason    string
+	Run       string
 }
 
 // Batch is what is to be told next. It stays the same, whoever asks, until it is told.
@@ -94,6 +113,12 @@ type Batch struct {
 	Number      int    // 1 of the first, and so on; 0: there is nothing to tell
 	Transitions []Transition
 }
+
+// Restored is the reason of the transitions by which a state was made again.
+const Restored = "restored"
+
+// MostInABatch bounds a batch.
+const MostInABatch = 100_000
 
 // Info is about a state as a whole.
 type Info struct {
@@ -121,15 +146,16 @@ type State interface {
 	Walk(ctx context.Context, scope string, statuses []Status, each func(*Record) error) error
 	// Info counts.
 	Info(ctx context.Context) (Info, error)
-	// Untold gives the next batch to tell. A batch has some 100,000 transitions at most.
+	// Untold gives the next batch to tell, of MostInABatch transitions at most.
 	Untold(ctx context.Context) (Batch, error)
 	// Told forgets the transitions of a batch, as they are written down for good. One that was told already is
 	// fine.
 	Told(ctx context.Context, number int) error
-	// Restore fills a state that has no records, all or nothing: with the last known records of handles,
-	// as of a time. Since what happened after they were written down is not known, a status begins anew at that
-	// time, so that nothing is due earlier than it would have been. Each is told as a transition
-	// from what it was. A state that has records refuses (KindRefused).
+	// Restore fills a state that has no records, all or nothing: with the last known record of each handle.
+	// What happened after these were written down is not known, so that each status begins anew, at the time
+	// that is given, and nothing is due earlier than it would have been. Each is told as a transition from the
+	// status to itself. A state that has records refuses (KindRefused).
 	Restore(ctx context.Context, at cooper.Instant, run string, records iter.Seq2[Record, error]) error
+	// Close ends it; a second one does nothing.
 	Close() error
 }

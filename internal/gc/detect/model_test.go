@@ -165,8 +165,8 @@ func (l *looking) lastChange(r *row) (at cooper.Instant, unknown bool) {
 		at = max(at, rec.Since)
 	}
 	for _, t := range l.w.told {
-		if t.After.Handle == h && t.After.Status == gcstate.Available {
-			at = max(at, t.After.Since)
+		if t.Handle == h && t.To == gcstate.Available {
+			at = max(at, t.Since)
 		}
 	}
 	return at, false

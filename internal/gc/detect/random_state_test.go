@@ -42,7 +42,7 @@ func (m *memory) Get(_ context.Context, handles []gcstate.Handle) (all []gcstate
 func (m *memory) set(before, after gcstate.Record) {
 	m.changes++
 	m.records[after.Handle] = after
-	m.untold = append(m.untold, gcstate.Transition{ID: fmt.Sprintf("%s-%d", m.id, m.changes), Before: before, After: after})
+	m.untold = append(m.untold, gcstate.Transition{ID: fmt.Sprintf("%s-%d", m.id, m.changes), Handle: after.Handle, From: before.Status, FromSince: before.Since, To: after.Status, Since: after.Since, Reason: after.Reason, Run: after.Run})
 }
 
 func (m *memory) Change(_ context.Context, changes []gcstate.Change) (all []gcstate.Result, err error) {

@@ -209,7 +209,7 @@ func (w *world) lose() {
 	if w.seed%2 == 0 {
 		last := map[gcstate.Handle]gcstate.Record{}
 		for _, t := range w.told {
-			last[t.After.Handle] = t.After
+			last[t.Handle] = gcstate.Record{Handle: t.Handle, Status: t.To, Since: t.Since, Before: t.From, Reason: t.Reason, Run: t.Run}
 		}
 		w.must(w.lossy.Restore(context.Background(), w.now, "r-2", func(yield func(gcstate.Record, error) bool) {
 			for _, r := range last {
@@ -375,7 +375,7 @@ func (w *world) tell() {
 	out := gcfacts.Batch{State: b.State, Number: b.Number}
 	for _, t := range b.Transitions {
 		w.told = append(w.told, t)
-		out.Transitions = append(out.Transitions, gcfacts.Transition{ID: t.ID, Scope: t.After.Scope, Kind: t.After.Kind, Handle: t.After.ID, From: string(t.Before.Status), FromSince: t.Before.Since, To: string(t.After.Status), Since: t.After.Since, Reason: t.After.Reason, Run: t.After.Run})
+		out.Transitions = append(out.Transitions, gcfacts.Transition{ID: t.ID, Scope: t.Scope, Kind: t.Kind, Handle: t.Handle.ID, From: string(t.From), FromSince: t.FromSince, To: string(t.To), Since: t.Since, Reason: t.Reason, Run: t.Run})
 	}
 	w.must(w.facts.Tell(ctx, out), w.state.Told(ctx, b.Number))
 }
