@@ -1,9 +1,9 @@
 package detect
 
 import (
-	"cmp"
 	"context"
 	"fmt"
+	"strconv"
 
 	"cooper"
 	"cooper/internal/gcstate"
@@ -39,6 +39,7 @@ type size struct {
 	branches []branch
 	handles  int64
 	bytes    int64 // that handles in owned buckets have
+	changed  bool  // handles have a status other than AVAILABLE, by their owner
 	byKey    bool  // there are links by key
 	derived  bool  // there are handles made from others
 }
@@ -49,10 +50,18 @@ func (d *detection) measure(ctx context.Context) error {
 	for _, b := range d.Config.Buckets {
 		owned = append(owned, b.Name)
 	}
-	err := d.ask(ctx, `SELECT kind, CAST(count(*) AS BIGINT), CAST(count(id_number) AS BIGINT), CAST(count(id_uuid) AS BIGINT), CAST(least(coalesce(sum(size) FILTER (`+oneOf("bucket", owned)+`), 0), 9223372036854775807) AS BIGINT)
+	changed := ""
+	for _, h := range d.Config.Handles {
+		if h.Status != nil {
+			changed += " OR kind = " + text(h.Kind) + " AND status <> " + text(h.Status.Value(string(gcstate.Available)))
+		}
+	}
+	err := d.ask(ctx, `SELECT kind, CAST(count(*) AS BIGINT), CAST(count(id_number) AS BIGINT), CAST(count(id_uuid) AS BIGINT), coalesce(bool_or(false`+changed+`), false), CAST(least(coalesce(sum(size) FILTER (`+oneOf("bucket", owned)+`), 0), 9223372036854775807) AS BIGINT)
 		FROM gc_handle WHERE scan = $1 GROUP BY kind ORDER BY kind`, []any{d.looked.newest}, func(f *fields) error {
 		name := f.text()
-		all, numbers, uuids, bytes := f.number(), f.number(), f.number(), f.number()
+		all, numbers, uuids := f.number(), f.number(), f.number()
+		d.size.changed = f.flag() || d.size.changed
+		bytes := f.number()
 		d.size.handles += all
 		d.size.bytes += bytes
 		for i, n := range []int64{numbers, uuids, all - numbers - uuids} {
@@ -106,7 +115,8 @@ func (d *detection) unlinkedHandles() string {
 	objects := d.objectTimes(q)
 	var parts []string
 	for _, b := range d.size.branches {
-		sql := fmt.Sprintf(`SELECT %d AS n, h.id_number, h.id_uuid, h.id, h.candidate, h.bucket, h.key_bytes, h.size, epoch_ms(h.modified) AS modified, epoch_ms(h.created) AS created, h.status AS said, a.flags, a.status, a.since, c.x IS NOT NULL AS common`, b.n)
+		sql := fmt.Sprintf(`SELECT %d AS n, h.id_number, h.id_uuid, h.id, h.bucket, h.key_bytes, h.size, epoch_ms(h.modified) AS modified, epoch_ms(h.created) AS created, CASE WHEN %s THEN h.status END AS said, a.status, a.since,
+			coalesce(a.flags, 0) | CASE WHEN c.x IS NULL THEN 0 ELSE %d END | CASE WHEN h.candidate THEN %d ELSE 0 END | CASE WHEN %[2]s THEN %[5]d ELSE 0 END AS flags`, b.n, d.other(b.name), isCommon, isCandidate, isOther)
 		if objects != "" {
 			sql += ", o.written"
 		} else {
@@ -119,34 +129,44 @@ func (d *detection) unlinkedHandles() string {
 		}
 		parts = append(parts, sql)
 	}
-	return q.ask("SELECT n, id, candidate, bucket, key_bytes, size, modified, created, said, flags, status, since, common, written FROM (" + union("", parts...) + ") ORDER BY n, id_number, id_uuid, id")
+	created := "NULL::BIGINT"
+	if d.Incomplete != nil {
+		created = "created"
+	}
+	return q.ask("SELECT n * " + strconv.Itoa(flagged) + " + flags, id, bucket, key_bytes, size, CASE WHEN modified IS NOT NULL THEN greatest(modified, created, since, written) END, " + created + ", said, status FROM (" + union("", parts...) + ") ORDER BY n, id_number, id_uuid, id")
+}
+
+// other is a condition: the owner of a kind says something else of a handle, h, than that it is AVAILABLE.
+func (d *detection) other(kind string) string {
+	if c := d.kind(kind); c != nil && c.Status != nil {
+		return "h.status IS DISTINCT FROM " + text(c.Status.Value(string(gcstate.Available)))
+	}
+	return "false"
 }
 
 // handle is a handle without a link, as its rows say: one for each way in which its address can be
 // read, of which the first may be a candidate.
 type handle struct {
-	branch            *branch
-	id                string
-	candidate         bool
-	bucket, key       string
-	size              int64
-	modified, created cooper.Instant
-	said              string // by its owner
-	flags             int64
-	status            gcstate.Status // ours
-	since             cooper.Instant // of the status, or when it was last restored or linked again
-	common            bool           // there are others of the same key
-	written           cooper.Instant // its object was
-	protected         bool           // whichever way its address is read, one lies below a prefix of `protect`
+	branch      *branch
+	id          string
+	bucket, key string
+	size        int64
+	// changed is when it or its object was last written, or it came back; 0 if nobody knows. created is 0 where
+	// nobody asks.
+	changed, created cooper.Instant
+	said             string // by its owner, where it is something else than AVAILABLE
+	flags            int64
+	status           gcstate.Status // ours
+	protected        bool           // whichever way its address is read, one lies below a prefix of `protect`
 }
 
 func (d *detection) handles(ctx context.Context) error {
 	var h handle
 	some := false
-	err := d.ask(ctx, d.unlinkedHandles(), nil, func(f *fields) error {
-		r := handle{branch: &d.size.branches[f.number()], id: f.text()}
-		r.candidate, r.bucket, r.key, r.size, r.modified, r.created = f.flag(), f.text(), string(f.bytes()), f.natural(), f.moment(), f.moment()
-		r.said, r.flags, r.status, r.since, r.common, r.written = f.text(), f.number(), gcstate.Status(f.text()), f.moment(), f.flag(), f.moment()
+	err := d.askBeside(ctx, d.unlinkedHandles(), func(f *fields) error {
+		flags := f.number()
+		r := handle{branch: &d.size.branches[flags/flagged], flags: flags % flagged, id: f.text()}
+		r.bucket, r.key, r.size, r.changed, r.created, r.said, r.status = f.text(), string(f.bytes()), f.natural(), f.moment(), f.moment(), f.text(), gcstate.Status(f.text())
 		if f.err != nil {
 			return f.err
 		}
@@ -170,25 +190,23 @@ func (d *detection) handles(ctx context.Context) error {
 }
 
 // join takes another row of a handle into account: the one that may be a candidate says what it is;
-// of times the later count, and a prefix that protects one protects the handle.
+// of times the later count, and one that nobody knows before all; a prefix that protects one protects the handle.
 func (h *handle) join(o *handle) {
-	written, protected := max(h.written, o.written), h.protected || o.protected
-	switch {
-	case o.candidate && !h.candidate:
-		*h = *o
-	case o.candidate: // it stands twice: what one row says against it holds
-		h.bucket, h.key = cmp.Or(h.bucket, o.bucket), cmp.Or(h.key, o.key)
-		h.size = max(h.size, o.size)
-		h.common = h.common || o.common
-		if h.modified != 0 {
-			h.modified = max(h.modified, o.modified)
-		}
-		if o.modified == 0 {
-			h.modified = 0
-		}
-		if h.said != o.said {
-			h.said = "" // nobody knows
-		}
+	a, b := *h, *o
+	if b.flags&isCandidate != 0 && a.flags&isCandidate == 0 {
+		a, b = b, a
 	}
-	h.written, h.protected = written, protected
+	both := b.flags & a.flags & isCandidate
+	if b.changed == 0 && both != 0 || a.changed == 0 {
+		a.changed = 0
+	} else {
+		a.changed = max(a.changed, b.changed)
+	}
+	if both != 0 { // it stands twice: what one row says against it holds
+		a.size = max(a.size, b.size)
+		a.said = max(a.said, b.said)
+	}
+	a.flags |= b.flags
+	a.protected = a.protected || b.protected
+	*h = a
 }

@@ -1,7 +1,7 @@
 package detect
 
 import (
-	"strings"
+	"cmp"
 
 	"cooper"
 	"cooper/internal/config"
@@ -25,7 +25,11 @@ func statusOf(c *config.Handles, said string, ours gcstate.Status) gcstate.Statu
 
 // judge lists a handle without a link.
 func (d *detection) judge(h *handle) error {
-	switch status := statusOf(d.kind(h.branch.name), h.said, h.status); status {
+	status := cmp.Or(h.status, gcstate.Available)
+	if h.flags&isOther != 0 {
+		status = statusOf(d.kind(h.branch.name), h.said, h.status)
+	}
+	switch status {
 	case gcstate.Available:
 	case "":
 		d.figures.strange++
@@ -37,8 +41,8 @@ func (d *detection) judge(h *handle) error {
 	if why := d.keeps(h); why != "" {
 		return d.to.Kept(gcfacts.Kept{Kind: h.branch.name, ID: h.id, Reason: why})
 	}
-	c := gcfacts.Candidate{Kind: h.branch.name, ID: h.id, Bucket: h.bucket, Key: h.key, Size: h.size, Modified: h.changed(), Alone: h.size}
-	if h.common {
+	c := gcfacts.Candidate{Kind: h.branch.name, ID: h.id, Bucket: h.bucket, Key: h.key, Size: h.size, Modified: h.changed, Alone: h.size}
+	if h.flags&isCommon != 0 {
 		c.Alone = 0
 	}
 	d.figures.candidates.add(h.size)
@@ -58,19 +62,11 @@ func (d *detection) kind(name string) *config.Handles {
 	return nil
 }
 
-// changed is when a handle or its object was last written, or it came back; 0 if nobody knows.
-func (h *handle) changed() cooper.Instant {
-	if h.modified == 0 {
-		return 0
-	}
-	return max(h.modified, h.created, h.since, h.written)
-}
-
 // keeps is the first reason for which a handle is no candidate; empty if there is none.
 func (d *detection) keeps(h *handle) string {
 	incomplete := d.Incomplete != nil && d.Incomplete(h.branch.name, h.created)
 	switch {
-	case !h.candidate || h.bucket == "" || h.key == "":
+	case h.flags&isCandidate == 0 || h.bucket == "" || h.key == "":
 		return NotAnObject
 	case !d.Config.Judged(h.bucket):
 		return OtherBucket
@@ -82,9 +78,9 @@ func (d *detection) keeps(h *handle) string {
 		return DerivedLives
 	case h.flags&isDerived != 0:
 		return DerivedGoes
-	case h.changed() == 0:
+	case h.changed == 0:
 		return TimeUnknown
-	case h.changed() >= d.looked.ago(d.Config.Detect.Unmodified):
+	case h.changed >= d.looked.ago(d.Config.Detect.Unmodified):
 		return Young
 	case h.flags&isKept != 0:
 		return KeptByHand
@@ -104,13 +100,4 @@ func guarded(guards []*config.Guard, bucket, key string) bool {
 		}
 	}
 	return false
-}
-
-// folder is the folder at the top of the bucket that a key is in; empty where it is in none.
-func folder(key string) string {
-	before, _, in := strings.Cut(key, "/")
-	if !in {
-		return ""
-	}
-	return before + "/"
 }

@@ -11,13 +11,18 @@ import (
 
 // What is known about a handle beside its row, as bits.
 const (
-	isHeld    = 1 << iota // by a row of a table
-	isDerived             // it has a source
-	lives                 // it has one that lives
-	wasAbsent             // from a scan that counts
-	wasLinked             // by a scan that counts, or one beside it, but not lately
-	isKept                // by hand
-	wasKnown              // it was a candidate when candidates were last let through
+	isHeld      = 1 << iota // by a row of a table
+	isDerived               // it has a source
+	lives                   // it has one that lives
+	wasAbsent               // from a scan that counts
+	wasLinked               // by a scan that counts, or one beside it, but not lately
+	isKept                  // by hand
+	wasKnown                // it was a candidate when candidates were last let through
+	isCommon                // there are others of the same key
+	isCandidate             // `where` takes it
+	isOther                 // than AVAILABLE, by its owner
+
+	flagged // more than all flags together
 )
 
 // question is a statement that is put together from common tables.

@@ -22,7 +22,7 @@ func (d *detection) relinked(ctx context.Context) error {
 		changed := b.called("c")
 		of := "SELECT " + b.form.column + " AS x, id, bucket, key_bytes, status FROM gc_handle WHERE scan = " + text(d.looked.newest) + " AND kind = " + text(b.name) + " AND " + b.form.has
 		var some []string
-		if h := d.kind(b.name); h != nil && h.Status != nil {
+		if h := d.kind(b.name); h != nil && h.Status != nil && d.size.changed {
 			some = append(some, of+" AND status IS NOT NULL AND status <> "+text(h.Status.Value(string(gcstate.Available))))
 		}
 		if d.records > 0 {

@@ -2,6 +2,7 @@ package detect
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"cooper"
@@ -51,4 +52,45 @@ func (d *detection) ask(ctx context.Context, sql string, args []any, each func(*
 		}
 		return f.err
 	})
+}
+
+// batch is how many rows are handed from who reads them to who judges them at once.
+const batch = 4096
+
+// askBeside is ask for many rows: while some are judged, the next are read.
+func (d *detection) askBeside(ctx context.Context, sql string, each func(*fields) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	full := make(chan [][]any, 4)
+	done := make(chan error, 1)
+	go func() {
+		f := &fields{}
+		var err error
+		for rows := range full {
+			for _, row := range rows {
+				*f = fields{row: row}
+				if err == nil {
+					err = errors.Join(each(f), f.err)
+				}
+				if err != nil {
+					cancel(err)
+				}
+			}
+		}
+		done <- err
+	}()
+	var rows [][]any
+	err := query.Each(ctx, d.Engine, sql, nil, func(row []any) error {
+		if rows = append(rows, row); len(rows) == batch {
+			full <- rows
+			rows = make([][]any, 0, batch)
+		}
+		return context.Cause(ctx)
+	})
+	full <- rows
+	close(full)
+	if judged := <-done; judged != nil {
+		return judged
+	}
+	return err
 }
