@@ -48,15 +48,11 @@ func (d *detection) relinked(ctx context.Context) error {
 	if len(parts) == 0 {
 		return nil
 	}
-	var order []string
-	for _, f := range []string{"TRY_CAST(f.id AS BIGINT)", "f.id"} {
-		order = append(order, f)
-	}
 	var kinds []string
 	for _, b := range d.size.branches {
 		kinds = append(kinds, fmt.Sprintf("WHEN %d THEN %s", b.n, text(b.name)))
 	}
-	sql := q.ask("SELECT f.n, f.id, f.said, f.scan, s.status FROM (" + union("", parts...) + ") f LEFT JOIN " + d.state + " s ON s.id = f.id AND s.kind = CASE f.n " + strings.Join(kinds, " ") + " END ORDER BY f.n, " + strings.Join(order, ", "))
+	sql := q.ask("SELECT f.n, f.id, f.said, f.scan, s.status FROM (" + union("", parts...) + ") f LEFT JOIN " + d.state + " s ON s.id = f.id AND s.kind = CASE f.n " + strings.Join(kinds, " ") + " END ORDER BY f.n, TRY_CAST(f.id AS BIGINT), f.id")
 	return d.ask(ctx, sql, nil, func(f *fields) error {
 		b := &d.size.branches[f.number()]
 		r := gcfacts.Relinked{Kind: b.name, ID: f.text()}
