@@ -50,7 +50,8 @@ type link struct {
 	part        int // of the table: which range has it
 	object      string
 	readings    []target
-	bad         bool // it cannot be read
+	bad         bool           // it cannot be read
+	since       cooper.Instant // it is there as it is
 }
 
 // target is a handle by its id, or a place.
@@ -131,15 +132,13 @@ func (c *cell) upload(now, made cooper.Instant) {
 		h.created = made
 	case 4: // brought from elsewhere, with its time
 		h.created, h.modified = made, made-300*day
-	case 5:
-		if made < now {
-			h.modified = made - cooper.Instant(c.r.IntN(100))*day
-		}
+	case 5, 6: // the same, and nobody says so
+		h.modified = made - cooper.Instant(c.r.IntN(100))*day
 	}
 	c.state.rows = append(c.state.rows, h)
 	for _, at := range h.at {
 		if !c.one(8) {
-			c.objects[at] = object{max(h.size, 0), made}
+			c.objects[at] = object{max(h.size, 0), min(made, max(h.modified, made-100*day))}
 		}
 	}
 	if !c.one(3) {
@@ -151,8 +150,8 @@ func (c *cell) upload(now, made cooper.Instant) {
 }
 
 // link makes something link to a handle: by id, by key, or by a value that may be read in two ways.
-func (c *cell) link(h row, _ cooper.Instant) {
-	l := link{association: pick(c.r, associations...), part: c.r.IntN(parts), object: fmt.Sprintf("c%d.%d", c.n, c.r.IntN(50)), bad: c.one(40)}
+func (c *cell) link(h row, now cooper.Instant) {
+	l := link{association: pick(c.r, associations...), part: c.r.IntN(parts), object: fmt.Sprintf("c%d.%d", c.n, c.r.IntN(50)), bad: c.one(40), since: now}
 	l.readings = []target{{name: h.name}}
 	if len(h.at) > 0 && c.one(3) {
 		l.readings[0] = target{name{pick(c.r, "", h.kind), ""}, h.at[c.r.IntN(len(h.at))]}
@@ -182,12 +181,13 @@ func (c *cell) derive(n name) {
 }
 
 // move is a link that is taken from one row and put into another, at one moment.
-func (c *cell) move() {
+func (c *cell) move(now cooper.Instant) {
 	if len(c.state.links) > 0 {
 		i := c.r.IntN(len(c.state.links))
 		l := c.state.links[i]
 		c.state.links = slices.Delete(c.state.links, i, i+1)
 		l.association, l.part, l.object = pick(c.r, associations...), c.r.IntN(parts), fmt.Sprintf("c%d.%d", c.n, c.r.IntN(50))
+		l.since = now
 		c.state.links = append(c.state.links, l)
 	}
 }
@@ -226,7 +226,7 @@ func (c *cell) live(now cooper.Instant, often int) {
 	case 5, 6, 7, 8:
 		s.links = drop(c, s.links)
 	case 9, 10, 11, 12, 13:
-		c.move()
+		c.move(now)
 	case 14:
 		s.derived = drop(c, s.derived)
 	case 15:
@@ -248,7 +248,7 @@ func (c *cell) live(now cooper.Instant, often int) {
 	case 22:
 		if len(s.links) > 0 {
 			i := c.r.IntN(len(s.links))
-			s.links[i].bad = !s.links[i].bad
+			s.links[i].bad, s.links[i].since = !s.links[i].bad, now
 		}
 	case 23:
 		c.objects[c.place()] = object{5, now}

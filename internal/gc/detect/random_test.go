@@ -78,10 +78,12 @@ func (w *world) run() {
 	var slow *seen
 	for range 30 {
 		w.backup()
-		for range 3 {
+		// Days end at midnight, so that ages are often whole days, to the millisecond.
+		for range 2 {
 			w.pass(8*hour, 5)
 		}
-		w.drift = cooper.Instant(w.r.IntN(4)-2) * 60_000 / 2
+		w.pass(day-w.now%day, 5)
+		w.drift = pick[cooper.Instant](w.r, 0, 0, 0, -30_000, 30_000)
 		switch w.r.IntN(40) {
 		case 0:
 			w.digests.Configuration = w.id("c")
@@ -307,6 +309,7 @@ func (w *world) compare(l *looking, f *found) {
 	if len(f.twice) > 0 {
 		w.t.Errorf("-detect.seed %d: twice in lists: %v", w.seed, f.twice)
 	}
+	w.never(l, f)
 	all := l.verdicts()
 	of := map[name]*cell{}
 	for _, c := range w.cells {
@@ -325,6 +328,24 @@ func (w *world) compare(l *looking, f *found) {
 				w.fault(c, n, fmt.Sprintf("is %q, not %q", got, want))
 			} else if c == nil {
 				w.t.Errorf("-detect.seed %d: %v is always linked, and %q", w.seed, n, got)
+			}
+		}
+	}
+}
+
+// never asks of the world itself: what a link has led to, in one place, ever since the oldest of the scans
+// began, is no candidate.
+func (w *world) never(l *looking, f *found) {
+	w.t.Helper()
+	for _, c := range w.cells {
+		for _, k := range c.state.links {
+			if k.bad || k.since >= l.counted[len(l.counted)-1].began {
+				continue
+			}
+			for _, to := range k.readings {
+				if to.id != "" && f.handles[to.name] == "candidate" {
+					w.fault(c, to.name, "is a candidate, and has had a link since "+k.since.String())
+				}
 			}
 		}
 	}

@@ -204,6 +204,9 @@ func (w *world) restore() {
 	all := w.copies[max(0, len(w.copies)-1-w.r.IntN(4))]
 	for i, c := range w.cells {
 		c.state = all[i].clone()
+		for k := range c.state.links {
+			c.state.links[k].since = w.now
+		}
 	}
 	w.truth()
 }
@@ -322,7 +325,7 @@ func (w *world) step(s *seen, fails bool) {
 		return
 	}
 	if s.began == 0 {
-		s.began = w.now
+		s.began, s.clock = w.now, w.now+w.drift
 	}
 	s.ended = w.now + 1000
 	rd.r.Rows, rd.r.Began, rd.r.Ended, rd.r.Clock, rd.r.Server = 5000, w.now, s.ended, w.now+w.drift, s.server
