@@ -5,24 +5,42 @@ import (
 	"strings"
 
 	"cooper"
+	"cooper/internal/ledger/gcfacts"
 	"cooper/internal/query"
 )
 
-// List is a list of what a scan has found.
+// List is a list of what a scan, or a detection, has found.
 type List struct {
 	Name    string
 	Columns []string
-	sql     string // of the columns as texts; $1 is the scan
+	// Table is that of the detection's facts; empty for a list of a scan.
+	Table string
+	sql   string // of the columns as texts; $1 is the scan, or the detection
 }
 
-// Lists are those that come from the facts of a scan. What a check refuses is a list of its
+// Lists are those that come from facts. What a check refuses is a list of its
 // own, from Findings.
 var Lists = []List{
-	{"links", []string{"association", "object", "handle"}, resolved + "SELECT association, object, handle FROM found UNION SELECT association, object, handle FROM lost"},
-	{"linked", []string{"handle"}, resolved + "SELECT DISTINCT handle FROM found"},
-	{"malformed", []string{"association", "table", "key", "why"}, "SELECT DISTINCT association, table_name, key, why FROM gc_malformed WHERE scan = $1"},
-	{"dangling", []string{"association", "object", "handle"}, resolved + "SELECT DISTINCT association, object, handle FROM lost"},
+	{Name: "links", Columns: []string{"association", "object", "handle"}, sql: resolved + "SELECT association, object, handle FROM found UNION SELECT association, object, handle FROM lost"},
+	{Name: "linked", Columns: []string{"handle"}, sql: resolved + "SELECT DISTINCT handle FROM found"},
+	{Name: "malformed", Columns: []string{"association", "table", "key", "why"}, sql: "SELECT DISTINCT association, table_name, key, why FROM gc_malformed WHERE scan = $1"},
+	{Name: "dangling", Columns: []string{"association", "object", "handle"}, sql: resolved + "SELECT DISTINCT association, object, handle FROM lost"},
+	{Name: "candidates", Columns: []string{"handle", "bytes"}, Table: gcfacts.Candidates, sql: "SELECT " + handle + ", coalesce(CAST(size AS VARCHAR), '')" + ofDetection(gcfacts.Candidates)},
+	{Name: "kept", Columns: []string{"handle", "reason"}, Table: gcfacts.Kepts, sql: "SELECT " + handle + ", reason" + ofDetection(gcfacts.Kepts)},
+	{Name: "relinked", Columns: []string{"handle", "status"}, Table: gcfacts.Relinkeds, sql: "SELECT " + handle + ", status" + ofDetection(gcfacts.Relinkeds)},
+	{Name: "missing", Columns: []string{"handle", "bucket", "key"}, Table: gcfacts.Missings, sql: "SELECT " + handle + ", bucket, " + key + ofDetection(gcfacts.Missings)},
+	{Name: "unindexed", Columns: []string{"bucket", "key", "bytes"}, Table: gcfacts.Unindexeds, sql: "SELECT bucket, " + key + ", coalesce(CAST(size AS VARCHAR), '')" + ofDetection(gcfacts.Unindexeds)},
+	{Name: "unindexed-kept", Columns: []string{"bucket", "key", "reason"}, Table: gcfacts.UnindexedKeeps, sql: "SELECT bucket, " + key + ", reason" + ofDetection(gcfacts.UnindexedKeeps)},
+	{Name: "near-misses", Columns: []string{"handle", "bucket", "key", "other"}, Table: gcfacts.NearMisses, sql: "SELECT " + handle + ", bucket, " + key + ", other_bucket" + ofDetection(gcfacts.NearMisses)},
 }
+
+// How handles and keys stand in lists.
+const (
+	handle = "CASE WHEN kind = '' THEN id ELSE kind || ':' || id END"
+	key    = "coalesce(key, CASE WHEN key_bytes IS NULL THEN '' ELSE '0x' || lower(hex(key_bytes)) END)"
+)
+
+func ofDetection(table string) string { return " FROM " + table + " WHERE detection = $1" }
 
 // resolved are the links of a scan, as common tables: found leads to handles that are there, lost
 // does not. A link by id leads to the handle of its kind; one by key to each handle, of its
@@ -43,6 +61,12 @@ lost AS (SELECT association, object, handle FROM l WHERE reading IS NULL AND id 
 		AND NOT EXISTS (SELECT 1 FROM found f WHERE f.shard = l.shard AND f.reading = l.reading))
 `
 
+// UnindexedFolders asks by folder at the top of its bucket how many objects no handle names, and how many
+// bytes they hold, the largest first; $1 is the detection, $2 how it tells those apart where no handle lives.
+const UnindexedFolders = `SELECT bucket, folder, count(*), CAST(least(coalesce(sum(size), 0), 9223372036854775807) AS BIGINT) AS bytes, apart
+	FROM (SELECT bucket, CASE WHEN contains(k, '/') THEN split_part(k, '/', 1) || '/' ELSE '' END AS folder, size, coalesce(how = $2, false) AS apart
+		FROM (SELECT bucket, size, how, ` + key + ` AS k FROM gc_unindexed WHERE detection = $1)) GROUP BY bucket, folder, apart ORDER BY bytes DESC, bucket, folder, apart`
+
 // ListOf finds a list by its name.
 func ListOf(name string) (*List, error) {
 	var names []string
@@ -55,9 +79,9 @@ func ListOf(name string) (*List, error) {
 	return nil, &cooper.Error{Kind: cooper.KindUsage, Where: cooper.Quote(name), Message: "there is no such list", Remedy: "There are " + strings.Join(names, ", ") + " and refusals."}
 }
 
-// Ask gives the rows of a list for a scan: texts as in JSON strings, in ASCII, without the
+// Ask gives the rows of a list for a scan, or a detection: texts as in JSON strings, in ASCII, without the
 // quotes, so that a line is a row and nothing is hidden in it; sorted bytewise as such.
-func (l *List) Ask(ctx context.Context, e query.Engine, scan string) (query.Rows, error) {
+func (l *List) Ask(ctx context.Context, e query.Engine, of string) (query.Rows, error) {
 	var columns, written []string
 	for i, c := range l.Columns {
 		name := "c" + string(rune('0'+i))
@@ -65,7 +89,7 @@ func (l *List) Ask(ctx context.Context, e query.Engine, scan string) (query.Rows
 		written = append(written, escaped(name)+` AS "`+c+`"`)
 	}
 	sql := "SELECT " + strings.Join(written, ", ") + " FROM (" + l.sql + ") AS list(" + strings.Join(columns, ", ") + ") ORDER BY ALL"
-	return e.Query(ctx, sql, scan)
+	return e.Query(ctx, sql, of)
 }
 
 // escaped is an expression for a text as Escape writes it. Most texts are plain.

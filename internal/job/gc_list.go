@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"cooper"
@@ -14,7 +15,8 @@ import (
 	"cooper/internal/query"
 )
 
-// GCList is a list of what the last scan by a configuration has found.
+// GCList is a list of what the last scan by a configuration, or the last detection, has
+// found.
 type GCList struct {
 	// Config is the path of the configuration, Name the list's.
 	Config, Name string
@@ -29,6 +31,16 @@ func GCLists() (names []string) {
 		names = append(names, l.Name)
 	}
 	return append(names, Refusals)
+}
+
+// GCDetectedLists are the names of those of detections.
+func GCDetectedLists() (names []string) {
+	for _, l := range gc.Lists {
+		if l.Table != "" {
+			names = append(names, l.Name)
+		}
+	}
+	return names
 }
 
 // Run gives each the rows of the list, in order: texts in ASCII, as in JSON. Columns are
@@ -48,12 +60,12 @@ func (l *GCList) Run(ctx context.Context, e *Env, columns func([]string), each f
 			return err
 		}
 		defer finally(&err, release)
-		s, _, err := w.lastScan(ctx, l.Config)
+		of, err := l.of(ctx, w, list)
 		if err != nil {
 			return err
 		}
 		return w.large(ctx, w.Memory*3/4, query.Sources{Workspace: w.ws.Dir()}, func(db query.Engine) (err error) {
-			rows, err := list.Ask(ctx, db, s.ID)
+			rows, err := list.Ask(ctx, db, of)
 			if err != nil {
 				return err
 			}
@@ -69,6 +81,46 @@ func (l *GCList) Run(ctx context.Context, e *Env, columns func([]string), each f
 			})
 		})
 	})
+}
+
+// of is the scan, or the detection, whose list it is. What a detection does not know of any
+// bucket is no empty list.
+func (l *GCList) of(ctx context.Context, w *work, list *gc.List) (string, error) {
+	s, _, err := w.lastScan(ctx, l.Config)
+	if err != nil || list.Table == "" {
+		return idOf(s), err
+	}
+	d, err := w.lastDetection(ctx, s.Server)
+	if err != nil {
+		return "", err
+	}
+	for _, u := range d.Unknown {
+		if u.List == list.Table || u.List == gcfacts.Unindexeds && list.Table == gcfacts.UnindexedKeeps {
+			w.tell(Warning, "%s is unknown of the bucket %s: %s", list.Name, u.Bucket, u.Why)
+		}
+	}
+	return d.ID, nil
+}
+
+func idOf(s *gc.Scan) string {
+	if s == nil {
+		return ""
+	}
+	return s.ID
+}
+
+// lastDetection is the newest of the handles of a database.
+func (w *work) lastDetection(ctx context.Context, server string) (*gcfacts.Detection, error) {
+	all, err := w.gcFacts().Detections(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range slices.Backward(all) {
+		if all[i].Scope == scope(server) {
+			return &all[i], nil
+		}
+	}
+	return nil, &cooper.Error{Kind: cooper.KindMissing, Where: server, Message: "nothing was detected yet", Remedy: "Look first: cooper gc detect"}
 }
 
 func (l *GCList) refusals(ctx context.Context, e *Env, columns func([]string), each func([]string) error) error {
@@ -134,7 +186,7 @@ func (w *work) lastScan(ctx context.Context, path string) (*gc.Scan, *gc.History
 			return &h.Scans[i], h, nil
 		}
 	}
-	return nil, nil, &cooper.Error{Kind: cooper.KindMissing, Where: path, Message: "no scan by it has ended in this workspace", Remedy: "Scan first: cooper gc scan; cooper apply latest goes on with one that was stopped."}
+	return nil, nil, noScan(path)
 }
 
 // GCStatus tells how far the count of complete scans has come.
@@ -291,4 +343,14 @@ func (a *GCAccept) Run(ctx context.Context, e *Env) (r GCAccepted, err error) {
 		})
 	})
 	return r, err
+}
+
+// nameOfList is the name under which a list of a detection is known to a person.
+func nameOfList(table string) string {
+	for _, l := range gc.Lists {
+		if l.Table == table {
+			return l.Name
+		}
+	}
+	return table
 }

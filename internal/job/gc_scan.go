@@ -2,8 +2,6 @@ package job
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"slices"
 	"strings"
 
@@ -79,8 +77,7 @@ func (scans) check(h *plan.Header, _ *Options) error {
 // name it goes by.
 func (scans) place(h *plan.Header, _ *Options) (place, error) {
 	s, err := gcop.ScanningOf(h.Policy)
-	sum := sha256.Sum256([]byte(s.Server))
-	return place{lock: "database:" + hex.EncodeToString(sum[:8]), command: "gc scan"}, err
+	return place{lock: lockOf(s.Server), command: "gc scan"}, err
 }
 
 func (scans) equip(ctx context.Context, held *held, p *plan.Plan, opt *Options) (_ *kit, err error) {

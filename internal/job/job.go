@@ -131,6 +131,8 @@ type Result struct {
 	Estimate *Estimated `json:"estimate,omitempty"`
 	// Scanned is of gc scan.
 	Scanned *GCScanned `json:"scanned,omitempty"`
+	// Detected is of gc detect.
+	Detected *GCDetected `json:"detected,omitempty"`
 
 	// Nothing says, where a plan has nothing to do, what that means.
 	Nothing string `json:"-"`

@@ -29,7 +29,8 @@ var missions = map[string]mission{
 
 	purge.Mission: purges{},
 
-	gc.Mission: scans{},
+	gc.Mission:       scans{},
+	gc.MissionDetect: marks{},
 }
 
 // A mission is what whoever carries plans out has to know of one kind of them.

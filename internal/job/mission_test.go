@@ -96,6 +96,20 @@ var makers = map[string]maker{
 			w.same("complete", w.rows("SELECT complete FROM gc_scan"), "true")
 		}
 	},
+	gc.MissionDetect: func(t *testing.T) (*world, *plan.Header, func()) {
+		w := newPlatform(t)
+		w.declare(platformYAML + "detect: {scans: 1, apart: 0s}\n")
+		_, err := w.scan(false).Run(t.Context(), w.Env)
+		w.ok(err)
+		d := w.detect()
+		d.PlanOnly = true
+		r, err := d.Run(t.Context(), w.Env)
+		w.ok(err)
+		return w, r.Plan, func() {
+			w.same("candidates", w.list("candidates"), "3 ")
+			w.same("transitions", w.transitions(), "3 AVAILABLE UNLINKED no link in a complete scan")
+		}
+	},
 	purge.Mission: func(t *testing.T) (*world, *plan.Header, func()) {
 		w := emptyLab(t, "Enabled")
 		w.put("1", "old/a", "old/b", "new/c")

@@ -197,7 +197,13 @@ func (p *platform) cooper(code int, args ...string) string {
 // lists compares all lists with what the platform's makers say.
 func (p *platform) lists() {
 	p.t.Helper()
-	for name, file := range map[string]string{"links": "links.tsv", "linked": "linked.txt", "malformed": "malformed.tsv", "dangling": "dangling.tsv", "refusals": "refusals.tsv"} {
+	p.compare(map[string]string{"links": "links.tsv", "linked": "linked.txt", "malformed": "malformed.tsv", "dangling": "dangling.tsv", "refusals": "refusals.tsv"})
+}
+
+// compare compares lists with files.
+func (p *platform) compare(files map[string]string) {
+	p.t.Helper()
+	for name, file := range files {
 		var want []string
 		text, err := os.ReadFile(filepath.Join(p.given("expected"), file))
 		if err != nil && !errors.Is(err, os.ErrNotExist) { // those that would be empty are left out
@@ -258,6 +264,7 @@ func TestGarbage(t *testing.T) {
 			// The same is found again, and no value has to be acknowledged anew.
 			p.gc(0, "scan")
 			p.lists()
+			p.detected()
 		})
 	}
 }

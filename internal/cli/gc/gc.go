@@ -19,14 +19,17 @@ func Command(sh *shell.Shell) *cobra.Command {
 		Short: "Find what links to files, by an owner's database",
 		Long: `Finds what in an owner's database links to files in buckets. What is to be read is
 declared in cooper.yaml: tables of file handles, and all places that may link to one.
-Nothing is written to the database: its sessions are read-only.`,
+Nothing is written to the database: its sessions are read-only. After some complete
+scans, what nothing links to is marked in the workspace; no object is touched.`,
 		Example: `  cooper gc init mysql:env:PLATFORM_DSN --bucket example-data
   cooper gc check
   cooper gc scan --config platform/cooper.yaml
   cooper gc list malformed
+  cooper gc detect
+  cooper gc list candidates
   cooper gc status`,
 	}
-	cmd.AddCommand(a.initCmd(), a.checkCmd(), a.scanCmd(), a.listCmd(), a.acknowledgeCmd(), a.acceptCmd(), a.registryCmd(), a.statusCmd())
+	cmd.AddCommand(a.initCmd(), a.checkCmd(), a.scanCmd(), a.listCmd(), a.acknowledgeCmd(), a.acceptCmd(), a.registryCmd(), a.statusCmd(), a.detectCmd(), a.unindexedCmd(), a.explainCmd())
 	return shell.Group(cmd)
 }
 

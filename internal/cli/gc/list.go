@@ -16,7 +16,7 @@ func (a family) listCmd() *cobra.Command {
 	tsv := false
 	cmd := &cobra.Command{
 		Use:   "list LIST",
-		Short: "List what the last scan has found",
+		Short: "List what the last scan, or detection, has found",
 		Long: `Lists what the last scan by this configuration that has ended has found, in order:
 
 links      what links to which handle, each once
@@ -24,6 +24,10 @@ linked     handles with a link
 malformed  values that cannot be read, by association, table and primary key
 dangling   links to handles that are not there
 refusals   what cooper gc check refuses, for which the database is asked
+
+And what the last cooper gc detect has found: candidates, kept, relinked, missing,
+unindexed, unindexed-kept, near-misses. Without an inventory of a bucket, missing and
+unindexed are unknown of it: a warning says so.
 
 Texts are written as in JSON, in ASCII and without the quotes, so that a line is a row.
 The facts themselves are tables for cooper ledger sql: gc_link, gc_handle and others.`,
