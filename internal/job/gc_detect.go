@@ -9,7 +9,6 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"cooper"
 	"cooper/internal/config"
@@ -35,85 +34,6 @@ type GCDetect struct {
 	// Found is told of what was found before anybody is asked; nil: nobody is.
 	Found func(*GCDetected) error
 	Options
-}
-
-// GCDetected is what a detection comes to.
-type GCDetected struct {
-	ID    string         `json:"id"`
-	Made  cooper.Instant `json:"made"`
-	Clock cooper.Instant `json:"clock"` // the database's, by which ages are counted
-	Scans []string       `json:"scans"` // that count, the newest first
-	// Waits says why these are not enough to mark.
-	Waits     string         `json:"waits,omitempty"`
-	Snapshots []GCInventory  `json:"snapshots"`
-	Unknown   []GCUnknown    `json:"unknown,omitempty"`
-	Refusals  []GCRefusal    `json:"refusals,omitempty"`
-	Figures   []GCFigure     `json:"figures"`
-	Lists     []GCListed     `json:"lists"`
-	Kept      []GCKeptReason `json:"kept,omitempty"`
-}
-
-// GCInventory is the snapshot of a bucket that a detection rests on.
-type GCInventory struct {
-	Bucket   string         `json:"bucket"`
-	Snapshot string         `json:"snapshot"`
-	Taken    cooper.Instant `json:"taken_at"`
-}
-
-// GCUnknown says that a list tells nothing of a bucket.
-type GCUnknown struct {
-	List   string `json:"list"`
-	Bucket string `json:"bucket"`
-	Why    string `json:"why"`
-}
-
-// GCRefusal is why nothing is marked, or not unasked.
-type GCRefusal struct {
-	What string `json:"what"`
-	Why  string `json:"why"`
-	// Confirmable: a person may have it marked all the same.
-	Confirmable bool `json:"confirmable"`
-}
-
-// GCFigure is a number that a detection comes to; bytes are negative where it has none.
-type GCFigure struct {
-	Name  string `json:"name"`
-	Count int64  `json:"count"`
-	Bytes int64  `json:"bytes"`
-}
-
-// GCListed is how long a list is.
-type GCListed struct {
-	Name  string `json:"list"`
-	Rows  int64  `json:"rows"`
-	Bytes int64  `json:"bytes"`
-}
-
-// GCKeptReason is for how many handles without a link a reason holds.
-type GCKeptReason struct {
-	Reason string `json:"reason"`
-	Count  int64  `json:"count"`
-}
-
-func detected(d *gcfacts.Detection) *GCDetected {
-	r := &GCDetected{ID: d.ID, Made: d.Made, Clock: d.Clock, Scans: d.Scans, Waits: d.Waits}
-	for _, x := range d.Snapshots {
-		r.Snapshots = append(r.Snapshots, GCInventory(x))
-	}
-	for _, x := range d.Unknown {
-		r.Unknown = append(r.Unknown, GCUnknown{nameOfList(x.List), x.Bucket, x.Why})
-	}
-	for i := range d.Refusals {
-		x := &d.Refusals[i]
-		r.Refusals = append(r.Refusals, GCRefusal{x.What, x.Why, detect.Confirmable(x)})
-	}
-	for _, x := range d.Figures {
-		r.Figures = append(r.Figures, GCFigure(x))
-	}
-	for _, x := range d.Lists {
-		r.Lists = append(r.Lists, GCListed{nameOfList(x.Name), x.Rows, x.Bytes})
-	}
-	return r
 }
 
 // Run looks, writes down what it finds, plans, asks, and marks.
@@ -472,87 +392,4 @@ func keptBy(ctx context.Context, db query.Engine, detection string) (all []GCKep
 		}
 	}
 	return all, err
-}
-
-// snapshots finds those that are looked at: of each declared bucket the one that was named, or
-// the newest whole one of the workspace; where the configuration says where reports are, the
-// newest report is taken first if it is newer.
-func (g *GCDetect) snapshots(ctx context.Context, w *work) ([]*inventory.Snapshot, error) {
-	c, err := config.Load(g.Config)
-	if err != nil {
-		return nil, err
-	}
-	buckets := c.Buckets
-	if c.Archive != nil && !c.Judged(c.Archive.Bucket) {
-		buckets = append(buckets[:len(buckets):len(buckets)], &config.Bucket{Name: c.Archive.Bucket})
-	}
-	for name := range g.Snapshots {
-		known := false
-		for _, b := range buckets {
-			known = known || b.Name == name
-		}
-		if !known {
-			return nil, usage("--snapshot "+cooper.Quote(name)+"=…: the configuration declares no such bucket", "Name buckets that it declares.")
-		}
-	}
-	newest, err := w.wholeSnapshots()
-	if err != nil {
-		return nil, err
-	}
-	var all []*inventory.Snapshot
-	for _, b := range buckets {
-		snap, err := g.snapshotOf(ctx, w, c, b, newest[b.Name])
-		if err != nil {
-			return nil, err
-		}
-		if snap != nil {
-			all = append(all, snap)
-		}
-	}
-	return all, nil
-}
-
-func (g *GCDetect) snapshotOf(ctx context.Context, w *work, c *config.Config, b *config.Bucket, newest *inventory.Snapshot) (*inventory.Snapshot, error) {
-	if name := g.Snapshots[b.Name]; name != "" {
-		return w.snapshotOf(ctx, b.Name, Source{Snapshot: name}, "", "")
-	}
-	if b.Inventory == "" {
-		return newest, nil
-	}
-	at := b.Inventory
-	if !strings.HasPrefix(at, "s3://") && !filepath.IsAbs(at) {
-		at = filepath.Join(c.Dir, at)
-	}
-	reports, err := Reports(ctx, w.Env, at)
-	if err != nil {
-		return nil, err
-	}
-	for _, r := range reports {
-		if r.Whole && (newest == nil || r.At > newest.Meta().TakenAt) {
-			return w.snapshotOf(ctx, b.Name, Source{Inventory: at}, "", "")
-		}
-	}
-	return newest, nil
-}
-
-// wholeSnapshots are the newest complete snapshots of whole buckets, by bucket. One that cannot
-// be read is none.
-func (w *work) wholeSnapshots() (map[string]*inventory.Snapshot, error) {
-	ids, err := w.ws.Snapshots()
-	if err != nil {
-		return nil, err
-	}
-	newest := map[string]*inventory.Snapshot{}
-	for _, id := range ids {
-		s, err := inventory.Open(w.ws.SnapshotDir(id))
-		if err != nil {
-			w.tell(Caution, "a snapshot is passed over: %v", err)
-			continue
-		}
-		m := s.Meta()
-		if old := newest[m.Bucket]; m.Complete && m.Scope.Prefix == "" && (old == nil || old.Meta().TakenAt <= m.TakenAt) {
-			newest[m.Bucket] = s
-		}
-	}
-	return newest, nil
 }
