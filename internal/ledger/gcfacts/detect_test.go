@@ -211,7 +211,7 @@ func TestWordsHaveAnOrder(t *testing.T) {
 		}
 		must(t, Verify(ctx, are))
 		for _, name := range are {
-			number := int32(0)
+			var number int32
 			if table == KeptsByHand {
 				rows := rowsOf[keptByHandColumns](t, name)
 				number = rows[0].Number
