@@ -278,6 +278,11 @@ func TestGarbageKilled(t *testing.T) {
 	}
 	strace := e2etest.Strace(t)
 	p := newPlatform(t, "rails")
+	p.gc(3, "scan")
+	whole := p.linkRows()
+	if len(whole) < 100 {
+		t.Fatalf("only %d rows of links", len(whole))
+	}
 	kills, r := 0, rand.New(rand.NewPCG(11, 20)) //nolint:gosec // repeatable
 	for round := 0; kills < 20; round++ {
 		if round == 10 {
@@ -290,6 +295,7 @@ func TestGarbageKilled(t *testing.T) {
 		}
 		p.cooper(3, "apply", "latest", "--quiet") // some values cannot be read
 		p.lists()
+		e2etest.Same(t, p.linkRows(), whole)
 		for what, sql := range map[string]string{
 			"ranges that are there twice": "SELECT count(*) - count(DISTINCT shard) AS n FROM gc_range",
 			"ends but one of the scan":    "SELECT count(*) - 1 AS n FROM gc_scan",
@@ -300,6 +306,17 @@ func TestGarbageKilled(t *testing.T) {
 		}
 	}
 	t.Logf("%d kills", kills)
+}
+
+// linkRows are those of links, as the ledger has them: one that were there twice is twice here.
+func (p *platform) linkRows() []string {
+	p.t.Helper()
+	var rows []string
+	for line := range strings.Lines(p.cooper(0, "ledger", "sql", "--json", "SELECT * EXCLUDE (scan) FROM gc_link")) {
+		rows = append(rows, strings.TrimSuffix(line, "\n"))
+	}
+	slices.Sort(rows)
+	return rows
 }
 
 // killed carries the plan out, and tells whether it was killed at the nth call of a name;
