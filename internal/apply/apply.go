@@ -19,6 +19,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"cooper"
@@ -73,13 +74,19 @@ type Target interface {
 	Done(shard int) bool
 	// Commit makes the effects of a shard visible, all of them or none. It may
 	// turn outcomes into failures, and gives them as they stand at the end;
-	// outs[i] is that of actions[i].
+	// outs[i] is that of actions[i]. Beside ErrLeftOpen nothing of the shard was
+	// committed, and what outs say is told, but no fact.
 	Commit(ctx context.Context, p permit.Permit, s Shard, actions []cooper.Action, outs []cooper.Outcome) ([]cooper.Outcome, error)
 	// Settled says that a committed shard's facts are in the ledger.
 	Settled(ctx context.Context, plan string, shard int) error
 	// End notes that all shards of the plan are committed.
 	End(ctx context.Context, p permit.Permit, s Summary) error
 }
+
+// ErrLeftOpen is what Commit gives for a shard that failed for a reason which may go, and
+// that is to be tried again by the next run of the plan. The run goes on with the others of
+// the phase, and ends with it: what comes after wants all of it.
+var ErrLeftOpen = errors.New("the shard is left open")
 
 // Facts is the ledger. Writing the same fact again, by run and shard or by run,
 // changes nothing.

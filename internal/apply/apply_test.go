@@ -39,6 +39,36 @@ func TestOrder(t *testing.T) {
 	}
 }
 
+// TestLeftOpen: of a shard that is left open there are no facts; the others of its phase are
+// carried out, the next phase is not begun, and the next run tries the shard again.
+func TestLeftOpen(t *testing.T) {
+	w := newWorld(t, 3, 1)
+	w.open = map[int]bool{1: true}
+	w.outcome = func(a *cooper.Action) cooper.Outcome {
+		if a.ID == 3 && w.open[1] {
+			return cooper.Outcome{Status: cooper.Failed, Kind: cooper.KindDenied, Message: "no"}
+		}
+		return cooper.Outcome{Status: cooper.Done}
+	}
+	for again := range 2 {
+		sum, err := Run(t.Context(), w.job())
+		if err != nil || sum.Finished || sum.Open != 1 || sum.Committed != 2-2*again || sum.Count(cooper.Failed) != 1 || len(sum.Failures) != 1 {
+			t.Errorf("%+v, %v", sum, err)
+		}
+		if f := w.runs[again]; f.Status != ledger.Interrupted || !strings.Contains(f.Message, "left 1 of 4 shards open") {
+			t.Errorf("%+v", f)
+		}
+		if len(w.facts) != 2 || w.ended != 0 || len(w.events("read 3")) > 0 {
+			t.Errorf("facts of %d shards, ended %d times, %v", len(w.facts), w.ended, w.events("read"))
+		}
+	}
+	w.open = nil
+	if sum, err := Run(t.Context(), w.job()); err != nil || !sum.Finished || sum.Earlier != 2 || sum.Committed != 2 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+	w.whole()
+}
+
 // TestShardsInFlight stops the world while the first shard is being committed:
 // by then the actions of two more shards have been worked on, and no others.
 func TestShardsInFlight(t *testing.T) {

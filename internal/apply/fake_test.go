@@ -46,6 +46,7 @@ type world struct {
 	outcome  func(a *cooper.Action) cooper.Outcome // nil: done
 	commits  func(outs []cooper.Outcome)           // what Commit makes of them; nil: nothing
 	conflict int64                                 // an action that Commit fails, if not 0
+	open     map[int]bool                          // shards that Commit leaves open
 	refuse   error                                 // of Check
 	damaged  error                                 // of Verify
 }
@@ -167,6 +168,9 @@ func (w *world) Commit(ctx context.Context, p permit.Permit, s Shard, actions []
 		return nil, err
 	}
 	outs = slices.Clone(outs)
+	if w.open[s.N] {
+		return outs, ErrLeftOpen
+	}
 	if w.commits != nil {
 		w.commits(outs)
 	}

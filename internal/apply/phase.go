@@ -223,15 +223,17 @@ func (r *run) commit(ctx context.Context, ph plan.Phase, s *shard) error {
 	ignore(r.job.Ignore, s.outs)
 	anew := began(s.outs)
 	outs, err := r.job.Target.Commit(ctx, r.permit, Shard{Plan: r.header.ID, N: s.n, Phase: ph.Name}, s.actions, s.outs)
+	if errors.Is(err, ErrLeftOpen) {
+		r.sum.Open++
+		r.told(outs)
+		return nil
+	}
 	if err != nil {
 		return err
 	}
 	ignore(r.job.Ignore, outs)
 	r.sum.Committed++
-	r.sum.add(outs)
-	for i := range outs {
-		r.job.Progress.Outcome(&outs[i])
-	}
+	r.told(outs)
 	if err := r.job.Facts.WriteOutcomes(ctx, r.job.Run, s.n, r.header.ID, r.header.Target.Path, outs); err != nil {
 		return err
 	}
@@ -252,6 +254,14 @@ func (r *run) commit(ctx context.Context, ph plan.Phase, s *shard) error {
 		}
 	}
 	return nil
+}
+
+// told counts outcomes.
+func (r *run) told(outs []cooper.Outcome) {
+	r.sum.add(outs)
+	for i := range outs {
+		r.job.Progress.Outcome(&outs[i])
+	}
 }
 
 // endsRun tells whether a kind says something about the run rather than about

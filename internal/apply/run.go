@@ -60,6 +60,9 @@ func (r *run) all(ctx context.Context) (err error) {
 		if err := r.phase(ctx, ph); err != nil {
 			return err
 		}
+		if r.sum.Open > 0 {
+			return nil
+		}
 	}
 	r.sum.Finished = true
 	r.sum.Ended = cooper.InstantOf(r.job.Clock())

@@ -26,6 +26,9 @@ type Summary struct {
 	Shards    int `json:"shards"`
 	Committed int `json:"committed"`
 	Earlier   int `json:"earlier"`
+	// Open is how many this run left open, to be tried again: Earlier, Committed and Open
+	// are all but those that it did not come to.
+	Open int `json:"open,omitempty"`
 	// Recovered and Undone count interrupted shards that were completed or
 	// taken back before anything else.
 	Recovered int `json:"recovered,omitempty"`
@@ -90,6 +93,8 @@ func (r *run) fact(err error) ledger.RunFact {
 		f.Status, f.Message = ledger.Aborted, err.Error()
 	case err != nil:
 		f.Status, f.Message = ledger.Interrupted, err.Error()
+	case s.Open > 0:
+		f.Status, f.Message = ledger.Interrupted, fmt.Sprintf("left %d of %d shards open, to be tried again", s.Open, s.Shards)
 	case !s.Finished:
 		f.Status, f.Message = ledger.Interrupted, fmt.Sprintf("took %d interrupted shards back, as asked", s.Undone)
 	}

@@ -15,6 +15,7 @@ import (
 	"cooper/internal/plan"
 	"cooper/internal/query"
 	"cooper/internal/verb/scan"
+	"cooper/internal/words"
 )
 
 // GCScan reads an owner's database for what links to files.
@@ -180,8 +181,12 @@ type GCScanned struct {
 	Ended    cooper.Instant `json:"ended"`
 }
 
-// conclude judges a scan whose ranges have been gone through, once.
+// conclude judges a scan whose ranges have all been read, or passed over by a person, once.
 func (scans) conclude(ctx context.Context, held *held, r *Result, err error) error {
+	if err == nil && r.Applied != nil && r.Applied.Open > 0 {
+		r.Notes = append(r.Notes, words.Plural(int64(r.Applied.Open), "range")+" could not be read: the scan is judged once all are; cooper apply "+r.Plan.ID+" tries them again, gc scan begins anew")
+		return ErrSomeFailed
+	}
 	if err != nil || r.Applied == nil || !r.Applied.Finished {
 		return nil //nolint:nilerr // how the run ended is told already
 	}

@@ -57,8 +57,10 @@ func (t *Target) Begin(_ context.Context, p permit.Permit, h plan.Header) (err e
 	return err
 }
 
-// Commit lets the facts of a range appear, then notes that it was read. A range that a
-// server did not answer for is not done: the run ends, and whoever goes on reads it again.
+// Commit lets the facts of a range appear, then notes that it was read. A range that could
+// not be read is left open, for the owner may grant a right or end what locks a table: whoever
+// goes on reads it again, unless a person chose to pass its kind of failure over. Where the
+// database does not answer at all, the run ends.
 //
 // A crash between the two is harmless: the facts are named by plan and shard, and who comes
 // next finds them there.
@@ -69,8 +71,6 @@ func (t *Target) Commit(ctx context.Context, _ permit.Permit, s apply.Shard, act
 	o := &outs[0]
 	w := t.scan.take(actions[0].ID)
 	switch {
-	case o.Kind == cooper.KindStore || o.Kind == cooper.KindTimeout:
-		return nil, &cooper.Error{Kind: o.Kind, Where: "plan " + s.Plan, Message: "stopped: " + o.Message, Remedy: "cooper apply " + s.Plan + " goes on from there, once the server answers again."}
 	case o.Status == cooper.Done && w != nil:
 		if err := w.Commit(ctx); err != nil {
 			return nil, err
@@ -83,6 +83,14 @@ func (t *Target) Commit(ctx context.Context, _ permit.Permit, s apply.Shard, act
 		}
 	case w != nil:
 		return nil, internal("plan "+s.Plan, "a range that was not read has facts")
+	case o.Status == cooper.Ignored:
+	case o.Kind == cooper.KindStore || o.Kind == cooper.KindTimeout:
+		if _, err := t.scan.opt.Database.Load(ctx); err != nil {
+			return nil, &cooper.Error{Kind: o.Kind, Where: "plan " + s.Plan, Message: "stopped: " + o.Message, Remedy: "cooper apply " + s.Plan + " goes on from there, once the server answers again."}
+		}
+		return outs, apply.ErrLeftOpen
+	default:
+		return outs, apply.ErrLeftOpen
 	}
 	return outs, t.Plan.Write(t.run, s.N, outs)
 }
