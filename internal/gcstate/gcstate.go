@@ -131,6 +131,16 @@ type Info struct {
 	Records map[string]map[Status]int64
 }
 
+// Count is how many records there are.
+func (i *Info) Count() (n int64) {
+	for _, of := range i.Records {
+		for _, records := range of {
+			n += records
+		}
+	}
+	return n
+}
+
 // State is the statuses of handles. Its methods may be called at the same time, also by several
 // processes of one machine. A method that has to wait for another gives up after a while
 // (KindLocked), and when its context ends.

@@ -3,14 +3,12 @@ package job
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"cooper"
 	"cooper/internal/config"
 	"cooper/internal/gc/detect"
 	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
-	"cooper/internal/handleid"
 	"cooper/internal/ledger/gcfacts"
 )
 
@@ -102,31 +100,13 @@ type GCVerdict struct {
 	ToChange  []string `json:"to_change,omitempty"`
 }
 
-// parsed is the kind and the normal form of the id that a person has given.
-func (g *GCExplain) parsed(c *config.Config) (kind, id string, err error) {
-	id = g.Handle
-	kind = c.Handles[0].Kind
-	for _, h := range c.Handles {
-		if rest, of := strings.CutPrefix(g.Handle, h.Kind+":"); of && h.Kind != "" {
-			kind, id = h.Kind, rest
-		}
-	}
-	if id == "" {
-		return "", "", usage("no handle is named", "Give its id, or KIND:id.")
-	}
-	if normal, reason := handleid.Any.Parse(id); reason == "" {
-		id = normal
-	}
-	return kind, id, nil
-}
-
 // Run looks up what is known.
 func (g *GCExplain) Run(ctx context.Context, e *Env) (r *GCHandle, err error) {
 	c, err := config.Load(g.Config)
 	if err != nil {
 		return nil, err
 	}
-	kind, id, err := g.parsed(c)
+	h, err := handleOf(c, g.Handle)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +117,7 @@ func (g *GCExplain) Run(ctx context.Context, e *Env) (r *GCHandle, err error) {
 			return err
 		}
 		defer finally(&err, release)
-		x := &explaining{work: w, config: c, facts: facts, kind: kind, id: id, r: &GCHandle{Handle: gcop.Handle(kind, id), Size: -1}}
+		x := &explaining{work: w, config: c, facts: facts, kind: h.kind, id: h.id, r: &GCHandle{Handle: gcop.Handle(h.kind, h.id), Size: -1}}
 		if x.last, err = x.scans(ctx, g.Config); err != nil {
 			return err
 		}
@@ -168,20 +148,16 @@ const mostScans = 5
 
 // scans finds those of the database.
 func (x *explaining) scans(ctx context.Context, path string) (*gcfacts.Scan, error) {
-	all, err := x.facts.Scans(ctx)
+	all, last, err := x.scansBy(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	if len(all) == 0 {
-		return nil, noScan(path)
-	}
-	last := all[len(all)-1]
 	for i := len(all) - 1; i >= 0 && len(x.all) < mostScans; i-- {
 		if all[i].Server == last.Server {
 			x.all = append(x.all, all[i])
 		}
 	}
-	return &last, nil
+	return last, nil
 }
 
 func (x *explaining) handle(ctx context.Context) error {

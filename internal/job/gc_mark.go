@@ -4,13 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"path/filepath"
 
 	"cooper"
 	"cooper/internal/apply"
 	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
-	"cooper/internal/gcstate/sqlite"
 	"cooper/internal/journal"
 	"cooper/internal/ledger/gcfacts"
 	"cooper/internal/plan"
@@ -112,26 +110,3 @@ func tellState(ctx context.Context, s gcstate.State, facts *gcfacts.Store) error
 
 // handles says how many.
 func handles(n int64) string { return words.Plural(n, "handle") }
-
-// openState opens the state of the workspace, with what it owes the ledger told.
-func (w *work) openState(ctx context.Context) (gcstate.State, error) {
-	s, err := sqlite.Open(ctx, filepath.Join(w.ws.Dir(), "gc", "state.db"), sqlite.Options{NewID: func() string { return w.ws.NewID("g") }})
-	if err != nil {
-		return nil, err
-	}
-	if err := tellState(ctx, s, w.gcFacts()); err != nil {
-		finally(&err, s.Close)
-		return nil, err
-	}
-	return s, nil
-}
-
-// withState opens the state for f.
-func (w *work) withState(ctx context.Context, f func(gcstate.State) error) (err error) {
-	s, err := w.openState(ctx)
-	if err != nil {
-		return err
-	}
-	defer finally(&err, s.Close)
-	return f(s)
-}

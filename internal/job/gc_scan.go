@@ -66,7 +66,7 @@ func (s *GCScan) planned(ctx context.Context, w *work) (h plan.Header, err error
 type scans struct{}
 
 func (scans) traits() Traits {
-	return Traits{Words: Words{Unfinished: "no range was read to its end"}}
+	return Traits{Words: Words{Unfinished: "no range was read to its end"}, anyAge: true}
 }
 
 func (scans) check(h *plan.Header, _ *Options) error {

@@ -58,6 +58,8 @@ type Traits struct {
 	// readsOnly: its runs change nothing that others could mind, and so need not keep
 	// others away from the bucket.
 	readsOnly bool
+	// anyAge: a plan of any age may be gone on with, as it reads what is there when it does.
+	anyAge bool
 	// knowsFailures: what failed in earlier runs of a plan is part of what it tells.
 	knowsFailures bool
 }

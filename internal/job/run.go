@@ -37,8 +37,8 @@ type Options struct {
 // fetched already serves the new one.
 const maxPlanAge = 7 * 24 * time.Hour
 
-func (o *Options) maxAge() time.Duration {
-	if o.AnyAge {
+func (o *Options) maxAge(t Traits) time.Duration {
+	if o.AnyAge || t.anyAge {
 		return 0
 	}
 	return maxPlanAge
@@ -140,7 +140,7 @@ func (h *held) carryOut(ctx context.Context, p *plan.Plan, opt *Options) (r Resu
 	facts := h.facts()
 	job := apply.Job{
 		Run: h.run, Plan: p, Verbs: k.verbs, Target: k.target, Facts: facts, Workers: k.workers, ShardsInFlight: k.shards,
-		Ignore: opt.Ignore, Confirm: opt.Confirm, MaxAge: opt.maxAge(), Undo: opt.Undo && h.tree == nil, Clock: h.Clock, Progress: k.count,
+		Ignore: opt.Ignore, Confirm: opt.Confirm, MaxAge: opt.maxAge(m.traits()), Undo: opt.Undo && h.tree == nil, Clock: h.Clock, Progress: k.count,
 		Warn: k.warn,
 	}
 	if job.Warn == nil {
