@@ -1,10 +1,13 @@
 package gc
 
 import (
+	"context"
 	"strings"
 
 	"cooper"
 	"cooper/internal/config"
+	"cooper/internal/database"
+	"cooper/internal/query"
 )
 
 // RegistrySQL is what an owner's program needs for a registry, in the SQL of an engine. In Link and
@@ -69,4 +72,48 @@ func RegistryFor(engine string, r *config.Registry) (RegistrySQL, error) {
 	}
 	names := strings.NewReplacer("{table}", r.Table.Text, "{handle}", r.Handle, "{type}", r.Type, "{object}", r.Object, "{linked}", r.Linked, "{unlinked}", r.Unlinked)
 	return RegistrySQL{names.Replace(form.Table), names.Replace(form.Link), names.Replace(form.Unlink)}, nil
+}
+
+// dialects are what package database calls engines.
+var dialects = map[string]string{"mysql": "MySQL", "postgres": database.PostgreSQL, config.SQLite: database.SQLite}
+
+// Fill writes what notes a link in the registry of an engine; it may be run again. An id that is a
+// number is written as one.
+func (s *RegistrySQL) Fill(engine, handle, kind, object string) string {
+	engine = dialects[engine]
+	if strings.TrimLeft(handle, "0123456789") != "" {
+		handle = database.Literal(engine, handle)
+	}
+	return strings.NewReplacer(":handle", handle, ":type", database.Literal(engine, kind), ":object", database.Literal(engine, object)).Replace(s.Link)
+}
+
+// Unregistered gives the links that a scan has found by other associations than the registry, and
+// that the registry does not have under the association's name as its type: association, object, and the handle, as
+// lists write it.
+func Unregistered(ctx context.Context, e query.Engine, scan string, f func(association, object, handle string) error) error {
+	const sql = resolved + `SELECT DISTINCT f.association, f.object, f.handle FROM found f WHERE f.association <> '` + config.RegistryName + `'
+		AND NOT EXISTS (SELECT 1 FROM found r WHERE r.association = '` + config.RegistryName + `' AND r.handle = f.handle AND r.object = f.association || '/' || f.object) ORDER BY ALL`
+	return query.Each(ctx, e, sql, []any{scan}, func(row []any) error {
+		x := &fields{row: row}
+		association, object, handle := x.text(), x.text(), x.text()
+		if x.err != nil {
+			return x.err
+		}
+		return f(association, object, handle)
+	})
+}
+
+// Disagreed gives the handles to which, by a scan, either the registry alone has a link or the other
+// associations alone have one.
+func Disagreed(ctx context.Context, e query.Engine, scan string, f func(handle string, registry bool) error) error {
+	const sql = resolved + `SELECT handle, bool_and(association = '` + config.RegistryName + `') FROM found GROUP BY handle
+		HAVING bool_and(association = '` + config.RegistryName + `') OR bool_and(association <> '` + config.RegistryName + `') ORDER BY ALL`
+	return query.Each(ctx, e, sql, []any{scan}, func(row []any) error {
+		x := &fields{row: row}
+		handle, registry := x.text(), take[bool](x)
+		if x.err != nil {
+			return x.err
+		}
+		return f(handle, registry)
+	})
 }

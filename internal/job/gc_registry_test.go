@@ -111,3 +111,52 @@ func (w *world) registry(t *testing.T, engine, database string, exec func(string
 		t.Errorf("a registry that shrank: %+v, %v", s, err)
 	}
 }
+
+// TestRegistryFilled: what the statements of a backfill put into the registry is what it lacked, and
+// from then on registry and scan agree.
+func TestRegistryFilled(t *testing.T) {
+	ddl, err := GCRegistryDDL("nowhere", "sqlite")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newFilePlatform(t, "CREATE TABLE files (id INTEGER PRIMARY KEY, key TEXT)", "INSERT INTO files VALUES (1, 'k1'), (2, 'k2'), (3, 'k3'), (4, 'k4')",
+		"CREATE TABLE posts (name TEXT NOT NULL PRIMARY KEY, file_id INTEGER)", "INSERT INTO posts VALUES ('it''s :type', 1), ('b', 2), ('c', 99), ('d', 4)", ddl.Table,
+		"INSERT INTO file_links VALUES (3, 'posts', 'x', '2026-01-01T00:00:00.000Z', NULL), (4, 'posts', 'd', '2026-01-01T00:00:00.000Z', NULL)")
+	w.declare(strings.NewReplacer("DATABASE", "sqlite:lab.db", "{}", "{posts: {table: posts, object: name, handle: file_id}}").Replace(registryYAML))
+	g := &GCRegistry{Config: w.path("cooper.yaml")}
+	if err := g.Diff(t.Context(), w.Env, nil); err == nil {
+		t.Error("a comparison without a scan")
+	}
+	scan := func() {
+		t.Helper()
+		_, err := w.scan(false).Run(t.Context(), w.Env)
+		w.ok(err)
+	}
+	disagreed := func() (all []string) {
+		t.Helper()
+		w.ok(g.Diff(t.Context(), w.Env, func(x GCDisagreed) error {
+			all = append(all, x.Handle+" "+x.Linked)
+			return nil
+		}))
+		return all
+	}
+	scan()
+	w.same("disagreed", disagreed(), "1 scan", "2 scan", "3 registry")
+	var statements, filled []string
+	backfill := func() {
+		t.Helper()
+		statements, filled = nil, nil
+		w.ok(g.Backfill(t.Context(), w.Env, func(x GCBackfilled) error {
+			statements, filled = append(statements, x.SQL), append(filled, x.Handle+" "+x.Type+" "+x.Object)
+			return nil
+		}))
+	}
+	backfill()
+	w.same("filled", filled, "2 posts b", "1 posts it's :type")
+	w.sqlite(statements...)
+	w.sqlite(statements...) // again
+	scan()
+	w.same("disagreed", disagreed(), "3 registry")
+	backfill()
+	w.same("filled", filled)
+}

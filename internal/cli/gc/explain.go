@@ -45,6 +45,17 @@ func (a family) explain(ctx context.Context, g *job.GCExplain) error {
 	case a.JSON:
 		return a.Emit(r)
 	}
+	a.showHandle(r)
+	a.showSeen(r)
+	a.showAround(r)
+	for _, u := range r.Unknown {
+		a.Say("%s %s", a.Stdout.Style(term.Yellow, "not known:"), a.Stdout.Wrap(term.Clean(u), 4))
+	}
+	return nil
+}
+
+// showHandle shows what a handle is, and what the last detection says of it.
+func (a family) showHandle(r *job.GCHandle) {
 	a.Title(term.Clean(r.Handle))
 	if r.Key != "" {
 		a.Say("  s3://%s/%s", term.Clean(r.Bucket), a.Stdout.Wrap(term.Clean(r.Key), 4))
@@ -65,12 +76,6 @@ func (a family) explain(ctx context.Context, g *job.GCExplain) error {
 	for _, how := range v.ToChange {
 		a.Say("  %s %s", a.Stdout.Style(term.Cyan, "next:"), a.Stdout.Wrap(term.Clean(how), 8))
 	}
-	a.showSeen(r)
-	a.showAround(r)
-	for _, u := range r.Unknown {
-		a.Say("%s %s", a.Stdout.Style(term.Yellow, "not known:"), a.Stdout.Wrap(term.Clean(u), 4))
-	}
-	return nil
 }
 
 func sizeOf(n int64) string {

@@ -1,6 +1,7 @@
 package gc
 
 import (
+	"context"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -8,6 +9,7 @@ import (
 	"cooper/internal/cli/shell"
 	"cooper/internal/config"
 	"cooper/internal/job"
+	"cooper/internal/term"
 )
 
 func (a family) registryCmd() *cobra.Command {
@@ -17,9 +19,9 @@ func (a family) registryCmd() *cobra.Command {
 		Long: `A registry is a table in the owner's database: the owner's program notes there, in the
 same transactions, when an object begins and ceases to use a file. A scan reads it as an
 association. docs/gc-registry.md says what the program has to do.`,
-		Example: "  cooper gc registry ddl postgres",
+		Example: "  cooper gc registry ddl postgres\n  cooper gc registry diff\n  cooper gc registry backfill > fill.sql",
 	}
-	cmd.AddCommand(a.ddlCmd())
+	cmd.AddCommand(a.ddlCmd(), a.diffCmd(), a.backfillCmd())
 	return shell.Group(cmd)
 }
 
@@ -57,4 +59,70 @@ func (a family) ddl(path, engine string) error {
 		a.Say(";")
 	}
 	return nil
+}
+
+func (a family) diffCmd() *cobra.Command {
+	var g job.GCRegistry
+	cmd := &cobra.Command{
+		Use:   "diff",
+		Short: "Handles of which registry and scan say different things",
+		Long: `Lists the handles to which, by the last complete scan, the registry alone has a link, or
+the other associations alone have one. With --json, an object a line. "scan" are those
+that would be garbage if the registry alone were believed.`,
+		Example: "  cooper gc registry diff\n  cooper gc registry diff --json | jq -r 'select(.linked == \"scan\").handle'",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.streamed(func(e *job.Env) error {
+				return g.Diff(cmd.Context(), e, func(x job.GCDisagreed) error {
+					if a.JSON {
+						return a.Emit(x)
+					}
+					a.Say("%s\t%s", term.Clean(x.Handle), x.Linked)
+					return nil
+				})
+			})
+		},
+	}
+	configFlag(cmd, &g.Config)
+	return cmd
+}
+
+func (a family) backfillCmd() *cobra.Command {
+	var g job.GCRegistry
+	cmd := &cobra.Command{
+		Use:   "backfill",
+		Short: "Print the SQL that notes in the registry what a scan has found",
+		Long: `Prints a statement for each link that the last complete scan has found by other
+associations than the registry, and that the registry does not have. Nothing is written to
+the database: run the statements as a user who may; they may be run again. Scan anew
+before complete_since is declared, and see that gc registry diff lists none under scan.`,
+		Example: "  cooper gc registry backfill > fill.sql\n  cooper gc registry backfill --json | jq -r .handle",
+		Args:    cobra.NoArgs,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return a.backfill(cmd.Context(), &g) },
+	}
+	configFlag(cmd, &g.Config)
+	return cmd
+}
+
+func (a family) backfill(ctx context.Context, g *job.GCRegistry) error {
+	return a.streamed(func(e *job.Env) error {
+		return g.Backfill(ctx, e, func(x job.GCBackfilled) error {
+			if a.JSON {
+				return a.Emit(x)
+			}
+			_, err := a.Stdout.Write([]byte(x.SQL + ";\n")) // a program reads it: as it is
+			return err
+		})
+	})
+}
+
+// streamed writes many lines.
+func (a family) streamed(f func(e *job.Env) error) (err error) {
+	e, err := a.Env()
+	if err != nil {
+		return err
+	}
+	flush := a.Buffer()
+	defer shell.Finally(&err, flush)
+	return f(e)
 }

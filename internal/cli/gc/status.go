@@ -12,14 +12,20 @@ import (
 func (a family) statusCmd() *cobra.Command {
 	var s job.GCStatus
 	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "How far the count of complete scans has come",
+		Use:   "status [ID]",
+		Short: "How far the count of complete scans has come, or what a file handle is",
 		Long: `Tells what the last scan is worth, which scans count, and what the count waits for.
 Those count that are complete, in a row, of the same database and declaration, a day
-apart, the newest less than 14 days old.`,
-		Example: "  cooper gc status\n  cooper gc status --config platform/cooper.yaml --json | jq .ready",
-		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.status(cmd.Context(), &s) },
+apart, the newest less than 14 days old. With an ID: what that handle is, since when, and
+what the last detection says of it; gc explain tells why.`,
+		Example: "  cooper gc status\n  cooper gc status --config platform/cooper.yaml --json | jq .ready\n  cooper gc status 5001934",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				return a.statusOf(cmd.Context(), &job.GCExplain{Config: s.Config, Handle: args[0]})
+			}
+			return a.status(cmd.Context(), &s)
+		},
 	}
 	configFlag(cmd, &s.Config)
 	return cmd
@@ -48,5 +54,22 @@ func (a family) status(ctx context.Context, s *job.GCStatus) error {
 	for _, w := range r.Warnings {
 		a.Caution("%s", w)
 	}
+	return nil
+}
+
+// statusOf shows what a handle is.
+func (a family) statusOf(ctx context.Context, g *job.GCExplain) error {
+	e, err := a.Env()
+	if err != nil {
+		return err
+	}
+	r, err := g.Run(ctx, e)
+	switch {
+	case err != nil:
+		return err
+	case a.JSON:
+		return a.Emit(r)
+	}
+	a.showHandle(r)
 	return nil
 }
