@@ -25,7 +25,9 @@ type Guessed struct {
 
 // What columns of handles are called, the likeliest first.
 var (
-	keyNames    = []string{"key", "s3_key", "object_key", "storage_key", "file_key", "blob_key"}
+	keyNames = []string{"key", "s3_key", "object_key", "storage_key", "file_key", "blob_key"}
+	// pathNames are of keys, too, in a table that a person has named.
+	pathNames   = []string{"path", "s3_path", "storage_path", "file_path", "filepath", "object_path", "object_name", "object"}
 	bucketNames = []string{"bucket_name", "bucket", "s3_bucket"}
 	sizeNames   = []string{"byte_size", "content_size", "size", "file_size", "size_bytes", "content_length", "bytes"}
 	changeNames = []string{"updated_on", "updated_at", "modified_on", "modified_at", "last_modified", "modified"}
@@ -46,7 +48,7 @@ func Guess(ctx context.Context, a Asker, s *Schema, named, buckets []string) (al
 		if t == nil {
 			return nil, usage(name, "there is no such table that this user may read", "Write TABLE, SCHEMA.TABLE or TABLE=BUCKET.")
 		}
-		if id, key := idOf(t), called(t, keyNames, database.Text, database.Bytes); id == nil || key == nil {
+		if id, key := idOf(t), keyColumn(t); id == nil || key == nil {
 			return nil, usage(name, "it has no column that looks like an object's key, or no id", "Write cooper.yaml by hand: handles says what the columns mean.")
 		}
 		tables, in[t] = append(tables, t), bucket
@@ -111,6 +113,14 @@ func idOf(t *database.Table) *database.Column {
 	return nil
 }
 
+// keyColumn is the one with the keys of objects.
+func keyColumn(t *database.Table) *database.Column {
+	if c := called(t, keyNames, database.Text, database.Bytes); c != nil {
+		return c
+	}
+	return called(t, pathNames, database.Text, database.Bytes)
+}
+
 // called finds a column by what it may be called and of which class it is.
 func called(t *database.Table, names []string, classes ...database.Class) *database.Column {
 	for _, n := range names {
@@ -149,7 +159,7 @@ func (s *Schema) guess(t *database.Table, bucket string, buckets []string) (g Gu
 		h.Table.Schema = t.Schema
 	}
 	g.Handles = h
-	h.ID, h.Key = s.column(idOf(t).Name), s.column(called(t, keyNames, database.Text, database.Bytes).Name)
+	h.ID, h.Key = s.column(idOf(t).Name), s.column(keyColumn(t).Name)
 	switch c := called(t, bucketNames, database.Text); {
 	case bucket != "":
 		h.Bucket.Constant = bucket
@@ -215,7 +225,7 @@ func (g *Guessed) derived(s *Schema, t *database.Table) {
 
 // look asks the rows: which are objects, in which buckets, and what a state is called.
 func (g *Guessed) look(ctx context.Context, ask *taker, s *Schema, t *database.Table) error {
-	full := s.filled(called(t, keyNames, database.Text, database.Bytes))
+	full := s.filled(keyColumn(t))
 	bucket := called(t, bucketNames, database.Text)
 	if bucket != nil && g.Bucket.Constant == "" {
 		full += " AND " + s.filled(bucket)

@@ -76,3 +76,18 @@ func TestPlatformInAFile(t *testing.T) {
 		t.Errorf("%s", got)
 	}
 }
+
+// TestInitByPath: a table that a person has named may have its keys in a column of paths; none is taken for
+// one of handles by that alone.
+func TestInitByPath(t *testing.T) {
+	w := newFilePlatform(t, "CREATE TABLE files (id INTEGER PRIMARY KEY, path TEXT NOT NULL, bytes BIGINT)", "CREATE TABLE posts (id INTEGER PRIMARY KEY, file_id REFERENCES files)")
+	g := &GCInit{Config: w.path("cooper.yaml"), Database: "sqlite:" + w.path("lab.db"), Buckets: []string{"app"}}
+	_, err := g.Run(t.Context(), w.Env)
+	w.refused(err, cooper.KindUsage)
+	g.Handles = []string{"files"}
+	made, err := g.Run(t.Context(), w.Env)
+	w.ok(err)
+	if !strings.Contains(made.Text, "key: path\n") {
+		t.Errorf("%s", made.Text)
+	}
+}
