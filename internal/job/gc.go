@@ -47,6 +47,10 @@ type GCTable struct {
 	Rows    int64      `json:"rows"` // about; negative if nobody knows
 	AtLeast bool       `json:"at_least,omitempty"`
 	Samples []GCSample `json:"samples,omitempty"`
+	// LookedAt are rows that were read as a scan does, and Silent those of them in which the id of a handle
+	// stands although nothing was found there; of packed values, once a scan has read the handles.
+	LookedAt int64 `json:"looked_at,omitempty"`
+	Silent   int64 `json:"silent,omitempty"`
 }
 
 // GCSample is a row, for a person.
@@ -67,7 +71,7 @@ func (g *GCCheck) Run(ctx context.Context, e *Env) (r *GCChecked, err error) {
 			for _, p := range s.Parts {
 				r.Parts = append(r.Parts, explained(o.config, p))
 			}
-			return nil
+			return o.silences(ctx, r.Parts)
 		})
 	})
 	if err == nil {

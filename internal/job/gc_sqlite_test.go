@@ -91,3 +91,33 @@ func TestInitByPath(t *testing.T) {
 		t.Errorf("%s", made.Text)
 	}
 }
+
+// TestCheckSilent: a path that finds nothing where ids of handles stand is seen by a check, once a scan has
+// told which ids those are; and a check leaves no facts.
+func TestCheckSilent(t *testing.T) {
+	w := newFilePlatform(t, "CREATE TABLE files (id INTEGER PRIMARY KEY, key TEXT)", "INSERT INTO files VALUES (50001, 'a'), (50002, 'b'), (50003, 'c')",
+		"CREATE TABLE pages (id INTEGER PRIMARY KEY, body JSON)", `INSERT INTO pages VALUES (1, '{"files":[50001]}'), (2, '{"files":[50002]}'), (3, NULL), (4, '{"files":[]}'), (5, '{"n":7}')`)
+	declare := func(at string) {
+		w.declare("version: 1\ndatabase: sqlite:lab.db\nbuckets: [app]\nhandles: {table: files, id: id, bucket: =app, key: key}\nassociations:\n  pages: {table: pages, object: id, value: body, as: [json], at: '." + at + " | each'}\n")
+	}
+	check := func(looked, silent int64) {
+		t.Helper()
+		r, err := (&GCCheck{Config: w.path("cooper.yaml")}).Run(t.Context(), w.Env)
+		w.ok(err)
+		for _, p := range r.Parts {
+			if p.Name == "pages" && (p.Tables[0].LookedAt != looked || p.Tables[0].Silent != silent) {
+				t.Errorf("%+v", p.Tables[0])
+			}
+		}
+	}
+	declare("files")
+	check(0, 0)
+	_, err := w.scan(false).Run(t.Context(), w.Env)
+	w.ok(err)
+	check(5, 0)
+	w.sqlite(`UPDATE pages SET body = '{"documents":[50002]}' WHERE id = 2`)
+	check(5, 1)
+	declare("attachments")
+	check(5, 2)
+	w.same("rows of scans", w.rows("SELECT count(*) FROM gc_range"), "2")
+}

@@ -78,6 +78,9 @@ func (a family) showPart(p *job.GCExplained) {
 		for _, s := range t.Samples {
 			a.Say("    %s: %s", term.Clean(s.Object), term.Clean(strings.Join(s.Values, ", ")))
 		}
+		if t.Silent > 0 {
+			a.Caution("%s: in %d of %d rows looked at the id of a handle stands, and no link is found there", t.Table, t.Silent, t.LookedAt)
+		}
 	}
 }
 

@@ -33,6 +33,10 @@ type ranged struct {
 	// with what no longer holds.
 	row   func(rows []database.Row) error
 	stale func() (bool, error)
+	// most is how many rows are enough, about; 0: all. into is where facts go, if not to where those
+	// of the scan are.
+	most int64
+	into *gcfacts.Store
 }
 
 // readings is how often a range is read before what its rows are read with has to stay the same.
@@ -92,7 +96,11 @@ func (r *ranged) Begin(s database.Snapshot) (err error) {
 		return err
 	}
 	r.rows, r.silent, r.clock = 0, 0, s.Clock
-	r.out, err = r.opt.Facts.Shard(r.ctx, r.opt.Plan, r.shard)
+	into := r.opt.Facts
+	if r.into != nil {
+		into = r.into
+	}
+	r.out, err = into.Shard(r.ctx, r.opt.Plan, r.shard)
 	return err
 }
 
@@ -107,7 +115,10 @@ func (r *ranged) Rows(rows []database.Row) error {
 	}
 	r.bytes += bytes
 	r.opt.Moved(bytes)
-	return r.row(rows)
+	if err := r.row(rows); err != nil || r.most == 0 || r.rows < r.most {
+		return err
+	}
+	return errEnough
 }
 
 func (r *ranged) discard() error {
