@@ -94,7 +94,7 @@ says so.`,
 	}
 	if unlink {
 		cmd.Use, cmd.Short = "unlink ID --object OBJECT", "Take back what gc link has said"
-		cmd.Long = "Takes back that an object, of the same --type, links to a file handle. Links that scans find stay what they are."
+		cmd.Long = "Takes back that an object, of the same --type, links to a file handle.\nLinks that scans find stay what they are."
 		cmd.Example = "  cooper gc unlink 5001934 --object 'annual report 2025' --type print"
 	}
 	configFlag(cmd, &l.Config)
