@@ -183,7 +183,7 @@ func (k *checker) server() {
 	}
 	if last := k.around.Last; last != nil && last.Server != s.Identity {
 		k.refuse(nil, serverName, fmt.Sprintf("another server than the one that was scanned on %s: %s, not %s", last.At, s.Identity, last.Server),
-			"A copy must not mix with production. If the database has moved: cooper gc accept-database; the count of scans begins anew.")
+			"A copy must not mix with production, and another platform has a workspace of its own (--workspace). If the database has moved: cooper gc accept-database; the count of scans begins anew.")
 	}
 	switch {
 	case k.config.Replica != nil && s.Replica == database.Primary:
