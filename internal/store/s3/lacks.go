@@ -134,7 +134,9 @@ func refusesSums(err error) bool {
 }
 
 // trying sends a request with something that a store may lack, and without it if
-// that is refused. Only what then is not refused is a lack.
+// that is refused. Only what then is not refused is a lack. A store that does not
+// know the request without it either lacks the request, and says so; what got no
+// answer the second time may have been done.
 func (l *lacks) trying(what Lack, send func(with bool) error) error {
 	if l.lacks(what) {
 		return send(false)
@@ -152,7 +154,7 @@ func (l *lacks) trying(what Lack, send func(with bool) error) error {
 	}
 	again := send(false)
 	var f *failure
-	if errors.As(again, &f) && (f.err != nil || refusesSums(again)) {
+	if errors.As(again, &f) && f.err == nil && !f.unknown() && refusesSums(again) {
 		return err
 	}
 	if again == nil {

@@ -121,9 +121,36 @@ func TestRefusalsThatAreNotOfTheHeader(t *testing.T) {
 			t.Errorf("%s: %v, found %q after %d requests", code, err, learnt(), asked)
 		}
 	}
+	// What the store knows neither with its checksum nor without is another lack.
+	b, learnt := learning(t, stub(func(w http.ResponseWriter, r *http.Request) {
+		status, code, message := 501, "NotImplemented", "DeleteObjects"
+		switch {
+		case hasSum(r.Header):
+			status, code, message = 400, "InvalidArgument", "Unsupported header 'x-amz-checksum-sha256' received for this API call."
+		case r.Method == http.MethodDelete:
+			return
+		}
+		w.WriteHeader(status)
+		fmt.Fprintf(w, "<Error><Code>%s</Code><Message>%s</Message></Error>", code, message)
+	}))
+	if err := b.Remove(t.Context(), permit.Issue("r"), []store.Removal{{Key: "k", VersionID: "v"}})[0]; err != nil || !slices.Equal(learnt(), []Lack{LacksDeleteMany}) {
+		t.Errorf("%v, found %q", err, learnt())
+	}
+	// What got no answer without it may have been done.
+	b, learnt = learning(t, stub(func(w http.ResponseWriter, r *http.Request) {
+		if !hasSum(r.Header) {
+			panic(http.ErrAbortHandler)
+		}
+		w.WriteHeader(400)
+		fmt.Fprint(w, "<Error><Code>InvalidArgument</Code><Message>Unsupported header 'x-amz-checksum-sha256' received for this API call.</Message></Error>")
+	}))
+	err := b.Remove(t.Context(), permit.Issue("r"), []store.Removal{{Key: "k", VersionID: "v", Once: true}})[0]
+	if cooper.KindOf(err) != cooper.KindStore || len(learnt()) > 0 {
+		t.Errorf("%v (%s), found %q", err, cooper.KindOf(err), learnt())
+	}
 	// Damaged bytes are sent again, with their checksum.
 	n := 0
-	b, learnt := learning(t, stub(func(w http.ResponseWriter, r *http.Request) {
+	b, learnt = learning(t, stub(func(w http.ResponseWriter, r *http.Request) {
 		if n++; n == 1 {
 			w.WriteHeader(400)
 			fmt.Fprint(w, "<Error><Code>BadDigest</Code><Message>The checksum did not match.</Message></Error>")
