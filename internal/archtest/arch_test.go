@@ -86,6 +86,7 @@ func rules() []rule {
 		{of: in + "metrics", only: []string{"cooper", in + "progress", in + "store"}, why: "figures are read, not made"},
 		{of: in + "telemetry", only: []string{"cooper"}, why: "it is told what it may tell"},
 		{of: in + "words", only: []string{}, why: "how things are said knows nobody"},
+		{of: in + "serve", only: []string{"cooper"}, why: "who lets clients in does not know what they ask for"},
 		{of: in + "config", only: []string{"cooper"}, why: "a declaration knows nobody who acts on it"},
 		{of: in + "hours", only: []string{"cooper"}, why: "a clock knows nobody"},
 		{of: in + "ledger", only: []string{"cooper", in + "seal", in + "parquetrows", in + "ledger/sealed"}, why: "facts are data"},
