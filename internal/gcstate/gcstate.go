@@ -12,8 +12,8 @@
 //     A state that is gone is empty; what can be read of one that is damaged is right, and what
 //     cannot is an error that names the remedy. A record never comes out as another.
 //
-// Which changes make sense, who may make them and what follows from them is left to missions; to keep
-// what was told, and to make a lost state again from it (Restore), to package job. A state is of one
+// What can happen to a handle, and what it leads to, is told by events (After); a state keeps whatever it is
+// given. Who may make a change and what follows from it is left to missions; to keep what was told, and to make a lost state again from it (Restore), to package job. A state is of one
 // workspace. Package gcstatetest checks an implementation.
 package gcstate
 

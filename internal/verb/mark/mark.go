@@ -129,6 +129,10 @@ func (t *Target) Commit(ctx context.Context, p permit.Permit, s apply.Shard, act
 			Handle: gcstate.Handle{Scope: t.marking.Scope, Kind: c.Kind, ID: c.ID}, From: gcstate.Status(c.From), Since: c.Since, To: gcstate.Status(c.To),
 			At: now, Reason: c.Reason, Run: t.run,
 		}
+		if !gcstate.Leads(changes[i].From, changes[i].To) {
+			return nil, &cooper.Error{Kind: cooper.KindInvalid, Where: "plan " + s.Plan, Message: "would make " + actions[i].Version.Key + " " + c.To + ", which is " + c.From + ": nothing leads there",
+				Remedy: "Look anew: cooper gc detect"}
+		}
 	}
 	results, err := t.opt.State.Change(ctx, changes)
 	if err != nil {

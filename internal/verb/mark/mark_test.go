@@ -205,6 +205,14 @@ func TestChanged(t *testing.T) {
 	}
 }
 
+// TestNothingLeadsThere: a plan that is no plan of marks changes no handle of a shard.
+func TestNothingLeadsThere(t *testing.T) {
+	l := newLab(t, change("1", gcstate.Available, gcstate.Unlinked, 0), change("2", gcstate.Available, gcstate.Deleted, 0))
+	if err := l.process(t.Context()); cooper.KindOf(err) != cooper.KindInvalid || len(l.state.records) > 0 {
+		t.Errorf("%v, %v", err, l.state.records)
+	}
+}
+
 // TestStale: what a plan rests on has changed.
 func TestStale(t *testing.T) {
 	for why, change := range map[string]func(*lab){
