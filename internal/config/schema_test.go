@@ -271,7 +271,7 @@ func TestSchemaAgrees(t *testing.T) {
 	}
 	for _, src := range []string{
 		"lag: soon\n", "zebra: 1\n", "version: 2\n", "stores: {}\n", "waive: []\n", "protect: [{table: T}]\n", "protect: {prefix: ''}\n",
-		"protect: {prefix: a, of: b}\n", "limits: {connections: 0}\n", "limits: {unpacked: 16M}\n", "detect: {jump: 2}\n", "archive: {class: GLACIER}\n",
+		"protect: {prefix: a, of: b}\n", "limits: {connections: 0}\n", "limits: {unpacked: 16M}\n", "detect: {jump: 2}\n", "archive: {class: GLACIER}\n", "archive: {bucket: cold, links: open}\n",
 		"associations: {}\n", "associations: {a: {table: T, object: o}}\n", "associations: {a: {table: T, object: o, handle: h, key: k}}\n",
 		"associations: {a: {table: T, object: o, value: v, as: [gz]}}\n", "associations: {a: {table: T, object: o, fetch: {bucket: b}, as: json}}\n",
 		"associations: {a: {table: T, object: {ID}, handle: h}}\n", "handles: {table: T, id: i}\n", "handles: {key: {table: T, id: i, key: k}}\n",

@@ -35,6 +35,30 @@ func (t *Table) Matches(schema, name string) bool {
 	return t.Name == name && (t.Schema == "" || t.Schema == schema)
 }
 
+// Spec is the table as a database is asked for it: TABLE, SCHEMA.TABLE or a pattern between
+// slashes, and likewise what is left out.
+func (t *Table) Spec() (table string, except []string) {
+	for i := range t.Except {
+		except = append(except, t.Except[i].spec())
+	}
+	return t.spec(), except
+}
+
+func (t *Table) spec() string {
+	dotted := strings.Contains(t.Schema+t.Name, ".")
+	switch {
+	case t.Pattern != nil:
+		return t.Text
+	case dotted && t.Schema == "":
+		return `/[^.]*\.` + regexp.QuoteMeta(t.Name) + "/"
+	case dotted:
+		return "/" + regexp.QuoteMeta(t.Schema+"."+t.Name) + "/"
+	case t.Schema == "":
+		return t.Name
+	}
+	return t.Schema + "." + t.Name
+}
+
 func (r *reader) table(n *node, patterns bool) Table {
 	s := r.name(n)
 	if !strings.HasPrefix(s, "/") {

@@ -106,6 +106,8 @@ func (a *Archive) fields(r *reader) []field {
 		{key: "class", read: func(n *node) { a.Class = r.class(n) }},
 		{key: "after", read: func(n *node) { a.After = r.duration(n) }},
 		{key: "smallest", read: func(n *node) { a.Smallest = r.size(n) }},
+		{key: "keep", read: func(n *node) { a.Keep = r.duration(n) }},
+		{key: "links", read: func(n *node) { a.Locked = r.locked(n) }},
 	}
 }
 
@@ -113,6 +115,18 @@ func (r *reader) archive(n *node) *Archive {
 	a := &Archive{Class: "STANDARD_IA", After: 30 * 24 * time.Hour, Smallest: 128 << 10}
 	r.block(n, &a.Place, "archive", a.fields(r))
 	return a
+}
+
+// locked reads how the owner's program checks a status before it links a handle.
+func (r *reader) locked(n *node) bool {
+	switch s := r.name(n); s {
+	case "locked":
+		return true
+	case "checked":
+	default:
+		r.fault(n, "Write locked if the handle's row is locked by the check (FOR SHARE), or else checked.", "%s is no way to check a status", quote(s))
+	}
+	return false
 }
 
 // class is a storage class; other stores than Amazon's have names of their own.

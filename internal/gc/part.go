@@ -1,9 +1,6 @@
 package gc
 
 import (
-	"regexp"
-	"strings"
-
 	"cooper"
 	"cooper/internal/config"
 	"cooper/internal/database"
@@ -108,26 +105,4 @@ func (p *Part) table() *config.Table {
 		return &p.Handles.Table
 	}
 	return nil
-}
-
-// pattern is a declared table as the database is asked for it.
-func pattern(t *config.Table) (database.Pattern, error) {
-	text := func(t *config.Table) string {
-		switch {
-		case t.Pattern != nil:
-			return t.Text
-		case strings.Contains(t.Schema+t.Name, ".") && t.Schema == "":
-			return `/[^.]*\.` + regexp.QuoteMeta(t.Name) + "/"
-		case strings.Contains(t.Schema+t.Name, "."):
-			return "/" + regexp.QuoteMeta(t.Schema+"."+t.Name) + "/"
-		case t.Schema == "":
-			return t.Name
-		}
-		return t.Schema + "." + t.Name
-	}
-	var except []string
-	for i := range t.Except {
-		except = append(except, text(&t.Except[i]))
-	}
-	return database.ParsePattern(text(t), except...)
 }

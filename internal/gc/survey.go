@@ -88,7 +88,8 @@ type taker struct {
 // part finds the tables of a part, and has the database work out what is declared of them.
 func (t *taker) part(ctx context.Context, p *Part) error {
 	if table := p.table(); table != nil {
-		want, err := pattern(table)
+		name, except := table.Spec()
+		want, err := database.ParsePattern(name, except...)
 		if p.Wrong, err = declared(err); err != nil || p.Wrong != nil {
 			return err
 		}
