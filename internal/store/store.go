@@ -48,9 +48,12 @@ type Object struct {
 	// bucket key spares requests to KMS.
 	KMSKey    string
 	BucketKey bool
-	// Restore is the x-amz-restore header, empty if none.
-	Restore string
-	Headers Headers
+	// Restore is the x-amz-restore header, empty if none. ArchiveStatus is where
+	// Intelligent-Tiering has archived it: ARCHIVE_ACCESS, DEEP_ARCHIVE_ACCESS, or empty.
+	// Access reads both.
+	Restore       string
+	ArchiveStatus string
+	Headers       Headers
 	// Tags is how many tags it has, or Untold: S3 tells no count where there are none
 	// and to those who may not read tags, and some stores never do. Describer
 	// knows the tags themselves.
@@ -257,13 +260,6 @@ type Clock interface {
 	Date() (at time.Time, ahead time.Duration, ok bool)
 }
 
-// Archiver brings back what lies in an archive class.
-type Archiver interface {
-	// Restore requests a temporary copy for days days by tier (Standard,
-	// Bulk, Expedited). Asking for what is under way already is no error.
-	Restore(ctx context.Context, ref Ref, days int, tier string) error
-}
-
 // Upload is a multipart upload that was begun and neither completed nor
 // aborted: its parts cost money and no listing of objects shows them.
 type Upload struct {
@@ -343,10 +339,14 @@ type Bucket interface {
 	Reader
 	Writer
 	Streamer
+	Copier
+	TagWriter
 	Remover
 	Lister
 	Archiver
 	Describer
+	Locks
+	Rules
 	Uploads
 }
 

@@ -1,6 +1,7 @@
 package mem
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -57,7 +58,10 @@ func invalidArgument(message string) *failure {
 }
 
 // refuse answers with err.
-func (c *call) refuse(err error) {
+func (c *call) refuse(err error) { c.refuseAs(err, 0) }
+
+// refuseAs answers with err and another status than its own, unless that is 0.
+func (c *call) refuseAs(err error, status int) {
 	var f *failure
 	if !errors.As(err, &f) {
 		f = fail(http.StatusInternalServerError, "InternalError", err.Error())
@@ -79,7 +83,7 @@ func (c *call) refuse(err error) {
 	x.element("Resource", c.raw)
 	x.element("RequestId", strconv.FormatUint(c.id, 10))
 	x.close("Error")
-	x.send(c, f.status)
+	x.send(c, cmp.Or(status, f.status))
 }
 
 // xmlWriter writes the simple XML of S3, which encoding/xml cannot: S3 writes

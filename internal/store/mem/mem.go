@@ -36,6 +36,8 @@ type Options struct {
 	AccessKey, SecretKey string
 	// PageSize is the most rows a listing gives in one page; 1000 if 0.
 	PageSize int
+	// MaxCopy is how many bytes one request copies at most; 5 GiB if 0.
+	MaxCopy int64
 	// MinPartSize is the least size in bytes of every part of a multipart
 	// upload but the last; 5 MiB if 0.
 	MinPartSize int64
@@ -63,6 +65,9 @@ func New(opts Options) *Server {
 	}
 	if opts.PageSize == 0 {
 		opts.PageSize = 1000
+	}
+	if opts.MaxCopy == 0 {
+		opts.MaxCopy = maxBody
 	}
 	if opts.MinPartSize == 0 {
 		opts.MinPartSize = 5 << 20

@@ -2,7 +2,6 @@ package mem
 
 import (
 	"crypto/md5"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/xml"
 	"net/http"
@@ -116,11 +115,7 @@ func (s *Server) uploadPart(c *call) error {
 	if sum.algorithm != algorithm {
 		p.value = digest(algorithm, body)
 	}
-	if !u.draft.plainTags() {
-		s.serial++
-		sum := md5.Sum(binary.BigEndian.AppendUint64([]byte(p.etag), s.serial))
-		p.etag = hex.EncodeToString(sum[:])
-	}
+	s.salted(u, &p)
 	u.parts[n] = p
 	h := c.w.Header()
 	u.draft.setEncryption(h)

@@ -2,7 +2,6 @@ package mem
 
 import (
 	"net/http"
-	"net/url"
 	"strings"
 	"unicode/utf8"
 )
@@ -150,8 +149,9 @@ func (s *Server) store(c *call, v *version) error {
 func writable(c *call, current *version) error {
 	there := current != nil && !current.marker
 	parts := c.op == "CompleteMultipartUpload"
-	noneIgnored := !parts && c.has(PutNoneIgnored) || parts && (c.has(CompleteNoneIgnored) || c.has(CompleteUnguarded))
-	matchIgnored := !parts && c.has(PutMatchIgnored) || parts && c.has(CompleteUnguarded)
+	copies := c.op == "CopyObject"
+	noneIgnored := copies && c.has(CopyNoneIgnored) || !parts && !copies && c.has(PutNoneIgnored) || parts && (c.has(CompleteNoneIgnored) || c.has(CompleteUnguarded))
+	matchIgnored := copies && c.has(CopyNoneIgnored) || !parts && !copies && c.has(PutMatchIgnored) || parts && c.has(CompleteUnguarded)
 	if m := c.r.Header.Get("If-None-Match"); m != "" && !noneIgnored {
 		if m != "*" {
 			return fail(http.StatusNotImplemented, "NotImplemented", "A header you provided implies functionality that is not implemented").with("Header", "If-None-Match")
@@ -169,79 +169,4 @@ func writable(c *call, current *version) error {
 		}
 	}
 	return nil
-}
-
-// copyObject answers CopyObject: the same bytes under another key, or under
-// the same one with another description.
-func (s *Server) copyObject(c *call) error {
-	v, err := s.draft(c)
-	if err != nil {
-		return err
-	}
-	source, sourceKey, versioned, err := s.copySource(c)
-	if err != nil {
-		return err
-	}
-	v.body, v.sum = source.body, source.sum
-	if c.r.Header.Get("X-Amz-Tagging-Directive") != "REPLACE" {
-		v.tags = source.tags
-	}
-	switch c.r.Header.Get("X-Amz-Metadata-Directive") {
-	case "REPLACE":
-	case "", "COPY":
-		v.headers, v.metadata = source.headers, source.metadata
-		if sourceKey == c.bucket+"/"+c.key && v.storageClass() == source.storageClass() && c.r.Header.Get("X-Amz-Server-Side-Encryption") == "" {
-			return fail(http.StatusBadRequest, "InvalidRequest", "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.")
-		}
-	default:
-		return invalidArgument("Unknown metadata directive.")
-	}
-	if v.sum.algorithm == "" || v.sum.kind == composite {
-		v.sum = checksum{algorithm: defaultAlgorithm, kind: fullObject, value: digest(defaultAlgorithm, v.body)}
-	}
-	if err := s.store(c, v); err != nil {
-		return err
-	}
-	if versioned {
-		c.w.Header()["X-Amz-Copy-Source-Version-Id"] = []string{source.id}
-	}
-	x := newXML()
-	x.root("CopyObjectResult")
-	x.element("LastModified", v.modified.Format(xmlTime))
-	x.element("ETag", `"`+v.etag+`"`)
-	x.element("Checksum"+v.sum.algorithm, v.sum.value)
-	x.element("ChecksumType", v.sum.kind)
-	x.close("CopyObjectResult")
-	x.send(c, http.StatusOK)
-	return nil
-}
-
-// copySource finds the version that a copy reads, and its bucket/key.
-func (s *Server) copySource(c *call) (v *version, name string, versioned bool, err error) {
-	path, query, _ := strings.Cut(strings.TrimPrefix(c.r.Header.Get("X-Amz-Copy-Source"), "/"), "?")
-	name, err = url.PathUnescape(path)
-	bucket, key, ok := strings.Cut(name, "/")
-	if err != nil || !ok || key == "" {
-		return nil, "", false, invalidArgument("Copy Source must mention the source bucket and key: sourcebucket/sourcekey")
-	}
-	id, err := url.QueryUnescape(strings.TrimPrefix(query, "versionId="))
-	if err != nil {
-		return nil, "", false, invalidArgument("Invalid version id specified")
-	}
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	b, err := s.bucketOf(&call{bucket: bucket, key: key})
-	if err != nil {
-		return nil, "", false, err
-	}
-	if v, err = wanted(b, key, id); err != nil {
-		return nil, "", false, err
-	}
-	if m := c.r.Header.Get("X-Amz-Copy-Source-If-Match"); m != "" && !etagMatches(m, v.etag) {
-		return nil, "", false, errPrecondition.with("Condition", "x-amz-copy-source-If-Match")
-	}
-	if v.archived(s.now()) {
-		return nil, "", false, fail(http.StatusForbidden, "ObjectNotInActiveTierError", "The source object of the COPY operation is not in the active tier.")
-	}
-	return v, name, b.versioning != "", nil
 }

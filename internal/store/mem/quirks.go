@@ -45,7 +45,7 @@ func (s *Server) oddity(c *call) (bool, error) {
 	if len(c.quirks) == 0 {
 		return false, nil
 	}
-	for _, refuse := range []func(*call) error{oddSignature, oddVersions, oddChecksums, oddConditions, oddDeletes, oddSettings} {
+	for _, refuse := range []func(*call) error{oddSignature, oddVersions, oddChecksums, oddConditions, oddDeletes, oddCopies, oddSettings} {
 		if err := refuse(c); err != nil {
 			return true, err
 		}
@@ -76,7 +76,8 @@ func oddVersions(c *call) error {
 	switch {
 	case c.op == "ListObjectVersions" && (none || c.has(VersionsUnknown)),
 		c.op == "GetBucketVersioning" && (none || c.has(VersioningUnknown)),
-		c.op == "GetObjectTagging" && c.has(TagsUnknown):
+		(c.op == "GetObjectTagging" || c.op == "PutObjectTagging") && c.has(TagsUnknown),
+		c.op == "RestoreObject" && c.has(RestoreUnknown):
 		return errUnknownFunction
 	case none && c.query.Has("versionId"):
 		return fail(http.StatusNotImplemented, "NotImplemented", c.op+" search parameter versionId not implemented")
@@ -85,7 +86,7 @@ func oddVersions(c *call) error {
 		return fail(http.StatusNotFound, "NoSuchVersion", "The specified version does not exist.")
 	case c.op == "HeadObject" && c.has(HeadNullRefused):
 		return invalidArgument("Invalid version id specified")
-	case c.op == "GetObjectTagging" && c.has(TagsNullMissing):
+	case (c.op == "GetObjectTagging" || c.op == "PutObjectTagging") && c.has(TagsNullMissing):
 		return fail(http.StatusNotFound, "NoSuchVersion", "The specified version does not exist.")
 	}
 	return nil
@@ -157,7 +158,8 @@ func oddSettings(c *call) error {
 		}
 	}
 	switch c.op {
-	case "GetBucketOwnershipControls", "GetObjectLockConfiguration", "GetBucketEncryption", "GetBucketAcl", "GetObjectAcl":
+	case "GetObjectRetention", "GetObjectLegalHold", "GetBucketLifecycleConfiguration", "ListBucketIntelligentTieringConfigurations",
+		"GetBucketOwnershipControls", "GetObjectLockConfiguration", "GetBucketEncryption", "GetBucketAcl", "GetObjectAcl":
 		if c.has(SettingsUnknown) {
 			return errUnknownFunction
 		}

@@ -50,6 +50,15 @@ const (
 	CompleteUnguarded   Quirk = "complete-conditions-ignored"
 	CompleteNoneIgnored Quirk = "complete-if-none-match-ignored"
 
+	CopyUnknown        Quirk = "copy-501"
+	PartCopyUnknown    Quirk = "copy-part-501"
+	CopyOfCurrent      Quirk = "copy-of-current"
+	CopyMatchIgnored   Quirk = "copy-source-if-match-ignored"
+	CopyNoneIgnored    Quirk = "copy-conditions-ignored"
+	CopyLosesTags      Quirk = "copy-loses-tags"
+	CopyRefusalsAre200 Quirk = "copy-refusals-200"
+	RestoreUnknown     Quirk = "restore-501"
+
 	NoDeleteObjects      Quirk = "delete-objects-501"
 	DeleteObjectsInvalid Quirk = "delete-objects-400"
 	NullRowsFail         Quirk = "delete-rows-null-500"
@@ -127,6 +136,16 @@ var Quirks = []Described{
 	{PutNoneIgnored, "PUT does not heed If-None-Match", "Ceph radosgw 16.2.15 where versioning is enabled"},
 	{CompleteUnguarded, "CompleteMultipartUpload heeds no condition", "Ceph radosgw 16.2.15, gofakes3 1.2.0, S3Proxy 2.9.0"},
 	{CompleteNoneIgnored, "CompleteMultipartUpload does not heed If-None-Match", "gofakes3 1.2.0"},
+
+	// Copying and restoring.
+	{CopyUnknown, "501 to CopyObject and UploadPartCopy", "none that was tried: for what a store may lack"},
+	{PartCopyUnknown, "UploadPartCopy is not known", "gofakes3 1.2.0"},
+	{CopyOfCurrent, "a copy is of what is current, whatever version is named, and does not tell", "gofakes3 1.2.0, s3s-fs 0.14.1"},
+	{CopyMatchIgnored, "a copy does not heed the ETag of its source", "Ceph radosgw 16.2.15, moto 5.2.1, gofakes3 1.2.0, s3s-fs 0.14.1"},
+	{CopyNoneIgnored, "CopyObject does not heed If-None-Match and If-Match", "Ceph radosgw 16.2.15, MinIO 2026-02, moto 5.2.1, S3Mock 5.0.0, versitygw 1.8.0"},
+	{CopyLosesTags, "a copy has no tags, also where the request gives some", "Ceph radosgw 16.2.15"},
+	{CopyRefusalsAre200, "CopyObject is refused with status 200 and an error as body", "S3: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html"},
+	{RestoreUnknown, "501 to RestoreObject", "Ceph radosgw 16.2.15, versitygw 1.8.0"},
 
 	// Removing.
 	{NoDeleteObjects, "501 to DeleteObjects", "Google Cloud Storage: https://github.com/minio/minio-go/issues/2181; S3Proxy 2.9.0"},

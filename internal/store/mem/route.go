@@ -41,6 +41,7 @@ var handlers = map[string]func(*Server, *call) error{
 	"HeadObject":              (*Server).getObject,
 	"PutObject":               (*Server).putObject,
 	"CopyObject":              (*Server).copyObject,
+	"UploadPartCopy":          (*Server).uploadPartCopy,
 	"DeleteObject":            (*Server).deleteObject,
 	"RestoreObject":           (*Server).restoreObject,
 	"CreateMultipartUpload":   (*Server).createMultipartUpload,
@@ -56,6 +57,13 @@ var handlers = map[string]func(*Server, *call) error{
 	"GetObjectAcl":               (*Server).getObjectACL,
 	"GetObjectTagging":           (*Server).getObjectTagging,
 	"PutObjectTagging":           (*Server).putObjectTagging,
+	"GetObjectRetention":         (*Server).getObjectRetention,
+	"GetObjectLegalHold":         (*Server).getObjectLegalHold,
+
+	"GetBucketLifecycleConfiguration":            (*Server).getLifecycle,
+	"PutBucketLifecycleConfiguration":            (*Server).putLifecycle,
+	"ListBucketIntelligentTieringConfigurations": (*Server).listTierings,
+	"PutBucketIntelligentTieringConfiguration":   (*Server).putTiering,
 }
 
 func (s *Server) notImplemented(*call) error {
@@ -168,8 +176,8 @@ func objectOperation(method string, q url.Values, h http.Header) string {
 		switch {
 		case q.Has("uploadId") && !copied:
 			return "UploadPart"
-		case q.Has("uploadId"): // UploadPartCopy
-			return Unknown
+		case q.Has("uploadId"):
+			return "UploadPartCopy"
 		case copied:
 			return "CopyObject"
 		}

@@ -26,6 +26,8 @@ type bucket struct {
 	keys       keyList               // those of entries
 	hidden     map[string]bool       // keys of which no version is latest
 	uploads    map[string]*upload
+	lifecycle  []byte            // a document; nil if there is none
+	tierings   map[string]string // configurations of Intelligent-Tiering by id: what is in them
 }
 
 func newBucket(versioning string, now time.Time) *bucket {

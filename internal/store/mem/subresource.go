@@ -12,16 +12,21 @@ import (
 
 // subresources are operations that a name in the query tells; those that this
 // server does not know must not be mistaken for others.
-var subresources = map[string]struct{ bucketGet, objectGet, objectPut string }{
+var subresources = map[string]struct{ bucketGet, bucketPut, objectGet, objectPut string }{
 	"acl":               {bucketGet: "GetBucketAcl", objectGet: "GetObjectAcl"},
 	"encryption":        {bucketGet: "GetBucketEncryption"},
 	"object-lock":       {bucketGet: "GetObjectLockConfiguration"},
 	"ownershipControls": {bucketGet: "GetBucketOwnershipControls"},
 	"tagging":           {objectGet: "GetObjectTagging", objectPut: "PutObjectTagging"},
 
-	"accelerate": {}, "analytics": {}, "attributes": {}, "cors": {}, "intelligent-tiering": {}, "inventory": {}, "legal-hold": {},
-	"lifecycle": {}, "logging": {}, "metrics": {}, "notification": {}, "policy": {}, "policyStatus": {}, "publicAccessBlock": {},
-	"replication": {}, "requestPayment": {}, "retention": {}, "select": {}, "torrent": {}, "website": {},
+	"legal-hold":          {objectGet: "GetObjectLegalHold"},
+	"retention":           {objectGet: "GetObjectRetention"},
+	"lifecycle":           {bucketGet: "GetBucketLifecycleConfiguration", bucketPut: "PutBucketLifecycleConfiguration"},
+	"intelligent-tiering": {bucketGet: "ListBucketIntelligentTieringConfigurations", bucketPut: "PutBucketIntelligentTieringConfiguration"},
+
+	"accelerate": {}, "analytics": {}, "attributes": {}, "cors": {}, "inventory": {},
+	"logging": {}, "metrics": {}, "notification": {}, "policy": {}, "policyStatus": {}, "publicAccessBlock": {},
+	"replication": {}, "requestPayment": {}, "select": {}, "torrent": {}, "website": {},
 }
 
 // subresource names the operation on a sub-resource; false if the query has
@@ -33,9 +38,11 @@ func subresource(method, key string, q url.Values) (op string, ok bool) {
 			continue
 		}
 		switch {
-		case len(q) > 2 || len(q) == 2 && !q.Has("versionId"):
+		case !only(q, name, "versionId", "x-id") && !(name == "intelligent-tiering" && key == "" && only(q, name, "id", "x-id", "continuation-token") && q.Has("id") == (method == http.MethodPut)):
 		case method == http.MethodGet && key == "":
 			op = s.bucketGet
+		case method == http.MethodPut && key == "":
+			op = s.bucketPut
 		case method == http.MethodGet:
 			op = s.objectGet
 		case method == http.MethodPut && key != "":
@@ -47,6 +54,16 @@ func subresource(method, key string, q url.Values) (op string, ok bool) {
 		return op, true
 	}
 	return "", false
+}
+
+// only tells whether a query has these names at most.
+func only(q url.Values, names ...string) bool {
+	for name := range q {
+		if !slices.Contains(names, name) {
+			return false
+		}
+	}
+	return true
 }
 
 // The settings of bucket ownership that decide about ACLs.

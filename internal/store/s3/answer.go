@@ -79,6 +79,8 @@ func amazonHeader(o *store.Object, name string, vs []string) (err error) {
 		o.BucketKey = strings.EqualFold(v, "true")
 	case "X-Amz-Restore":
 		o.Restore = v
+	case "X-Amz-Archive-Status":
+		o.ArchiveStatus = v
 	case headerRedirect:
 		o.Headers.Redirect = v
 	case headerLockMode:

@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
@@ -12,20 +13,23 @@ import (
 	"cooper/internal/store"
 )
 
-// Restore requests a temporary copy for days days. 0 days leave the number out,
-// as versions in Intelligent-Tiering's archive tiers want it: they move back
-// for good. A version that is in no archive is KindInvalid.
-func (b *Bucket) Restore(ctx context.Context, ref store.Ref, days int, tier string) error {
+// Restore requests that an archived version can be read. A version that is in no
+// archive, or a store that restores nothing, is KindInvalid.
+func (b *Bucket) Restore(ctx context.Context, ref store.Ref, r store.Restoring) error {
 	where := b.where(ref.Key, ref.VersionID)
 	if err := checkRef(ref, where); err != nil {
 		return err
 	}
 	want := &types.RestoreRequest{}
-	if days > 0 {
-		want.Days = aws.Int32(int32(min(days, 1<<30)))
+	switch {
+	case strings.EqualFold(r.Class, store.IntelligentTiering): // Days are refused there
+	case r.Days < 1:
+		return &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "a copy that is to be restored for no day"}
+	default:
+		want.Days = aws.Int32(int32(min(r.Days, 1<<30)))
 	}
-	if tier != "" {
-		want.GlacierJobParameters = &types.GlacierJobParameters{Tier: types.Tier(tier)}
+	if r.Tier != "" {
+		want.GlacierJobParameters = &types.GlacierJobParameters{Tier: types.Tier(r.Tier)}
 	}
 	err := b.do(ctx, where, func(ctx context.Context) error {
 		_, err := b.sdk.RestoreObject(ctx, &sdk.RestoreObjectInput{
@@ -40,9 +44,15 @@ func (b *Bucket) Restore(ctx context.Context, ref store.Ref, days int, tier stri
 		}
 		return err
 	})
-	var ce *cooper.Error
-	if errors.As(err, &ce) && ce.Kind == cooper.KindArchived {
+	var (
+		ce *cooper.Error
+		f  *failure
+	)
+	switch {
+	case errors.As(err, &ce) && ce.Kind == cooper.KindArchived:
 		return &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "there is nothing to restore", Err: ce.Err}
+	case errors.As(err, &f) && f.unknown():
+		return &cooper.Error{Kind: cooper.KindInvalid, Where: where, Message: "this store restores nothing", Err: f}
 	}
 	return err
 }

@@ -38,6 +38,7 @@ type Bucket struct {
 	now          func() time.Time
 	partSize     int64 // of multipart uploads, and from what size on
 	streamPart   int64 // the least size of parts that come one after the other
+	copyMost     int64 // what one request copies
 	owner        atomic.Pointer[owner]
 	whose        atomic.Pointer[cooper.Store]
 	open         atomic.Int64 // bodies that neither have ended nor are closed

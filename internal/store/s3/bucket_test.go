@@ -317,7 +317,7 @@ func TestUsageCountsWhatTheServerCounted(t *testing.T) {
 		if err := b.List(ctx, store.ListQuery{}, func([]cooper.Version, []string) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if err := b.Restore(ctx, store.Ref{Key: "old", VersionID: id}, 1, "Bulk"); err != nil {
+		if err := b.Restore(ctx, store.Ref{Key: "old", VersionID: id}, store.Restoring{Days: 1, Tier: "Bulk"}); err != nil {
 			t.Fatal(err)
 		}
 		n := srv.Counts()

@@ -16,7 +16,9 @@ type client interface {
 	head(ctx context.Context, ref store.Ref, part int) (store.Object, error)
 	put(ctx context.Context, u upload) (store.Object, error)
 	list(ctx context.Context, q listing) (*page, error)
+	copy(ctx context.Context, c copying) (store.Object, error)
 	tags(ctx context.Context, ref store.Ref) (map[string]string, error)
+	setTags(ctx context.Context, ref store.Ref, tags map[string]string) error
 	// remove names many versions in one request; removeOne has its own.
 	remove(ctx context.Context, rs []store.Removal) ([]removed, error)
 	removeOne(ctx context.Context, r store.Removal) (removed, error)

@@ -247,7 +247,7 @@ func (f *failure) meaning() (cooper.Kind, string) {
 
 func (f *failure) codeMeaning() (kind cooper.Kind, remedy string, ok bool) {
 	switch f.code {
-	case "InvalidObjectState":
+	case "InvalidObjectState", "ObjectNotInActiveTierError":
 		return cooper.KindArchived, "request a restore first", true
 	// These are about the configuration, not about an object: they end a run.
 	case "ExpiredToken", "TokenRefreshRequired", "InvalidToken":

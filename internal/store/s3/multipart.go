@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc64"
+	"maps"
 	"net/http"
 	"time"
 
@@ -36,8 +37,13 @@ type multipart struct {
 	size  int64 // in bytes, of all parts
 	etags []string
 	md5s  [][]byte
-	// crc is the CRC-64/NVME of all bytes.
+	// crc is the CRC-64/NVME of all bytes; nil where nobody knows it.
 	crc func() (uint64, error)
+	// Of a copy: the checksum that it is to have, and of which kind, empty if the one
+	// that all have; and what the store says of its parts.
+	algorithm, kind string
+	sums            []map[string]string
+	instead         string // the version id of its source, where it takes that one's place
 }
 
 // nvme is the polynomial of CRC-64/NVME, reflected.
@@ -45,16 +51,29 @@ var nvme = crc64.MakeTable(0x9a6c9329ac4bc9b5)
 
 func (m *multipart) create(ctx context.Context) error {
 	return m.b.do(ctx, m.where, func(ctx context.Context) error {
-		out, err := m.b.sdk.CreateMultipartUpload(ctx, &sdk.CreateMultipartUploadInput{Bucket: &m.b.name, Key: &m.p.Key},
-			withHeader(description(&m.p, m.b.now())))
-		if err != nil {
-			return sdkFailure(ctx, err, m.b.now())
+		if m.algorithm == "" {
+			return m.createOnce(ctx, nil)
 		}
-		if m.id = aws.ToString(out.UploadId); m.id == "" {
-			return malformed("an upload without an id")
-		}
-		return nil
+		return m.b.lacks.trying(LacksSums, func(with bool) error {
+			if !with {
+				return m.createOnce(ctx, nil)
+			}
+			return m.createOnce(ctx, http.Header{"X-Amz-Checksum-Algorithm": {m.algorithm}, "X-Amz-Checksum-Type": {m.kind}})
+		})
 	})
+}
+
+func (m *multipart) createOnce(ctx context.Context, more http.Header) error {
+	h := description(&m.p, m.b.now())
+	maps.Copy(h, more)
+	out, err := m.b.sdk.CreateMultipartUpload(ctx, &sdk.CreateMultipartUploadInput{Bucket: &m.b.name, Key: &m.p.Key}, withHeader(h))
+	if err != nil {
+		return sdkFailure(ctx, err, m.b.now())
+	}
+	if m.id = aws.ToString(out.UploadId); m.id == "" {
+		return malformed("an upload without an id")
+	}
+	return nil
 }
 
 // part sends the bytes of src from off on as part i, counted from 0; etags and
@@ -89,9 +108,12 @@ func (m *multipart) complete(ctx context.Context) (o store.Object, err error) {
 		Bucket: &m.b.name, Key: &m.p.Key, UploadId: &m.id, MultipartUpload: &types.CompletedMultipartUpload{},
 	}
 	for i, etag := range m.etags {
-		in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, types.CompletedPart{
-			ETag: quoted(etag), PartNumber: aws.Int32(int32(i + 1)),
-		})
+		p := types.CompletedPart{ETag: quoted(etag), PartNumber: aws.Int32(int32(i + 1))}
+		if m.algorithm != "" {
+			sums := m.sums[i]
+			p.ChecksumCRC32, p.ChecksumCRC32C, p.ChecksumSHA1, p.ChecksumSHA256 = optional(sums["CRC32"]), optional(sums["CRC32C"]), optional(sums["SHA1"]), optional(sums["SHA256"])
+		}
+		in.MultipartUpload.Parts = append(in.MultipartUpload.Parts, p)
 	}
 	h := http.Header{}
 	condition(h, &m.p)
@@ -112,16 +134,7 @@ func (m *multipart) complete(ctx context.Context) (o store.Object, err error) {
 func (m *multipart) completeOnce(ctx context.Context, in *sdk.CompleteMultipartUploadInput, h http.Header) (store.Object, error) {
 	out, err := m.b.sdk.CompleteMultipartUpload(ctx, in, withHeader(h), boundedPage)
 	if err != nil {
-		err = m.b.pageFailure(ctx, err)
-		var f *failure
-		if errors.As(err, &f) && f.status == http.StatusInternalServerError && f.code != "" {
-			// An error that was sent as a success is a 500 to the SDK, whatever
-			// it says.
-			if s := statusOfCode(f.code); s != http.StatusBadRequest {
-				f.status = s
-			}
-		}
-		return store.Object{}, err
+		return store.Object{}, successful(m.b.pageFailure(ctx, err))
 	}
 	o := store.Object{
 		Key: m.p.Key, VersionID: aws.ToString(out.VersionId), ETag: etagOf(aws.ToString(out.ETag)), Size: m.size, Tags: store.Untold,
@@ -130,8 +143,11 @@ func (m *multipart) completeOnce(ctx context.Context, in *sdk.CompleteMultipartU
 	if o.ETag == "" {
 		return o, malformed("an object without an ETag, of parts")
 	}
-	if sum := aws.ToString(out.ChecksumCRC64NVME); sum != "" && out.ChecksumType == types.ChecksumTypeFullObject {
-		o.Checksums, o.ChecksumType = map[string]string{crc64NVME: sum}, fullObject
+	for name, sum := range map[string]*string{"CRC32": out.ChecksumCRC32, "CRC32C": out.ChecksumCRC32C, crc64NVME: out.ChecksumCRC64NVME,
+		"SHA1": out.ChecksumSHA1, "SHA256": out.ChecksumSHA256} {
+		if sum := aws.ToString(sum); sum != "" {
+			o.Checksums, o.ChecksumType = map[string]string{name: sum}, string(out.ChecksumType)
+		}
 	}
 	return o, nil
 }
@@ -162,14 +178,14 @@ func (m *multipart) look(ctx context.Context, why error) (store.Object, error) {
 // theirs, or the store's checksum is that of their bytes. What KMS encrypts has
 // ETags of which only the second may be said.
 func (m *multipart) made(o store.Object) (bool, error) {
-	if o.Size != m.size || !sameMetadata(o, &m.p) {
+	if o.Size != m.size || !sameMetadata(o, &m.p) || m.instead != "" && o.VersionID == m.instead {
 		return false, nil
 	}
 	if o.ETag == compositeTag(m.md5s) || o.ETag == compositeTag(m.answered()) {
 		return true, nil
 	}
 	sum := fullCRC(o)
-	if sum == "" {
+	if sum == "" || m.crc == nil {
 		return false, nil
 	}
 	want, err := m.crc64()
@@ -187,7 +203,7 @@ func (m *multipart) vouched(o store.Object) error {
 		return corrupt("ETag", o.ETag, want)
 	}
 	sum := fullCRC(o)
-	if sum == "" {
+	if sum == "" || m.crc == nil {
 		return nil
 	}
 	want, err := m.crc64()

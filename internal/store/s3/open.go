@@ -14,6 +14,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 
 	"cooper"
+	"cooper/internal/store"
 	"cooper/internal/store/limit"
 	"cooper/internal/store/retry"
 )
@@ -108,7 +109,7 @@ func (o *opening) configure(ctx context.Context) error {
 		lacks: lacks,
 		name:  o.bucket, endpoint: endpoint, transport: transport, wire: w, now: time.Now,
 		limit: limit.New(limit.Options{Max: c.Concurrency, Rate: c.Rate}), policy: c.policy,
-		partSize: defaultPartSize, streamPart: defaultStreamPart,
+		partSize: defaultPartSize, streamPart: defaultStreamPart, copyMost: store.MaxWholeCopy,
 	}
 	b.policy.Judge = judge
 	b.policy.Hopeless = func() bool { return b.limit.Stalled() > patience }

@@ -253,9 +253,9 @@ func gone(code string) bool { return code == "NoSuchKey" || code == "NoSuchVersi
 // statusOfCode is the status that a request of its own would have had.
 func statusOfCode(code string) int {
 	switch code {
-	case "AccessDenied", "AllAccessDisabled", "MethodNotAllowed":
+	case "AccessDenied", "AllAccessDisabled", "MethodNotAllowed", "InvalidObjectState", "ObjectNotInActiveTierError":
 		return http.StatusForbidden
-	case "NoSuchKey", "NoSuchVersion", "NoSuchUpload":
+	case "NoSuchKey", "NoSuchVersion", "NoSuchUpload", "NoSuchBucket":
 		return http.StatusNotFound
 	case "PreconditionFailed":
 		return http.StatusPreconditionFailed
@@ -263,6 +263,8 @@ func statusOfCode(code string) int {
 		return http.StatusInternalServerError
 	case "OperationAborted", "ConditionalRequestConflict":
 		return http.StatusConflict
+	case "NotImplemented":
+		return http.StatusNotImplemented
 	case "SlowDown", "ServiceUnavailable":
 		return http.StatusServiceUnavailable
 	}

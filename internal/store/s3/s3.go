@@ -68,13 +68,7 @@ func Open(ctx context.Context, bucket string, c Config) (*Bucket, error) {
 }
 
 var (
-	_ store.Reader   = (*Bucket)(nil)
-	_ store.Writer   = (*Bucket)(nil)
-	_ store.Lister   = (*Bucket)(nil)
-	_ store.Archiver = (*Bucket)(nil)
-	_ store.Uploads  = (*Bucket)(nil)
-	_ store.Streamer = (*Bucket)(nil)
-
-	_ store.Describer = (*Bucket)(nil)
-	_ store.Clock     = (*Bucket)(nil)
+	_ store.Bucket = (*Bucket)(nil)
+	_ store.Source = (*Bucket)(nil)
+	_ store.Clock  = (*Bucket)(nil)
 )

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"cooper/internal/permit"
+	"cooper/internal/store"
 	"cooper/internal/store/mem"
 	"cooper/internal/store/storetest"
 )
@@ -55,12 +56,17 @@ func serve(t testing.TB, h http.Handler) string {
 // openTest opens the test bucket of a server.
 func openTest(t testing.TB, endpoint string, change ...func(*Config)) *Bucket {
 	t.Helper()
+	return openBucket(t, endpoint, testBucket, change...)
+}
+
+func openBucket(t testing.TB, endpoint, bucket string, change ...func(*Config)) *Bucket {
+	t.Helper()
 	c := Config{Endpoint: endpoint}
 	noSleep(&c)
 	for _, f := range change {
 		f(&c)
 	}
-	b, err := Open(t.Context(), testBucket, c)
+	b, err := Open(t.Context(), bucket, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,6 +83,26 @@ func viaSDK(c *Config) { c.viaSDK = true }
 // clients are the two ways to send requests, which must not differ.
 var clients = map[string][]func(*Config){"lean": nil, "SDK": {viaSDK}}
 
+// envOf is the environment of a bucket of srv, which is served at url, and at plain
+// without quirks.
+func envOf(srv *mem.Server, b *Bucket, url, plain string, change []func(*Config)) storetest.Env {
+	return storetest.Env{
+		Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Streamer: b, Describer: b, Remover: b, Copier: b, TagWriter: b, Locks: b, Rules: b,
+		Source: b, Permit: permit.Issue("r-test"), PageSize: 7,
+		Seed: storetest.NewClient(plain, "access", "secret", testBucket),
+		Elsewhere: func(t *testing.T) (store.Source, *storetest.Client) {
+			srv.CreateBucket("elsewhere", "")
+			return openBucket(t, url, "elsewhere", change...), storetest.NewClient(plain, "access", "secret", "elsewhere")
+		},
+		Archive: func(key, version, tier string) {
+			srv.SetClass(testBucket, key, version, store.IntelligentTiering, tier)
+		},
+		CompleteRestore: func(key, version string) { srv.CompleteRestore(testBucket, key, version) },
+		EnableLock:      func() { srv.EnableLock(testBucket) },
+		EnableACLs:      func() { srv.SetACLs(testBucket, true) },
+	}
+}
+
 func TestConformance(t *testing.T) {
 	for name, change := range clients {
 		t.Run(name, func(t *testing.T) {
@@ -86,15 +112,7 @@ func TestConformance(t *testing.T) {
 				url := serve(t, srv)
 				b := openTest(t, url, change...)
 				b.partSize, b.streamPart = 5<<20, 5<<20
-				return storetest.Env{
-					Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Streamer: b, Describer: b, Remover: b, Permit: permit.Issue("r-test"), PageSize: 7,
-					Seed: storetest.NewClient(url, "access", "secret", testBucket),
-					CompleteRestore: func(key, version string) {
-						srv.CompleteRestore(testBucket, key, version)
-					},
-					EnableLock: func() { srv.EnableLock(testBucket) },
-					EnableACLs: func() { srv.SetACLs(testBucket, true) },
-				}
+				return envOf(srv, b, url, url, change)
 			})
 		})
 	}

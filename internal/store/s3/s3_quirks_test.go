@@ -8,7 +8,6 @@ import (
 	"slices"
 	"testing"
 
-	"cooper/internal/permit"
 	"cooper/internal/store/mem"
 	"cooper/internal/store/storetest"
 )
@@ -44,13 +43,21 @@ var without = map[mem.Quirk][]storetest.Feature{
 	mem.CompleteUnguarded:   {storetest.PartConditions},
 	mem.CompleteNoneIgnored: {storetest.PartConditions},
 
+	mem.CopyUnknown:      {storetest.Copies},
+	mem.PartCopyUnknown:  {storetest.CopiedParts},
+	mem.CopyOfCurrent:    {storetest.CopiedVersions},
+	mem.CopyMatchIgnored: {storetest.CopySources},
+	mem.CopyNoneIgnored:  {storetest.CopyConditions},
+	mem.CopyLosesTags:    {storetest.CopiedTags},
+	mem.RestoreUnknown:   {storetest.Restores},
+
 	mem.NoDeleteObjects:      {storetest.ConditionalRemoval},
 	mem.DeleteObjectsInvalid: {storetest.ConditionalRemoval},
 	mem.NullRowsFail:         {storetest.NullRemovals, storetest.ConditionalRemoval},
 	mem.RowETagIgnored:       {storetest.ConditionalRemoval},
 
 	mem.GrantWithoutID:  {storetest.ACLs},
-	mem.SettingsUnknown: {storetest.ACLs, storetest.Locks},
+	mem.SettingsUnknown: {storetest.ACLs, storetest.Locks, storetest.Lifecycles, storetest.Tierings},
 }
 
 // amazonAlone are quirks that the client over the SDK does not bear: it serves
@@ -75,12 +82,14 @@ var blind = [][2]mem.Quirk{
 
 // quirked is an empty bucket of a server that has the quirks.
 func quirked(t *testing.T, change []func(*Config), quirks ...mem.Quirk) storetest.Env {
-	srv := mem.New(mem.Options{AccessKey: "access", SecretKey: "secret", PageSize: 7})
+	const leastPart = 64
+	srv := mem.New(mem.Options{AccessKey: "access", SecretKey: "secret", PageSize: 7, MinPartSize: leastPart})
 	srv.CreateBucket(testBucket, "")
 	srv.SetQuirks(quirks...)
 	plain := httptest.NewServer(srv.Plain())
 	t.Cleanup(plain.Close)
-	b := openTest(t, serve(t, srv), change...)
+	url := serve(t, srv)
+	b := openTest(t, url, change...)
 	b.partSize, b.streamPart = 5<<20, 5<<20
 	lacks := map[storetest.Feature]string{storetest.Large: "many quirks, little time"}
 	for _, q := range quirks {
@@ -93,14 +102,9 @@ func quirked(t *testing.T, change []func(*Config), quirks ...mem.Quirk) storetes
 			lacks[storetest.ReadConditions] = fmt.Sprintf("the quirks %q", both)
 		}
 	}
-	return storetest.Env{
-		Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Streamer: b, Describer: b, Remover: b, Permit: permit.Issue("r-test"), PageSize: 7,
-		Seed:            storetest.NewClient(plain.URL, "access", "secret", testBucket),
-		CompleteRestore: func(key, version string) { srv.CompleteRestore(testBucket, key, version) },
-		EnableLock:      func() { srv.EnableLock(testBucket) },
-		EnableACLs:      func() { srv.SetACLs(testBucket, true) },
-		Lacks:           lacks,
-	}
+	env := envOf(srv, b, url, plain.URL, change)
+	env.Lacks, env.LeastPart = lacks, leastPart
+	return env
 }
 
 func TestConformanceUnderEachQuirk(t *testing.T) {

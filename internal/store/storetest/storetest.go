@@ -56,6 +56,19 @@ const (
 	// Large are objects of several MiB: it is time that is lacking.
 	Large Feature = "large objects"
 
+	// Copies are made by the server itself, CopiedParts those of parts.
+	Copies         Feature = "copies"
+	CopiedParts    Feature = "copies of parts"
+	CopiedVersions Feature = "copies of the version that is named"
+	CopiedTags     Feature = "tags of copies"
+	// CopySources are conditions on the source of a copy, CopyConditions those on what
+	// it takes the place of.
+	CopySources    Feature = "conditions on sources of copies"
+	CopyConditions Feature = "conditions on copies"
+	Restores       Feature = "restores"
+	Lifecycles     Feature = "lifecycle rules"
+	Tierings       Feature = "configurations of Intelligent-Tiering"
+
 	Redirects  Feature = "redirects of websites"
 	Encryption Feature = "a choice of encryption"
 	Locks      Feature = "object lock"
@@ -66,16 +79,28 @@ const (
 // Env is one store under test, bound to an empty bucket that never had
 // versioning.
 type Env struct {
-	Reader store.Reader
-	Writer store.Writer
-	Lister store.Lister
-	// Archiver may be nil: then the server has no archive.
+	Reader   store.Reader
+	Writer   store.Writer
+	Lister   store.Lister
 	Archiver store.Archiver
 	Uploads  store.Uploads
 	Streamer store.Streamer
 	// Describer tells what Head does not.
 	Describer store.Describer
 	Remover   store.Remover
+	Copier    store.Copier
+	TagWriter store.TagWriter
+	Locks     store.Locks
+	Rules     store.Rules
+	// Source is the same bucket for who copies from it.
+	Source store.Source
+	// Elsewhere makes another bucket of the server.
+	Elsewhere func(t *testing.T) (store.Source, *Client)
+	// Archive moves a version of Intelligent-Tiering to an archive tier; nil if nobody
+	// can.
+	Archive func(key, version, tier string)
+	// LeastPart is the least size of parts of an upload, in bytes; 5 MiB if 0.
+	LeastPart int
 	// Permit is one that was issued.
 	Permit permit.Permit
 	// Seed reaches the same bucket another way.
@@ -171,6 +196,22 @@ func Run(t *testing.T, env func(t *testing.T) Env) {
 		{"an upload that has ended", endedUpload},
 		{"archived", archived},
 		{"restore", restore},
+		{"restore for good", restoreForGood},
+		{"restore at a store that does not", restoreUnknown},
+		{"copy", copyVersion},
+		{"copy at a store that does not", copyUnknown},
+		{"copy under conditions", copyConditions},
+		{"copy onto itself", copyOntoItself},
+		{"copy odd keys", copyOddKeys},
+		{"copy what is encrypted", copyEncrypted},
+		{"copy what is archived", copyArchived},
+		{"copy in parts", copyInParts},
+		{"copy what must not be", copyRefused},
+		{"write tags", writeTags},
+		{"write tags that no store takes", writeOddTags},
+		{"read locks", readLocks},
+		{"lifecycle", lifecycleRules},
+		{"tiering", tieringRules},
 		{"remove versions", removeVersions},
 		{"remove many versions", removeManyVersions},
 		{"remove null versions", removeNull},

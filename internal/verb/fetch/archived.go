@@ -54,10 +54,13 @@ func (u *Unarchive) Do(ctx context.Context, a *cooper.Action) cooper.Outcome {
 	}
 	o.Requests++
 	ref := store.Ref{Key: a.Version.Key, VersionID: a.Version.VersionID}
-	if err := u.from.Restore(ctx, ref, restoredDays, restoredTier); err != nil {
+	if err := u.from.Restore(ctx, ref, store.Restoring{Class: a.Version.StorageClass, Days: restoredDays, Tier: restoredTier}); err != nil {
 		fail(ctx, &o, err)
 		return o
 	}
 	o.Message = fmt.Sprintf("a restored copy was requested (%s, for %d days)", restoredTier, restoredDays)
+	if a.Version.StorageClass == store.IntelligentTiering {
+		o.Message = "its return was requested (" + restoredTier + ", for good)"
+	}
 	return o
 }

@@ -111,8 +111,8 @@ func (s *scene) Head(_ context.Context, ref store.Ref, part int) (store.Object, 
 	return o, nil
 }
 
-func (s *scene) Restore(_ context.Context, ref store.Ref, days int, tier string) error {
-	s.log("RESTORE %s version %s, %d days, %s", ref.Key, ref.VersionID, days, tier)
+func (s *scene) Restore(_ context.Context, ref store.Ref, r store.Restoring) error {
+	s.log("RESTORE %s version %s, %d days, %s", ref.Key, ref.VersionID, r.Days, r.Tier)
 	if fault := s.next(); fault != "" {
 		return &cooper.Error{Kind: cooper.Kind(fault), Where: ref.Key, Message: "no"}
 	}
