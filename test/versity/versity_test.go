@@ -33,6 +33,17 @@ func credentials(t *testing.T) {
 	t.Setenv("AWS_SECRET_ACCESS_KEY", versity.SecretKey)
 }
 
+// opened is a bucket of the server.
+func opened(t *testing.T, endpoint, name string) *s3.Bucket {
+	t.Helper()
+	b, err := s3.Open(t.Context(), name, s3.Config{Endpoint: endpoint})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { b.Close() })
+	return b
+}
+
 // TestS3OverVersity runs the conformance suite on a real server.
 func TestS3OverVersity(t *testing.T) {
 	endpoint := versity.Start(t)
@@ -42,13 +53,16 @@ func TestS3OverVersity(t *testing.T) {
 		name := fmt.Sprintf("bucket-%d", buckets.Add(1))
 		seed := storetest.NewClient(endpoint, versity.AccessKey, versity.SecretKey, name)
 		seed.CreateBucket(t)
-		b, err := s3.Open(t.Context(), name, s3.Config{Endpoint: endpoint})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { b.Close() })
+		b := opened(t, endpoint, name)
 		return storetest.Env{
-			Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Streamer: b, Describer: b, Remover: b, Permit: permit.Issue("r-test"), Seed: seed,
+			Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Streamer: b, Describer: b, Remover: b, Copier: b, TagWriter: b, Locks: b, Rules: b,
+			Source: b, Permit: permit.Issue("r-test"), Seed: seed,
+			Elsewhere: func(t *testing.T) (store.Source, *storetest.Client) {
+				name := fmt.Sprintf("bucket-%d", buckets.Add(1))
+				other := storetest.NewClient(endpoint, versity.AccessKey, versity.SecretKey, name)
+				other.CreateBucket(t)
+				return opened(t, endpoint, name), other
+			},
 			Lacks: map[storetest.Feature]string{
 				storetest.Classes:    "versitygw drops storage classes",
 				storetest.OddKeys:    "versitygw merges // and refuses what is no path",
@@ -57,6 +71,12 @@ func TestS3OverVersity(t *testing.T) {
 				storetest.ConditionalRemoval: "versitygw removes whatever the ETag is",
 
 				storetest.MarkerConditions: "versitygw writes over a delete marker whatever the ETag was",
+
+				storetest.CopyConditions: "versitygw copies whatever is there",
+				storetest.CopiesBeside:   "versitygw changes the version that is copied onto itself",
+				storetest.Restores:       "versitygw has none",
+				storetest.Lifecycles:     "versitygw has none",
+				storetest.Tierings:       "versitygw has none",
 
 				storetest.Redirects:  "versitygw keeps none",
 				storetest.Encryption: "versitygw encrypts nothing",

@@ -215,7 +215,7 @@ func TestCounts(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	status, _, _ := do(t, srv, http.MethodGet, "/b?lifecycle", "")
+	status, _, _ := do(t, srv, http.MethodGet, "/b?cors", "")
 	got := srv.Counts()
 	for op, n := range map[string]int64{"PutObject": 3, "GetObject": 2, "ListObjectVersions": 2, mem.Unknown: 1} {
 		if got[op] != n {

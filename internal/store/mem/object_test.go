@@ -277,7 +277,7 @@ func TestCopies(t *testing.T) {
 	}
 	srv.SetClass(bucket, "copy", *out.VersionId, "GLACIER", "")
 	_, err = c.CopyObject(ctx(), &s3.CopyObjectInput{Bucket: str(bucket), Key: str("again"), CopySource: str(bucket + "/copy")})
-	if code(err) != "ObjectNotInActiveTierError" {
+	if code(err) != "InvalidObjectState" {
 		t.Errorf("copying what is archived: %v", err)
 	}
 }

@@ -77,6 +77,17 @@ func completing(header, value string) request {
 	return r
 }
 
+// marked is a version, and another one with other bytes.
+func marked(srv *mem.Server, p *probed) {
+	one(srv, p)
+	srv.Put(bucket, "k", []byte("other"), mem.PutOptions{})
+}
+
+// copies is a request for a copy; $1 in its source is a version id.
+func copies(line, source string, headers ...string) request {
+	return ask(line, append(headers, "X-Amz-Copy-Source", source)...)
+}
+
 func gzipped(text string) []byte {
 	var b bytes.Buffer
 	z := gzip.NewWriter(&b)
@@ -148,6 +159,15 @@ var probes = map[mem.Quirk]probe{
 	mem.CompleteUnguarded:   {"Enabled", uploading, []request{completing("If-Match", `"other"`)}, `200`},
 	mem.CompleteNoneIgnored: {"Enabled", uploading, []request{completing("If-None-Match", "*")}, `200`},
 
+	mem.CopyUnknown:        {"", one, []request{copies("PUT /b/l", "b/k")}, `501`},
+	mem.PartCopyUnknown:    {"Enabled", uploading, []request{copies("PUT /b/k?partNumber=1&uploadId=$2", "b/k")}, `501`},
+	mem.CopyOfCurrent:      {"Enabled", marked, []request{copies("PUT /b/l", "b/k?versionId=$1")}, `795f3202b17cb6bc3d4b771d8c6c9eaf`},
+	mem.CopyMatchIgnored:   {"", one, []request{copies("PUT /b/l", "b/k", "X-Amz-Copy-Source-If-Match", `"other"`)}, `200`},
+	mem.CopyNoneIgnored:    {"", one, []request{copies("PUT /b/k", "b/k", "X-Amz-Metadata-Directive", "REPLACE", "If-None-Match", "*")}, `200`},
+	mem.CopyLosesTags:      {"", one, []request{copies("PUT /b/l", "b/k"), ask("GET /b/l?tagging")}, `(?s)200.*<TagSet></TagSet>`},
+	mem.CopyRefusalsAre200: {"", nil, []request{copies("PUT /b/l", "b/k")}, `(?s)^200.*<Code>NoSuchKey`},
+	mem.RestoreUnknown:     {"", one, []request{post("POST /b/k?restore", "<RestoreRequest><Days>1</Days></RestoreRequest>")}, `501`},
+
 	mem.NoDeleteObjects:      {"", one, []request{post("POST /b?delete", fmt.Sprintf(deletion, "k", "null"))}, `501`},
 	mem.DeleteObjectsInvalid: {"", one, []request{post("POST /b?delete", fmt.Sprintf(deletion, "k", "null"))}, `POST .delete is not implemented`},
 	mem.NullRowsFail:         {"", one, []request{post("POST /b?delete", fmt.Sprintf(deletion, "k", "null"))}, `500`},
@@ -187,7 +207,7 @@ func (p probe) transcript(t *testing.T, plain bool, quirks ...mem.Quirk) (string
 		method, target, _ := strings.Cut(told.fill(r.line), " ")
 		req := httptest.NewRequest(method, target, strings.NewReader(r.body))
 		for name, value := range r.headers {
-			req.Header.Set(name, value)
+			req.Header.Set(name, told.fill(value))
 		}
 		w := httptest.NewRecorder()
 		h.ServeHTTP(w, req)

@@ -60,7 +60,9 @@ const (
 	Copies         Feature = "copies"
 	CopiedParts    Feature = "copies of parts"
 	CopiedVersions Feature = "copies of the version that is named"
-	CopiedTags     Feature = "tags of copies"
+	// CopiesBeside leave a version as it was that was copied onto itself.
+	CopiesBeside Feature = "copies onto themselves as further versions"
+	CopiedTags   Feature = "tags of copies"
 	// CopySources are conditions on the source of a copy, CopyConditions those on what
 	// it takes the place of.
 	CopySources    Feature = "conditions on sources of copies"
