@@ -17,11 +17,16 @@ type client interface {
 	put(ctx context.Context, u upload) (store.Object, error)
 	list(ctx context.Context, q listing) (*page, error)
 	copy(ctx context.Context, c copying) (store.Object, error)
-	tags(ctx context.Context, ref store.Ref) (map[string]string, error)
-	setTags(ctx context.Context, ref store.Ref, tags map[string]string) error
+	tagger
 	// remove names many versions in one request; removeOne has its own.
 	remove(ctx context.Context, rs []store.Removal) ([]removed, error)
 	removeOne(ctx context.Context, r store.Removal) (removed, error)
+}
+
+// tagger is the part of a client that is about tags.
+type tagger interface {
+	tags(ctx context.Context, ref store.Ref) (map[string]string, error)
+	setTags(ctx context.Context, ref store.Ref, tags map[string]string) error
 }
 
 // upload is one request that carries bytes: an object, or a part of one.
