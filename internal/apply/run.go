@@ -154,8 +154,8 @@ func checkShare(h *plan.Header, confirm string) error {
 	case !h.Share.Exceeded():
 		e.Message = "is not carried out unasked: " + strings.Join(h.Confirm, "; ")
 	case h.Share.Deletes:
-		e.Message = fmt.Sprintf("would delete %d of %d versions, with %d of %d bytes, more than the share of %g %% that passes unasked",
-			h.Share.Removed, h.Share.Scope, h.Share.RemovedBytes, h.Share.ScopeBytes, 100*h.Share.Limit)
+		e.Message = fmt.Sprintf("would delete %d of %d %s, with %d of %d bytes, more than the share of %g %% that passes unasked",
+			h.Share.Removed, h.Share.Scope, h.Share.What(), h.Share.RemovedBytes, h.Share.ScopeBytes, 100*h.Share.Limit)
 	}
 	e.Remedy = fmt.Sprintf("Look at it with: cooper plan show %s --actions. If this is meant: cooper apply %s --confirm %s", h.ID, h.ID, h.Confirmation())
 	if confirm != "" {

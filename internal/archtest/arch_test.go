@@ -70,7 +70,7 @@ type rule struct {
 	why   string
 }
 
-var missions = []string{in + "backup", in + "compress", in + "purge", in + "gc", in + "observe"}
+var missions = []string{in + "backup", in + "compress", in + "purge", in + "uploads", in + "gc", in + "observe"}
 
 func rules() []rule {
 	seen := []string{"cooper", in + "inventory", in + "plan", in + "ledger", in + "query", in + "price", in + "tree/catalog", in + "tree/keypath", in + "treeop", in + "bucketop", in + "gcop"}

@@ -19,6 +19,10 @@ const (
 	Rewrite = "rewrite"
 	// Measure reads a version and tells what it holds and would come to.
 	Measure = "measure"
+	// Abort ends an unfinished upload in parts. Its version is the upload: the id of
+	// the upload stands for that of a version, Size is what its parts come to, and
+	// LastModified when it was begun.
+	Abort = "abort"
 )
 
 // TargetKind is the kind of target that plans with these verbs have.

@@ -129,6 +129,8 @@ type Result struct {
 	// Became is of compress run, Estimate of compress estimate.
 	Became   *Became    `json:"became,omitempty"`
 	Estimate *Estimated `json:"estimate,omitempty"`
+	// Uploads is of purge uploads.
+	Uploads *UploadsFound `json:"uploads,omitempty"`
 	// Scanned is of gc scan.
 	Scanned *GCScanned `json:"scanned,omitempty"`
 	// Detected is of gc detect.

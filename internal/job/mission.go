@@ -11,6 +11,7 @@ import (
 	"cooper/internal/plan"
 	"cooper/internal/progress"
 	"cooper/internal/purge"
+	"cooper/internal/uploads"
 )
 
 // missions are all there are, by the name that their plans bear. This is the one place
@@ -27,7 +28,8 @@ var missions = map[string]mission{
 	compress.Mission:         compressions{},
 	compress.MissionEstimate: estimates{},
 
-	purge.Mission: purges{},
+	purge.Mission:   purges{},
+	uploads.Mission: uploadPurges{},
 
 	gc.Mission:       scans{},
 	gc.MissionDetect: marks{},

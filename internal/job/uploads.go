@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"cooper"
 	"cooper/internal/price"
 	"cooper/internal/report"
@@ -87,7 +85,11 @@ func (w *work) countUploads(ctx context.Context, bucket, prefix string, c *repor
 	}
 	defer finally(&err, b.Close)
 	var sized []store.Upload
-	err = b.Uploads(ctx, prefix, func(page []store.Upload) error {
+	asked := prefix
+	if b.Endpoint() != "" {
+		asked = "" // there are stores that list none below a prefix
+	}
+	err = b.Uploads(ctx, asked, func(page []store.Upload) error {
 		for _, u := range page {
 			switch {
 			case !cooper.HasPrefix(u.Key, prefix):
@@ -105,22 +107,8 @@ func (w *work) countUploads(ctx context.Context, bucket, prefix string, c *repor
 // sizeUploads asks for the sizes of uploads. The first error is told, and does
 // not keep the others from being counted.
 func sizeUploads(ctx context.Context, b store.Uploads, uploads []store.Upload, c *report.UploadCounter) error {
-	type size struct {
-		parts int
-		bytes int64
-		err   error
-	}
-	sizes := make([]size, len(uploads))
-	var g errgroup.Group
-	g.SetLimit(sizedAtOnce)
-	for i, u := range uploads {
-		g.Go(func() error {
-			s := &sizes[i]
-			s.parts, s.bytes, s.err = b.UploadSize(ctx, u)
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
+	sizes, err := uploadSizes(ctx, b, uploads, sizedAtOnce)
+	if err != nil {
 		return err
 	}
 	var first error
@@ -133,7 +121,7 @@ func sizeUploads(ctx context.Context, b store.Uploads, uploads []store.Upload, c
 				first = s.err
 			}
 		default:
-			c.Add(uploadOf(u, s.parts, s.bytes), u.StorageClass, true)
+			c.Add(uploadOf(u, s.Parts, s.Bytes), u.StorageClass, true)
 		}
 	}
 	return first

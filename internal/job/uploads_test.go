@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"cooper"
+	"cooper/internal/permit"
 	"cooper/internal/price"
 	"cooper/internal/report"
 	"cooper/internal/store"
@@ -17,9 +18,10 @@ import (
 type someUploads map[string]error
 
 func (s someUploads) Uploads(context.Context, string, func([]store.Upload) error) error { return nil }
-func (s someUploads) UploadSize(_ context.Context, u store.Upload) (int, int64, error) {
-	return 1, 100, s[u.Key]
+func (s someUploads) Uploaded(_ context.Context, u store.Upload) (store.Uploaded, error) {
+	return store.Uploaded{Parts: 1, Bytes: 100}, s[u.Key]
 }
+func (s someUploads) AbortUpload(context.Context, permit.Permit, store.Upload) error { return nil }
 
 func TestUploadsThatCannotBeSized(t *testing.T) {
 	prices, err := price.Load("")

@@ -114,6 +114,25 @@ func (p *Plan) UploadsOver(over func(key string) bool) error {
 	})
 }
 
+// Noted gives the uploads and probes that runs have noted and not forgotten, of all
+// plans. Nothing is forgotten by it.
+func (d Dir) Noted(f func(Upload)) error {
+	return d.with(func(fsys safefs.FS) error {
+		return d.plans(fsys, func(id string) error {
+			b, err := readFile(fsys, id+"/"+uploadsName)
+			if err != nil {
+				return d.local(err)
+			}
+			for line := range bytes.Lines(b) {
+				if u, ok := uploadOf(id, line); ok {
+					f(u)
+				}
+			}
+			return nil
+		})
+	})
+}
+
 // LeftUploads gives the uploads and probes that runs have left, of all plans, to discard,
 // and forgets those of a plan once discard took all of them. No run may be
 // under way.

@@ -9,6 +9,7 @@
 package plan
 
 import (
+	"cmp"
 	"encoding/json"
 
 	"cooper"
@@ -118,13 +119,18 @@ type File struct {
 // retired without a replacement, in objects, and in bytes where these count.
 type Share struct {
 	// Deletes: what is removed is gone, and not retired to a history.
-	Deletes      bool    `json:"deletes,omitempty"`
+	Deletes bool `json:"deletes,omitempty"`
+	// Of is what is counted where it is not versions: "uploads".
+	Of           string  `json:"of,omitempty"`
 	Removed      int64   `json:"removed"`
 	Scope        int64   `json:"scope"`
 	RemovedBytes int64   `json:"removed_bytes,omitempty"`
 	ScopeBytes   int64   `json:"scope_bytes,omitempty"`
 	Limit        float64 `json:"limit"` // such as 0.1
 }
+
+// What names what is counted.
+func (s Share) What() string { return cmp.Or(s.Of, "versions") }
 
 // Exceeded tells whether the digest must be given to go on.
 func (s Share) Exceeded() bool {

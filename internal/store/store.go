@@ -323,15 +323,28 @@ type Parts interface {
 	Abort(ctx context.Context) error
 }
 
-// Uploads lists the multipart uploads of a bucket that are unfinished.
+// Uploaded is what has come so far of an upload in parts.
+type Uploaded struct {
+	Parts int
+	Bytes int64
+	// Newest is when the newest part came; zero without parts, and where the store
+	// does not date every one.
+	Newest cooper.Instant
+}
+
+// Uploads lists the multipart uploads of a bucket that are unfinished, and ends them.
 type Uploads interface {
 	// Uploads calls page for each page of answers, in key order, with what lies
 	// under prefix (bytewise, without boundaries); it stops at page's first
 	// error. The slices are page's to keep.
 	Uploads(ctx context.Context, prefix string, page func([]Upload) error) error
-	// UploadSize counts the parts stored so far and their bytes, one request for
+	// Uploaded counts the parts stored so far and their bytes, one request for
 	// each thousand of them. An upload that has ended since is KindMissing.
-	UploadSize(ctx context.Context, u Upload) (parts int, bytes int64, err error)
+	Uploaded(ctx context.Context, u Upload) (Uploaded, error)
+	// AbortUpload ends an upload, whoever has begun it: its parts are gone for good.
+	// One that is not there is no error, and success proves nothing: there are stores
+	// that answer so to what they have never seen. A listing tells.
+	AbortUpload(ctx context.Context, p permit.Permit, u Upload) error
 }
 
 // Bucket is all of them, for whoever opens one bucket for several purposes.

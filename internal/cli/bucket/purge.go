@@ -31,7 +31,7 @@ type purgeFlags struct {
 func (a family) purgeCmd() *cobra.Command {
 	cmd := &cobra.Command{Use: "purge", Short: "Remove versions from a bucket for good",
 		Example: "  cooper purge plan s3://bucket/PROBLEM_UPLOADS/ --list\n  cooper purge run s3://bucket/scratch/ --list --versions noncurrent --older-than 30d"}
-	cmd.AddCommand(a.purgePlanCmd(), a.purgeRunCmd())
+	cmd.AddCommand(a.purgePlanCmd(), a.purgeRunCmd(), a.uploadsCmd())
 	return shell.Group(cmd)
 }
 

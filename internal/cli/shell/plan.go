@@ -92,7 +92,7 @@ func (s *Shell) showShare(x plan.Share) {
 	}
 	line := fmt.Sprintf("  retires  %s of %s in the mirror without a replacement", words.Count(x.Removed), words.Count(x.Scope))
 	if x.Deletes {
-		line = fmt.Sprintf("  deletes  %s of %s versions, %s of %s", words.Count(x.Removed), words.Count(x.Scope), words.Bytes(x.RemovedBytes), words.Bytes(x.ScopeBytes))
+		line = fmt.Sprintf("  deletes  %s of %s %s, %s of %s", words.Count(x.Removed), words.Count(x.Scope), term.Clean(x.What()), words.Bytes(x.RemovedBytes), words.Bytes(x.ScopeBytes))
 	}
 	if x.Exceeded() {
 		line = s.Stdout.Style(term.Red, line)

@@ -1,12 +1,14 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
 	"math"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"cooper"
+	"cooper/internal/permit"
 	"cooper/internal/store"
 )
 
@@ -64,6 +67,11 @@ func (b *Bucket) uploadPage(ctx context.Context, prefix, key, id string) (p uplo
 	}, boundedPage)
 	if err != nil {
 		return p, b.pageFailure(ctx, err)
+	}
+	if key == "" && out.Bucket == nil && out.MaxUploads == nil && out.KeyMarker == nil && len(out.Uploads) == 0 {
+		// A store that does not know the question answers another, such as the listing
+		// of its objects: that there are no uploads it does not say.
+		return p, &failure{foreign: true, err: errors.New("no ListMultipartUploadsResult")}
 	}
 	decode := func(s *string) string { return aws.ToString(s) }
 	if p.encoded = out.EncodingType == types.EncodingTypeUrl; p.encoded {
@@ -189,11 +197,11 @@ func (w *uploadWalk) follow(p *uploadPage, last store.Upload, apart bool) error 
 	return nil
 }
 
-// UploadSize counts the parts of an upload and their bytes.
-func (b *Bucket) UploadSize(ctx context.Context, u store.Upload) (parts int, bytes int64, err error) {
-	where := b.where(u.Key, "")
+// Uploaded counts the parts of an upload and their bytes.
+func (b *Bucket) Uploaded(ctx context.Context, u store.Upload) (sum store.Uploaded, err error) {
+	where, dated := b.where(u.Key, ""), true
 	if err := checkRef(store.Ref{Key: u.Key}, where); err != nil {
-		return 0, 0, err
+		return sum, err
 	}
 	for last, more := int64(0), true; more; {
 		var out *sdk.ListPartsOutput
@@ -202,7 +210,7 @@ func (b *Bucket) UploadSize(ctx context.Context, u store.Upload) (parts int, byt
 			if last > 0 {
 				in.PartNumberMarker = aws.String(strconv.FormatInt(last, 10))
 			}
-			if out, err = b.sdk.ListParts(ctx, in, boundedPage); err != nil {
+			if out, err = b.sdk.ListParts(ctx, in, keylessPage); err != nil {
 				return b.pageFailure(ctx, err)
 			}
 			return nil
@@ -210,11 +218,13 @@ func (b *Bucket) UploadSize(ctx context.Context, u store.Upload) (parts int, byt
 		before := last
 		for _, p := range partsOf(out, err) {
 			n, size := int64(aws.ToInt32(p.PartNumber)), aws.ToInt64(p.Size)
-			if n <= last || n > maxParts || p.Size == nil || size < 0 || size > math.MaxInt64-bytes {
+			if n <= last || n > maxParts || p.Size == nil || size < 0 || size > math.MaxInt64-sum.Bytes {
 				err = malformed("part %d of %d bytes after part %d", n, size, last)
 				break
 			}
-			last, parts, bytes = n, parts+1, bytes+size
+			last, sum.Parts, sum.Bytes = n, sum.Parts+1, sum.Bytes+size
+			sum.Newest = max(sum.Newest, cooper.InstantOf(aws.ToTime(p.LastModified)))
+			dated = dated && p.LastModified != nil
 		}
 		if err == nil {
 			if more = aws.ToBool(out.IsTruncated); more && last == before {
@@ -222,10 +232,28 @@ func (b *Bucket) UploadSize(ctx context.Context, u store.Upload) (parts int, byt
 			}
 		}
 		if err != nil {
-			return 0, 0, final(err, where)
+			return store.Uploaded{}, final(err, where)
 		}
 	}
-	return parts, bytes, nil
+	if !dated {
+		sum.Newest = 0
+	}
+	return sum, nil
+}
+
+// AbortUpload ends an upload.
+func (b *Bucket) AbortUpload(ctx context.Context, p permit.Permit, u store.Upload) error {
+	where := b.where(u.Key, "")
+	if !p.Valid() {
+		return &cooper.Error{Kind: cooper.KindInternal, Where: where, Message: "was to be aborted without a permit"}
+	}
+	if u.UploadID == "" {
+		return &cooper.Error{Kind: cooper.KindInternal, Where: where, Message: "an upload without an id was to be aborted"}
+	}
+	if err := checkRef(store.Ref{Key: u.Key}, where); err != nil {
+		return err
+	}
+	return b.discard(ctx, u.Key, u.UploadID, where)
 }
 
 // partsOf is nothing where there was no answer.
@@ -262,6 +290,32 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		return 0, malformed("a page of more than %d bytes", maxPage)
 	}
 	return n, err
+}
+
+// keylessPage is a boundedPage without the key in it: ListParts cannot be asked to
+// encode that, and what XML has no word for would make the whole answer none.
+func keylessPage(o *sdk.Options) { o.HTTPClient = keylessClient{o.HTTPClient} }
+
+type keylessClient struct{ sdk.HTTPClient }
+
+var keyElement = regexp.MustCompile(`<Key>[^<]*</Key>`)
+
+// Do sends one request.
+func (c keylessClient) Do(r *http.Request) (*http.Response, error) {
+	res, err := c.HTTPClient.Do(r)
+	if err != nil {
+		return res, err
+	}
+	b, err := io.ReadAll(&boundedBody{res.Body, maxPage})
+	if err != nil {
+		return nil, errors.Join(err, res.Body.Close())
+	}
+	if err := res.Body.Close(); err != nil {
+		return nil, err
+	}
+	b = keyElement.ReplaceAllLiteral(b, nil)
+	res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(b)), int64(len(b))
+	return res, nil
 }
 
 // pageFailure is sdkFailure, where a body that was too long is told from one

@@ -75,6 +75,7 @@ func TestUploadListingsThatMakeNoSense(t *testing.T) {
 		"no id":               {begun("pa", "")},
 		"bad encoding":        {begun("pa%zz", "1") + "<EncodingType>url</EncodingType>"},
 		"bad marker":          {begun("pa", "1") + moreUploads("pa%zz", "1") + "<EncodingType>url</EncodingType>"},
+		"objects":             {"<Name>lab</Name><Contents><Key>pa</Key></Contents>"},
 		"too long":            {begun("pa", "1") + "<!-- " + strings.Repeat("x", maxPage) + " -->"},
 	} {
 		if got, err := listUploads(t, uploadPages(t, "ListMultipartUploadsResult", docs...), "p"); cooper.KindOf(err) != cooper.KindInvalid {
@@ -101,9 +102,9 @@ func TestPartListingsThatMakeNoSense(t *testing.T) {
 		"too much":      {partRow("1", "9223372036854775807") + partRow("2", "1")},
 	} {
 		b := uploadPages(t, "ListPartsResult", docs...)
-		n, bytes, err := b.UploadSize(t.Context(), store.Upload{Key: "k", UploadID: "u"})
-		if cooper.KindOf(err) != cooper.KindInvalid || n != 0 || bytes != 0 {
-			t.Errorf("%s: %d parts, %d bytes, %v", name, n, bytes, err)
+		is, err := b.Uploaded(t.Context(), store.Upload{Key: "k", UploadID: "u"})
+		if cooper.KindOf(err) != cooper.KindInvalid || is != (store.Uploaded{}) {
+			t.Errorf("%s: %+v, %v", name, is, err)
 		}
 	}
 }

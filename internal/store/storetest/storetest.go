@@ -196,6 +196,7 @@ func Run(t *testing.T, env func(t *testing.T) Env) {
 		{"unfinished uploads in pages", uploadsInPages},
 		{"parts of an upload in pages", partsInPages},
 		{"an upload that has ended", endedUpload},
+		{"aborted uploads", abortedUploads},
 		{"archived", archived},
 		{"restore", restore},
 		{"restore for good", restoreForGood},

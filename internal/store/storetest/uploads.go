@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"cooper"
+	"cooper/internal/permit"
 	"cooper/internal/store"
 )
 
@@ -80,9 +81,9 @@ func unfinishedUploads(t *testing.T, e Env) {
 		parts int
 		bytes int64
 	}{{none, 0, 0}, {two, 2, 5<<20 + 100}, {again, 1, 7}, {odd, 0, 0}} {
-		parts, bytes, err := e.Uploads.UploadSize(within(t), c.u)
-		if err != nil || parts != c.parts || bytes != c.bytes {
-			t.Errorf("%q: %d parts, %d bytes, %v; want %d, %d", c.u.Key, parts, bytes, err, c.parts, c.bytes)
+		is, err := e.Uploads.Uploaded(within(t), c.u)
+		if err != nil || is.Parts != c.parts || is.Bytes != c.bytes || (is.Newest != 0) != (c.parts > 0) {
+			t.Errorf("%q: %+v, %v; want %d parts of %d bytes", c.u.Key, is, err, c.parts, c.bytes)
 		}
 	}
 }
@@ -131,17 +132,41 @@ func partsInPages(t *testing.T, e Env) {
 		want += int64(i)
 	}
 	u := store.Upload{Key: "k", UploadID: e.Seed.BeginUpload(t, "k", parts...)}
-	n, bytes, err := e.Uploads.UploadSize(within(t), u)
-	if err != nil || n != len(parts) || bytes != want {
-		t.Errorf("%d parts, %d bytes, %v; want %d, %d", n, bytes, err, len(parts), want)
+	is, err := e.Uploads.Uploaded(within(t), u)
+	if err != nil || is.Parts != len(parts) || is.Bytes != want || is.Newest == 0 {
+		t.Errorf("%+v, %v; want %d parts of %d bytes", is, err, len(parts), want)
 	}
 }
 
 func endedUpload(t *testing.T, e Env) {
 	u := store.Upload{Key: "k", UploadID: e.Seed.BeginUpload(t, "k", bodyOf(3, 1))}
 	e.Seed.AbortUpload(t, u.Key, u.UploadID)
-	_, _, err := e.Uploads.UploadSize(within(t), u)
+	_, err := e.Uploads.Uploaded(within(t), u)
 	wantKind(t, "an aborted upload", err, cooper.KindMissing)
 	us, _ := unfinished(t, e, "")
 	wantUploads(t, "after the abort", us)
+}
+
+// abortedUploads aborts one of several uploads of a key, and only that one goes.
+func abortedUploads(t *testing.T, e Env) {
+	e.need(t, Large)
+	begin := func(key string) store.Upload {
+		return store.Upload{Key: key, UploadID: e.Seed.BeginUpload(t, key, bodyOf(3, 1))}
+	}
+	first, second, other := begin("k"), begin("k"), begin("b +%41&ü")
+	wantKind(t, "an abort without a permit", e.Uploads.AbortUpload(within(t), permit.Permit{}, first), cooper.KindInternal)
+	us, _ := unfinished(t, e, "")
+	wantUploads(t, "before", us, first, second, other)
+	for range 2 { // what is not there any more is no error
+		if err := e.Uploads.AbortUpload(within(t), e.Permit, first); err != nil {
+			t.Error(err)
+		}
+	}
+	us, _ = unfinished(t, e, "")
+	wantUploads(t, "after the first", us, second, other)
+	if err := e.Uploads.AbortUpload(within(t), e.Permit, other); err != nil {
+		t.Error(err)
+	}
+	us, _ = unfinished(t, e, "")
+	wantUploads(t, "after both", us, second)
 }
