@@ -32,6 +32,15 @@ var asking = map[string]func(t *testing.T) (*world, func(word) error){
 			return err
 		}
 	},
+	"purge-uploads": func(t *testing.T) (*world, func(word) error) {
+		w := unfinishedLab(t)
+		return w, func(x word) error {
+			p := w.purgeUploads()
+			p.PlanOnly, p.Yes, p.Confirm, p.Policy.ShareLimit = x.planOnly, x.yes, x.confirm, x.share
+			_, err := p.Run(t.Context(), w.Env)
+			return err
+		}
+	},
 	"compress": func(t *testing.T) (*world, func(word) error) {
 		w := compressible(t)
 		return w, func(x word) error {
@@ -92,7 +101,7 @@ func (w *world) all() []string {
 		}
 		got = append(got, string(b))
 	}
-	return got
+	return append(got, w.unfinished()...)
 }
 
 // TestNothingWithoutAWord: whatever else is said, nothing goes, or is written over, without
@@ -120,7 +129,7 @@ func TestNothingWithoutAWord(t *testing.T) {
 				{word: word{yes: true, share: 0.01}, answer: yes, kind: cooper.KindRefused},
 				{word: word{yes: true, share: 1, confirm: "00000000"}, answer: yes, kind: cooper.KindRefused},
 			} {
-				if (c.share != 1 || c.confirm != "") && name != "purge" && name != "prune" {
+				if (c.share != 1 || c.confirm != "") && name != "purge" && name != "purge-uploads" && name != "prune" {
 					continue
 				}
 				if w.answer, w.Listener = c.answer, w; c.err {

@@ -21,6 +21,7 @@ import (
 	"cooper/internal/purge"
 	"cooper/internal/store/mem"
 	"cooper/internal/tree/audit"
+	"cooper/internal/uploads"
 )
 
 // a maker prepares a world in which a mission has something to do, and gives the plan, and
@@ -118,6 +119,14 @@ var makers = map[string]maker{
 		r, err := p.Run(t.Context(), w.Env)
 		w.ok(err)
 		return w, r.Plan, func() { w.bucketHas("new/c") }
+	},
+	uploads.Mission: func(t *testing.T) (*world, *plan.Header, func()) {
+		w := unfinishedLab(t)
+		p := w.purgeUploads()
+		p.PlanOnly = true
+		r, err := p.Run(t.Context(), w.Env)
+		w.ok(err)
+		return w, r.Plan, func() { w.same("unfinished", w.unfinished(), "new", "old/keep/c") }
 	},
 }
 

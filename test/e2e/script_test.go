@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -27,8 +28,14 @@ func TestScripts(t *testing.T) {
 func scriptParams() testscript.Params {
 	return testscript.Params{
 		Setup: func(e *testscript.Env) error {
-			server := mem.New(mem.Options{Clock: e2etest.NewClock()})
-			stage := &stage{Server: server}
+			stage, steady := &stage{}, e2etest.NewClock()
+			server := mem.New(mem.Options{Clock: func() time.Time {
+				if stage.now.Load() {
+					return time.Now()
+				}
+				return steady()
+			}})
+			stage.Server = server
 			h := httptest.NewServer(stage)
 			e.Defer(h.Close)
 			server.CreateBucket("lab", "Enabled")

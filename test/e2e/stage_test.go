@@ -24,6 +24,7 @@ import (
 type stage struct {
 	*mem.Server
 	signed atomic.Int64 // requests that came with credentials
+	now    atomic.Bool  // it dates what is written by this machine's clock
 }
 
 func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -36,7 +37,8 @@ func (s *stage) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // s3Usage is what scripts can do to the bucket lab. Keys and contents may be
 // Go strings.
 const s3Usage = `s3 put KEY CONTENT [class=C] [tier=T] [sse=E] [parts=N] [sum=ALGORITHM] [at=TIME] [times=N] [by=CODEC] [key=K] [type=T] [meta=M]
-s3 begin KEY CONTENT  # an upload of one part that is never finished
+s3 begin KEY CONTENT [at=TIME]  # an upload of one part that is never finished
+s3 now  # what is written from now on is dated by this machine's clock
 s3 delete KEY | erase KEY [N] | null KEY CONTENT | class KEY CLASS [TIER] | restored KEY | deny PREFIX | corrupt KEY
 s3 versioning STATE | bucket NAME STATE | region NAME REGION
 s3 lock  # enables object lock
@@ -55,7 +57,11 @@ func s3Cmd(ts *testscript.TestScript, neg bool, args []string) {
 	case "put":
 		s.put(ts, args[0], args[1], args[2:])
 	case "begin":
-		s.BeginUpload("lab", args[0], mem.PutOptions{}, []byte(args[1]))
+		var o options
+		o.read(ts, args[2:])
+		s.BeginUpload("lab", args[0], o.PutOptions, []byte(args[1]))
+	case "now":
+		s.now.Store(true)
 	case "delete":
 		s.Delete("lab", args[0])
 	case "erase":

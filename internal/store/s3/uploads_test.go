@@ -108,3 +108,12 @@ func TestPartListingsThatMakeNoSense(t *testing.T) {
 		}
 	}
 }
+
+// TestPartsOfKeysWithoutXML: ListParts tells the key, in characters that XML has not.
+func TestPartsOfKeysWithoutXML(t *testing.T) {
+	b := uploadPages(t, "ListPartsResult", "<Key>a&#x1;b</Key>"+partRow("1", "5"))
+	is, err := b.Uploaded(t.Context(), store.Upload{Key: "a\x01b", UploadID: "u"})
+	if err != nil || is.Parts != 1 || is.Bytes != 5 || is.Newest != 0 {
+		t.Errorf("%+v, %v", is, err)
+	}
+}

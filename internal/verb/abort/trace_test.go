@@ -1,12 +1,15 @@
 package abort
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"cooper"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
 	"cooper/internal/verb/verbtest"
@@ -52,8 +55,12 @@ func TestTrace(t *testing.T) {
 			out.WriteString(line + "\n")
 		}
 		out.WriteString("----\n")
+		// Ids are by chance, and so is the order of those of one key.
+		slices.SortFunc(outs, func(a, b cooper.Outcome) int {
+			return cmp.Or(strings.Compare(a.Key, b.Key), cmp.Compare(b.Size, a.Size))
+		})
 		for _, o := range outs {
-			fmt.Fprintf(&out, "%q %s: %s %s %s%s, %d requests\n", o.Key, o.VersionID, o.Status, o.Kind, o.Method, o.Message, o.Requests)
+			fmt.Fprintf(&out, "%q %s: %s %s %s%s\n", o.Key, o.VersionID, o.Status, o.Kind, o.Method, o.Message)
 		}
 		out.WriteString("\n")
 		text := strings.ReplaceAll(out.String(), strings.TrimPrefix(w.URL, "http://"), "HOST")
