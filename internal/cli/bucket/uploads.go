@@ -33,17 +33,17 @@ func (a family) uploadsCmd() *cobra.Command {
 	return shell.Group(cmd)
 }
 
-const uploadsLong = `Uploads in parts that were begun and neither completed nor aborted cost what their
-parts weigh, and no listing of objects shows them. Those that were begun more than
---older-than ago, by the store's clock, are aborted, unless a part has come within a
-day, or it cannot be told. What Cooper itself has under way is left.
+const uploadsLong = `Uploads in parts that were begun and neither completed nor aborted cost what
+their parts weigh, and no listing of objects shows them. Those that were begun
+more than --older-than ago, by the store's clock, are aborted, unless a part has
+come within a day, or that cannot be told. What Cooper has under way is left.
 
-An upload is aborted by its key and id, right after it was listed again as it was
-planned, and counts as aborted once a listing does not show it any more. There is no
-way back: its parts are gone.
+An upload is aborted by its key and id, right after it was listed again as it
+was planned, and counts as aborted once a listing does not show it any more.
+There is no way back: its parts are gone.
 
---as-lifecycle writes a rule that does nearly the same for good, for review; says how
-it differs; and changes nothing.`
+--as-lifecycle writes a rule that does nearly the same for good, for review;
+says how it differs; and changes nothing.`
 
 func (a family) uploadsPlanCmd() *cobra.Command {
 	f := uploadsFlags{planOnly: true}
@@ -70,9 +70,9 @@ func (a family) uploadsRunCmd() *cobra.Command {
 		Short: "Plan to abort unfinished uploads, ask, and do it",
 		Long: uploadsLong + `
 
-It shows the plan and asks. It can be killed at any instant: cooper apply ID goes
-on. Exit codes: 0 done; 1 wrong use; 2 the run failed; 3 done, but some uploads
-could not be aborted; 4 refused for safety; 130 interrupted.`,
+It shows the plan and asks. It can be killed at any instant: cooper apply ID
+goes on. Exit codes: 0 done; 1 wrong use; 2 the run failed; 3 done, but some
+uploads could not be aborted; 4 refused for safety; 130 interrupted.`,
 		Example: `  cooper purge uploads run s3://bucket --older-than 30d
   cooper purge uploads run s3://bucket --older-than 30d --confirm 4f1c22ab
   cooper purge uploads run s3://bucket --protect '*/incoming/' --share-stop 100% --yes`,
