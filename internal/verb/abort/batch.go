@@ -177,7 +177,7 @@ func (b *batch) end(ctx context.Context, p permit.Permit, it *item, now cooper.I
 		return nil
 	case kind == cooper.KindMissing: // the next listing will tell
 		it.err = err
-		return nil
+		return nil //nolint:nilerr // it is no error of the run
 	case ends(err):
 		return err
 	case err != nil:
