@@ -104,6 +104,8 @@ func rules() []rule {
 		{of: in + "database/mysql", only: []string{"cooper", in + "database"}, never: []string{in + "database/postgres", in + "database/sqlite"}, why: "an engine knows no other"},
 		{of: in + "database/postgres", only: []string{"cooper", in + "database"}, never: []string{in + "database/mysql", in + "database/sqlite"}, why: "an engine knows no other"},
 		{of: in + "database/sqlite", only: []string{"cooper", in + "database"}, never: []string{in + "database/mysql", in + "database/postgres"}, why: "an engine knows no other"},
+		{of: in + "ownerwrite", only: []string{"cooper", in + "database", in + "ownerwrite"}, why: "who writes for an owner knows nothing of what his rows mean"},
+		{of: in + "ownerwrite/transact", only: []string{"cooper", in + "database", in + "ownerwrite"}, never: []string{in + "database/mysql", in + "database/postgres", in + "database/sqlite", in + "ownerwrite/mysql", in + "ownerwrite/postgres", in + "ownerwrite/sqlite"}, why: "a transaction knows engines by its interface"},
 		{of: in + "keyring", only: []string{"cooper", in + "codec"}, why: "keys are data, wherever they come from"},
 		{of: in + "handleid", only: []string{}, why: "an id is a text"},
 		{of: in + "address", only: []string{}, why: "an address is a text"},
@@ -178,7 +180,7 @@ func forbidden(path, imp string) (why []string) {
 	if !under(imp, "cooper") || under(imp, path) {
 		return why
 	}
-	if under(imp, in+"store/s3", in+"query/duckdb", in+"query/clickhouse", in+"postgres", in+"database/mysql", in+"database/postgres", in+"database/sqlite", in+"gcstate/sqlite") && !under(path, "cooper/cmd", in+"job", in+"store/s3", in+"query/duckdb") {
+	if under(imp, in+"store/s3", in+"query/duckdb", in+"query/clickhouse", in+"postgres", in+"database/mysql", in+"database/postgres", in+"database/sqlite", in+"ownerwrite", in+"gcstate/sqlite") && !under(path, "cooper/cmd", in+"job", in+"store/s3", in+"query/duckdb", in+"ownerwrite") {
 		why = append(why, "only cmd and job choose technologies")
 	}
 	if under(imp, in+"cli") && !under(path, "cooper/cmd", in+"cli") || imp == in+"cli" && under(path, imp) {
@@ -236,6 +238,12 @@ func TestForbidden(t *testing.T) {
 		{in + "purge", in + "database", false},
 		{in + "job", in + "database/mysql", true},
 		{in + "job", in + "gcstate/sqlite", true},
+		{in + "job", in + "ownerwrite/mysql", true},
+		{in + "gc", in + "ownerwrite", false},
+		{in + "verb/scan", in + "ownerwrite", false},
+		{in + "database/mysql", in + "ownerwrite", false},
+		{in + "ownerwrite/mysql", in + "database/mysql", true},
+		{in + "ownerwrite/transact", in + "database/mysql", false},
 		{in + "cli/gc", in + "gcstate/sqlite", false},
 		{in + "gc", in + "gcstate/sqlite", false},
 		{in + "gcstate/sqlite", in + "ledger", false},

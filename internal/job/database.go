@@ -22,7 +22,11 @@ import (
 // openDatabase opens the database that a configuration names, to be read and within its
 // limits: the replica, if there is one.
 func (e *Env) openDatabase(ctx context.Context, c *config.Config) (database.Database, error) {
-	d := readFrom(c)
+	return e.openAt(ctx, c, readFrom(c))
+}
+
+// openAt opens a database of a configuration, to be read and within its limits.
+func (e *Env) openAt(ctx context.Context, c *config.Config, d *config.Database) (database.Database, error) {
 	address, err := addressOf(ctx, c.Dir, d)
 	if err != nil {
 		return nil, err

@@ -71,6 +71,13 @@ func (g *GCCheck) Run(ctx context.Context, e *Env) (r *GCChecked, err error) {
 			for _, p := range s.Parts {
 				r.Parts = append(r.Parts, explained(o.config, p))
 			}
+			note, err := o.checkRegistry(ctx, o.config)
+			if note != "" {
+				r.Notes = append(r.Notes, gc.Note{Table: "registry.database", Text: note})
+			}
+			if err != nil {
+				return err
+			}
 			return o.silences(ctx, r.Parts)
 		})
 	})

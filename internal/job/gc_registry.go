@@ -10,6 +10,7 @@ import (
 	"cooper"
 	"cooper/internal/config"
 	"cooper/internal/gc"
+	"cooper/internal/ownerwrite"
 	"cooper/internal/query"
 )
 
@@ -18,30 +19,34 @@ const registryTable = "file_links"
 
 // GCRegistryDDL writes the SQL of a registry: with the names of a configuration's, or those that
 // are meant unless others are said. Nothing is asked of a database.
-func GCRegistryDDL(path, engine string) (r gc.RegistrySQL, err error) {
+func GCRegistryDDL(path, engine string) (s ownerwrite.Statements, err error) {
 	g := config.NewRegistry()
 	g.Table = config.Table{Text: registryTable, Name: registryTable}
 	switch _, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return gc.RegistryFor(engine, g)
 	case err != nil:
-		return r, &cooper.Error{Kind: cooper.KindUsage, Where: path, Message: "cannot be read", Err: err}
+		return s, &cooper.Error{Kind: cooper.KindUsage, Where: path, Message: "cannot be read", Err: err}
+	default:
+		c, err := config.Load(path)
+		if err != nil {
+			return s, err
+		}
+		if c.Registry != nil {
+			g = c.Registry
+		}
 	}
-	c, err := config.Load(path)
-	if err != nil {
-		return r, err
-	}
-	if c.Registry != nil {
-		g = c.Registry
-	}
-	return gc.RegistryFor(engine, g)
+	return ownerwrite.StatementsFor(engine, g.Table.Text, columnsOf(g))
 }
 
 // GCRegistry compares the registry of links with what the last complete scan has found by other
-// associations.
+// associations, and fills it from there.
 type GCRegistry struct {
 	// Config is the path of the configuration.
 	Config string
+	// Yes answers the question that Backfill asks; PlanOnly: it says what it would do.
+	Yes, PlanOnly bool
+	// Show shows what is to be filled in, before anybody is asked.
+	Show func(*GCBackfill) error
 }
 
 // GCDisagreed is a handle of which registry and scan say different things.
@@ -51,63 +56,33 @@ type GCDisagreed struct {
 	Linked string `json:"linked"`
 }
 
-// GCBackfilled is a link that the registry lacks, and the statement that notes it there.
-type GCBackfilled struct {
-	Handle string `json:"handle"`
-	Type   string `json:"type"` // the association
-	Object string `json:"object"`
-	SQL    string `json:"sql"`
-}
-
 // Diff gives the handles that the two disagree on.
 func (g *GCRegistry) Diff(ctx context.Context, e *Env, each func(GCDisagreed) error) error {
-	return g.compared(ctx, e, func(ctx context.Context, _ *config.Config, scan string, db query.Engine) error {
-		return gc.Disagreed(ctx, db, scan, func(handle string, registry bool) error {
-			x := GCDisagreed{Handle: handle, Linked: "scan"}
+	return g.compared(ctx, e, func(ctx context.Context, _ *work, x *comparison) error {
+		return gc.Disagreed(ctx, x.db, x.scan.ID, func(handle string, registry bool) error {
+			d := GCDisagreed{Handle: handle, Linked: "scan"}
 			if registry {
-				x.Linked = config.RegistryName
+				d.Linked = config.RegistryName
 			}
-			return each(x)
+			return each(d)
 		})
 	})
 }
 
-// Backfill gives the links that the registry lacks. It writes nothing: the statements are for who may
-// write to the database, and may be run again.
-func (g *GCRegistry) Backfill(ctx context.Context, e *Env, each func(GCBackfilled) error) error {
-	return g.compared(ctx, e, func(ctx context.Context, c *config.Config, scan string, db query.Engine) error {
-		engine := c.Database.Engine
-		if engine == "" {
-			return usage("the configuration does not say which engine the database has", "Write mysql: or postgres: in front: "+c.PlaceOf("database"))
-		}
-		statements, err := gc.RegistryFor(engine, c.Registry)
-		if err != nil {
-			return err
-		}
-		kind, others := c.Registry.Of, 0
-		if kind == "" {
-			kind = c.Handles[0].Kind
-		}
-		err = gc.Unregistered(ctx, db, scan, func(association, object, handle string) error {
-			id, of := handle, true
-			if kind != "" {
-				id, of = strings.CutPrefix(handle, kind+":")
-			}
-			if !of {
-				others++
-				return nil
-			}
-			return each(GCBackfilled{Handle: handle, Type: association, Object: object, SQL: statements.Fill(engine, id, association, object)})
-		})
-		if others > 0 {
-			e.tell(Note, "links to handles of other kinds than %s have no place in this registry: %d", kind, others)
-		}
-		return err
-	})
+// comparison is of a registry with the last complete scan.
+type comparison struct {
+	config *config.Config
+	db     query.Engine
+	scan   *gc.Scan
+	// began is the database's clock when the scan began to read: whatever it saw was there then, or has
+	// come since.
+	began cooper.Instant
+	// others is how many links were to handles of other kinds than the registry's.
+	others int64
 }
 
 // compared asks about the last complete scan.
-func (g *GCRegistry) compared(ctx context.Context, e *Env, f func(ctx context.Context, c *config.Config, scan string, db query.Engine) error) error {
+func (g *GCRegistry) compared(ctx context.Context, e *Env, f func(ctx context.Context, w *work, x *comparison) error) error {
 	c, err := config.Load(g.Config)
 	if err != nil {
 		return err
@@ -129,6 +104,32 @@ func (g *GCRegistry) compared(ctx context.Context, e *Env, f func(ctx context.Co
 		if complete == nil || complete.Counts[config.RegistryName].Ranges == 0 {
 			return &cooper.Error{Kind: cooper.KindMissing, Where: g.Config, Message: "no complete scan has read the registry", Remedy: "Scan: cooper gc scan; cooper gc status says what a scan lacks."}
 		}
-		return w.large(ctx, w.Memory*3/4, query.Sources{Workspace: w.ws.Dir()}, func(db query.Engine) error { return f(ctx, c, complete.ID, db) })
+		return w.large(ctx, w.Memory*3/4, query.Sources{Workspace: w.ws.Dir()}, func(db query.Engine) (err error) {
+			x := &comparison{config: c, db: db, scan: complete}
+			if x.began, err = gc.BeganToRead(ctx, db, complete.ID); err != nil {
+				return err
+			}
+			return f(ctx, w, x)
+		})
+	})
+}
+
+// lacking gives the links that the registry lacks, and counts those that have no place in it.
+func (x *comparison) lacking(ctx context.Context, each func(l ownerwrite.Link, handle string) error) error {
+	kind := x.config.Registry.Of
+	if kind == "" {
+		kind = x.config.Handles[0].Kind
+	}
+	x.others = 0
+	return gc.Unregistered(ctx, x.db, x.scan.ID, func(association, object, handle string) error {
+		id, of := handle, true
+		if kind != "" {
+			id, of = strings.CutPrefix(handle, kind+":")
+		}
+		if !of {
+			x.others++
+			return nil
+		}
+		return each(ownerwrite.Link{Handle: id, Type: association, Object: object}, handle)
 	})
 }

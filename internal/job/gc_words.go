@@ -31,6 +31,8 @@ type GCKeep struct {
 type GCSaid struct {
 	Handles []string       `json:"handles"`
 	At      cooper.Instant `json:"at"`
+	// Registry is the table of the owner's that it was written to; empty: it is a fact in the ledger.
+	Registry string `json:"registry,omitempty"`
 }
 
 // Run takes note. What the newest scan does not know is not kept: it may be a slip of the pen.
@@ -47,44 +49,6 @@ func (k *GCKeep) Run(ctx context.Context, e *Env) (r GCSaid, err error) {
 			r.Handles = append(r.Handles, gcop.Handle(h.kind, h.id))
 		}
 		return w.gcFacts().KeepByHand(ctx, all)
-	})
-	return r, err
-}
-
-// GCLink takes note, with a person's name, that an object links to a handle, or no longer does.
-type GCLink struct {
-	// Config is the path of the configuration.
-	Config string
-	// Handle is its id, with KIND: in front where there are kinds. Object is what has the link, Type what
-	// it is.
-	Handle, Object, Type string
-	// Unlink takes back what was said of the same handle, object and type.
-	Unlink         bool
-	Person, Reason string
-}
-
-// Run takes note. Where the owner has a registry of links, that is where they belong: one that
-// stands elsewhere would not be seen by his program.
-func (l *GCLink) Run(ctx context.Context, e *Env) (r GCSaid, err error) {
-	c, err := config.Load(l.Config)
-	if err != nil {
-		return r, err
-	}
-	if c.Registry != nil {
-		return r, &cooper.Error{Kind: cooper.KindRefused, Where: c.PlaceOf("registry"), Message: "links are written to the registry of their owner, and nothing was written",
-			Remedy: "Write it there, with the statements that this prints: cooper gc registry ddl"}
-	}
-	err = e.begin(func(w *work) error {
-		named, err := w.named(ctx, l.Config, []string{l.Handle}, !l.Unlink)
-		if err != nil {
-			return err
-		}
-		r.At = w.now()
-		h := named.handles[0]
-		r.Handles = []string{gcop.Handle(h.kind, h.id)}
-		return w.gcFacts().LinkByHand(ctx, []gcfacts.LinkedByHand{{
-			Scope: named.scope, Association: l.Type, Object: l.Object, Kind: h.kind, ID: h.id, Linked: !l.Unlink, Person: l.Person, Reason: l.Reason, Made: r.At,
-		}})
 	})
 	return r, err
 }

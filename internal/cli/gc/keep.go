@@ -83,8 +83,8 @@ func (a family) linkCmd(unlink bool) *cobra.Command {
 		Short: "Say that something links to a file",
 		Long: `Takes note, under your name, that an object which no association tells of links to a
 file handle: it counts as any other link, until gc unlink takes it back. It is a fact in
-the ledger. Where the owner keeps a registry of links, it belongs there, and this command
-says so.`,
+the ledger. Where the owner keeps a registry of links, it is a row there, by the
+connection registry.database; without one, nothing is written, and the SQL is shown.`,
 		Example: "  cooper gc link 5001934 --object 'annual report 2025' --type print",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -94,7 +94,7 @@ says so.`,
 	}
 	if unlink {
 		cmd.Use, cmd.Short = "unlink ID --object OBJECT", "Take back what gc link has said"
-		cmd.Long = "Takes back that an object, of the same --type, links to a file handle.\nLinks that scans find stay what they are."
+		cmd.Long = "Takes back that an object, of the same --type, links to a file handle; in the owner's\nregistry of links, where there is one. Links that scans find elsewhere stay what they are."
 		cmd.Example = "  cooper gc unlink 5001934 --object 'annual report 2025' --type print"
 	}
 	configFlag(cmd, &l.Config)
@@ -125,6 +125,10 @@ func (a family) link(ctx context.Context, l *job.GCLink) (err error) {
 	what := "linked"
 	if l.Unlink {
 		what = "unlinked"
+	}
+	if r.Registry != "" {
+		a.Say("%s in %s: %s; the next cooper gc scan sees it", what, term.Clean(r.Registry), term.Clean(strings.Join(r.Handles, ", ")))
+		return nil
 	}
 	a.Say("%s: %s; the next cooper gc detect goes by it", what, term.Clean(strings.Join(r.Handles, ", ")))
 	return nil

@@ -3,6 +3,7 @@ package gc
 import (
 	"context"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -10,6 +11,7 @@ import (
 	"cooper/internal/config"
 	"cooper/internal/job"
 	"cooper/internal/term"
+	"cooper/internal/words"
 )
 
 func (a family) registryCmd() *cobra.Command {
@@ -19,7 +21,7 @@ func (a family) registryCmd() *cobra.Command {
 		Long: `A registry is a table in the owner's database: the owner's program notes there, in the
 same transactions, when an object begins and ceases to use a file. A scan reads it as an
 association. docs/gc-registry.md says what the program has to do.`,
-		Example: "  cooper gc registry ddl postgres\n  cooper gc registry diff\n  cooper gc registry backfill > fill.sql",
+		Example: "  cooper gc registry ddl postgres\n  cooper gc registry diff\n  cooper gc registry backfill",
 	}
 	cmd.AddCommand(a.ddlCmd(), a.diffCmd(), a.backfillCmd())
 	return shell.Group(cmd)
@@ -89,24 +91,39 @@ that would be garbage if the registry alone were believed.`,
 
 func (a family) backfillCmd() *cobra.Command {
 	var g job.GCRegistry
+	var sql bool
 	cmd := &cobra.Command{
 		Use:   "backfill",
-		Short: "Print the SQL that notes in the registry what a scan has found",
-		Long: `Prints a statement for each link that the last complete scan has found by other
-associations than the registry, and that the registry does not have. Nothing is written to
-the database: run the statements as a user who may; they may be run again. Scan anew
-before complete_since is declared, and see that gc registry diff lists none under scan.`,
-		Example: "  cooper gc registry backfill > fill.sql\n  cooper gc registry backfill --json | jq -r .handle",
+		Short: "Note in the registry what a scan has found elsewhere",
+		Long: `Writes a row to the registry for each link that the last complete scan has found by other
+associations than the registry, and that the registry does not have: as old as the scan, so
+that what your program has ended since stays ended. It shows how many and asks first. The
+connection is registry.database, whose user may write to that table alone. Killed at any
+instant, it is given again. Afterwards it says what complete_since may be declared.
+With --sql nothing is written: the statements are printed, for who may run them.`,
+		Example: "  cooper gc registry backfill --plan-only\n  cooper gc registry backfill --yes\n  cooper gc registry backfill --sql > fill.sql",
 		Args:    cobra.NoArgs,
-		RunE:    func(cmd *cobra.Command, _ []string) error { return a.backfill(cmd.Context(), &g) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case sql && (g.Yes || g.PlanOnly):
+				return shell.Usage("--sql writes nothing to the database, and asks nothing", "Leave out --yes and --plan-only.")
+			case sql:
+				return a.backfillSQL(cmd.Context(), &g)
+			}
+			return a.backfill(cmd.Context(), &g)
+		},
 	}
 	configFlag(cmd, &g.Config)
+	f := cmd.Flags()
+	f.BoolVar(&sql, "sql", false, "print the statements, and write nothing")
+	f.BoolVar(&g.PlanOnly, "plan-only", false, "say how many rows it would write, and write nothing")
+	f.BoolVar(&g.Yes, "yes", false, "do not ask, as in a script")
 	return cmd
 }
 
-func (a family) backfill(ctx context.Context, g *job.GCRegistry) error {
+func (a family) backfillSQL(ctx context.Context, g *job.GCRegistry) error {
 	return a.streamed(func(e *job.Env) error {
-		return g.Backfill(ctx, e, func(x job.GCBackfilled) error {
+		return g.SQL(ctx, e, func(x job.GCBackfilled) error {
 			if a.JSON {
 				return a.Emit(x)
 			}
@@ -114,6 +131,53 @@ func (a family) backfill(ctx context.Context, g *job.GCRegistry) error {
 			return err
 		})
 	})
+}
+
+func (a family) backfill(ctx context.Context, g *job.GCRegistry) error {
+	e, err := a.Env()
+	if err != nil {
+		return err
+	}
+	g.Show = func(r *job.GCBackfill) error {
+		if a.JSON {
+			return nil
+		}
+		a.Say("%s: %s by the scan %s, which began to read at %s", term.Clean(r.Table), lacking(r.Links), r.Scan, r.Linked)
+		if r.Others > 0 {
+			a.Say("  links to handles of other kinds, which have no place in it: %d", r.Others)
+		}
+		return nil
+	}
+	r, err := g.Backfill(ctx, e)
+	if err != nil {
+		return err
+	}
+	if a.JSON {
+		return a.Emit(r)
+	}
+	if !r.Done {
+		return nil
+	}
+	a.Say("written: %s", words.Plural(r.Links, "row"))
+	if r.Ended > 0 {
+		a.Say("  of these your program has ended since the scan began, and they stay ended: %d", r.Ended)
+	}
+	since := r.Since.Format(time.RFC3339)
+	if r.Declared != nil {
+		a.Say("complete_since is declared as %s. It is right only if your program has noted every link since then; if not, it may be %s.", r.Declared.Format(time.RFC3339), since)
+		return nil
+	}
+	a.Say("If your program notes every link by now, declare under registry: complete_since: %s", since)
+	a.Say("  Not earlier: links that were made while the scan ran, or since, were filled in by nobody. Handles made before that time are kept. Scan first, and see that gc registry diff lists none under scan.")
+	return nil
+}
+
+// lacking says how many links a registry lacks.
+func lacking(n int64) string {
+	if n == 0 {
+		return "it lacks no link"
+	}
+	return "it lacks " + words.Plural(n, "link")
 }
 
 // streamed writes many lines.

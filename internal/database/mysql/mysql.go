@@ -123,6 +123,9 @@ func (d *Database) parse(dsn string) error {
 	return nil
 }
 
+// Config is how it is reached, for who has a connection of another kind to it.
+func (d *Database) Config() *driver.Config { return d.config.Clone() }
+
 func trusting(file, host string) (*tls.Config, error) {
 	pem, err := os.ReadFile(file)
 	if err != nil {

@@ -86,6 +86,9 @@ func Open(ctx context.Context, dsn string, opts database.Options) (*Database, er
 	return d, s.Close()
 }
 
+// Config is how it is reached, for who has a connection of another kind to it.
+func (d *Database) Config() *pgconn.Config { return d.config.Copy() }
+
 func badURL() error {
 	return &cooper.Error{Kind: cooper.KindUsage, Message: "not a URL of a PostgreSQL database",
 		Remedy: "Write it like postgres://USER@HOST:5432/DATABASE, and give the password in PGPASSWORD or ~/.pgpass; a % or / in a user's name is written %25 or %2F."}

@@ -68,6 +68,9 @@ func Open(ctx context.Context, address string, opts database.Options) (*Database
 	return d, nil
 }
 
+// Path is where the file is, for who has a connection of another kind to it.
+func (d *Database) Path() string { return d.path }
+
 // same refuses a file that has taken the place of the one that was opened.
 func (d *Database) same() error {
 	file, err := fileAt(d.path)
@@ -118,9 +121,18 @@ func (d *Database) Failed(what string, err error) error {
 // writing, or has changed what tables there are.
 func (d *Database) Passes(err error) bool {
 	var f *failure
-	if !errors.As(err, &f) {
-		return false
-	}
+	return errors.As(err, &f) && f.passes()
+}
+
+// FailedBy makes an error one for a person that another connection to the file has had, by the library's code.
+func (d *Database) FailedBy(code int, what string, err error) error {
+	return d.Failed(what, &failure{code: int32(code), text: err.Error()}) //nolint:gosec // the library's codes are small
+}
+
+// PassesBy tells whether such an error may be gone when the same is tried again.
+func PassesBy(code int) bool { return (&failure{code: int32(code)}).passes() } //nolint:gosec // the library's codes are small
+
+func (f *failure) passes() bool {
 	switch f.primary() {
 	case lite.SQLITE_BUSY, lite.SQLITE_LOCKED, lite.SQLITE_SCHEMA, lite.SQLITE_PROTOCOL, lite.SQLITE_IOERR:
 		return true
