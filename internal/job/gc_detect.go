@@ -260,7 +260,7 @@ func (d *detecting) detect(ctx context.Context, db query.Engine, facts *gcfacts.
 	err = d.tempDir(func(dir string) error {
 		found, err = detect.Detect(ctx, &detect.Inputs{
 			Engine: db, Config: d.config, ID: id, Scope: d.marking.Scope, Server: d.marking.Server, Standing: d.standing, Snapshots: d.snapshots,
-			State: d.state, Incomplete: incompleteBy(d.config), TempDir: dir, Past: past,
+			State: d.state, Incomplete: incompleteBy(d.config), Made: d.origins().made, TempDir: dir, Past: past,
 		}, to)
 		return err
 	})

@@ -135,6 +135,7 @@ func (a family) showDetected(d *job.GCDetected) error {
 // figures are those that are shown, and how they are called.
 var figures = map[string]string{
 	"handles": "handles", "unlinked": "without a link", "new": "new candidates", "status-unknown": "of unknown status", "linked-and-deleted": "linked, and deleted", "unsettled": "too new to judge",
+	"origins-asked": "asked of stores", "origins-told": "made by Cooper",
 }
 
 func bytesOf(n int64) string {

@@ -13,11 +13,12 @@
 //     is its own source, or whose sources are gone, stands by itself.
 //   - An object is missing only if its handle was last written long enough before the inventory, and
 //     without a handle only if the handles were read long enough after it. Without an inventory of a bucket both are
-//     unknown, which is said, and never empty. What Cooper made of an object is that object.
+//     unknown, which is said, and never empty. What Cooper made of an object is that object:
+//     by the ledger, by what its store has noted with it, or else by its name, which is said (MadeOf).
 //   - Keys are bytes, ids are in their normal form: nothing is compared by a database's idea of equal.
 //     Ages are counted by the database's clock, at the time of the newest scan that counts.
-//   - Everything found is handed to the Sink, whatever is refused; of one look over the same facts
-//     the same comes out.
+//   - Everything found is handed to the Sink, whatever is refused; of one look over the same facts,
+//     and the same answers of stores, the same comes out.
 //
 // It changes nothing: facts are asked for through query.Engine, answers are handed on row by row, so that memory does
 // not depend on their number. Which scans count is left to gc.Stand, to write down what was found to
@@ -56,10 +57,18 @@ type Inputs struct {
 	// Incomplete tells of a handle, by its kind and when it was made (0: unknown), that it may have a link
 	// that no scan could see, as a registry had not begun. nil: none has.
 	Incomplete func(kind string, created cooper.Instant) bool
+	// Made asks the store of a bucket which objects Cooper made of others by what is noted with them, of each in
+	// turn: false where nothing is noted, or nobody can tell. nil: no store is at hand, and names alone tell.
+	Made func(ctx context.Context, bucket string, objects []Object) ([]bool, error)
 	// TempDir is where the state is handed to the engine; empty: the system's.
 	TempDir string
 	// Past are the earlier detections (gcfacts.Store.Detections), of whatever scope.
 	Past []gcfacts.Detection
+}
+
+// Object is one that a store is asked about.
+type Object struct {
+	Key, Version string // Version is its id; empty where the inventory has none
 }
 
 // Sink takes what was found: of each list in the order of kind and id (numbers, UUIDs, then others), or of bucket
@@ -98,7 +107,7 @@ var Reasons = []string{NotAnObject, OtherBucket, Held, ProtectedPrefix, DerivedL
 const (
 	InFlightPrefix = "in-flight-prefix" // below a prefix of `in_flight`
 	Ours           = "ours"             // Cooper's own: probes, leases, workspaces
-	MadeOf         = "made-of"          // by its name Cooper made it of a handle's object, which is not there
+	MadeOf         = "made-of"          // by its name alone Cooper made it of a handle's object
 	Ambiguous      = "ambiguous"        // the inventory contradicts itself about which version is the latest
 )
 
@@ -128,6 +137,8 @@ const (
 	FigureStrange    = "status-unknown"     // handles whose status the configuration does not know: they are left alone
 	FigureNear       = "near-misses"        // their list has 100,000 at most
 	FigureGone       = "linked-and-deleted" // handles that are DELETED, and have a link
+	FigureAsked      = "origins-asked"      // objects of which stores were asked what they were made of, 1,000 at most
+	FigureTold       = "origins-told"       // those of them that Cooper made of a handle's object, by what stores said
 )
 
 // Detect looks, and hands what it finds to the sink. What it gives lacks Run, Made, Words and the counts of

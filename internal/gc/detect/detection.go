@@ -39,6 +39,8 @@ type figures struct {
 	// which an inventory can tell.
 	settled, unsettled, missing, away int64
 	candidates, fresh                 amount
+	// asked are the objects about whose origin stores were asked, told those of which they knew one.
+	asked, told int64
 }
 
 func (d *detection) run(ctx context.Context) (err error) {

@@ -111,16 +111,16 @@ func (d *detection) unlinkedHandles() string {
 		"SELECT kind, id, 0, status, since FROM "+d.state,
 		"SELECT kind, id, 0, NULL, epoch_ms(max(since)) FROM gc_transition WHERE scope = "+text(d.Scope)+" AND to_status = '"+string(gcstate.Available)+"' GROUP BY kind, id")
 	q.table("about", "SELECT kind, id, CAST(bit_or(flags) AS INTEGER) AS flags, max(status) AS status, max(since) AS since FROM ("+union("", about...)+") GROUP BY kind, id")
-	q.table("common", "SELECT hash(bucket, key_bytes) AS x FROM gc_handle WHERE scan = "+text(l.newest)+" AND bucket IS NOT NULL GROUP BY x HAVING count(*) > 1")
-	objects := d.objectTimes(q)
+	q.table("common", "SELECT hash(bucket, key_bytes) AS x FROM gc_handle WHERE scan = "+text(l.newest)+" AND bucket IS NOT NULL GROUP BY x HAVING count(*) > 1 UNION "+d.standsIn())
+	objects := d.objectsThere(q)
 	var parts []string
 	for _, b := range d.size.branches {
 		sql := fmt.Sprintf(`SELECT %d AS n, h.id_number, h.id_uuid, h.id, h.bucket, h.key_bytes, h.size, epoch_ms(h.modified) AS modified, epoch_ms(h.created) AS created, CASE WHEN %s THEN h.status END AS said, a.status, a.since,
-			coalesce(a.flags, 0) | CASE WHEN c.x IS NULL THEN 0 ELSE %d END | CASE WHEN h.candidate THEN %d ELSE 0 END | CASE WHEN %[2]s THEN %[5]d ELSE 0 END AS flags`, b.n, d.other(b.name), isCommon, isCandidate, isOther)
+			coalesce(a.flags, 0) | CASE WHEN c.x IS NULL THEN 0 ELSE %d END | CASE WHEN h.candidate THEN %d ELSE 0 END | CASE WHEN %[2]s THEN %[5]d ELSE 0 END`, b.n, d.other(b.name), isCommon, isCandidate, isOther)
 		if objects != "" {
-			sql += ", o.written"
+			sql += " | coalesce(o.flags, 0) AS flags, o.written, CASE WHEN o.flags <> 0 OR h.size IS NULL THEN o.size END AS stored"
 		} else {
-			sql += ", NULL::BIGINT AS written"
+			sql += " AS flags, NULL::BIGINT AS written, NULL::BIGINT AS stored"
 		}
 		sql += fmt.Sprintf("\nFROM (%s) h SEMI JOIN %s u ON u.x = h.%s\nLEFT JOIN (SELECT * FROM about WHERE kind = %s) a ON a.id = h.id\nLEFT JOIN common c ON c.x = hash(h.bucket, h.key_bytes)",
 			b.of(gcfacts.Handles, "id_number, id_uuid, id, candidate, bucket, key, key_bytes, size, modified, created, status", l.newest), b.called("u"), b.form.column, text(b.name))
@@ -133,7 +133,7 @@ func (d *detection) unlinkedHandles() string {
 	if d.Incomplete != nil {
 		created = "created"
 	}
-	return q.ask("SELECT n * " + strconv.Itoa(flagged) + " + flags, id, bucket, key_bytes, size, CASE WHEN modified IS NOT NULL THEN greatest(modified, created, since, written) END, " + created + ", said, status FROM (" + union("", parts...) + ") ORDER BY n, id_number, id_uuid, id")
+	return q.ask("SELECT n * " + strconv.Itoa(flagged) + " + flags, id, bucket, key_bytes, size, stored, CASE WHEN modified IS NOT NULL THEN greatest(modified, created, since, written) END, " + created + ", said, status FROM (" + union("", parts...) + ") ORDER BY n, id_number, id_uuid, id")
 }
 
 // other is a condition: the owner of a kind says something else of a handle, h, than that it is AVAILABLE.
@@ -150,7 +150,10 @@ type handle struct {
 	branch      *branch
 	id          string
 	bucket, key string
-	size        int64
+	size        int64 // as its row says; negative: unknown
+	// stored is how large its object is by the inventory, where Cooper stored that anew, or the row does not
+	// tell; negative: the row's size holds.
+	stored int64
 	// changed is when it or its object was last written, or it came back; 0 if nobody knows. created is 0 where
 	// nobody asks.
 	changed, created cooper.Instant
@@ -166,7 +169,7 @@ func (d *detection) handles(ctx context.Context) error {
 	err := d.askBeside(ctx, d.unlinkedHandles(), func(f *fields) error {
 		flags := f.number()
 		r := handle{branch: &d.size.branches[flags/flagged], flags: flags % flagged, id: f.text()}
-		r.bucket, r.key, r.size, r.changed, r.created, r.said, r.status = f.text(), string(f.bytes()), f.natural(), f.moment(), f.moment(), f.text(), gcstate.Status(f.text())
+		r.bucket, r.key, r.size, r.stored, r.changed, r.created, r.said, r.status = f.text(), string(f.bytes()), f.natural(), f.natural(), f.moment(), f.moment(), f.text(), gcstate.Status(f.text())
 		if f.err != nil {
 			return f.err
 		}
@@ -196,6 +199,7 @@ func (h *handle) join(o *handle) {
 	if b.flags&isCandidate != 0 && a.flags&isCandidate == 0 {
 		a, b = b, a
 	}
+	a.stands(&b)
 	both := b.flags & a.flags & isCandidate
 	if b.changed == 0 && both != 0 || a.changed == 0 {
 		a.changed = 0
@@ -209,4 +213,19 @@ func (h *handle) join(o *handle) {
 	a.flags |= b.flags
 	a.protected = a.protected || b.protected
 	*h = a
+}
+
+// stands settles which object stands for the handle, of one that is there under its own key and one that
+// was made of it: the former; of those of several keys nobody knows.
+func (h *handle) stands(o *handle) {
+	const beside = isAnew | isBeside | isShared
+	switch same := h.bucket == o.bucket && h.key == o.key; {
+	case !same:
+		h.stored, o.stored = -1, -1
+	case h.flags&isBeside == 0:
+		o.flags &^= beside
+	case o.flags&isBeside == 0:
+		h.stored = o.stored
+		h.flags &^= beside
+	}
 }

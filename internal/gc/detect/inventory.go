@@ -119,9 +119,6 @@ func (d *detection) judged(list string) (bs []*bucket) {
 	return bs
 }
 
-// suffix is that of what Cooper makes of an object beside it.
-const suffix = ".zst"
-
 // shown are the keys of a snapshot that have an object.
 func shown(columns, snapshot, more string) string {
 	return "SELECT " + columns + " FROM version WHERE snapshot = " + text(snapshot) + " AND is_latest AND NOT is_delete_marker" + more
@@ -148,32 +145,4 @@ func (d *detection) archive() *bucket {
 		return nil
 	}
 	return d.bucket(d.Config.Archive.Bucket)
-}
-
-// made are what Cooper has stored anew, by the ledger: which object it is, and when that was
-// last written.
-func made(bucket string) string {
-	return "SELECT key, stored_key, stored_etag, epoch_ms(max(last_modified)) AS made_at FROM content WHERE state = 'rewritten' AND starts_with(target, " + text("s3://"+bucket+"/") + ") GROUP BY ALL"
-}
-
-// objectTimes is a table of when the objects of owned buckets were written: by somebody, and not by
-// Cooper, which stored them anew. It is empty if no inventory tells.
-func (d *detection) objectTimes(q *question) string {
-	var parts []string
-	for i, b := range d.buckets {
-		if !b.owned {
-			continue
-		}
-		m := fmt.Sprintf("made%d", i)
-		q.inline(m, made(b.name))
-		for _, c := range [][2]string{{"v.key", ""}, {"left(v.key, -4)", " AND ends_with(key, '" + suffix + "')"}} {
-			parts = append(parts, fmt.Sprintf("SELECT %s AS bucket, %s AS key, coalesce(m.made_at, v.made_at) AS written FROM (%s) v LEFT JOIN (SELECT stored_key, stored_etag, min(made_at) AS made_at FROM %s GROUP BY ALL) m ON m.stored_key = v.key AND m.stored_etag = v.etag",
-				text(b.name), c[0], shown("key, etag, epoch_ms(last_modified) AS made_at", b.id, c[1]), m))
-		}
-	}
-	if len(parts) == 0 {
-		return ""
-	}
-	q.inline("objects", union("", parts...))
-	return "objects"
 }

@@ -41,13 +41,18 @@ func (d *detection) judge(h *handle) error {
 	if why := d.keeps(h); why != "" {
 		return d.to.Kept(gcfacts.Kept{Kind: h.branch.name, ID: h.id, Reason: why})
 	}
-	c := gcfacts.Candidate{Kind: h.branch.name, ID: h.id, Bucket: h.bucket, Key: h.key, Size: h.size, Modified: h.changed, Alone: h.size}
-	if h.flags&isCommon != 0 {
+	c := gcfacts.Candidate{Kind: h.branch.name, ID: h.id, Bucket: h.bucket, Key: h.key, Size: h.size, Modified: h.changed}
+	if h.stored >= 0 {
+		c.Size = h.stored
+	}
+	if c.Alone = c.Size; h.flags&(isCommon|isShared) != 0 {
 		c.Alone = 0
 	}
-	d.figures.candidates.add(h.size)
+	// All handles are summed by what their rows say: candidates are held against that.
+	bytes := max(h.size, h.stored)
+	d.figures.candidates.add(bytes)
 	if h.flags&wasKnown == 0 {
-		d.figures.fresh.add(h.size)
+		d.figures.fresh.add(bytes)
 	}
 	return d.to.Candidate(c)
 }

@@ -71,7 +71,6 @@ func (l *looking) strangers() map[place]verdict {
 			how = detect.NoHandleHere
 		}
 		plain, packed := strings.CutSuffix(p.key, ".zst")
-		_, there := l.k.objects[place{p.bucket, plain}]
 		switch {
 		case p.bucket == "app" && below(p.key, "keep"):
 			all[p] = verdict{detect.ProtectedPrefix}
@@ -79,10 +78,8 @@ func (l *looking) strangers() map[place]verdict {
 			all[p] = verdict{detect.InFlightPrefix}
 		case o.modified >= l.counted[0].clock-unmodified:
 			all[p] = verdict{detect.Young}
-		case packed && named[place{p.bucket, plain}] && !there:
+		case packed && named[place{p.bucket, plain}]:
 			all[p] = verdict{detect.MadeOf}
-		case packed && named[place{p.bucket, plain}]: // it and what it was made of are there
-			all[p] = verdict{detect.MadeOf, "unindexed " + detect.MadeOf, "unindexed " + how}
 		default:
 			all[p] = verdict{"unindexed " + how}
 		}

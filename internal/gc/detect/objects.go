@@ -3,7 +3,6 @@ package detect
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"cooper/internal/gcstate"
@@ -133,69 +132,4 @@ func (d *detection) readInWays() string {
 		}
 	}
 	return "(" + oneOf("kind", kinds) + ")"
-}
-
-// ours are names of objects that Cooper writes for itself: probes, and what a folder of its own holds.
-var ours = regexp.MustCompile(`(^|/)\.cooper(-[^/]*)?(/|$)`)
-
-// unindexed lists the objects of a bucket that no handle names.
-func (d *detection) unindexed(ctx context.Context, b *bucket) error {
-	q := &question{}
-	handles := "gc_handle WHERE " + oneOf("scan", d.looked.now)
-	q.inline("named", "SELECT key FROM "+handles+" AND bucket = "+text(b.name)+" AND key IS NOT NULL")
-	q.inline("object", "SELECT key, version_id, size, epoch_ms(last_modified) AS made_at, is_delete_marker FROM version WHERE snapshot = "+text(b.id)+" AND is_latest")
-	q.table("free", "SELECT key, min(version_id) AS version_id, max(size) AS size, max(made_at) AS made_at, count(*) AS latest FROM object ANTI JOIN named USING (key) GROUP BY key HAVING bool_or(NOT is_delete_marker)")
-	q.inline("top", "SELECT DISTINCT CASE WHEN contains(key, '/') THEN left(key, strpos(key, '/')) ELSE '' END AS folder FROM named")
-	q.inline("made", made(b.name))
-	// Keys of which Cooper has made something, by the ledger or by the name.
-	q.table("packed", "SELECT key, left(key, -4) AS plain FROM free WHERE ends_with(key, '"+suffix+"')")
-	q.inline("of_handle", "SELECT packed.key, packed.plain FROM packed SEMI JOIN named ON named.key = packed.plain")
-	q.inline("plain_there", "SELECT of_handle.key FROM of_handle SEMI JOIN (SELECT key FROM object WHERE NOT is_delete_marker) o ON o.key = of_handle.plain")
-	q.inline("indexed", "SELECT made.stored_key AS key FROM made SEMI JOIN named ON named.key = made.key WHERE made.stored_key <> made.key")
-	sql := q.ask(`SELECT free.key, free.version_id, free.size, free.made_at, CAST(free.latest AS BIGINT), of_handle.key IS NOT NULL AND plain_there.key IS NULL, top.folder IS NOT NULL
-		FROM free ANTI JOIN indexed USING (key) LEFT JOIN of_handle USING (key) LEFT JOIN plain_there USING (key)
-		LEFT JOIN top ON top.folder = CASE WHEN contains(free.key, '/') THEN left(free.key, strpos(free.key, '/')) ELSE '' END
-		ORDER BY free.key`)
-	known := share{what: "objects of " + b.name, found: b.meta.Latest, all: b.meta.Latest}
-	err := d.ask(ctx, sql, nil, func(f *fields) error {
-		o := gcfacts.Unindexed{Bucket: b.name, Key: f.text(), Version: f.text(), Size: f.natural(), Modified: f.moment()}
-		latest, madeOf, lived := f.number(), f.flag(), f.flag()
-		if f.err != nil {
-			return f.err
-		}
-		known.found--
-		if why := d.leaves(b, &o, latest, madeOf); why != "" {
-			if why != Young {
-				known.all--
-			}
-			return d.to.UnindexedKept(gcfacts.UnindexedKept{Bucket: b.name, Key: o.Key, Reason: why})
-		}
-		if !lived {
-			o.How = NoHandleHere
-			known.all--
-		}
-		return d.to.Unindexed(o)
-	})
-	d.shares = append(d.shares, known)
-	return err
-}
-
-// leaves is the first reason for which an object without a handle is left alone; empty if there is
-// none.
-func (d *detection) leaves(b *bucket, o *gcfacts.Unindexed, latest int64, madeOf bool) string {
-	switch {
-	case guarded(d.Config.Protect, b.name, o.Key):
-		return ProtectedPrefix
-	case guarded(d.Config.InFlight, b.name, o.Key):
-		return InFlightPrefix
-	case o.Modified == 0 || o.Modified >= d.looked.ago(d.Config.Detect.Unmodified):
-		return Young
-	case ours.MatchString(o.Key):
-		return Ours
-	case madeOf:
-		return MadeOf
-	case latest > 1, b.rejected[o.Key], b.meta.Unnamed > 0 && strings.ContainsRune(o.Key, '\uFFFD'):
-		return Ambiguous
-	}
-	return ""
 }

@@ -118,9 +118,9 @@ func TestUnindexed(t *testing.T) {
 		object{key: "files/.cooper-probe-r-1", days: 100}, object{key: ".cooper/lease", days: 100}, object{key: "files/FILES", days: 100}, object{key: "top", days: 100},
 	)
 	f := w.detect()
-	f.want(t, "unindexed", "data files/4.zst 500", "data files/FILES 500", "data files/nobody.zst 500", "data files/x 500", "data keep.x 500", "data top 500", "data uploads/tmporary/x 500")
+	f.want(t, "unindexed", "data files/FILES 500", "data files/nobody.zst 500", "data files/x 500", "data keep.x 500", "data top 500", "data uploads/tmporary/x 500")
 	f.want(t, "apart", "data uploads/tmporary/x no-handle-here")
-	f.want(t, "unindexed_kept", "data .cooper/lease ours", "data files/.cooper-probe-r-1 ours", "data files/3.zst made-of", "data files/young young", "data keep/x protected-prefix", "data uploads/tmp/x in-flight-prefix")
+	f.want(t, "unindexed_kept", "data .cooper/lease ours", "data files/.cooper-probe-r-1 ours", "data files/3.zst made-of", "data files/4.zst made-of", "data files/young young", "data keep/x protected-prefix", "data uploads/tmp/x in-flight-prefix")
 	f.want(t, "missing")
 }
 
@@ -135,10 +135,10 @@ func TestCompressed(t *testing.T) {
 		kept    []string
 	}{
 		{name: "before", objects: []object{{key: "files/1", days: 100}}, want: []string{"1 1000"}},
-		{name: "in place", stored: func(w *world) { w.stored("data", "files/1", 100, "files/1", "9") }, objects: []object{{key: "files/1", days: 1, etag: "9"}}, want: []string{"1 1000"}},
+		{name: "in place", stored: func(w *world) { w.stored("data", "files/1", 100, "files/1", "9") }, objects: []object{{key: "files/1", days: 1, etag: "9"}}, want: []string{"1 500"}},
 		{name: "in place, and written again", stored: func(w *world) { w.stored("data", "files/1", 100, "files/1", "9") }, objects: []object{{key: "files/1", days: 1, etag: "8"}}, kept: []string{"1 young"}},
 		{name: "beside it", stored: func(w *world) { w.stored("data", "files/1", 100, "files/1.zst", "9") }, objects: []object{{key: "files/1", days: 100}, {key: "files/1.zst", days: 1, etag: "9"}}, want: []string{"1 1000"}},
-		{name: "in its place under another key", stored: func(w *world) { w.stored("data", "files/1", 100, "files/1.zst", "9") }, objects: []object{{key: "files/1.zst", days: 1, etag: "9"}}, want: []string{"1 1000"}},
+		{name: "in its place under another key", stored: func(w *world) { w.stored("data", "files/1", 100, "files/1.zst", "9") }, objects: []object{{key: "files/1.zst", days: 1, etag: "9"}}, want: []string{"1 500"}},
 		{name: "by its name alone", objects: []object{{key: "files/1.zst", days: 1}}, kept: []string{"1 young"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

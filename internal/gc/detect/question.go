@@ -21,6 +21,9 @@ const (
 	isCommon                // there are others of the same key
 	isCandidate             // `where` takes it
 	isOther                 // than AVAILABLE, by its owner
+	isAnew                  // its object was stored anew by Cooper: the inventory knows its size
+	isBeside                // that is under another key
+	isShared                // which another handle names
 
 	flagged // more than all flags together
 )

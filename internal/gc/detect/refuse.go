@@ -134,6 +134,8 @@ func (d *detection) conclude() {
 		{Name: FigureStrange, Count: g.strange, Bytes: -1},
 		{Name: FigureNear, Count: g.near, Bytes: -1},
 		{Name: FigureGone, Count: g.gone, Bytes: -1},
+		{Name: FigureAsked, Count: g.asked, Bytes: -1},
+		{Name: FigureTold, Count: g.told, Bytes: -1},
 	}
 	refuse := func(what, format string, args ...any) {
 		f.Refusals = append(f.Refusals, gcfacts.Refusal{What: what, Why: fmt.Sprintf(format, args...)})

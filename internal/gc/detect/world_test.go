@@ -276,6 +276,7 @@ func ascii(s string) string {
 }
 
 func (f *found) Candidate(c gcfacts.Candidate) error {
+	_ = f.add("alone", named(c.Kind, c.ID), strconv.FormatInt(c.Alone, 10))
 	return f.add("candidates", named(c.Kind, c.ID), strconv.FormatInt(c.Size, 10))
 }
 
