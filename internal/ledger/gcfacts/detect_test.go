@@ -40,7 +40,7 @@ func find(f *Finder) error {
 		f.Kept(Kept{Kind: "blob", ID: "3", Reason: "young"}),
 		f.Relinked(Relinked{Kind: "blob", ID: "00000000-0000-0000-0000-00000000000a", Status: "UNLINKED", Scan: scan1}),
 		f.Missing(Missing{Kind: "blob", ID: "5", Bucket: "b", Key: "k"}),
-		f.Unindexed(Unindexed{Bucket: "b", Key: "u", Version: "v", Size: 9, Modified: 4, How: "made-of"}),
+		f.Unindexed(Unindexed{Bucket: "b", Key: "u", Version: "v", Size: 9, Modified: 4, How: "no-handle-here"}),
 		f.UnindexedKept(UnindexedKept{Bucket: "b", Key: "u/1", Reason: "young"}),
 		f.NearMiss(NearMiss{Kind: "blob", ID: "6", Bucket: "b", Key: "n", Other: "c"}),
 	)
@@ -84,7 +84,7 @@ func TestWhatADetectionFinds(t *testing.T) {
 	same([]keptColumns{{Detection: detection1, Kind: "blob", IDNumber: 3, Reason: "young"}}, rowsOf[keptColumns](t, file(Kepts)))
 	same([]relinkedColumns{{Detection: detection1, Kind: "blob", IDUUID: [16]byte{15: 10}, Status: "UNLINKED", Scan: scan1}}, rowsOf[relinkedColumns](t, file(Relinkeds)))
 	same([]missingColumns{{Detection: detection1, Kind: "blob", IDNumber: 5, Bucket: "b", Key: "k", KeyBytes: none}}, rowsOf[missingColumns](t, file(Missings)))
-	same([]unindexedColumns{{Detection: detection1, Bucket: "b", Key: "u", KeyBytes: none, Version: "v", Size: 9, Modified: 4, How: "made-of"}}, rowsOf[unindexedColumns](t, file(Unindexeds)))
+	same([]unindexedColumns{{Detection: detection1, Bucket: "b", Key: "u", KeyBytes: none, Version: "v", Size: 9, Modified: 4, How: "no-handle-here"}}, rowsOf[unindexedColumns](t, file(Unindexeds)))
 	same([]unindexedKeptColumns{{Detection: detection1, Bucket: "b", Key: "u/1", KeyBytes: none, Reason: "young"}}, rowsOf[unindexedKeptColumns](t, file(UnindexedKeeps)))
 	same([]nearMissColumns{{Detection: detection1, Kind: "blob", IDNumber: 6, Bucket: "b", Key: "n", KeyBytes: none, Other: "c"}}, rowsOf[nearMissColumns](t, file(NearMisses)))
 	for _, id := range []string{"", "../x", scan1, "d-20261122T010000Z-4f/c", "*"} {

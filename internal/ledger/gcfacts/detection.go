@@ -75,8 +75,8 @@ type Relinked struct {
 // Missing is a handle without its object.
 type Missing struct{ Kind, ID, Bucket, Key string }
 
-// Unindexed is an object that no handle names. How says what it is told apart by (made-of: by its name
-// alone Cooper made it; no-handle-here: where no handle lives); empty for others.
+// Unindexed is an object that no handle names. How says what it is told apart by
+// (no-handle-here: where no handle lives); empty for others.
 type Unindexed struct {
 	Bucket, Key string
 	Version     string // its id; empty where the inventory has none

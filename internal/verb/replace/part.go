@@ -85,6 +85,8 @@ func (t *Target) item(a *cooper.Action, o *cooper.Outcome) (*item, error) {
 		}
 	}
 	c := o.Content
+	// What is kept needs no guard, whatever its id.
+	removes := rw.Mode == bucketop.Suffix && rw.Originals == bucketop.RemoveOriginals
 	null, suffix := a.Version.VersionID == cooper.NullVersion, rw.Mode == bucketop.Suffix
 	switch {
 	case a.Version.DeleteMarker || a.Version.ETag == "":
@@ -93,8 +95,8 @@ func (t *Target) item(a *cooper.Action, o *cooper.Outcome) (*item, error) {
 		return nil, &cooper.Error{Kind: cooper.KindInternal, Where: cooper.Quote(a.Version.Key), Message: "counts as rewritten without a proof"}
 	case suffix && strings.HasSuffix(a.Version.Key, rw.Codec.Compress.Suffix()):
 		return nil, invalid(a, "the plan would remove it, though by its name it may be the replacement of another")
-	case suffix && null == (args.Guard == bucketop.ByID),
-		args.Guard == bucketop.ByETag && suffix && rw.Originals == bucketop.RemoveOriginals && !t.compares(),
+	case removes && null == (args.Guard == bucketop.ByID),
+		args.Guard == bucketop.ByETag && removes && !t.compares(),
 		args.Guard == bucketop.ByLook && !rw.Unguarded && t.opt.Versioning != enabled:
 		return nil, invalid(a, fmt.Sprintf("version %s with the guard %q", cooper.Quote(a.Version.VersionID), args.Guard))
 	}

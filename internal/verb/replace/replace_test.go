@@ -64,6 +64,8 @@ func TestWhatHappensBetweenProofAndRemoval(t *testing.T) {
 		"nothing, suspended":                   {"Suspended", suffixed, look, nil, "done", "k.zst=Z:1!"},
 		"nothing, never versioned":             {"", suffixed, look, nil, "done", "k.zst=Z:1!"},
 		"nothing, kept":                        {"Enabled", keeping, look, nil, "done", "k=1! k.zst=Z:1!"},
+		"nothing, kept, never versioned":       {"", keeping, look, nil, "done", "k=1! k.zst=Z:1!"},
+		"nothing, kept, suspended":             {"Suspended", keeping, look, nil, "done", "k=1! k.zst=Z:1!"},
 		"nothing, in place":                    {"Enabled", inPlace, look, nil, "done", "k=Z:1!"},
 		"nothing, in place, kept":              {"Enabled", bucketop.Rewriting{Mode: bucketop.InPlace, Originals: bucketop.KeepOriginals}, look, nil, "done", "k=Z:1! k=1"},
 		"nothing, in place, never versioned":   {"", inPlace, look, nil, "done", "k=Z:1!"},

@@ -86,7 +86,7 @@ func (w *world) plan() []cooper.Action {
 			continue
 		}
 		args := bucketop.RewriteArgs{Reason: "test"}
-		if v.VersionID == cooper.NullVersion {
+		if v.VersionID == cooper.NullVersion && (w.rw.Originals == bucketop.RemoveOriginals || inPlace && w.versioning != enabled) {
 			args.Guard = bucketop.ByETag
 			if w.versioning == enabled || w.rw.Unguarded {
 				args.Guard = bucketop.ByLook
