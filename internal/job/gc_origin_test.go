@@ -41,7 +41,7 @@ func newBoth(t *testing.T, versioning string) *both {
 	b.at = time.Now().Add(-100 * 24 * time.Hour) // of the store: what it is given is old enough
 	b.Clock = time.Now
 	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		if cancel := b.interrupt.Load(); cancel != nil && strings.HasPrefix(mem.Operation(r), "DeleteObject") {
+		if cancel := b.interrupt.Load(); cancel != nil && strings.HasPrefix(mem.Operation(r), "DeleteObject") && b.has("o/half/1.zst") && b.has("o/half/2.zst") {
 			(*cancel)()
 			panic(http.ErrAbortHandler)
 		}
@@ -72,6 +72,11 @@ func newBoth(t *testing.T, versioning string) *both {
 	b.sqlite(statements...)
 	b.declare("version: 1\ndatabase: sqlite:lab.db\nbuckets: [lab]\nhandles: {table: files, id: id, bucket: =lab, key: key, size: size, modified: at}\nassociations:\n  posts: {table: posts, object: id, handle: file_id}\ndetect: {scans: 1, apart: 0s, settle: 0h}\n")
 	return b
+}
+
+// has tells whether the bucket shows an object.
+func (b *both) has(key string) bool {
+	return slices.ContainsFunc(b.store.Versions("lab"), func(v cooper.Version) bool { return v.Key == key && v.Latest && !v.DeleteMarker })
 }
 
 // packs compresses what is below a folder, with the facts of a workspace.
@@ -108,6 +113,9 @@ var steps = map[string]func(*both){
 			b.t.Fatalf("it was not stopped: %v", err)
 		}
 		b.interrupt.Store(nil)
+		if !b.has("o/half/1") || !b.has("o/half/2") {
+			b.t.Fatal("originals are gone")
+		}
 		for _, key := range []string{"o/person/1", "o/person/2"} {
 			b.store.Put("lab", key+".zst", []byte("by hand"), mem.PutOptions{})
 			b.store.Delete("lab", key)
