@@ -32,6 +32,11 @@ var Lists = []List{
 	{Name: "unindexed", Columns: []string{"bucket", "key", "bytes"}, Table: gcfacts.Unindexeds, sql: "SELECT bucket, " + key + ", coalesce(CAST(size AS VARCHAR), '')" + ofDetection(gcfacts.Unindexeds)},
 	{Name: "unindexed-kept", Columns: []string{"bucket", "key", "reason"}, Table: gcfacts.UnindexedKeeps, sql: "SELECT bucket, " + key + ", reason" + ofDetection(gcfacts.UnindexedKeeps)},
 	{Name: "near-misses", Columns: []string{"handle", "bucket", "key", "other"}, Table: gcfacts.NearMisses, sql: "SELECT " + handle + ", bucket, " + key + ", other_bucket" + ofDetection(gcfacts.NearMisses)},
+	{Name: "archive", Columns: []string{"bucket", "key", "bytes"}, Table: gcfacts.Ripes, sql: "SELECT DISTINCT bucket, " + key + ", coalesce(CAST(size AS VARCHAR), '')" + ofDetection(gcfacts.Ripes) + " AND verdict = 'archive'"},
+	{Name: "archive-delayed", Columns: []string{"bucket", "key", "handles"}, Table: gcfacts.Ripes,
+		sql: "SELECT bucket, " + key + ", string_agg(" + handle + ", ',' ORDER BY kind, id_number, id) FILTER (delays)" + ofDetection(gcfacts.Ripes) + " AND verdict = 'delayed' GROUP BY bucket, key, key_bytes"},
+	{Name: "archive-small", Columns: []string{"bucket", "key"}, Table: gcfacts.Ripes, sql: "SELECT DISTINCT bucket, " + key + ofDetection(gcfacts.Ripes) + " AND verdict = 'small'"},
+	{Name: "archive-missing", Columns: []string{"bucket", "key"}, Table: gcfacts.Ripes, sql: "SELECT DISTINCT bucket, " + key + ofDetection(gcfacts.Ripes) + " AND verdict = 'missing'"},
 }
 
 // How handles and keys stand in lists.

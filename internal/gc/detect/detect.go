@@ -81,6 +81,8 @@ type Sink interface {
 	Unindexed(gcfacts.Unindexed) error
 	UnindexedKept(gcfacts.UnindexedKept) error
 	NearMiss(gcfacts.NearMiss) error
+	// Ripe are rows of the objects that handles are ripe for the archive of: one for each handle of the object.
+	Ripe(gcfacts.Ripe) error
 }
 
 // The reasons of a handle without a link that is no candidate, in the order in which they are asked
@@ -114,6 +116,9 @@ const (
 // NoHandleHere is gcfacts.Unindexed.How of an object in a folder at the top of its bucket in which no handle
 // lives at all: it may be somebody else's, and goes only if the folder is named.
 const NoHandleHere = "no-handle-here"
+
+// Contradicted: the owner says that a handle is AVAILABLE, in a column that Cooper writes, and so it is not UNLINKED.
+const Contradicted = "available-by-its-owner"
 
 // What a refusal is about, in gcfacts.Refusal.What.
 const (

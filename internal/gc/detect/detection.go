@@ -20,6 +20,7 @@ type detection struct {
 	buckets []*bucket
 	shares  []share
 	nearly  []gcfacts.NearMiss
+	ripe    ripening
 	figures figures
 	found   gcfacts.Detection
 }
@@ -58,7 +59,12 @@ func (d *detection) run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, done()) }()
-	for _, step := range []func(context.Context) error{d.measure, d.handles, d.relinked, d.objects, d.nearMisses, d.overlap} {
+	forget, err := d.ripe.open(d.TempDir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, forget()) }()
+	for _, step := range []func(context.Context) error{d.measure, d.handles, d.relinked, d.archivable, d.objects, d.nearMisses, d.overlap} {
 		if err := step(ctx); err != nil {
 			return err
 		}

@@ -229,7 +229,7 @@ func TestGiven(t *testing.T) {
 				w.build(report)
 			}
 			f := w.detect()
-			for _, list := range []string{"candidates", "kept", "relinked", "missing", "unindexed", "unindexed_kept"} {
+			for _, list := range []string{"candidates", "kept", "relinked", "missing", "unindexed", "unindexed_kept", "archive", "archive_delayed", "archive_small", "archive_missing"} {
 				slices.Sort(f.lists[list])
 				if d := cmp.Diff(expected(t, set, list), f.lists[list]); d != "" {
 					t.Errorf("%s (-want, +got):\n%s", list, d)

@@ -35,7 +35,10 @@ func (d *detection) judge(h *handle) error {
 		d.figures.strange++
 		return nil
 	default:
-		return nil
+		if d.Config.Archive == nil {
+			return nil
+		}
+		return d.ripen(h, status)
 	}
 	d.figures.unlinked++
 	if why := d.keeps(h); why != "" {
@@ -67,9 +70,8 @@ func (d *detection) kind(name string) *config.Handles {
 	return nil
 }
 
-// keeps is the first reason for which a handle is no candidate; empty if there is none.
-func (d *detection) keeps(h *handle) string {
-	incomplete := d.Incomplete != nil && d.Incomplete(h.branch.name, h.created)
+// protects is the first reason for which a handle is left alone, whatever its age; empty if there is none.
+func (d *detection) protects(h *handle) string {
 	switch {
 	case h.flags&isCandidate == 0 || h.bucket == "" || h.key == "":
 		return NotAnObject
@@ -83,6 +85,16 @@ func (d *detection) keeps(h *handle) string {
 		return DerivedLives
 	case h.flags&isDerived != 0:
 		return DerivedGoes
+	}
+	return ""
+}
+
+// keeps is the first reason for which a handle is no candidate; empty if there is none.
+func (d *detection) keeps(h *handle) string {
+	incomplete := d.Incomplete != nil && d.Incomplete(h.branch.name, h.created)
+	switch why := d.protects(h); {
+	case why != "":
+		return why
 	case h.changed == 0:
 		return TimeUnknown
 	case h.changed >= d.looked.ago(d.Config.Detect.Unmodified):

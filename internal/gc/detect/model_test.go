@@ -330,3 +330,6 @@ func (f *found) UnindexedKept(u gcfacts.UnindexedKept) error {
 }
 
 func (f *found) NearMiss(gcfacts.NearMiss) error { return nil }
+
+// Ripe is of no concern to the model.
+func (f *found) Ripe(gcfacts.Ripe) error { return nil }

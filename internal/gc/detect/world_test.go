@@ -305,6 +305,34 @@ func (f *found) NearMiss(n gcfacts.NearMiss) error {
 	return f.add("near", named(n.Kind, n.ID), n.Bucket, ascii(n.Key), n.Other)
 }
 
+// Ripe adds a row of an object to the list of its verdict; of a delayed one, who delays it.
+func (f *found) Ripe(r gcfacts.Ripe) error {
+
+	if r.Cleared {
+		_ = f.add("cleared", named(r.Kind, r.ID))
+	}
+	row := []string{r.Bucket, ascii(r.Key)}
+	list := map[string]string{MayGo: "archive", Delayed: "archive_delayed", TooSmall: "archive_small", NoObject: "archive_missing"}[r.Verdict]
+	if r.Verdict == MayGo {
+		row = append(row, strconv.FormatInt(r.Size, 10))
+	}
+	line := strings.Join(row, "\t")
+	if r.Verdict == Delayed {
+		if !r.Delays {
+			return nil
+		}
+		lines := f.lists[list]
+		if n := len(lines); n > 0 && strings.HasPrefix(lines[n-1], line+"\t") {
+			lines[n-1] += "," + named(r.Kind, r.ID)
+			return nil
+		}
+		line += "\t" + named(r.Kind, r.ID)
+	} else if slices.Contains(f.lists[list], line) {
+		return nil
+	}
+	return f.add(list, line)
+}
+
 func sortLines(lines []string) { slices.Sort(lines) }
 
 // inputs are those of the world.

@@ -14,7 +14,7 @@ import (
 )
 
 // ListTables are the tables of which a detection has files, in the order in which one tells of them.
-var ListTables = []string{Candidates, Kepts, Relinkeds, Missings, Unindexeds, UnindexedKeeps, NearMisses}
+var ListTables = []string{Candidates, Kepts, Relinkeds, Missings, Unindexeds, UnindexedKeeps, NearMisses, Ripes}
 
 // aDetection is the pattern of the ids of detections.
 const aDetection = "d-????????T??????Z-????"
@@ -111,6 +111,11 @@ func (f *Finder) UnindexedKept(u UnindexedKept) error {
 // NearMiss adds a handle whose key is in another bucket.
 func (f *Finder) NearMiss(n NearMiss) error {
 	return f.found(NearMisses, 0, func(p *page) { p.nearMiss(f.id, &n) })
+}
+
+// Ripe adds a handle of an object of which a handle may be archived.
+func (f *Finder) Ripe(r Ripe) error {
+	return f.found(Ripes, 0, func(p *page) { p.ripe(f.id, &r) })
 }
 
 // Lists are those that have rows so far, as Commit will tell of them.

@@ -90,3 +90,16 @@ type UnindexedKept struct{ Bucket, Key, Reason string }
 
 // NearMiss is a handle whose object is not where it says, while its key is in another bucket.
 type NearMiss struct{ Kind, ID, Bucket, Key, Other string }
+
+// Ripe is a handle of an object of which at least one handle may be archived. All handles of the object have a row.
+type Ripe struct {
+	Kind, ID, Bucket, Key string
+	Verdict               string // on the object: archive, delayed, small, missing or unknown
+	Size                  int64  // the greatest of the handles of the object; negative: unknown
+	// Status is what the handle is, Since since when; empty and 0 for one that delays the object.
+	Status string
+	Since  cooper.Instant
+	Delays bool
+	// Cleared: it is ARCHIVING, and a complete scan that began after that has seen no link.
+	Cleared bool
+}

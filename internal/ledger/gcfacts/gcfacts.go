@@ -61,6 +61,7 @@ const (
 	Unindexeds     = "gc_unindexed"
 	UnindexedKeeps = "gc_unindexed_kept"
 	NearMisses     = "gc_near_miss"
+	Ripes          = "gc_ripe"
 )
 
 // Where things are in the ledger:

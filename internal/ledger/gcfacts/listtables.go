@@ -137,6 +137,37 @@ func (p *page) nearMiss(detection string, n *NearMiss) {
 	p.must(text(n.Other))
 }
 
+type ripeColumns struct {
+	Detection string   `parquet:"detection,dict"`
+	Kind      string   `parquet:"kind,dict"`
+	IDNumber  int64    `parquet:"id_number,optional,delta"`
+	IDUUID    [16]byte `parquet:"id_uuid,optional,uuid"`
+	IDText    string   `parquet:"id_text,optional,delta"`
+	Bucket    string   `parquet:"bucket,optional,dict"`
+	Key       string   `parquet:"key,optional,delta"`
+	KeyBytes  []byte   `parquet:"key_bytes,optional"`
+	Verdict   string   `parquet:"verdict,dict"`
+	Size      int64    `parquet:"size,optional"`
+	Status    string   `parquet:"status,optional,dict"`
+	Since     int64    `parquet:"since,optional,delta,timestamp(millisecond)"`
+	Delays    bool     `parquet:"delays"`
+	Cleared   bool     `parquet:"cleared"`
+}
+
+func (p *page) ripe(detection string, r *Ripe) {
+	p.must(detection)
+	p.must(text(r.Kind))
+	p.id(r.ID)
+	p.text(text(r.Bucket))
+	p.key(r.Key)
+	p.must(text(r.Verdict))
+	p.natural(r.Size)
+	p.text(text(r.Status))
+	p.instant(r.Since)
+	p.flag(r.Delays)
+	p.flag(r.Cleared)
+}
+
 type transitionColumns struct {
 	State     string   `parquet:"state,dict"`
 	Batch     int32    `parquet:"batch,delta"`

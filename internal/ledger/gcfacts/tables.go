@@ -202,6 +202,7 @@ var schemas = map[string]*parquet.Schema{
 	Unindexeds:     parquet.SchemaOf(unindexedColumns{}),
 	UnindexedKeeps: parquet.SchemaOf(unindexedKeptColumns{}),
 	NearMisses:     parquet.SchemaOf(nearMissColumns{}),
+	Ripes:          parquet.SchemaOf(ripeColumns{}),
 	Transitions:    parquet.SchemaOf(transitionColumns{}),
 	KeptsByHand:    parquet.SchemaOf(keptByHandColumns{}),
 	LinksByHand:    parquet.SchemaOf(linkedByHandColumns{}),

@@ -84,6 +84,7 @@ func gcLists() []view {
 		list(gcfacts.Unindexeds, bucket, gcKey, plainColumns("version_id VARCHAR, size BIGINT, last_modified TIMESTAMPTZ, how VARCHAR")),
 		list(gcfacts.UnindexedKeeps, bucket, gcKey, plainColumns("reason VARCHAR")),
 		list(gcfacts.NearMisses, kind, gcID("id", "id"), bucket, gcKey, plainColumns("other_bucket VARCHAR")),
+		list(gcfacts.Ripes, kind, gcID("id", "id"), bucket, gcKey, plainColumns("verdict VARCHAR, size BIGINT, status VARCHAR, since TIMESTAMPTZ, delays BOOLEAN, cleared BOOLEAN")),
 		list(gcfacts.Detections, plainColumns(`scope VARCHAR, run VARCHAR, made TIMESTAMPTZ, clock TIMESTAMPTZ, scans VARCHAR[], waits VARCHAR, configuration_digest VARCHAR, schema_digest VARCHAR, words BIGINT`),
 			[][3]string{
 				{"snapshots", "snapshots", "STRUCT(bucket VARCHAR, snapshot VARCHAR, taken_at TIMESTAMPTZ)[]"},

@@ -35,6 +35,8 @@ func testDetections(t *testing.T, e query.Engine) {
 		must(t, f.Unindexed(gcfacts.Unindexed{Bucket: "b", Key: "u", Version: "v", Size: 9, Modified: at, How: "no-handle-here"}))
 		must(t, f.UnindexedKept(gcfacts.UnindexedKept{Bucket: "b", Key: "y", Reason: "young"}))
 		must(t, f.NearMiss(gcfacts.NearMiss{Kind: "blob", ID: "4", Bucket: "b", Key: "m", Other: "c"}))
+		must(t, f.Ripe(gcfacts.Ripe{Kind: "blob", ID: "5", Bucket: "b", Key: "r", Verdict: "archive", Size: 7, Status: "ARCHIVING", Since: at, Cleared: true}))
+		must(t, f.Ripe(gcfacts.Ripe{Kind: "blob", ID: "6", Bucket: "b", Key: "s", Verdict: "delayed", Size: -1, Delays: true}))
 		must(t, f.Commit(ctx, gcfacts.Detection{ID: id, Scope: "s/db", Run: "r-1", Made: at, Scans: []string{"p-2", "p-1"}, Waits: "one more", Configuration: "c", Schema: "d", Words: 2,
 			Snapshots: []gcfacts.Inventoried{{Bucket: "b", Snapshot: "s-1", Taken: at}}, Unknown: []gcfacts.Unknown{{List: "gc_missing", Bucket: "c", Why: "none"}},
 			Refusals: []gcfacts.Refusal{{What: "jump", Why: "twice"}}, Figures: []gcfacts.Figure{{Name: "handles", Count: 5, Bytes: -1}}}))
@@ -49,6 +51,8 @@ func testDetections(t *testing.T, e query.Engine) {
 	expect(t, e, "SELECT k.id, k.reason, r.id, r.id_uuid, r.status, r.scan FROM gc_kept k JOIN gc_relinked r USING (detection) WHERE detection = '"+d2+"'", []any{"2", "young", uuid, uuid, "UNLINKED", "p-1"})
 	expect(t, e, "SELECT m.id, m.bucket, m.key_bytes, n.other_bucket FROM gc_missing m JOIN gc_near_miss n USING (detection, kind, id) WHERE detection = '"+d2+"'", []any{"4", "b", []byte("m"), "c"})
 	expect(t, e, "SELECT u.key, u.version_id, u.size, u.last_modified, u.how, k.key, k.reason FROM gc_unindexed u JOIN gc_unindexed_kept k USING (detection) WHERE detection = '"+d2+"'", []any{"u", "v", int64(9), day, "no-handle-here", "y", "young"})
+	expect(t, e, "SELECT kind, id, bucket, key_bytes, verdict, size, status, since, delays, cleared FROM gc_ripe WHERE detection = '"+d2+"' ORDER BY id",
+		[]any{"blob", "5", "b", []byte("r"), "archive", int64(7), "ARCHIVING", day, false, true}, []any{"blob", "6", "b", []byte("s"), "delayed", nil, nil, nil, true, false})
 	expect(t, e, "SELECT scope, run, made, clock, scans, waits, configuration_digest, schema_digest, words, snapshots[1].snapshot, snapshots[1].taken_at, unknown[1].why, refusals[1].why, figures[1].number, lists[1].list, lists[1].bytes FROM gc_detection WHERE detection = '"+d1+"'",
 		[]any{"s/db", "r-1", day, nil, []any{"p-2", "p-1"}, "one more", "c", "d", int64(2), "s-1", day, "none", "twice", int64(5), "gc_candidate", int64(3)})
 	expect(t, e, "SELECT state, batch, transition, scope, kind, id, id_number, from_status, from_since, to_status, since, reason, run FROM gc_transition WHERE batch = 2",

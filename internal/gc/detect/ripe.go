@@ -1,0 +1,182 @@
+package detect
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"cooper"
+	"cooper/internal/gcstate"
+	"cooper/internal/ledger/gcfacts"
+)
+
+// What becomes of an object of which a handle may be archived, in gcfacts.Ripe.Verdict.
+const (
+	MayGo    = "archive" // all of its handles may be archived, or are
+	Delayed  = "delayed" // others still need it
+	TooSmall = "small"   // in the archive it would cost more
+	NoObject = "missing" // its bucket does not have it
+	NotTold  = "unknown" // the inventory cannot tell of it
+)
+
+// margin is how long after a handle was closed a scan must have begun, so that it has seen all links
+// that were made before: transactions are waited for, and clocks differ.
+const margin = 20 * time.Minute
+
+// ripeRow is a handle without a link that may be archived, or is.
+type ripeRow struct {
+	Kind    string         `json:"kind"`
+	ID      string         `json:"id"`
+	Status  gcstate.Status `json:"status"`
+	Since   int64          `json:"since"`
+	Ripe    bool           `json:"ripe"`
+	Changed int64          `json:"changed"` // it, or its object
+}
+
+// ripening keeps handles that may be archived until it is asked about their objects.
+type ripening struct {
+	file *os.File
+	buf  *bufio.Writer
+	enc  *json.Encoder
+	rows int64
+}
+
+// open makes the place where they are kept; done removes it.
+func (r *ripening) open(dir string) (done func() error, err error) {
+	if r.file, err = os.CreateTemp(dir, "cooper-ripe-*.json"); err != nil {
+		return nil, local(err)
+	}
+	r.buf = bufio.NewWriterSize(r.file, 1<<16)
+	r.enc = json.NewEncoder(r.buf)
+	return func() error { return local(errors.Join(r.file.Close(), os.Remove(r.file.Name()))) }, nil
+}
+
+// ripen notes a handle without a link that is not AVAILABLE, if it may be archived, or is.
+func (d *detection) ripen(h *handle, status gcstate.Status) error {
+	row := ripeRow{Kind: h.branch.name, ID: h.id, Status: status, Since: int64(h.changed), Changed: int64(h.changed)}
+	switch status {
+	case gcstate.Unlinked:
+		row.Ripe = d.unripe(h, d.looked.ago(d.Config.Archive.After)) == ""
+	case gcstate.Archiving: // it was ripe; what was found since is found again
+		row.Ripe = d.unripe(h, cooper.Instant(1)<<62) == ""
+	case gcstate.Archived, gcstate.Deleted:
+		if h.flags&wasLinked != 0 {
+			return nil
+		}
+	default:
+		return nil
+	}
+	if !row.Ripe && (status == gcstate.Unlinked || status == gcstate.Archiving) {
+		return nil
+	}
+	d.ripe.rows++
+	return local(d.ripe.enc.Encode(row))
+}
+
+// unripe is why a handle that is UNLINKED may not be archived yet; empty if it may. It must have been
+// UNLINKED, and unchanged, since before a time.
+func (d *detection) unripe(h *handle, before cooper.Instant) string {
+	said := d.said(h)
+	c := d.kind(h.branch.name)
+	switch why := d.protects(h); {
+	case why != "":
+		return why
+	case h.changed == 0:
+		return TimeUnknown
+	case h.changed >= before:
+		return Young
+	case h.flags&isKept != 0:
+		return KeptByHand
+	case d.Incomplete != nil && d.Incomplete(h.branch.name, h.created):
+		return RegistryLacks
+	case h.flags&wasLinked != 0:
+		return NotInAllScans
+	case c != nil && c.Status != nil && c.Status.Write && said == gcstate.Available:
+		return Contradicted
+	case c != nil && c.Status != nil && h.status == "" && c.Status.Changed != nil && (c.Modified == nil || c.Status.Changed.Column != c.Modified.Column):
+		return TimeUnknown // since when it is UNLINKED stands in a column that no scan reads
+	}
+	return ""
+}
+
+// said is what the owner says of a handle.
+func (d *detection) said(h *handle) gcstate.Status {
+	if h.flags&isOther == 0 {
+		return gcstate.Available
+	}
+	if c := d.kind(h.branch.name); c != nil && c.Status != nil {
+		return gcstate.Status(c.Status.State(h.said))
+	}
+	return gcstate.Available
+}
+
+// archivable lists the objects of handles that may be archived, each with all of its handles.
+func (d *detection) archivable(ctx context.Context) error {
+	a := d.Config.Archive
+	if a == nil || d.ripe.rows == 0 {
+		return nil
+	}
+	if err := d.ripe.buf.Flush(); err != nil {
+		return local(err)
+	}
+	ripe := "read_json(" + text(d.ripe.file.Name()) + ", format = 'newline_delimited', columns = {kind: 'VARCHAR', id: 'VARCHAR', status: 'VARCHAR', since: 'BIGINT', ripe: 'BOOLEAN', changed: 'BIGINT'})"
+	q := &question{}
+	q.table("ripe", "SELECT * FROM "+ripe)
+	handles := "gc_handle WHERE scan = " + text(d.looked.newest) + " AND bucket IS NOT NULL AND key_bytes IS NOT NULL"
+	q.table("object", "SELECT DISTINCT h.bucket, h.key_bytes FROM (SELECT * FROM "+handles+" AND candidate) h SEMI JOIN (SELECT * FROM ripe WHERE ripe) r ON r.kind = h.kind AND r.id = h.id")
+	// Handles of scans beside the newest, which may be younger, need their objects as well.
+	q.table("holder", "SELECT DISTINCT h.kind, h.id, h.bucket, h.key, h.key_bytes, max(h.size) AS size FROM (SELECT * FROM gc_handle WHERE "+oneOf("scan", d.looked.now)+") h SEMI JOIN object o ON o.bucket = h.bucket AND o.key_bytes = h.key_bytes GROUP BY ALL")
+	q.table("whole", `SELECT h.bucket, h.key, h.key_bytes, h.kind, h.id, r.status, r.since, r.kind IS NULL AS delays, bool_or(r.kind IS NULL) OVER each AS delayed, max(h.size) OVER each AS size, max(r.changed) OVER each AS changed
+		FROM holder h LEFT JOIN ripe r ON r.kind = h.kind AND r.id = h.id WINDOW each AS (PARTITION BY h.bucket, h.key_bytes)`)
+	var there []string
+	for _, c := range d.Config.Buckets {
+		b := d.bucket(c.Name)
+		if why := d.unknown(b, gcfacts.Missings); why != "" {
+			d.found.Unknown = append(d.found.Unknown, gcfacts.Unknown{List: gcfacts.Ripes, Bucket: c.Name, Why: why})
+			continue
+		}
+		there = append(there, "SELECT "+text(b.name)+" AS bucket, "+strconv.FormatInt(int64(b.settled), 10)+" AS settled, key FROM ("+d.stands(b)+")")
+	}
+	told := map[string]bool{}
+	for _, c := range d.Config.Buckets {
+		told[c.Name] = d.unknown(d.bucket(c.Name), gcfacts.Missings) == ""
+	}
+	q.table("there", "SELECT DISTINCT bucket, key FROM ("+union("SELECT NULL::VARCHAR AS bucket, 0 AS settled, NULL::VARCHAR AS key WHERE false", there...)+")")
+	sql := q.ask(`SELECT w.bucket, w.key_bytes, w.size, w.changed, w.delayed, w.delays, t.key IS NOT NULL, w.kind, w.id, w.status, w.since
+		FROM whole w LEFT JOIN there t ON t.bucket = w.bucket AND t.key = w.key ORDER BY w.bucket, w.key_bytes, w.kind, TRY_CAST(w.id AS BIGINT), w.id`)
+	return d.ask(ctx, sql, nil, func(f *fields) error {
+		r := gcfacts.Ripe{Bucket: f.text(), Key: string(f.bytes()), Size: f.natural()}
+		changed, delayed, delays, there := f.moment(), f.flag(), f.flag(), f.flag()
+		r.Delays, r.Kind, r.ID, r.Status, r.Since = delays, f.text(), f.text(), f.text(), f.moment()
+		if f.err != nil {
+			return f.err
+		}
+		b := d.bucket(r.Bucket)
+		switch {
+		case !told[r.Bucket]:
+			r.Verdict = NotTold
+		case !there && (changed > b.settled || b.rejected[r.Key]):
+			r.Verdict = NotTold
+		case !there:
+			r.Verdict = NoObject
+		case delayed:
+			r.Verdict = Delayed
+		case r.Size >= 0 && r.Size < a.Smallest:
+			r.Verdict = TooSmall
+		default:
+			r.Verdict = MayGo
+		}
+		r.Cleared = gcstate.Status(r.Status) == gcstate.Archiving && r.Since.Time().Add(margin).Before(d.looked.clock.Time())
+		return d.to.Ripe(r)
+	})
+}
+
+// stands are the keys of a bucket whose object is there, as it is or as Cooper has compressed it.
+func (d *detection) stands(b *bucket) string {
+	return strings.Join([]string{shown("key", b.id, ""), shown("left(key, -4) AS key", b.id, " AND ends_with(key, '"+suffix+"')")}, " UNION ALL ")
+}

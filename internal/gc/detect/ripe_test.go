@@ -1,0 +1,141 @@
+package detect
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"cooper"
+	"cooper/internal/gcstate"
+	"cooper/internal/ledger/gcfacts"
+)
+
+// ripeConfig has two kinds, of which the owner of one tells a status.
+const ripeConfig = `version: 1
+database: mysql:env:APP
+buckets: [data, more]
+handles:
+  new: {table: files, id: id, bucket: bucket, key: key, modified: at, status: {column: status%s}}
+  old: {table: old, id: id, bucket: bucket, key: key, modified: at}
+protect: [{prefix: keep/}]
+associations:
+  posts: {table: posts, object: id, handle: file}
+detect: {settle: 0h}
+archive: {bucket: archive, smallest: 500}
+`
+
+func ripeWorld(t *testing.T, status string, records ...gcstate.Record) *world {
+	w := newWorld(t, fmt.Sprintf(ripeConfig, status))
+	for i := range records {
+		if records[i].Kind == "" {
+			records[i].Kind = "new"
+		}
+	}
+	w.state = &memory{records: records}
+	return w
+}
+
+// newOf is a handle of the kind new, with its key.
+func newOf(id, key, status string, change ...func(*gcfacts.Handle)) gcfacts.Handle {
+	return file(id, append(change, func(h *gcfacts.Handle) { h.Kind, h.Key, h.Status = "new", key, status })...)
+}
+
+func oldOf(id, key string) gcfacts.Handle {
+	return file(id, func(h *gcfacts.Handle) { h.Kind, h.Key, h.Status = "old", key, "" })
+}
+
+func (f *found) wantRipe(t *testing.T, archive, delayed, small, missing string) {
+	t.Helper()
+	for list, want := range map[string]string{"archive": archive, "archive_delayed": delayed, "archive_small": small, "archive_missing": missing} {
+		var got []string
+		for _, line := range f.lists[list] {
+			c := strings.Split(line, "\t")
+			if list == "archive" {
+				c = c[:2]
+			}
+			got = append(got, strings.Join(c[1:], ":"))
+		}
+		if s := strings.Join(got, " "); s != want {
+			t.Errorf("%s: %q, want %q", list, s, want)
+		}
+	}
+}
+
+// TestRipe: an object may go when each of its handles may, whatever kind it is of, and nothing keeps one of them.
+func TestRipe(t *testing.T) {
+	w := ripeWorld(t, "", record("1", gcstate.Unlinked, 31), record("2", gcstate.Unlinked, 29), record("3", gcstate.Unlinked, 40), record("4", gcstate.Unlinked, 40), record("5", gcstate.Unlinked, 40),
+		record("6", gcstate.Unlinked, 40), record("7", gcstate.Unlinked, 40), record("8", gcstate.Unlinked, 40), record("9", gcstate.Unlinked, 40), record("10", gcstate.Archived, 40), record("11", gcstate.Unlinked, 40),
+		record("12", gcstate.Archived, 40), record("13", gcstate.Unlinked, 40), record("14", gcstate.Unlinked, 40), record("15", gcstate.Unlinked, 40), record("16", gcstate.Restoring, 40), record("17", gcstate.Unlinked, 40))
+	w.scans(func(r *reading) {
+		r.handles(newOf("1", "a", "AVAILABLE"), newOf("2", "young", "AVAILABLE"), newOf("3", "shared", "AVAILABLE"), oldOf("30", "shared"), newOf("4", "b", "AVAILABLE"), newOf("5", "b", "AVAILABLE"),
+			newOf("6", "keep/x", "AVAILABLE"), newOf("7", "held", "AVAILABLE"), newOf("8", "small", "AVAILABLE", func(h *gcfacts.Handle) { h.Size = 499 }), newOf("9", "with archived", "AVAILABLE"), newOf("10", "with archived", "AVAILABLE"),
+			newOf("11", "with linked archived", "AVAILABLE"), newOf("12", "with linked archived", "AVAILABLE"), newOf("13", "gone", "AVAILABLE"), newOf("14", "left out", "AVAILABLE"),
+			newOf("140", "left out", "AVAILABLE", func(h *gcfacts.Handle) { h.Candidate = false }), newOf("15", "with restoring", "AVAILABLE"), newOf("16", "with restoring", "AVAILABLE"), newOf("17", "derived", "AVAILABLE"), newOf("18", "source", "AVAILABLE"))
+		must(t, r.Link("posts", "1", gcfacts.Target{Kind: "new", ID: "12"}))
+		must(t, r.Hold(gcfacts.Hold{Role: gcfacts.Protected, Table: "h", Kind: "new", ID: "7"}))
+		must(t, r.Derived(gcfacts.Derived{Name: "d", Kind: "new", ID: "17", Source: "18"}))
+	})
+	var all []object
+	for _, key := range []string{"a", "young", "shared", "keep/x", "held", "small", "with archived", "with linked archived", "left out", "with restoring", "derived", "source"} {
+		all = append(all, object{key: key, days: 300})
+	}
+	w.inventory("data", 0, append(all, object{key: "b.zst", days: 300})...)
+	f := w.detect()
+	f.wantRipe(t, "a b with archived", "left out:new:140 shared:old:30 with linked archived:new:12 with restoring:new:16", "small", "gone")
+	// A copy of the state by which one was linked lately counts.
+	must(t, w.facts.KeepByHand(ctx, []gcfacts.KeptByHand{{Scope: scope, Kind: "new", ID: "1", Keep: true}}))
+	w.detect().wantRipe(t, "b with archived", "left out:new:140 shared:old:30 with linked archived:new:12 with restoring:new:16", "small", "gone")
+}
+
+// TestRipeWithoutInventory: nothing is known to be there, or not.
+func TestRipeWithoutInventory(t *testing.T) {
+	w := ripeWorld(t, "", record("1", gcstate.Unlinked, 40), record("2", gcstate.Unlinked, 40))
+	w.scans(func(r *reading) { r.handles(newOf("1", "a", "AVAILABLE"), newOf("2", "b", "AVAILABLE")) })
+	f := w.detect()
+	f.wantRipe(t, "", "", "", "")
+	said := false
+	for _, u := range f.Unknown {
+		said = said || u.List == gcfacts.Ripes && u.Bucket == "data"
+	}
+	if !said {
+		t.Errorf("%+v", f.Unknown)
+	}
+	// An inventory that is older than the handle cannot tell that its object is not there.
+	w.inventory("data", 401, object{key: "a", days: 500})
+	w.detect().wantRipe(t, "a", "", "", "")
+}
+
+// TestRipeByItsOwner: what a column says that Cooper writes must agree; since when, in a column that nobody
+// reads, is not known.
+func TestRipeByItsOwner(t *testing.T) {
+	scans := func(w *world) *found {
+		w.scans(func(r *reading) {
+			r.handles(newOf("1", "a", "AVAILABLE"), newOf("2", "b", "UNLINKED"), newOf("3", "c", "UNLINKED"))
+		})
+		w.inventory("data", 0, object{key: "a", days: 300}, object{key: "b", days: 300}, object{key: "c", days: 300})
+		return w.detect()
+	}
+	scans(ripeWorld(t, "", record("1", gcstate.Unlinked, 40), record("2", gcstate.Unlinked, 40))).wantRipe(t, "a b c", "", "", "")
+	scans(ripeWorld(t, ", write: true", record("1", gcstate.Unlinked, 40), record("2", gcstate.Unlinked, 40))).wantRipe(t, "b c", "", "", "")
+	scans(ripeWorld(t, ", write: true, changed: since", record("1", gcstate.Unlinked, 40), record("2", gcstate.Unlinked, 40))).wantRipe(t, "b", "", "", "")
+	scans(ripeWorld(t, ", write: true, changed: at", record("2", gcstate.Unlinked, 10))).wantRipe(t, "c", "", "", "")
+}
+
+// TestFenced: one that is ARCHIVING may go, and whether a scan has begun since is told; a link that was seen since keeps it.
+func TestFenced(t *testing.T) {
+	soon := record("2", gcstate.Archiving, 0)
+	soon.Since = cooper.InstantOf(ago(0).Time().Add(-margin + time.Minute))
+	w := ripeWorld(t, "", record("1", gcstate.Archiving, 1), soon, record("3", gcstate.Archiving, 1))
+	w.scans(func(r *reading) {
+		r.handles(newOf("1", "a", "AVAILABLE"), newOf("2", "b", "AVAILABLE"), newOf("3", "c", "AVAILABLE"))
+		must(t, r.Link("posts", "1", gcfacts.Target{Kind: "new", ID: "3"}))
+	})
+	w.inventory("data", 0, object{key: "a", days: 300}, object{key: "b", days: 300}, object{key: "c", days: 300})
+	f := w.detect()
+	f.wantRipe(t, "a b", "", "", "")
+	f.want(t, "relinked", "new:3 ARCHIVING")
+	if got := strings.Join(f.lists["cleared"], " "); got != "new:1" {
+		t.Errorf("cleared are %q", got)
+	}
+}
