@@ -8,11 +8,12 @@ import (
 )
 
 // Canonical is what of a configuration decides which links a scan finds, and of what:
-// handles, what is derived from them, associations, waivers, hosts, and which
+// handles, what is derived from them, what holds them, associations, waivers, hosts, and which
 // buckets are within reach. It is the same for the same declaration, however it is
 // spelled and ordered, and so is a part of the digest on which the count of complete
 // scans rests; the schema's part is the caller's to add. How fast a scan goes,
-// and what is done with its links, are left out: they change no link.
+// and what is done with its links, are left out: they change no link; so are prefixes that
+// protect, as keys are held against these when something is decided.
 func (c *Config) Canonical() ([]byte, error) {
 	t := tree{{"version", c.Version}, {"unpacked", c.Limits.Unpacked}}
 	names := func(bs []*Bucket) (list []string) {
@@ -42,7 +43,34 @@ func (c *Config) Canonical() ([]byte, error) {
 	t.add("derived", derived)
 	t.add("waive", sorted(waive))
 	t.add("associations", associations)
+	for _, of := range []struct {
+		name   string
+		guards []*Guard
+	}{{"protect", c.Protect}, {"in_flight", c.InFlight}} {
+		holds, err := c.holds(of.guards)
+		if err != nil {
+			return nil, err
+		}
+		t.add(of.name, holds)
+	}
 	return encode(t)
+}
+
+// holds are the tables whose rows hold handles: a scan reads these, and whoever was not held when it
+// did is held by none of its facts.
+func (c *Config) holds(all []*Guard) (list []string, err error) {
+	for _, g := range all {
+		if !g.Table.Given() {
+			continue
+		}
+		n := Guard{Table: Table{Text: g.Table.canonical()}, Handle: oneLine(g.Handle), Of: c.Kind(g.Of).name(), Where: oneLine(g.Where)}
+		out, err := encode(n.tree())
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, string(out))
+	}
+	return sorted(list), nil
 }
 
 func encode(t tree) ([]byte, error) {

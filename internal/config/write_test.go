@@ -34,6 +34,7 @@ waive: [x.y, s.x.z]
 associations:
   p: {table: /s\..*/, except: [s.a, s.b], object: id, where: a = 1, handle: h}
   q: {table: q, object: id, value: v, as: [gzip, xml], at: [/a, /b], lookup: {n: SELECT 1}}
+protect: [{table: s.holds, handle: h}, {table: holds, handle: h, of: one, where: a > 1}]
 `
 
 // TestCanonical: the same declaration is the same, whatever it looks like.
@@ -70,7 +71,7 @@ reads: r-1
 buckets: {b-1: {inventory: s3://i/x}, a-1: }
 version: 1
 database: postgresql:file:/run/dsn
-protect: {prefix: keep}
+protect: [{prefix: keep}, {table: '"holds"', handle: h, where: "a  > 1"}, {of: one, table: s.holds, handle: h}]
 limits: {unpacked: 16384KiB, connections: 1}
 busy: {active_backends: 3}
 detect: {scans: 5}
@@ -104,6 +105,10 @@ acknowledge: {for: 1d}
 		{"  two: {table: u", "  three: {table: u"},
 		{"  q: {", "  r: {"},
 		{"version: 1", "version: 1\nlimits: {unpacked: 1MiB}"},
+		{"where: a > 1}]", "where: a > 2}]"},
+		{"[{table: s.holds, handle: h}", "[{table: s.holds, handle: i}"},
+		{"[{table: s.holds, handle: h}, ", "["},
+		{"version: 1", "version: 1\nin_flight: [{prefix: a}, {table: s.holds, handle: h}]"},
 	} {
 		src := strings.Replace(spelled, change.from, change.to, 1)
 		if src == spelled {

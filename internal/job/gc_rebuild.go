@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -87,15 +86,18 @@ func counted(records map[gcstate.Status]int64) string {
 }
 
 // presentState lets the present state tell what it has not told, and counts its records; none if it is
-// damaged.
+// damaged. One of whose changes the ledger lacks some is an error.
 func (w *work) presentState(ctx context.Context) (n int64, err error) {
 	s, err := sqlite.Open(ctx, w.statePath(), sqlite.Options{NewID: w.stateID})
 	if err == nil {
 		defer finally(&err, s.Close)
-		if err = tellState(ctx, s, w.gcFacts()); err == nil {
-			var info gcstate.Info
-			info, err = s.Info(ctx)
-			n = info.Count()
+		var is stateStanding
+		if is, err = w.standingOf(ctx, s); err == nil {
+			// What it alone knows would not come back.
+			if err = w.lacking(is); err == nil {
+				err = tellState(ctx, s, w.gcFacts())
+			}
+			n = is.info.Count()
 		}
 	}
 	if cooper.KindOf(err) == cooper.KindInvalid {
@@ -169,77 +171,4 @@ func recordOf(row []any) (r gcstate.Record, err error) {
 	return gcstate.Record{
 		Handle: gcstate.Handle{Scope: text[0], Kind: text[1], ID: text[2]}, Status: gcstate.Status(text[3]), Since: cooper.InstantOf(since), Before: gcstate.Status(text[5]), Reason: text[6],
 	}, nil
-}
-
-func (w *work) statePath() string { return filepath.Join(w.ws.Dir(), "gc", "state.db") }
-func (w *work) stateID() string   { return w.ws.NewID("g") }
-
-// openState opens the state of the workspace, with what it owes the ledger told. One that is an old
-// copy, or is empty in the place of one that was lost, is refused.
-func (w *work) openState(ctx context.Context) (_ gcstate.State, err error) {
-	s, err := sqlite.Open(ctx, w.statePath(), sqlite.Options{NewID: w.stateID})
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			finally(&err, s.Close)
-		}
-	}()
-	info, err := s.Info(ctx)
-	if err != nil {
-		return nil, err
-	}
-	told, err := w.gcFacts().Told()
-	if err != nil {
-		return nil, err
-	}
-	// A batch more may be one that was written down when the process was killed.
-	if told[info.ID] > info.Told+1 {
-		return nil, w.stateRefused(fmt.Sprintf("the state of handles is an old copy: the ledger has %d batches of its changes, and it has told %d", told[info.ID], info.Told))
-	}
-	if info.Told == 0 && info.Count() == 0 && len(told) > 0 {
-		lost, err := w.toldRecords(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if len(lost) > 0 {
-			return nil, w.stateRefused("the state of handles is empty, and by the ledger " + counted(lost))
-		}
-	} else if len(told) > 1 {
-		newest, err := w.newestState(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if newest != info.ID {
-			return nil, w.stateRefused("the state of handles is one from before it was made anew")
-		}
-	}
-	return s, tellState(ctx, s, w.gcFacts())
-}
-
-// newestState is the state that has told the last change.
-func (w *work) newestState(ctx context.Context) (id string, err error) {
-	err = w.each(ctx, func(row []any) error {
-		var ok bool
-		if id, ok = row[0].(string); !ok {
-			return senseless(row[0])
-		}
-		return nil
-	}, "SELECT state FROM gc_transition ORDER BY since DESC, batch DESC LIMIT 1")
-	return id, err
-}
-
-func (w *work) stateRefused(why string) error {
-	return &cooper.Error{Kind: cooper.KindRefused, Where: w.statePath(), Message: why, Remedy: "Make it anew from the ledger: cooper gc rebuild"}
-}
-
-// withState opens the state for f.
-func (w *work) withState(ctx context.Context, f func(gcstate.State) error) (err error) {
-	s, err := w.openState(ctx)
-	if err != nil {
-		return err
-	}
-	defer finally(&err, s.Close)
-	return f(s)
 }

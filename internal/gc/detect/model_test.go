@@ -157,7 +157,7 @@ func (l *looking) lastChange(r *row) (at cooper.Instant, unknown bool) {
 	at = max(r.modified, r.created)
 	for _, p := range r.at {
 		if l.k != nil && l.w.config.Judged(p.bucket) {
-			at = max(at, l.k.objects[p].modified)
+			at = max(at, l.k.objects[p].modified, l.k.objects[place{p.bucket, p.key + ".zst"}].modified)
 		}
 	}
 	h := gcstate.Handle{Scope: l.scope, Kind: r.kind, ID: r.id}
@@ -185,6 +185,12 @@ func (l *looking) verdicts() map[name]verdict {
 	for i := range newest.rows {
 		r := &newest.rows[i]
 		switch status := l.status(r); {
+		case status != gcstate.Available && l.state.of(gcstate.Handle{Scope: l.scope, Kind: r.kind, ID: r.id}).Status == gcstate.Unlinked:
+			shown := gcstate.Unlinked
+			if slices.Contains([]gcstate.Status{gcstate.Archiving, gcstate.Archived}, status) {
+				shown = status
+			}
+			all[r.name] = l.back(r.name, "relinked "+string(shown))
 		case status == "" || status == gcstate.Deleted:
 		case status != gcstate.Available:
 			all[r.name] = l.back(r.name, "relinked "+string(status))

@@ -58,7 +58,11 @@ func (d *detection) relinked(ctx context.Context) error {
 		r := gcfacts.Relinked{Kind: b.name, ID: f.text()}
 		said := f.text()
 		r.Scan = f.text()
-		status := statusOf(d.kind(b.name), said, gcstate.Status(f.text()))
+		ours := gcstate.Status(f.text())
+		status := statusOf(d.kind(b.name), said, ours)
+		if ours == gcstate.Unlinked && !slices.Contains(goesBack, status) {
+			status = ours // whatever its owner says: the mark is not true any more
+		}
 		switch {
 		case f.err != nil:
 			return f.err

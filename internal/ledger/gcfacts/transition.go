@@ -13,8 +13,8 @@ import (
 	"cooper/internal/ledger/sealed"
 )
 
-// aBatch is the pattern of the files of transitions.
-const aBatch = "?*-????????" + suffix
+// aBatch is the pattern of the files of transitions, without their suffix.
+const aBatch = "?*-????????"
 
 // Transition is a change of the status of a handle.
 type Transition struct {
@@ -69,21 +69,24 @@ func (s *Store) Tell(ctx context.Context, b Batch) error {
 	})
 }
 
-// Told gives the number of the last batch that is written down of each state.
+// Told gives the number of the last batch that is written down of each state, or that a person
+// says is gone.
 func (s *Store) Told() (map[string]int, error) {
-	names, err := filepath.Glob(filepath.Join(escape(s.dir), Transitions, aBatch))
-	if err != nil {
-		return nil, sealed.Local(s.dir, err)
-	}
 	told := map[string]int{}
-	for _, name := range names {
-		base := strings.TrimSuffix(filepath.Base(name), suffix)
-		at := strings.LastIndexByte(base, '-')
-		n, err := strconv.Atoi(base[at+1:])
-		if err != nil || n < 1 {
-			return nil, sealed.Damaged(name, errors.New("it is no batch of transitions"))
+	for _, suffix := range []string{suffix, "." + lostName} {
+		names, err := filepath.Glob(filepath.Join(escape(s.dir), Transitions, aBatch+suffix))
+		if err != nil {
+			return nil, sealed.Local(s.dir, err)
 		}
-		told[base[:at]] = max(told[base[:at]], n)
+		for _, name := range names {
+			base := strings.TrimSuffix(filepath.Base(name), suffix)
+			at := strings.LastIndexByte(base, '-')
+			n, err := strconv.Atoi(base[at+1:])
+			if err != nil || n < 1 {
+				return nil, sealed.Damaged(name, errors.New("it is no batch of transitions"))
+			}
+			told[base[:at]] = max(told[base[:at]], n)
+		}
 	}
 	return told, nil
 }
