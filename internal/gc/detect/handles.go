@@ -41,6 +41,7 @@ type size struct {
 	bytes    int64 // that handles in owned buckets have
 	changed  bool  // handles have a status other than AVAILABLE, by their owner
 	byKey    bool  // there are links by key
+	readings bool  // there are links that can be read in several ways
 	derived  bool  // there are handles made from others
 }
 
@@ -75,8 +76,8 @@ func (d *detection) measure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	err = d.ask(ctx, "SELECT CAST(count(bucket) AS BIGINT) FROM gc_link WHERE "+oneOf("scan", d.looked.all()), nil, func(f *fields) error {
-		d.size.byKey = f.number() > 0
+	err = d.ask(ctx, "SELECT CAST(count(bucket) AS BIGINT), CAST(count(reading) AS BIGINT) FROM gc_link WHERE "+oneOf("scan", d.looked.all()), nil, func(f *fields) error {
+		d.size.byKey, d.size.readings = f.number() > 0, f.number() > 0
 		return nil
 	})
 	if err != nil {
@@ -164,6 +165,9 @@ type handle struct {
 }
 
 func (d *detection) handles(ctx context.Context) error {
+	if len(d.size.branches) == 0 {
+		return nil // there are no handles
+	}
 	var h handle
 	some := false
 	err := d.askBeside(ctx, d.unlinkedHandles(), func(f *fields) error {

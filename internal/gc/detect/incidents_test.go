@@ -225,3 +225,40 @@ func TestIncident15BucketAnswers404ForAll(t *testing.T) {
 		}
 	}
 }
+
+// TestIncidentNoHandlesAtAll: a table of handles that is empty is something to be told of, and no mistake.
+func TestIncidentNoHandlesAtAll(t *testing.T) {
+	w := newWorld(t, plainConfig)
+	w.scans(func(r *reading) { r.links("1") })
+	w.state = &memory{records: []gcstate.Record{record("1", gcstate.Unlinked, 40)}}
+	f := w.detect()
+	for _, list := range []string{"candidates", "kept", "relinked"} {
+		f.want(t, list)
+	}
+}
+
+// TestIncidentReadingsAreNoStrangers: of an address in a text that may end with a bracket, or before it, one reading is
+// no object. That is not to be taken for keys of another platform; addresses of which no reading is there are.
+func TestIncidentReadingsAreNoStrangers(t *testing.T) {
+	w := newWorld(t, plainConfig)
+	read := func(r *reading, id, bucket string) {
+		must(t, r.Link("posts", "p"+id, gcfacts.Target{Bucket: bucket, Key: "files/" + id + "),"}, gcfacts.Target{Bucket: bucket, Key: "files/" + id + ")"}, gcfacts.Target{Bucket: bucket, Key: "files/" + id}))
+	}
+	w.scans(func(r *reading) {
+		r.files("1", "2", "3", "4")
+		for _, id := range []string{"1", "2", "3"} {
+			read(r, id, "data")
+		}
+	})
+	f := w.detect()
+	f.want(t, "candidates", "4 1000")
+	f.refused(t)
+	w = newWorld(t, plainConfig)
+	w.scans(func(r *reading) {
+		r.files("1", "2", "3", "4")
+		read(r, "1", "data")
+		read(r, "2", "other")
+		read(r, "3", "other")
+	})
+	w.detect().refused(t, Overlap)
+}

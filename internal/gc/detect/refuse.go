@@ -77,30 +77,38 @@ func (d *detection) overlap(ctx context.Context) error {
 		return err
 	}
 	every := links/enough + 1
-	some := func(column string) string {
-		if every == 1 {
-			return ""
-		}
-		return fmt.Sprintf(" AND hash(%s) %% %d = 0", column, every)
-	}
 	for _, b := range d.size.branches {
-		of := func(table string) string {
-			return b.of(table, b.form.column+" AS x", d.looked.newest) + some(b.form.column)
-		}
+		x := b.form.column + " AS x"
 		what := "ids that links name"
 		if b.name != "" {
 			what = "ids of " + b.name + " that links name"
 		}
-		if err := d.share(ctx, what, "WITH l AS MATERIALIZED (SELECT DISTINCT x FROM ("+of(gcfacts.Links)+")) SELECT (SELECT count(*) FROM l SEMI JOIN ("+of(gcfacts.Handles)+") h USING (x)), (SELECT count(*) FROM l)"); err != nil {
+		if err := d.share(ctx, what, d.named("x", b.of(gcfacts.Links, x+", shard, reading, preference", d.looked.newest), b.of(gcfacts.Handles, x, d.looked.newest), every)); err != nil {
 			return err
 		}
 	}
 	if !d.size.byKey {
 		return nil
 	}
-	keys := some("key_bytes")
-	return d.share(ctx, "keys that links name", "WITH l AS MATERIALIZED (SELECT DISTINCT bucket, key_bytes FROM gc_link WHERE scan = "+newest+" AND bucket IS NOT NULL"+keys+`)
-		SELECT (SELECT count(*) FROM l SEMI JOIN (SELECT bucket, key_bytes FROM gc_handle WHERE scan = `+newest+" AND bucket IS NOT NULL"+keys+") h ON h.bucket = l.bucket AND h.key_bytes = l.key_bytes), (SELECT count(*) FROM l)")
+	at := " WHERE scan = " + newest + " AND bucket IS NOT NULL"
+	return d.share(ctx, "keys that links name", d.named("bucket, key_bytes", "SELECT bucket, key_bytes, shard, reading, preference FROM gc_link"+at, "SELECT bucket, key_bytes FROM gc_handle"+at, every))
+}
+
+// named asks how many of what links name is there, and how many there are: of all or, of very many, of one in
+// so many. A value that can be read in several ways names what is there, or, where none is, what its first reading says.
+func (d *detection) named(columns, links, handles string, every int64) string {
+	some, part := "true", "true"
+	if every > 1 {
+		some, part = fmt.Sprintf("hash(%s) %% %d = 0", columns, every), fmt.Sprintf("hash(shard, reading) %% %d = 0", every)
+	}
+	plain := "SELECT DISTINCT " + columns + " FROM (" + links + ") WHERE " + some
+	there := "SELECT * FROM (" + handles + ") WHERE " + some
+	if d.size.readings {
+		there = handles
+		plain += " AND reading IS NULL UNION SELECT " + columns + " FROM (SELECT r.*, h.there IS NOT NULL AS known FROM (SELECT * FROM (" + links + ") WHERE reading IS NOT NULL AND " + part + ") r LEFT JOIN (SELECT DISTINCT " + columns + ", true AS there FROM (" + handles + ")) h USING (" + columns + `)
+			QUALIFY known OR preference = 0 AND NOT bool_or(known) OVER (PARTITION BY shard, reading))`
+	}
+	return "WITH l AS MATERIALIZED (" + plain + ") SELECT (SELECT count(*) FROM l SEMI JOIN (" + there + ") h USING (" + columns + ")), (SELECT count(*) FROM l)"
 }
 
 func (d *detection) share(ctx context.Context, what, sql string) error {
