@@ -37,13 +37,13 @@ type Archiver interface {
 type Access int
 
 const (
-	// Readable: a GET gets them.
+	// Readable is what a GET gets.
 	Readable Access = iota
-	// Restored: a GET gets them, as long as the temporary copy is there.
+	// Restored is what a GET gets as long as the temporary copy is there.
 	Restored
-	// Underway: they were asked for, and are not there yet.
+	// Underway is what was asked for, and is not there yet.
 	Underway
-	// Archived: they have to be asked for.
+	// Archived is what has to be asked for.
 	Archived
 )
 

@@ -109,8 +109,8 @@ func (s *Server) putTiering(c *call) error {
 	}
 	var req struct {
 		XMLName xml.Name `xml:"IntelligentTieringConfiguration"`
-		Id      string   //nolint:revive // the name of the element
-		Inner   string   `xml:",innerxml"`
+		Id      string
+		Inner   string `xml:",innerxml"`
 	}
 	id := c.query.Get("id")
 	if xml.Unmarshal(doc, &req) != nil || req.Id == "" || req.Id != id {

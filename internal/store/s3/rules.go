@@ -107,7 +107,7 @@ func expiry(days *int32, date *time.Time) store.Expiry {
 func lifecycleFilter(r *types.LifecycleRule) (store.Filter, error) {
 	f := r.Filter
 	if f == nil { // the older form
-		return store.Filter{Prefix: aws.ToString(r.Prefix)}, nil
+		return store.Filter{Prefix: aws.ToString(r.Prefix)}, nil //nolint:staticcheck // buckets have such rules still
 	}
 	if a := f.And; a != nil {
 		return filter(a.Prefix, a.Tags, a.ObjectSizeGreaterThan, a.ObjectSizeLessThan)

@@ -34,6 +34,8 @@ type scene struct {
 	staged []byte // what was staged before
 	full   int    // writing fails after so many bytes, if not 0
 	trace  strings.Builder
+
+	restoring store.Restoring // what was asked for last
 }
 
 func (s *scene) log(format string, args ...any) { fmt.Fprintf(&s.trace, format+"\n", args...) }
@@ -113,6 +115,7 @@ func (s *scene) Head(_ context.Context, ref store.Ref, part int) (store.Object, 
 
 func (s *scene) Restore(_ context.Context, ref store.Ref, r store.Restoring) error {
 	s.log("RESTORE %s version %s, %d days, %s", ref.Key, ref.VersionID, r.Days, r.Tier)
+	s.restoring = r
 	if fault := s.next(); fault != "" {
 		return &cooper.Error{Kind: cooper.Kind(fault), Where: ref.Key, Message: "no"}
 	}
@@ -342,6 +345,19 @@ func TestUnarchive(t *testing.T) {
 		}
 		if o.Status != c.status || o.Kind != c.kind || !slices.Equal(requests, c.trace) || o.Requests != int64(len(c.trace)) {
 			t.Errorf("%s: %+v\n%s", c.name, o, s.trace.String())
+		}
+	}
+}
+
+// TestUnarchiveByClass: the class decides whether what comes back is for days.
+func TestUnarchiveByClass(t *testing.T) {
+	for class, want := range map[string]string{"DEEP_ARCHIVE": "7 days", "INTELLIGENT_TIERING": "for good"} {
+		s := faulty(10, "archived", "")
+		v := s.version
+		v.StorageClass = class
+		o := NewUnarchive(s, s, Options{}).Do(t.Context(), &cooper.Action{Version: v})
+		if o.Status != cooper.Deferred || s.restoring.Class != class || !strings.Contains(o.Message, want) {
+			t.Errorf("%s: asked for %+v, %+v", class, s.restoring, o)
 		}
 	}
 }
