@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"cooper"
 	"cooper/internal/permit"
@@ -99,6 +100,29 @@ func TestCopyAfterAFailure(t *testing.T) {
 			t.Errorf("%q, %d copies", body, copies.Load())
 		}
 	})
+}
+
+// The version that is copied onto itself is not its copy.
+func TestSelfCopyAfterAFailure(t *testing.T) {
+	for _, versioning := range []string{"", "Enabled"} {
+		both(t, func(t *testing.T, change []func(*Config)) {
+			srv := mem.New(mem.Options{AccessKey: "access", SecretKey: "secret"})
+			srv.CreateBucket(testBucket, versioning)
+			var copies atomic.Int64
+			b := openTest(t, serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if isCopy(r) && copies.Add(1) == 1 {
+					w.WriteHeader(http.StatusInternalServerError)
+					return
+				}
+				srv.ServeHTTP(w, r)
+			})), change...)
+			src := original(t, srv, b, "k", []byte("bytes"), mem.PutOptions{LastModified: time.Unix(1000, 0)})
+			o, err := b.Copy(t.Context(), issued, b, store.Copy{Source: src, Put: store.Describe(&src, "k", nil, nil)})
+			if err != nil || copies.Load() != 2 || o.LastModified <= src.LastModified {
+				t.Errorf("%q: %+v, %v, %d copies", versioning, o, err, copies.Load())
+			}
+		})
+	}
 }
 
 // An error that comes as a success is an error, whatever comes before it.
