@@ -15,9 +15,9 @@ import (
 	"cooper/internal/ledger/sealed"
 )
 
-// Finding single rows: what pages say of their smallest and greatest value, and what row groups of links say of
-// the handles that they have (a bloom filter), spares most of what there is. Only blocks that are read are
-// compared with their sums.
+// Finding single rows: what pages say of their smallest and greatest value, and what row groups say of the ids and
+// keys that they have (a bloom filter), spares most of what there is. Only blocks that are read are compared with
+// their sums.
 
 // FoundLink is a link, as far as it leads to what was asked for.
 type FoundLink struct{ Association, Object string }

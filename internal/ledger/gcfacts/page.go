@@ -2,6 +2,7 @@ package gcfacts
 
 import (
 	"math"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -91,6 +92,14 @@ func (c *column) spread(column int) {
 		c.values = append(c.values, v)
 	}
 	c.count = 0
+}
+
+// some tells whether a column that may be NULL has a value.
+func (c *column) some() bool {
+	if c.count > 0 {
+		return c.same.what != constantNull
+	}
+	return slices.ContainsFunc(c.values, func(v parquet.Value) bool { return !v.IsNull() })
 }
 
 func (p *page) null() { p.again(constant{what: constantNull}) }
