@@ -68,7 +68,7 @@ func (s *setup) detectPart(ctx context.Context) error {
 			fmt.Printf("| %s | %.1f | %.1f | %d | %s |\n", as, u.wall, u.cpu, u.rss>>20, u.out)
 		}
 	}
-	return nil
+	return s.explains(ctx, ws)
 }
 
 // makeScan writes the facts of a scan: the same handles each time, and other links to the same of them.
@@ -129,12 +129,15 @@ associations:
 func detectChild(ctx context.Context, ws, as string, o *detectOptions) error {
 	switch as {
 	case "make":
+		if err := makeWorkspace(ws); err != nil {
+			return err
+		}
 		for n := range o.scans {
-			if err := makeScan(ctx, ws, n, o.handles); err != nil {
+			if err := errors.Join(makeScan(ctx, ws, n, o.handles), makePlan(ws, n)); err != nil {
 				return err
 			}
 		}
-		return nil
+		return os.WriteFile(filepath.Join(ws, detectConfigName), []byte(detectConfig), 0o600)
 	case "by-hand":
 		return detectByHand(ctx, ws, o)
 	}
@@ -155,13 +158,14 @@ func detectChild(ctx context.Context, ws, as string, o *detectOptions) error {
 	if err != nil {
 		return err
 	}
-	in := &detect.Inputs{Engine: e, Config: c, ID: detectID, Scope: detectServer + "/files", Server: detectServer, TempDir: ws}
+	in := &detect.Inputs{Engine: e, Config: c, ID: detectID, Scope: detectServer, Server: detectServer, TempDir: ws}
 	for n := range o.scans {
 		in.Standing.Counted = append(in.Standing.Counted, detectScan(n))
 	}
 	in.Standing = gc.Standing{Counted: in.Standing.Counted, Wanted: o.scans}
 	found, err := detect.Detect(ctx, in, to)
 	if err == nil {
+		found.Made = cooper.InstantOf(detectClock)
 		err = to.Commit(ctx, *found)
 	}
 	if err = errors.Join(err, to.Discard()); err != nil {

@@ -1,5 +1,5 @@
-// Package browser is for tests alone: it opens the report's page in a real
-// Chromium and uses it as a person would, by mouse and by keyboard.
+// Package browser is for tests alone: it opens the pages of a report and of a file
+// handle in a real Chromium and uses them as a person would, by mouse and by keyboard.
 //
 // Without Chromium on the PATH (Debian: apt-get install chromium) the tests skip.
 // With COOPER_SCREENSHOTS=DIR they leave pictures there to be looked at; of

@@ -38,6 +38,14 @@ func TestPictures(t *testing.T) {
 	}
 	p := open(t, r, look{width: 794, height: 1123, media: "print"})
 	p.save(filepath.Join(dir, "print.png"))
+	for name, l := range map[string]look{
+		"handle":        {width: 1280, height: 1400},
+		"handle-dark":   {width: 1280, height: 1400, dark: true},
+		"handle-narrow": {width: 380, height: 1600},
+		"handle-print":  {width: 794, height: 1123, media: "print"},
+	} {
+		openHandle(t, candidate(), l).save(filepath.Join(dir, name+".png"))
+	}
 }
 
 func (p *tab) save(path string) {

@@ -3,6 +3,7 @@ package browser
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,9 +90,15 @@ type tab struct {
 	troubles []string // what no page may do: errors, dialogs, requests
 }
 
-// open writes the page of r and opens it. At the end of the test nothing may
-// have gone wrong in it, and nothing been asked of any network.
+// open writes the page of r and opens it.
 func open(t *testing.T, r *report.Report, l look) *tab {
+	t.Helper()
+	return openPage(t, func(w io.Writer) error { return reportpage.Write(w, r) }, l)
+}
+
+// openPage opens the page that write writes. At the end of the test nothing may
+// have gone wrong in it, and nothing been asked of any network.
+func openPage(t *testing.T, write func(io.Writer) error, l look) *tab {
 	t.Helper()
 	if testing.Short() {
 		t.Skip("short: no browser")
@@ -108,7 +115,7 @@ func open(t *testing.T, r *report.Report, l look) *tab {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := reportpage.Write(f, r); err != nil {
+	if err := write(f); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {

@@ -96,6 +96,9 @@ func (p *platform) explained(marked []string) {
 	if out := p.gc(0, "explain", handle); !strings.Contains(out, "kept: "+reason) || !strings.Contains(out, "next: ") {
 		p.t.Errorf("explained, of one that is kept:\n%s", out)
 	}
+	if page := p.gc(0, "explain", handle, "--html", "-"); !strings.HasPrefix(page, "<!doctype html>") || !strings.Contains(page, `"handle":"`+handle+`"`) || !strings.Contains(page, `"is":"kept: `+reason+`"`) {
+		p.t.Errorf("the page of one that is kept: %.400s", page)
+	}
 	link, _, _ := strings.Cut(p.gc(0, "list", "links", "--tsv"), "\n")
 	parts := strings.Split(link, "\t")
 	var x struct {

@@ -2,18 +2,22 @@ package gc
 
 import (
 	"context"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"cooper"
+	"cooper/internal/cli/shell"
 	"cooper/internal/job"
+	"cooper/internal/report/page"
 	"cooper/internal/term"
 	"cooper/internal/words"
 )
 
 func (a family) explainCmd() *cobra.Command {
 	var g job.GCExplain
+	var html string
 	cmd := &cobra.Command{
 		Use:   "explain ID",
 		Short: "Tell all that is known of one file handle",
@@ -21,19 +25,23 @@ func (a family) explainCmd() *cobra.Command {
 when and why; whether it is a candidate or kept, and what it would take to change that;
 what holds it, what it is made from and what is made from it, who else has its object;
 and what is not known. The facts of scans are asked, and no database. Where there are
-kinds of handles, ID is KIND:id.`,
-		Example: "  cooper gc explain 5001934\n  cooper gc explain blob:494 --json | jq .verdict",
+kinds of handles, ID is KIND:id. --html writes the same as a page for browsers.`,
+		Example: "  cooper gc explain 5001934\n  cooper gc explain blob:494 --json | jq .verdict\n  cooper gc explain 5001934 --html 5001934.html",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			g.Handle = args[0]
-			return a.explain(cmd.Context(), &g)
+			return a.explain(cmd.Context(), &g, html)
 		},
 	}
 	configFlag(cmd, &g.Config)
+	cmd.Flags().StringVar(&html, "html", "", "write a page for browsers to this file (- for stdout)")
 	return cmd
 }
 
-func (a family) explain(ctx context.Context, g *job.GCExplain) error {
+func (a family) explain(ctx context.Context, g *job.GCExplain, html string) error {
+	if err := shell.OneOutput(html, a.JSON); err != nil {
+		return err
+	}
 	e, err := a.Env()
 	if err != nil {
 		return err
@@ -42,6 +50,11 @@ func (a family) explain(ctx context.Context, g *job.GCExplain) error {
 	switch {
 	case err != nil:
 		return err
+	case html != "":
+		if err := a.WritePage(html, func(w io.Writer) error { return page.WriteHandle(w, r.Handle, r) }); err != nil || !a.JSON {
+			return err
+		}
+		return a.Emit(r)
 	case a.JSON:
 		return a.Emit(r)
 	}

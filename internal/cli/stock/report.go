@@ -1,12 +1,9 @@
 package stock
 
 import (
-	"bufio"
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
+	"io"
 	"slices"
 	"strings"
 
@@ -15,10 +12,7 @@ import (
 	"cooper"
 	"cooper/internal/cli/shell"
 	"cooper/internal/job"
-	"cooper/internal/report"
 	"cooper/internal/report/page"
-	"cooper/internal/term"
-	"cooper/internal/words"
 )
 
 // reportFlags say what to report and how.
@@ -88,8 +82,8 @@ func (f *reportFlags) check(json bool) error {
 	if f.Depth < -1 {
 		return shell.Usage(fmt.Sprintf("--depth %d: depths begin at 0", f.Depth), "0 is the bucket as a whole, 1 its topmost prefixes.")
 	}
-	if f.html == "-" && json {
-		return shell.Usage("--html - and --json both write to stdout", "Give --html a file name.")
+	if err := shell.OneOutput(f.html, json); err != nil {
+		return err
 	}
 	if f.html != "" && f.by != "" {
 		return shell.Usage("--html shows all views, --by one of them", "Leave out one of the two.")
@@ -116,7 +110,7 @@ func (a family) takeReport(ctx context.Context, f *reportFlags) error {
 	}
 	switch {
 	case f.html != "":
-		if err := a.writePage(f.html, r); err != nil || !a.JSON {
+		if err := a.WritePage(f.html, func(w io.Writer) error { return page.Write(w, r) }); err != nil || !a.JSON {
 			return err
 		}
 		return a.Emit(r)
@@ -124,48 +118,4 @@ func (a family) takeReport(ctx context.Context, f *reportFlags) error {
 		return a.Emit(r)
 	}
 	return a.showReport(r, f)
-}
-
-// writePage writes the page under another name first: whoever looks at the file
-// finds the old one or the new one.
-func (a family) writePage(path string, r *report.Report) (err error) {
-	if path == "-" {
-		return pageTo(a.Stdout, r)
-	}
-	dir := filepath.Dir(path)
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
-	if err != nil {
-		return pageError(path, err)
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(pageError(path, err), os.Remove(f.Name()))
-		}
-	}()
-	w := bufio.NewWriterSize(f, 1<<16)
-	err = page.Write(w, r)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err == nil {
-		err = f.Chmod(0o644)
-	}
-	info, statErr := f.Stat()
-	if err = errors.Join(err, statErr, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	a.Note("wrote %s, %s", term.Clean(path), words.Bytes(info.Size()))
-	return nil
-}
-
-func pageTo(out term.Out, r *report.Report) error {
-	w := bufio.NewWriterSize(out, 1<<16)
-	return errors.Join(page.Write(w, r), w.Flush())
-}
-
-func pageError(path string, err error) error {
-	return &cooper.Error{Kind: cooper.KindInternal, Where: path, Message: "the page cannot be written", Err: err, Remedy: "Give --html a file in a directory that can be written to."}
 }

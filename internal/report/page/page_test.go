@@ -103,6 +103,28 @@ func TestHostileNames(t *testing.T) {
 	}
 }
 
+// TestHostileHandle: nor does what stands in a database, in the page of a file handle.
+func TestHostileHandle(t *testing.T) {
+	page := func(name string) string {
+		var b bytes.Buffer
+		if err := WriteHandle(&b, name, map[string]any{"handle": name, "key": name}); err != nil {
+			t.Fatal(err)
+		}
+		return b.String()
+	}
+	for _, name := range []string{"", "</script><script>alert(1)</script>", "<!--<script>", "</title>", "{{.Title}}", "\u2028", "blob:1", "\x00\x1b[31m"} {
+		if shape(t, page(name)) != shape(t, page("plain")) {
+			t.Errorf("%q changes the page", name)
+		}
+		if got := data(t, page(name))["key"]; got != name {
+			t.Errorf("got %q, want %q", got, name)
+		}
+	}
+	if err := WriteHandle(io.Discard, "1", math.NaN()); err == nil {
+		t.Error("what is no JSON makes a page")
+	}
+}
+
 func FuzzName(f *testing.F) {
 	f.Add("</script>")
 	f.Add("\xf0\x28\x8c\x28<!--")
