@@ -146,12 +146,6 @@ func (w *world) declareRegistry(keys string) {
 	w.declare(strings.NewReplacer("DATABASE", "sqlite:lab.db", "{}", "{posts: {table: posts, object: name, handle: file_id}}", "file_links}", "file_links"+keys+"}").Replace(registryYAML))
 }
 
-func (w *world) scanned() {
-	w.t.Helper()
-	_, err := w.scan(false).Run(w.t.Context(), w.Env)
-	w.ok(err)
-}
-
 func (w *world) disagreed() (all []string) {
 	w.t.Helper()
 	w.ok((&GCRegistry{Config: w.path("cooper.yaml")}).Diff(w.t.Context(), w.Env, func(x GCDisagreed) error {

@@ -117,25 +117,38 @@ func without(scans []string, one string) []string {
 }
 
 // earlier adds what scans before the newest say of the unlinked: that they were not there, or were something else than
-// AVAILABLE by what their owner says, or had a link.
+// AVAILABLE by what their owner says, or had a link. The unlinked are fewer than handles and links of all these scans,
+// so that these go past them, all at once, and none of them is ever held in memory as a whole.
 func (d *detection) earlier(q *question) (about []string) {
 	l := &d.looked
+	if len(l.earlier) == 0 && len(l.before) == 0 {
+		return nil
+	}
+	scans, there, linked := "0", int64(0), int64(1)<<len(l.earlier)
+	if len(l.earlier) > 0 {
+		scans = "CASE scan"
+		for i, scan := range l.earlier {
+			scans += fmt.Sprintf(" WHEN %s THEN %d", text(scan), int64(1)<<i)
+		}
+		scans += " END"
+		there = linked - 1
+	}
 	for _, b := range d.size.branches {
 		u, available := b.called("u"), ""
 		if h := d.kind(b.name); h != nil && h.Status != nil {
 			available = " AND status = " + text(h.Status.Value(string(gcstate.Available)))
 		}
-		for _, scan := range l.earlier {
-			about = append(about, fmt.Sprintf("SELECT %s AS kind, CAST(x AS VARCHAR) AS id, %d AS flags FROM %s ANTI JOIN (%s) h USING (x)", text(b.name), wasAbsent, u, b.of(gcfacts.Handles, b.form.column+" AS x", scan)+available))
-		}
-		if len(l.before) == 0 {
-			continue
-		}
+		seen := []string{fmt.Sprintf("SELECT x, CAST(%s AS BIGINT) AS seen FROM (%s)", scans, b.of(gcfacts.Handles, b.form.column+" AS x, scan", l.earlier...)+available)}
 		links := []string{b.of(gcfacts.Links, b.form.column+" AS x", l.before...)}
-		if d.size.byKey {
+		if d.size.byKey && len(l.before) > 0 {
 			links = append(links, b.byKey(l.newest, l.before), "SELECT x FROM ("+b.byKeyThen(l.before)+")")
 		}
-		about = append(about, fmt.Sprintf("SELECT DISTINCT %s AS kind, CAST(x AS VARCHAR) AS id, %d AS flags FROM (%s) l SEMI JOIN %s USING (x)", text(b.name), wasLinked, union("", links...), u))
+		for _, of := range links {
+			seen = append(seen, fmt.Sprintf("SELECT x, CAST(%d AS BIGINT) FROM (%s)", linked, of))
+		}
+		about = append(about, fmt.Sprintf(`SELECT %s AS kind, CAST(x AS VARCHAR) AS id, CASE WHEN coalesce(seen, 0) & %d <> %[2]d THEN %d ELSE 0 END | CASE WHEN coalesce(seen, 0) & %d <> 0 THEN %d ELSE 0 END AS flags
+			FROM %s LEFT JOIN (SELECT x, bit_or(seen) AS seen FROM (%s) SEMI JOIN %[6]s USING (x) GROUP BY x) USING (x) WHERE coalesce(seen, 0) <> %[2]d`,
+			text(b.name), there, wasAbsent, linked, wasLinked, u, union("", seen...)))
 	}
 	return about
 }

@@ -263,9 +263,9 @@ func (d *Detection) rows(list string) int64 {
 	return 0
 }
 
-// detections are the files that say what each detection comes to, there or not.
-func (s *Store) detections() (names []string, err error) {
-	dirs, err := filepath.Glob(filepath.Join(escape(s.dir), Detections, aDetection))
+// detections are the files that say what each detection comes to whose id is of a pattern, there or not.
+func (s *Store) detections(pattern string) (names []string, err error) {
+	dirs, err := filepath.Glob(filepath.Join(escape(s.dir), Detections, pattern))
 	if err != nil {
 		return nil, sealed.Local(s.dir, err)
 	}
@@ -277,7 +277,7 @@ func (s *Store) detections() (names []string, err error) {
 
 // detectionFiles are those of them that are there, and those that are gone.
 func (s *Store) detectionFiles() (are, gone []string, err error) {
-	names, err := s.detections()
+	names, err := s.detections(aDetection)
 	for _, name := range names {
 		has, herr := there(name)
 		if err = errors.Join(err, herr); has {
@@ -291,7 +291,11 @@ func (s *Store) detectionFiles() (are, gone []string, err error) {
 
 // Detections reads what all detections come to, in the order of their ids.
 func (s *Store) Detections(ctx context.Context) (all []Detection, err error) {
-	names, err := s.detections()
+	return s.detectionsOf(ctx, aDetection)
+}
+
+func (s *Store) detectionsOf(ctx context.Context, pattern string) (all []Detection, err error) {
+	names, err := s.detections(pattern)
 	if err != nil {
 		return nil, err
 	}
@@ -317,9 +321,10 @@ func (s *Store) Detections(ctx context.Context) (all []Detection, err error) {
 	return all, nil
 }
 
-// listFiles are the files of a list that are there, and those that a detection had and that are gone.
-func (s *Store) listFiles(list string) (are, gone []string, err error) {
-	all, err := s.Detections(context.Background())
+// listFiles are the files of a list that are there, and those that a detection had and that are gone, of detections
+// whose id is of a pattern.
+func (s *Store) listFiles(list, pattern string) (are, gone []string, err error) {
+	all, err := s.detectionsOf(context.Background(), pattern)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"path/filepath"
 	"runtime"
 	"slices"
 
@@ -188,20 +187,13 @@ func byKey(key string) where {
 
 // lookUp looks into all files of a table that are of a scan, or of a detection; empty is any.
 func lookUp[R, T any](ctx context.Context, s *Store, table, in string, w where, take func(*R) (T, bool)) (all Found[T], err error) {
-	are, missing, err := s.Files(table)
+	names, missing, err := s.filesIn(table, in)
 	if err != nil {
 		return all, err
 	}
-	ours := func(name string) bool {
-		dir := filepath.Dir(name)
-		return in == "" || filepath.Base(dir) == in || filepath.Base(filepath.Dir(dir)) == in
+	if len(missing) > 0 {
+		return all, gone(missing[0], nil)
 	}
-	for _, name := range missing {
-		if ours(name) {
-			return all, gone(name, nil)
-		}
-	}
-	names := slices.DeleteFunc(are, func(name string) bool { return !ours(name) })
 	found := make([]Found[T], len(names))
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(runtime.GOMAXPROCS(0))

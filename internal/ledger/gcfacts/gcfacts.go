@@ -22,6 +22,7 @@
 package gcfacts
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -129,8 +130,12 @@ func there(name string) (bool, error) {
 
 // Files are those of a table that are there, and those that a finished scan had and that are gone.
 // Whoever answers from a table has to Verify both, while he holds them.
-func (s *Store) Files(table string) (there, gone []string, err error) {
-	pattern := filepath.Join(escape(s.dir), scansDir, aScan)
+func (s *Store) Files(table string) (there, gone []string, err error) { return s.filesIn(table, "") }
+
+// filesIn are those of one scan, or of one detection: whoever looks for a row there need not hear of the others. Of the
+// other tables, and with in empty, they are all.
+func (s *Store) filesIn(table, in string) (there, gone []string, err error) {
+	pattern := filepath.Join(escape(s.dir), scansDir, cmp.Or(escape(in), aScan))
 	switch table {
 	case Scans:
 		there, err = filepath.Glob(filepath.Join(pattern, scanName))
@@ -146,7 +151,7 @@ func (s *Store) Files(table string) (there, gone []string, err error) {
 		return s.wordFiles(table)
 	}
 	if slices.Contains(ListTables, table) {
-		return s.listFiles(table)
+		return s.listFiles(table, cmp.Or(escape(in), aDetection))
 	}
 	if there, err = filepath.Glob(filepath.Join(pattern, shardPrefix+"*", table+suffix)); err != nil {
 		return nil, nil, sealed.Local(s.dir, err)
