@@ -125,10 +125,14 @@ func MarkingOf(h *plan.Header) (Marking, error) {
 		Marking *Marking `json:"marking"`
 	}
 	err := json.Unmarshal(h.Policy, &p)
-	if m := p.Marking; err == nil && m != nil && m.Config != "" && m.Declared != "" && m.Scope != "" && m.Server != "" && m.Detection != "" && len(m.Read) > 0 &&
-		h.Target.Kind == StateKind && h.Target.Path == m.Scope {
+	if m := p.Marking; err == nil && m != nil && m.whole() && h.Target.Kind == StateKind && h.Target.Path == m.Scope {
 		return *m, nil
 	}
 	return Marking{}, &cooper.Error{Kind: cooper.KindInvalid, Where: "plan " + h.ID, Message: "does not say what its marks rest on", Err: err,
 		Remedy: "Look anew: cooper gc detect"}
+}
+
+// whole tells whether all is said.
+func (m *Marking) whole() bool {
+	return m.Config != "" && m.Declared != "" && m.Scope != "" && m.Server != "" && m.Detection != "" && len(m.Read) > 0
 }
