@@ -36,7 +36,7 @@ type state struct {
 }
 
 func (s *state) Change(_ context.Context, changes []gcstate.Change) (results []gcstate.Result, err error) {
-	err = s.lab.event(fmt.Sprintf("change %d", len(changes)), func() {
+	err = s.lab.Happens(fmt.Sprintf("change %d", len(changes)), func() {
 		for _, c := range changes {
 			r, known := s.records[c.Handle]
 			if !known {
@@ -66,26 +66,6 @@ type lab struct {
 	sum   apply.Summary
 }
 
-// event is one of the world's: it happens, unless the process died before.
-func (l *lab) event(line string, happens func()) (err error) {
-	l.Alone(func() {
-		if l.Dead {
-			err = verbtest.ErrDead
-			return
-		}
-		l.Trace = append(l.Trace, line)
-		if l.Dead = len(l.Trace) == l.CrashAt; l.Dead {
-			l.Cancel(verbtest.ErrDead)
-			err = verbtest.ErrDead
-			if l.Deaf {
-				return
-			}
-		}
-		happens()
-	})
-	return err
-}
-
 func newLab(t *testing.T, changes ...gcop.Change) *lab {
 	t.Helper()
 	l := &lab{World: verbtest.New(t, "", mem.Options{}), t: t, plan: &bucketoptest.Plan{Size: 2}}
@@ -103,7 +83,7 @@ func newLab(t *testing.T, changes ...gcop.Change) *lab {
 	l.opt = Options{
 		State: l.state, Declared: "c0", Read: gcop.Reads{"p-1": {Ranges: 3, Ended: true}}, Words: func() (int, error) { return l.said, nil }, Clock: verbtest.Clock,
 		Tell: func(context.Context) error {
-			return l.event("tell", func() { l.told, l.state.untold = append(l.told, l.state.untold...), nil })
+			return l.Happens("tell", func() { l.told, l.state.untold = append(l.told, l.state.untold...), nil })
 		},
 	}
 	return l

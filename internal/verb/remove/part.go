@@ -44,6 +44,7 @@ type keyed struct {
 	// What the look has found beside them.
 	latest  string // the id of the latest version; empty if there is none
 	unknown int    // older than it, or delete markers, and not in the plan
+	other   bool   // any that is not in the plan, or not as it is there
 }
 
 // divide cuts a shard between keys.
@@ -112,6 +113,9 @@ func (p *part) run(ctx context.Context, pm permit.Permit) error {
 	var first, last []*item
 	for _, k := range p.keys {
 		k.judge()
+		if p.opt.Whole && k.other {
+			k.leave()
+		}
 		for _, it := range k.items {
 			switch {
 			case it.settled:
@@ -227,6 +231,7 @@ func (k *keyed) found(v *cooper.Version) {
 	it := k.byID[id]
 	switch {
 	case it == nil:
+		k.other = true
 		if !v.Latest {
 			k.unknown++
 		}
@@ -238,6 +243,7 @@ func (k *keyed) found(v *cooper.Version) {
 		if it.present {
 			return
 		}
+		k.other = true
 		if it.fail(cooper.KindChanged, "was overwritten since the snapshot"); it.unlike {
 			it.fail(cooper.KindChanged, fmt.Sprintf("is dated %s, and was %s in the snapshot: an upload of the same bytes, or dated anew by the store; it stays", v.LastModified, it.Version.LastModified))
 		}
@@ -282,6 +288,15 @@ func (k *keyed) judge() {
 			it.done(wasAbsent)
 		case !it.args.Last && k.latest == it.Version.VersionID:
 			it.fail(cooper.KindChanged, "has become the current version since the snapshot")
+		}
+	}
+}
+
+// leave leaves all of a key that has become another object.
+func (k *keyed) leave() {
+	for _, it := range k.items {
+		if !it.settled {
+			it.fail(cooper.KindChanged, "has other versions than the plan knows: somebody has written there since")
 		}
 	}
 }

@@ -63,6 +63,8 @@ type Options struct {
 	Versioning, Planned string
 	// Lock: object lock is enabled in the bucket.
 	Lock bool
+	// Whole leaves a key as it is of which the bucket has other versions than are to be removed.
+	Whole bool
 	// Store has the bucket; PlannedStore is what the plan was made for.
 	Store, PlannedStore cooper.Store
 	// Jobs is how many requests are under way at once; 16 if 0.
@@ -159,6 +161,16 @@ func (t *Target) Commit(ctx context.Context, p permit.Permit, s apply.Shard, act
 		outs[i].At = now
 	}
 	return outs, t.Plan.Write(t.run, s.N, outs)
+}
+
+// Remove is the part of Commit that changes the bucket, for who writes down himself what came of
+// it: outs[i] becomes that of actions[i].
+func (t *Target) Remove(ctx context.Context, p permit.Permit, actions []cooper.Action, outs []cooper.Outcome) error {
+	parts, err := t.divide(actions, outs)
+	if err != nil {
+		return err
+	}
+	return t.work(ctx, p, parts)
 }
 
 // work takes up the parts of a shard, several at once. The first error that

@@ -141,9 +141,15 @@ func shut(t testing.TB, b *s3.Bucket) {
 // Begin opens the bucket as a new process would, which ends with the function given.
 func (w *World) Begin() (*s3.Bucket, func()) {
 	w.t.Helper()
+	return w.BeginAt(Lab)
+}
+
+// BeginAt opens another bucket of the server so.
+func (w *World) BeginAt(bucket string) (*s3.Bucket, func()) {
+	w.t.Helper()
 	w.Alone(func() { w.opening = true })
 	defer w.Alone(func() { w.opening = false })
-	b, err := s3.Open(context.Background(), Lab, s3.Config{Endpoint: w.URL})
+	b, err := s3.Open(context.Background(), bucket, s3.Config{Endpoint: w.URL})
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -180,6 +186,23 @@ func (w *World) event(line string) (last bool, err error) {
 		return true, ErrDead
 	}
 	return true, nil
+}
+
+// Happens does something that is no request and no file operation, and is written down as one of them: it
+// happens, unless the process has died before.
+func (w *World) Happens(line string, it func()) (err error) {
+	w.Alone(func() {
+		var last bool
+		if last, err = w.event(line); err != nil {
+			return
+		}
+		it()
+		if last {
+			w.die()
+			err = ErrDead
+		}
+	})
+	return err
 }
 
 // die is no plain stop: nothing is finished.

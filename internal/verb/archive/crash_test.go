@@ -1,0 +1,111 @@
+package archive
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	"cooper/internal/bucketop/bucketoptest"
+	"cooper/internal/gcstate"
+	"cooper/internal/store/mem"
+)
+
+// scene has an object of each sort: whole, of two handles, linked again, blind, in the way, gone.
+func scene(t testing.TB, versioning, archive string) *world {
+	w := newWorld(t, versioning, archive, mem.Options{PageSize: 3})
+	for _, key := range []string{"a", "b", "c", "d", "e", "f"} {
+		w.Server.Put(lab, key, []byte(key+"1"), mem.PutOptions{Metadata: map[string]string{"own": key}, Tags: map[string]string{"t": key}})
+	}
+	if versioning == "Enabled" && archive == "Enabled" {
+		w.Server.Put(lab, "a", []byte("a2"), mem.PutOptions{})
+		w.Server.Delete(lab, "b")
+		w.Server.Put(lab, "b", []byte("b2"), mem.PutOptions{})
+	}
+	w.Server.Put(depot, "lab/e", []byte("theirs"), mem.PutOptions{})
+	w.archives("a", w.unlinked("1")...)
+	w.archives("b", w.unlinked("2", "3")...)
+	w.archives("c", w.unlinked("4", "5")...)
+	w.archives("d", w.unlinked("6")...)
+	w.archives("e", w.unlinked("7")...)
+	w.archives("f", w.unlinked("8")...)
+	w.owner.sights["5"] = Sight{Why: "named in a row of links", Linked: true}
+	w.owner.sights["6"] = Sight{Blind: "blobs"}
+	w.owner.column[handle("8")] = gcstate.Available
+	w.planned()
+	return w
+}
+
+// comes tells what a run came to.
+func (w *world) comes() string {
+	outs := w.Outcomes(w.plan)
+	told := slices.Clone(w.told)
+	slices.Sort(told)
+	return strings.Join([]string{w.objects(lab), w.objects(depot), w.statuses(), bucketoptest.Statuses(outs), strings.Join(slices.Compact(told), ", ")}, "\n")
+}
+
+// TestCrashes dies of every request, of every step at the owner's and in the state, and of every file operation, come to it
+// or not, and goes on: what it comes to is what an undisturbed run comes to.
+func TestCrashes(t *testing.T) {
+	for _, c := range [][2]string{{"Enabled", "Enabled"}, {"", ""}, {"Suspended", "Enabled"}} {
+		if testing.Short() && c[0] != "Enabled" {
+			continue
+		}
+		w := scene(t, c[0], c[1])
+		w.must()
+		undisturbed, steps := w.comes(), len(w.Trace)
+		t.Logf("%d steps:\n%s", steps, undisturbed)
+		for at := 1; at <= steps; at++ {
+			for _, deaf := range []bool{false, true} {
+				crash(t, c, at, deaf, undisturbed)
+				if t.Failed() {
+					t.Fatalf("versioning %q, step %d of %d: %s; deaf %v", c, at, steps, w.Trace[at-1], deaf)
+				}
+			}
+		}
+	}
+}
+
+func crash(t *testing.T, c [2]string, at int, deaf bool, undisturbed string) {
+	w := scene(t, c[0], c[1])
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer cancel(nil)
+	w.Cancel, w.CrashAt, w.Deaf = cancel, at, deaf
+	w.owner.at = func(string) { w.safe(t) }
+	err := w.process(ctx)
+	died := false
+	w.Alone(func() { died = w.Dead })
+	if !died && err != nil {
+		t.Error(err)
+		return
+	}
+	w.safe(t)
+	w.CrashAt = 0
+	w.Restart()
+	if err := w.process(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.safe(t)
+	want(t, "it comes to", w.comes(), undisturbed)
+}
+
+// safe tells whether each content is somewhere, and each handle that is not ARCHIVED has its object.
+func (w *world) safe(t *testing.T) {
+	t.Helper()
+	here, there := w.objects(lab), w.objects(depot)
+	for _, key := range []string{"a1", "b1", "c1", "d1", "e1", "f1"} {
+		if !strings.Contains(here+there, key) {
+			t.Errorf("%s is nowhere", key)
+		}
+	}
+	for id, key := range map[string]string{"4": "c", "5": "c", "6": "d", "7": "e", "8": "f"} {
+		if !strings.Contains(here, key+"1!") || w.state.of(handle(id)).Status == gcstate.Archived {
+			t.Errorf("%s has gone, or its handle says so: %s\n%s", key, here, w.statuses())
+		}
+	}
+	for id, key := range map[string]string{"1": "lab/a", "2": "lab/b", "3": "lab/b"} {
+		if w.owner.column[handle(id)] == gcstate.Archived && !strings.Contains(there, key) {
+			t.Errorf("%s says that it is archived, and it is not", id)
+		}
+	}
+}
