@@ -142,10 +142,12 @@ type Estimate struct {
 	Requests map[string]int64 `json:"requests"` // by price class: GET, HEAD, PUT, LIST
 	Bytes    int64            `json:"bytes"`    // to be transferred
 	// Rows are those of a database to be read, as far as their number is known.
-	Rows    int64   `json:"rows,omitempty"`
-	USD     float64 `json:"usd"`
-	Prices  string  `json:"prices"` // which table: region and its date
-	Seconds float64 `json:"seconds"`
-	Disk    int64   `json:"disk"`   // additional bytes on the target
-	Inodes  int64   `json:"inodes"` // additional files and directories
+	Rows int64   `json:"rows,omitempty"`
+	USD  float64 `json:"usd"`
+	// SavedUSD is what storage costs less a month afterwards, where that is what a plan is for.
+	SavedUSD float64 `json:"saved_usd_a_month,omitempty"`
+	Prices   string  `json:"prices"` // which table: region and its date
+	Seconds  float64 `json:"seconds"`
+	Disk     int64   `json:"disk"`   // additional bytes on the target
+	Inodes   int64   `json:"inodes"` // additional files and directories
 }
