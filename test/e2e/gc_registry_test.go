@@ -77,7 +77,7 @@ func TestGarbageRegistry(t *testing.T) {
 	}
 	strace := e2etest.Strace(t)
 	kills := 0
-	for nth := 3; ; nth += 41 {
+	for nth := 3; ; nth += 13 {
 		cmd := e2etest.Command(t.Context(), nowhere, ws, "gc", "registry", "backfill", "--yes")
 		var said strings.Builder
 		cmd.Stdout = &said
