@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"cooper"
+	"cooper/internal/ledger/sealed"
 )
 
 // TestFind: what is found is what is there, whatever ids are, in pages and row groups of which
@@ -102,6 +103,35 @@ func TestFind(t *testing.T) {
 	}
 	if failed == 0 {
 		t.Error("a flipped bit is not seen")
+	}
+}
+
+// TestFilters: what is looked for out of order has a filter, where there are values, and only there.
+func TestFilters(t *testing.T) {
+	s := Open(filepath.Join(t.TempDir(), "ledger"))
+	w := begin(t, s, scan1, 0)
+	must(t, w.Handle(Handle{ID: "1", Bucket: "b", Key: "k"}))
+	must(t, w.Link("a", "1", Target{ID: "1"}))
+	must(t, w.Derived(Derived{Name: "preview", ID: "00000000-0000-0000-0000-000000000001", Source: "2"}))
+	must(t, w.Range(Range{What: OfKind, Table: "files"}))
+	must(t, w.Commit(ctx))
+	for table, want := range map[string][]string{Handles: {"key"}, Links: {"id_number"}, Deriveds: {"id_uuid", "source_number"}, Ranges: nil} {
+		names, _, err := s.Files(table)
+		must(t, err)
+		var got []string
+		must(t, sealed.With(names[0], func(in *sealed.File) error {
+			pq, err := in.Indexed()
+			must(t, err)
+			for i, c := range pq.RowGroups()[0].ColumnChunks() {
+				if filter := c.BloomFilter(); filter != nil && filter.Size() > 0 {
+					got = append(got, pq.Schema().Columns()[i][0])
+				}
+			}
+			return nil
+		}))
+		if !slices.Equal(got, want) {
+			t.Errorf("%s has filters of %v, wanted %v", table, got, want)
+		}
 	}
 }
 
