@@ -55,7 +55,7 @@ func TestS3OverVersity(t *testing.T) {
 		seed.CreateBucket(t)
 		b := opened(t, endpoint, name)
 		return storetest.Env{
-			Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Streamer: b, Describer: b, Remover: b, Copier: b, TagWriter: b, Locks: b, Rules: b,
+			Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Streamer: b, Describer: b, Remover: b, Copier: b, TagWriter: b, Locks: b, Rules: b, Presigner: b,
 			Source: b, Permit: permit.Issue("r-test"), Seed: seed,
 			Elsewhere: func(t *testing.T) (store.Source, *storetest.Client) {
 				name := fmt.Sprintf("bucket-%d", buckets.Add(1))

@@ -18,6 +18,16 @@ const signatureAlgorithm = "AWS4-HMAC-SHA256"
 // signed for another region than the bucket's.
 func (s *Server) authorize(c *call) error {
 	sig, signed := parseSignature(c.r.Header.Get("Authorization"))
+	if c.query.Has(presignedAlgorithm) {
+		if signed {
+			return fail(http.StatusBadRequest, "InvalidArgument", "Only one auth mechanism allowed.")
+		}
+		var err error
+		if sig, err = s.presigned(c); err != nil {
+			return err
+		}
+		signed = true
+	}
 	if s.opts.AccessKey != "" {
 		if err := s.authenticate(c, sig, signed); err != nil {
 			return err
@@ -57,7 +67,11 @@ func (s *Server) authenticate(c *call, sig signature, signed bool) error {
 	}
 	canonical := canonicalRequest(c, sig.headers)
 	digest := sha256.Sum256([]byte(canonical))
-	toSign := strings.Join([]string{signatureAlgorithm, c.r.Header.Get("X-Amz-Date"), sig.scope(), hex.EncodeToString(digest[:])}, "\n")
+	date := c.r.Header.Get("X-Amz-Date")
+	if c.query.Has(presignedAlgorithm) {
+		date = c.query.Get("X-Amz-Date")
+	}
+	toSign := strings.Join([]string{signatureAlgorithm, date, sig.scope(), hex.EncodeToString(digest[:])}, "\n")
 	if hmac.Equal([]byte(hex.EncodeToString(mac(sig.key(s.opts.SecretKey), toSign))), []byte(sig.value)) {
 		return nil
 	}
@@ -140,6 +154,9 @@ func canonicalRequest(c *call, headers []string) string {
 	b.WriteString(strings.ReplaceAll(escape(path), "%2F", "/") + "\n")
 	var pairs []string
 	for _, name := range slices.Sorted(maps.Keys(c.query)) {
+		if name == presignedSignature {
+			continue
+		}
 		for _, value := range slices.Sorted(slices.Values(c.query[name])) {
 			pairs = append(pairs, escape(name)+"="+escape(value))
 		}
@@ -149,7 +166,11 @@ func canonicalRequest(c *call, headers []string) string {
 		b.WriteString(name + ":" + c.header(name) + "\n")
 	}
 	b.WriteString("\n" + strings.Join(headers, ";") + "\n")
-	b.WriteString(c.r.Header.Get("X-Amz-Content-Sha256"))
+	if c.query.Has(presignedAlgorithm) {
+		b.WriteString("UNSIGNED-PAYLOAD")
+	} else {
+		b.WriteString(c.r.Header.Get("X-Amz-Content-Sha256"))
+	}
 	return b.String()
 }
 

@@ -31,6 +31,7 @@ type Bucket struct {
 	client       client // for what there are millions of
 	sdk          *sdk.Client
 	creds        *aws.CredentialsCache // nil for anonymous
+	presign      presigner
 	wire         *wire
 	transport    *http.Transport
 	limit        *limit.Limiter

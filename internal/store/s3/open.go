@@ -267,6 +267,9 @@ func (o *opening) settle(ctx context.Context, region string) error {
 	}
 	b.region, b.wire.bucketPath = region, t.at.path
 	b.sdk = sdk.NewFromConfig(o.cfg, o.options(region))
+	if t.plain {
+		b.presign = presigner{at: t.at, signer: &signer{region: t.region, service: t.service}}
+	}
 	if t.plain && !o.c.viaSDK {
 		b.client = o.lean(t, b.creds)
 	} else {

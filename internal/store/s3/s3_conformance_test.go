@@ -87,7 +87,7 @@ var clients = map[string][]func(*Config){"lean": nil, "SDK": {viaSDK}}
 // without quirks.
 func envOf(srv *mem.Server, b *Bucket, url, plain string, change []func(*Config)) storetest.Env {
 	return storetest.Env{
-		Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Streamer: b, Describer: b, Remover: b, Copier: b, TagWriter: b, Locks: b, Rules: b,
+		Reader: b, Writer: b, Lister: b, Archiver: b, Uploads: b, Streamer: b, Describer: b, Remover: b, Copier: b, TagWriter: b, Locks: b, Rules: b, Presigner: b,
 		Source: b, Permit: permit.Issue("r-test"), PageSize: 7,
 		Seed: storetest.NewClient(plain, "access", "secret", testBucket),
 		Elsewhere: func(t *testing.T) (store.Source, *storetest.Client) {

@@ -103,6 +103,8 @@ type Env struct {
 	Archive func(key, version, tier string)
 	// LeastPart is the least size of parts of an upload, in bytes; 5 MiB if 0.
 	LeastPart int
+	// Presigner may be nil: then nobody can sign addresses.
+	Presigner store.Presigner
 	// Permit is one that was issued.
 	Permit permit.Permit
 	// Seed reaches the same bucket another way.
@@ -215,6 +217,7 @@ func Run(t *testing.T, env func(t *testing.T) Env) {
 		{"read locks", readLocks},
 		{"lifecycle", lifecycleRules},
 		{"tiering", tieringRules},
+		{"presigned addresses", presigned},
 		{"remove versions", removeVersions},
 		{"remove many versions", removeManyVersions},
 		{"remove null versions", removeNull},
