@@ -1,7 +1,7 @@
 // Package gcfacts keeps what a scan for garbage has read in somebody's database, as Parquet files
 // that any engine can query: handles, what is derived from what, holds, links, values that cannot
 // be read, the ranges that were read; what came of the scan as a whole; what detections have found in
-// scans; which handles have changed their status; and what persons have acknowledged, or said about
+// scans; which handles have changed their status, and which were asked for although nothing links to them; and what persons have acknowledged, or said about
 // handles and links.
 //
 // It promises:
@@ -52,6 +52,7 @@ const (
 	Acknowledged = "gc_acknowledged"
 
 	Transitions    = "gc_transition"
+	Askeds         = "gc_asked"
 	KeptsByHand    = "gc_kept_by_hand"
 	LinksByHand    = "gc_linked_by_hand"
 	Detections     = "gc_detection"
@@ -74,6 +75,7 @@ const (
 //	gc_detection/ID/gc_detection.parquet   what a detection comes to, and which lists it has
 //	gc_detection/ID/gc_candidate.parquet   its candidates, and so on; no file without rows
 //	gc_transition/STATE-00000007.parquet   a batch of transitions
+//	gc_asked/GUARD-00000007.parquet        what a guard was asked for, and should not have been
 //	gc_word/00000007/gc_kept_by_hand.parquet   a word of a person's
 //	gc-dropped/PLAN/                       a scan that is being removed
 //	gc.lock
@@ -145,8 +147,8 @@ func (s *Store) filesIn(table, in string) (there, gone []string, err error) {
 		return there, nil, err
 	case Detections:
 		return s.detectionFiles()
-	case Transitions:
-		return s.transitionFiles()
+	case Transitions, Askeds:
+		return s.numberedFiles(table)
 	case KeptsByHand, LinksByHand:
 		return s.wordFiles(table)
 	}
@@ -196,7 +198,7 @@ func place(name string) string {
 		return base + " " + strings.TrimLeft(up, "0")
 	}
 	switch {
-	case up == Acknowledged, up == Transitions:
+	case up == Acknowledged, up == Transitions, up == Askeds:
 		return up + " " + base
 	case base+suffix == scanName:
 		return Scans + " " + up

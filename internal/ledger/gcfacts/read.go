@@ -61,6 +61,9 @@ func gone(name string, err error) error {
 	case filepath.Base(dir) == Transitions:
 		e.Message = "changes of the status of handles are gone from the ledger"
 		e.Remedy = fmt.Sprintf("Bring the file back. To go on without knowing them, make an empty file %s.", strings.TrimSuffix(name, suffix)+"."+lostName)
+	case filepath.Base(dir) == Askeds:
+		e.Message = "what a guard was asked for is gone from the ledger"
+		e.Remedy = fmt.Sprintf("Bring the file back. To go on without it, scan anew, so that what was asked for has been judged, and make an empty file %s.", strings.TrimSuffix(name, suffix)+"."+lostName)
 	case above == wordsDir:
 		e.Message = "what a person has said about handles is gone from the ledger"
 		e.Remedy = fmt.Sprintf("Bring the file back. To go on without it, say again what is to be kept or linked, and make an empty file %s.", filepath.Join(dir, lostName))

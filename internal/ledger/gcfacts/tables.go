@@ -204,6 +204,7 @@ var schemas = map[string]*parquet.Schema{
 	NearMisses:     parquet.SchemaOf(nearMissColumns{}),
 	Ripes:          parquet.SchemaOf(ripeColumns{}),
 	Transitions:    parquet.SchemaOf(transitionColumns{}),
+	Askeds:         parquet.SchemaOf(askedColumns{}),
 	KeptsByHand:    parquet.SchemaOf(keptByHandColumns{}),
 	LinksByHand:    parquet.SchemaOf(linkedByHandColumns{}),
 

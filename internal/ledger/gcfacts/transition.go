@@ -40,41 +40,18 @@ func batchName(state string, number int) string { return fmt.Sprintf("%s-%08d", 
 
 // Tell writes a batch down. What is there under its number already stays.
 func (s *Store) Tell(ctx context.Context, b Batch) error {
-	if err := errors.Join(checkName(b.State), ctx.Err()); err != nil {
-		return err
-	}
-	if b.Number < 1 || len(b.Transitions) == 0 {
-		return &cooper.Error{Kind: cooper.KindInternal, Where: b.State, Message: "there is nothing to tell"}
-	}
-	dir := filepath.Join(s.dir, Transitions)
-	name := filepath.Join(dir, batchName(b.State, b.Number)+suffix)
-	if done, err := there(name); err != nil || done {
-		return err
-	}
-	if err := s.mkdir(dir); err != nil {
-		return err
-	}
-	if err := s.makeLock(); err != nil {
-		return err
-	}
-	return s.createTable(name, schemas[Transitions], func(t *table) error {
-		for i := range b.Transitions {
-			t.page.next = 0
-			t.page.transition(b.State, b.Number, &b.Transitions[i])
-			if err := t.added(); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	return s.createNumbered(ctx, Transitions, b.State, b.Number, len(b.Transitions), func(p *page, i int) { p.transition(b.State, b.Number, &b.Transitions[i]) })
 }
 
 // Told gives the number of the last batch that is written down of each state, or that a person
 // says is gone.
-func (s *Store) Told() (map[string]int, error) {
+func (s *Store) Told() (map[string]int, error) { return s.lastNumbers(Transitions) }
+
+// lastNumbers gives the number of the last file of a table of each who writes there, by name.
+func (s *Store) lastNumbers(table string) (map[string]int, error) {
 	told := map[string]int{}
 	for _, suffix := range []string{suffix, "." + lostName} {
-		names, err := filepath.Glob(filepath.Join(escape(s.dir), Transitions, aBatch+suffix))
+		names, err := filepath.Glob(filepath.Join(escape(s.dir), table, aBatch+suffix))
 		if err != nil {
 			return nil, sealed.Local(s.dir, err)
 		}
@@ -83,7 +60,7 @@ func (s *Store) Told() (map[string]int, error) {
 			at := strings.LastIndexByte(base, '-')
 			n, err := strconv.Atoi(base[at+1:])
 			if err != nil || n < 1 {
-				return nil, sealed.Damaged(name, errors.New("it is no batch of transitions"))
+				return nil, sealed.Damaged(name, errors.New("it has no number"))
 			}
 			told[base[:at]] = max(told[base[:at]], n)
 		}
@@ -91,15 +68,15 @@ func (s *Store) Told() (map[string]int, error) {
 	return told, nil
 }
 
-// transitionFiles are those that are there, and those that are gone: numbers before the last.
-func (s *Store) transitionFiles() (are, gone []string, err error) {
-	told, err := s.Told()
+// numberedFiles are those of a table that are there, and those that are gone: numbers before the last.
+func (s *Store) numberedFiles(table string) (are, gone []string, err error) {
+	told, err := s.lastNumbers(table)
 	if err != nil {
 		return nil, nil, err
 	}
-	for state, last := range told {
+	for who, last := range told {
 		for n := 1; n <= last; n++ {
-			name := filepath.Join(s.dir, Transitions, batchName(state, n)+suffix)
+			name := s.numbered(table, who, n)
 			has, err := there(name)
 			if err != nil {
 				return nil, nil, err
@@ -118,4 +95,38 @@ func (s *Store) transitionFiles() (are, gone []string, err error) {
 	slices.Sort(are)
 	slices.Sort(gone)
 	return are, gone, nil
+}
+
+func (s *Store) numbered(table, who string, number int) string {
+	return filepath.Join(s.dir, table, batchName(who, number)+suffix)
+}
+
+// createNumbered writes a file of such a table down. What is there under its number already stays.
+func (s *Store) createNumbered(ctx context.Context, of, who string, number, rows int, put func(p *page, i int)) error {
+	if err := errors.Join(checkName(who), ctx.Err()); err != nil {
+		return err
+	}
+	if number < 1 || rows == 0 {
+		return &cooper.Error{Kind: cooper.KindInternal, Where: who, Message: "there is nothing to tell"}
+	}
+	name := s.numbered(of, who, number)
+	if done, err := there(name); err != nil || done {
+		return err
+	}
+	if err := s.mkdir(filepath.Dir(name)); err != nil {
+		return err
+	}
+	if err := s.makeLock(); err != nil {
+		return err
+	}
+	return s.createTable(name, schemas[of], func(t *table) error {
+		for i := range rows {
+			t.page.next = 0
+			put(&t.page, i)
+			if err := t.added(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }

@@ -16,6 +16,7 @@ const (
 const (
 	gcDetection  = "ledger/gc_detection/d" + anID
 	gcTransition = "ledger/gc_transition/?*-????????.parquet"
+	gcAsked      = "ledger/gc_asked/?*-????????.parquet"
 	gcWord       = "ledger/gc_word/????????/"
 )
 
@@ -95,6 +96,8 @@ func gcLists() []view {
 			}),
 		of(gcTransition, gcfacts.Transitions, plainColumns("state VARCHAR, batch INTEGER, transition VARCHAR, scope VARCHAR, kind VARCHAR"), gcID("id", "id"),
 			plainColumns("from_status VARCHAR, from_since TIMESTAMPTZ, to_status VARCHAR, since TIMESTAMPTZ, reason VARCHAR, run VARCHAR")),
+		of(gcAsked, gcfacts.Askeds, plainColumns("guard VARCHAR, number INTEGER, asked VARCHAR, scope VARCHAR, kind VARCHAR"), gcID("id", "id"),
+			plainColumns("status VARCHAR, since TIMESTAMPTZ, first TIMESTAMPTZ, last TIMESTAMPTZ, count BIGINT, client VARCHAR")),
 		word(gcfacts.KeptsByHand, kind, gcID("id", "id"), plainColumns("keep BOOLEAN, person VARCHAR, reason VARCHAR, made TIMESTAMPTZ")),
 		word(gcfacts.LinksByHand, plainColumns("association VARCHAR"), object, kind, gcID("id", "id"), plainColumns("linked BOOLEAN, person VARCHAR, reason VARCHAR, made TIMESTAMPTZ")),
 	}
