@@ -86,6 +86,8 @@ func rules() []rule {
 		{of: in + "metrics", only: []string{"cooper", in + "progress", in + "store"}, why: "figures are read, not made"},
 		{of: in + "telemetry", only: []string{"cooper"}, why: "it is told what it may tell"},
 		{of: in + "words", only: []string{}, why: "how things are said knows nobody"},
+		{of: in + "guard", only: []string{"cooper", in + "serve", in + "gcstate", in + "store", in + "ledger/gcfacts", in + "config", in + "database", in + "address", in + "handleid", in + "words"}, why: "a guard reads, and changes nothing"},
+		{of: in + "hook", only: []string{"cooper"}, why: "who hands events on does not know what they say"},
 		{of: in + "serve", only: []string{"cooper"}, why: "who lets clients in does not know what they ask for"},
 		{of: in + "config", only: []string{"cooper"}, why: "a declaration knows nobody who acts on it"},
 		{of: in + "hours", only: []string{"cooper"}, why: "a clock knows nobody"},

@@ -58,6 +58,7 @@ type Stores interface {
 // Bucket is one that was opened: what stores can do, and what they tell of themselves.
 type Bucket interface {
 	store.Bucket
+	store.Presigner
 	store.Clock
 	Traffic
 	Name() string

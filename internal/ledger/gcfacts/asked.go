@@ -89,31 +89,27 @@ type Told struct {
 	Asked       []Asked
 }
 
-// Position is how far somebody has read of what states and guards have told: by table and name, the last
-// number.
-type Position map[string]int
+// Source is who has told: a state, or a guard.
+func (t *Told) Source() string { return sourceOf(t.Table, t.Who) }
 
-func positionOf(table, who string) string { return table + "/" + who }
+func sourceOf(table, who string) string { return table + "/" + who }
 
-// Past moves a position behind what was told.
-func (p Position) Past(t *Told) { p[positionOf(t.Table, t.Who)] = t.Number }
-
-// Numbers gives what was told behind a position, without its rows, in the order of each who has told. A file
-// that is gone is an error, as wherever facts are read; from which number on, the position says.
-func (s *Store) Numbers(p Position) (all []Told, err error) {
+// Numbers gives what was told, without its rows, in the order of numbers of each who has told: of each source
+// behind the number that past has for it. What is gone is among it, and an error when it is read.
+func (s *Store) Numbers(past map[string]int) (all []Told, err error) {
 	for _, table := range []string{Transitions, Askeds} {
 		last, err := s.lastNumbers(table)
 		if err != nil {
 			return nil, err
 		}
 		for who, n := range last {
-			for i := p[positionOf(table, who)] + 1; i <= n; i++ {
+			for i := past[sourceOf(table, who)] + 1; i <= n; i++ {
 				all = append(all, Told{Table: table, Who: who, Number: i})
 			}
 		}
 	}
 	slices.SortFunc(all, func(a, b Told) int {
-		if c := strings.Compare(positionOf(a.Table, a.Who), positionOf(b.Table, b.Who)); c != 0 {
+		if c := strings.Compare(a.Source(), b.Source()); c != 0 {
 			return c
 		}
 		return a.Number - b.Number

@@ -66,13 +66,13 @@ func TestAskedSince(t *testing.T) {
 // TestTold: what states and guards have told is read once by whoever keeps his place.
 func TestTold(t *testing.T) {
 	s := Open(filepath.Join(t.TempDir(), "ledger"))
-	at := Position{}
+	at := map[string]int{}
 	read := func() (all []Told) {
 		told, err := s.Numbers(at)
 		must(t, err)
 		for i := range told {
 			must(t, s.ReadTold(ctx, &told[i]))
-			at.Past(&told[i])
+			at[told[i].Source()] = told[i].Number
 		}
 		return told
 	}
