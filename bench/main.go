@@ -33,6 +33,7 @@ type setup struct {
 	compress compressOptions
 	detect   detectOptions
 	garbage  garbageOptions
+	guard    guardOptions
 }
 
 func main() {
@@ -40,7 +41,7 @@ func main() {
 	against := flag.String("against", "", "cost: the binary of the build to measure against")
 	versions := flag.Int64("versions", 20_000_000, "cost: versions of the unchanged day")
 	dir := flag.String("dir", filepath.Join(os.TempDir(), "cooper-bench"), "where trees and reports go; removed at the end")
-	parts := flag.String("parts", "first,million,scale,compress,compress-encrypted", "what to measure: first, million, scale, scale100m, compress, compress-encrypted, gc-mariadb, gc-postgres, gc-xml; beside another build: cost; beside other programs: peers-first, peers-few, peers-100k, peers-wide, peers-dir, peers-million")
+	parts := flag.String("parts", "first,million,scale,compress,compress-encrypted", "what to measure: first, million, scale, scale100m, compress, compress-encrypted, gc-mariadb, gc-postgres, gc-xml, gc-guard; beside another build: cost; beside other programs: peers-first, peers-few, peers-100k, peers-wide, peers-dir, peers-million")
 	rounds := flag.Int("rounds", 3, "how often each comparison is repeated")
 	serve := flag.Int("serve", 0, "serve so many objects (used by the program itself)")
 	size := flag.Int("size", 4096, "bytes of an object that is served")
@@ -56,6 +57,10 @@ func main() {
 	flag.Int64Var(&garbage.rows, "rows", 10_000_000, "gc: rows of two numbers")
 	flag.Int64Var(&garbage.values, "values", 1_000_000, "gc: values that are unpacked")
 	flag.Int64Var(&garbage.rate, "rate", 10_000_000, "gc: rows a second that the owner allows")
+	var guard guardOptions
+	flag.Int64Var(&guard.handles, "guard-handles", 1_000_000, "gc-guard: handles")
+	flag.IntVar(&guard.clients, "guard-clients", 32, "gc-guard: clients that ask at once")
+	flag.DurationVar(&guard.time, "guard-time", 20*time.Second, "gc-guard: how long they ask")
 	var peers peerOptions
 	flag.StringVar(&peers.tools, "tools", "build/tools", "where scripts/peers has put the other programs")
 	flag.DurationVar(&peers.limit, "limit", 3*time.Minute, "another program is stopped after so long (the lab's script too)")
@@ -81,7 +86,7 @@ func main() {
 	case *serve > 0:
 		err = serveObjects(ctx, bed{*serve, *size, *perDir})
 	default:
-		err = run(ctx, &setup{cooper: *cooper, against: *against, versions: *versions, dir: *dir, rounds: *rounds, peers: peers, compress: compress, detect: detection, garbage: garbage}, *parts)
+		err = run(ctx, &setup{cooper: *cooper, against: *against, versions: *versions, dir: *dir, rounds: *rounds, peers: peers, compress: compress, detect: detection, garbage: garbage, guard: guard}, *parts)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -113,6 +118,7 @@ func run(ctx context.Context, s *setup, parts string) (err error) {
 		"gc-mariadb":         func(ctx context.Context) error { return s.garbageRows(ctx, mariadb) },
 		"gc-postgres":        func(ctx context.Context) error { return s.garbageRows(ctx, postgreSQL) },
 		"gc-xml":             s.garbageXML,
+		"gc-guard":           s.guardPart,
 		"detect":             s.detectPart,
 		"scale100m":          func(ctx context.Context) error { return s.scale(ctx, 10_000_000, 100_000_000) },
 	}

@@ -23,11 +23,12 @@ type together struct {
 	ended  sync.WaitGroup
 }
 
-// So many questions are under way at most, of so many handles, for so long.
+// So many questions are under way at most: with one, more handles share it, and each costs less. A question is
+// of so many handles, and takes so long at most.
 const (
-	mostUnder   = 3
+	mostUnder   = 1
 	mostHandles = 256
-	mostTime    = 10 * time.Second
+	mostTime    = 5 * time.Second
 )
 
 // question is about some handles.
