@@ -72,6 +72,9 @@ func detected(s *Store, attempt int) error {
 	if err := s.Tell(ctx, batch(1)); err != nil {
 		return err
 	}
+	if err := s.Ask(ctx, asking(1, Asked{Handle: fmt.Sprint(attempt)})); err != nil {
+		return err
+	}
 	if n, err := s.Words(); err != nil || n > 0 {
 		return err
 	}
@@ -97,7 +100,7 @@ func whole(t *testing.T, s *Store) {
 			t.Fatalf("shard %s: %v", of, attempts)
 		}
 	}
-	for _, table := range slices.Concat([]string{Links, Ranges, Acknowledged, Detections, Transitions, KeptsByHand, LinksByHand}, ListTables) {
+	for _, table := range slices.Concat([]string{Links, Ranges, Acknowledged, Detections, Transitions, Askeds, KeptsByHand, LinksByHand}, ListTables) {
 		there, gone, err := s.Files(table)
 		must(t, err)
 		must(t, Verify(ctx, append(there, gone...)))
@@ -168,7 +171,7 @@ func TestCrashAtEveryOperation(t *testing.T) {
 		if got := linksSeen(t, s); len(got) != 2*4 {
 			t.Fatalf("operation %d: %v", at, got)
 		}
-		for table, want := range map[string]int{Candidates: 1, Kepts: 1, Transitions: 1, KeptsByHand: 1, LinksByHand: 0} {
+		for table, want := range map[string]int{Candidates: 1, Kepts: 1, Transitions: 1, Askeds: 1, KeptsByHand: 1, LinksByHand: 0} {
 			if are, gone, err := s.Files(table); err != nil || len(are) != want || len(gone) > 0 {
 				t.Fatalf("operation %d, %s: %v, %v, %v", at, table, are, gone, err)
 			}

@@ -375,7 +375,7 @@ func TestSchema(t *testing.T) {
 		fmt.Fprintf(&b, "%s %s\n", table, schemas[table])
 	}
 	fmt.Fprintf(&b, "%s %s\n%s %s\n", Scans, schemaOf[scanRow](), Acknowledged, schemaOf[acknowledgedRow]())
-	for _, table := range slices.Concat(ListTables, []string{Transitions, KeptsByHand, LinksByHand}) {
+	for _, table := range slices.Concat(ListTables, []string{Transitions, Askeds, KeptsByHand, LinksByHand}) {
 		fmt.Fprintf(&b, "%s %s\n", table, schemas[table])
 	}
 	fmt.Fprintf(&b, "%s %s\n", Detections, schemaOf[detectionRow]())
