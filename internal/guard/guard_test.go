@@ -44,6 +44,8 @@ type world struct {
 	bucket  string // its versioning
 	current string // version
 	missing bool
+	class   string
+	restore string
 	hold    chan error // what comes of each write, if there is one
 	over    chan time.Time
 	late    chan time.Time
@@ -143,7 +145,7 @@ func (b *bucket) Head(_ context.Context, ref store.Ref, _ int) (store.Object, er
 	if b.w.missing {
 		return store.Object{}, &cooper.Error{Kind: cooper.KindMissing, Where: ref.Key, Message: "not there"}
 	}
-	return store.Object{Key: ref.Key, VersionID: b.w.current}, nil
+	return store.Object{Key: ref.Key, VersionID: b.w.current, StorageClass: b.w.class, Restore: b.w.restore}, nil
 }
 
 func (b *bucket) Versioning(context.Context) (string, error) {
@@ -296,7 +298,23 @@ func TestRefused(t *testing.T) {
 	if _, err := w.resolve("other", "1"); cooper.KindOf(err) != cooper.KindUsage {
 		t.Error(err)
 	}
-	w.set(func() { w.missing = true })
+	// What its owner has put into a cold class cannot be read by any address, whatever its handle is.
+	w.rows["blob:8"] = []Row{{"b", "k8", ""}}
+	w.set(func() { w.class = "GLACIER" })
+	if _, err := w.resolve("blob", "8"); cooper.KindOf(err) != cooper.KindArchived {
+		t.Error(err)
+	}
+	w.set(func() { w.restore = `ongoing-request="true"` })
+	if _, err := w.resolve("blob", "8"); cooper.KindOf(err) != cooper.KindArchived {
+		t.Error(err)
+	} else if gone, ok := IsGone(err); !ok || gone.Status != gcstate.Restoring {
+		t.Error(err)
+	}
+	w.set(func() { w.restore = `ongoing-request="false", expiry-date="Fri, 20 Mar 2026 00:00:00 GMT"` })
+	if _, err := w.resolve("blob", "8"); err != nil {
+		t.Error(err)
+	}
+	w.set(func() { w.missing, w.class = true, "" })
 	w.rows["blob:7"] = []Row{{"b", "k7", gcstate.Unlinked}}
 	if _, err := w.resolve("blob", "7"); cooper.KindOf(err) != cooper.KindMissing {
 		t.Error(err)

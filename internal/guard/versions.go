@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"cooper"
+	"cooper/internal/gcstate"
 	"cooper/internal/store"
 )
 
@@ -59,6 +60,12 @@ func (v *versions) current(ctx context.Context, b Bucket, bucket, key string, si
 	h, err := b.Head(ctx, store.Ref{Key: key}, 0)
 	if err != nil {
 		return "", err
+	}
+	switch a, _ := h.Access(cooper.InstantOf(now)); a {
+	case store.Archived:
+		return "", &cooper.Error{Kind: cooper.KindArchived, Where: key, Message: "the object is in a storage class that has to be restored before it can be read", Remedy: "Have it restored there."}
+	case store.Underway:
+		return "", &cooper.Error{Kind: cooper.KindArchived, Where: key, Message: "the object is being restored from its storage class", Remedy: "Try again later.", Err: &Gone{Status: gcstate.Restoring}}
 	}
 	id := h.VersionID
 	if id == "" {
