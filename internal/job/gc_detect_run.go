@@ -68,10 +68,14 @@ func (d *detecting) detect(ctx context.Context, db query.Engine, facts *gcfacts.
 	}
 	defer finally(&err, to.Discard)
 	d.marking.Detection = id
+	asked, err := d.askedSince(ctx, facts)
+	if err != nil {
+		return nil, err
+	}
 	err = d.tempDir(func(dir string) error {
 		found, err = detect.Detect(ctx, &detect.Inputs{
 			Engine: db, Config: d.config, ID: id, Scope: d.marking.Scope, Server: d.marking.Server, Standing: d.standing, Snapshots: d.snapshots,
-			State: d.state, Incomplete: incompleteBy(d.config), Made: d.origins().made, TempDir: dir, Past: past,
+			State: d.state, Incomplete: incompleteBy(d.config), Asked: asked, Made: d.origins().made, TempDir: dir, Past: past,
 		}, to)
 		return err
 	})
@@ -80,6 +84,22 @@ func (d *detecting) detect(ctx context.Context, db query.Engine, facts *gcfacts.
 	}
 	found.Made, found.Words, found.Lists = d.now(), d.marking.Words, to.Lists()
 	return found, to.Commit(ctx, *found)
+}
+
+// askedSince tells which handles a guard was asked for since the newest scan that counts began.
+func (d *detecting) askedSince(ctx context.Context, facts *gcfacts.Store) (func(kind, id string) bool, error) {
+	var began cooper.Instant
+	scans, err := facts.Scans(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range scans {
+		if len(d.standing.Counted) > 0 && scans[i].ID == d.standing.Counted[0] {
+			began = scans[i].Began
+		}
+	}
+	asked, err := facts.AskedSince(ctx, d.marking.Scope, began)
+	return func(kind, id string) bool { _, is := asked[gcfacts.AskedOf{Kind: kind, ID: id}]; return is }, err
 }
 
 // incompleteBy tells of which handles a registry knows not all links: of those that were made

@@ -18,6 +18,7 @@ import (
 	"cooper"
 	"cooper/internal/gcstate"
 	"cooper/internal/hook"
+	"cooper/internal/ledger/gcfacts"
 	"cooper/internal/serve"
 )
 
@@ -272,4 +273,33 @@ func TestEvents(t *testing.T) {
 	if err := g.Run(t.Context(), w.Env); !errors.Is(err, stop) {
 		t.Error(err)
 	}
+}
+
+// TestAskedSinceTheScan: a handle was asked for if that was since the newest scan that counts began, and no person
+// has said anything since.
+func TestAskedSinceTheScan(t *testing.T) {
+	w := guarded(t)
+	ask := func(number int, id string) {
+		w.ok(w.begin(func(work *work) error {
+			return work.gcFacts().Ask(t.Context(), gcfacts.Asking{Guard: "a-1", Number: number, Asked: []gcfacts.Asked{{ID: id, Scope: "s", Handle: id, Status: "UNLINKED", First: work.now(), Last: work.now(), Count: 1}}})
+		}))
+	}
+	ask(1, "1")
+	_, err := w.scan(false).Run(t.Context(), w.Env)
+	w.ok(err)
+	ask(2, "2")
+	ask(3, "3")
+	w.ok(w.begin(func(work *work) error {
+		facts := work.gcFacts()
+		scans, err := facts.Scans(t.Context())
+		w.ok(err)
+		d := &detecting{owner: &owner{work: work}}
+		d.marking.Scope, d.standing.Counted = "s", []string{scans[0].ID}
+		w.ok(facts.KeepByHand(t.Context(), []gcfacts.KeptByHand{{Scope: "s", ID: "3", Made: work.now() + 1}}))
+		asked, err := d.askedSince(t.Context(), facts)
+		if err != nil || asked("", "1") || !asked("", "2") || asked("", "3") || asked("x", "2") {
+			t.Errorf("%v, %v, %v, %v, %v", err, asked("", "1"), asked("", "2"), asked("", "3"), asked("x", "2"))
+		}
+		return nil
+	}))
 }

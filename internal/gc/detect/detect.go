@@ -57,6 +57,9 @@ type Inputs struct {
 	// Incomplete tells of a handle, by its kind and when it was made (0: unknown), that it may have a link
 	// that no scan could see, as a registry had not begun. nil: none has.
 	Incomplete func(kind string, created cooper.Instant) bool
+	// Asked tells of a handle that a guard was asked for it since the newest scan that counts began: it may not be
+	// archived. nil: none was.
+	Asked func(kind, id string) bool
 	// Made asks the store of a bucket which objects Cooper made of others by what is noted with them, of each in
 	// turn: false where nothing is noted, or nobody can tell. nil: no store is at hand, and names alone tell.
 	Made func(ctx context.Context, bucket string, objects []Object) ([]bool, error)
@@ -119,6 +122,9 @@ const NoHandleHere = "no-handle-here"
 
 // Contradicted: the owner says that a handle is AVAILABLE, in a column that Cooper writes, and so it is not UNLINKED.
 const Contradicted = "available-by-its-owner"
+
+// AskedFor: a guard was asked for a handle since the newest scan began; a later one will judge it, or a person.
+const AskedFor = "asked-for"
 
 // What a refusal is about, in gcfacts.Refusal.What.
 const (

@@ -86,6 +86,8 @@ func (d *detection) unripe(h *handle, before cooper.Instant) string {
 	switch why := d.protects(h); {
 	case why != "":
 		return why
+	case d.Asked != nil && d.Asked(h.branch.name, h.id):
+		return AskedFor
 	case h.changed == 0:
 		return TimeUnknown
 	case h.changed >= before:

@@ -139,3 +139,19 @@ func TestFenced(t *testing.T) {
 		t.Errorf("cleared are %q", got)
 	}
 }
+
+// TestAskedFor: what a guard was asked for since the newest scan began may not go, nor may its object.
+func TestAskedFor(t *testing.T) {
+	w := ripeWorld(t, "", record("1", gcstate.Unlinked, 40), record("2", gcstate.Unlinked, 40), record("3", gcstate.Archiving, 1), record("4", gcstate.Unlinked, 40))
+	w.scans(func(r *reading) {
+		r.handles(newOf("1", "a", "AVAILABLE"), newOf("2", "b", "AVAILABLE"), newOf("3", "c", "AVAILABLE"), newOf("4", "b", "AVAILABLE"))
+	})
+	w.inventory("data", 0, object{key: "a", days: 300}, object{key: "b", days: 300}, object{key: "c", days: 300})
+	w.detect().wantRipe(t, "a b c", "", "", "")
+	w.change = func(in *Inputs) {
+		in.Asked = func(kind, id string) bool {
+			return kind == "new" && (id == "2" || id == "3") || kind == "old" && id == "1"
+		}
+	}
+	w.detect().wantRipe(t, "a", "b:new:2", "", "")
+}
