@@ -120,7 +120,7 @@ const (
 // lives at all: it may be somebody else's, and goes only if the folder is named.
 const NoHandleHere = "no-handle-here"
 
-// Contradicted: the owner says that a handle is AVAILABLE, in a column that Cooper writes, and so it is not UNLINKED.
+// Contradicted is why a handle is not archived of which the owner says, in a column that Cooper writes, that it is AVAILABLE.
 const Contradicted = "available-by-its-owner"
 
 // AskedFor: a guard was asked for a handle since the newest scan began; a later one will judge it, or a person.

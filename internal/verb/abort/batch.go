@@ -177,12 +177,12 @@ func (b *batch) end(ctx context.Context, p permit.Permit, it *item, now cooper.I
 		return nil
 	case kind == cooper.KindMissing: // the next listing will tell
 		it.err = err
-		return nil //nolint:nilerr // it is no error of the run
+		return nil
 	case ends(err):
 		return err
 	case err != nil:
 		it.fail(kind, "what has come of it cannot be told: "+err.Error())
-		return nil
+		return nil //nolint:nilerr // it is no error of the run
 	}
 	if why := it.differs(&is, now); why != "" {
 		it.fail(cooper.KindChanged, why)
