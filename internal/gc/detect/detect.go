@@ -123,7 +123,7 @@ const NoHandleHere = "no-handle-here"
 // Contradicted is why a handle is not archived of which the owner says, in a column that Cooper writes, that it is AVAILABLE.
 const Contradicted = "available-by-its-owner"
 
-// AskedFor: a guard was asked for a handle since the newest scan began; a later one will judge it, or a person.
+// AskedFor is why a handle is not archived that a guard was asked for since the newest scan began; a later one will judge it, or a person.
 const AskedFor = "asked-for"
 
 // What a refusal is about, in gcfacts.Refusal.What.
