@@ -1,0 +1,251 @@
+package recall
+
+import (
+	"context"
+	"errors"
+	"io"
+	"maps"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"cooper"
+	"cooper/internal/gcop"
+	"cooper/internal/reading"
+	"cooper/internal/store"
+)
+
+// The metadata by which a copy in the archive says whose it is. docs/formats/gc.md describes it.
+const (
+	ours        = "cooper-archive-"
+	metaVersion = ours + "version"
+	metaETag    = ours + "etag"
+	metaHandle  = ours + "handle"
+	metaSource  = ours + "source"
+)
+
+func isOurs(name string) bool { return strings.HasPrefix(strings.ToLower(name), ours) }
+
+// isCopyOf tells whether a copy says that it is one, of a version of a key.
+func (c *copied) isCopyOf(bucket, key string) bool {
+	version, err1 := url.QueryUnescape(c.Metadata[metaVersion])
+	etag, err2 := url.QueryUnescape(c.Metadata[metaETag])
+	source, err3 := url.QueryUnescape(c.Metadata[metaSource])
+	c.version, c.etag = version, etag
+	return errors.Join(err1, err2, err3) == nil && version != "" && etag != "" && (source == "" || source == gcop.ArchiveKey(bucket, key))
+}
+
+// theirs is the metadata of a copy without our own: that of its original.
+func theirs(m map[string]string) map[string]string {
+	m = maps.Clone(m)
+	maps.DeleteFunc(m, func(name, _ string) bool { return isOurs(name) })
+	return m
+}
+
+// back copies the versions of an object into their place, the oldest first, as far as they are not there, and proves all
+// of them.
+func (b *batch) back(ctx context.Context, o *object, w *way, copies []*copied) error {
+	if len(w.there) > len(copies) {
+		return o.inTheWay(w)
+	}
+	before := ""
+	for i, c := range copies {
+		if err := b.describe(ctx, o, c); err != nil {
+			return err
+		}
+		if i < len(w.there) {
+			v := &w.there[len(w.there)-1-i]
+			if v.DeleteMarker {
+				return o.inTheWay(w)
+			}
+			made, err := b.head(ctx, o, w.key, v.VersionID)
+			if err != nil {
+				return err
+			}
+			lost, same, err := b.compared(ctx, o, c, &made)
+			if err != nil {
+				return err
+			}
+			if lost != "" || !same {
+				return o.inTheWay(w)
+			}
+			before = made.ETag
+			continue
+		}
+		made, err := b.copyIt(ctx, o, w, c, before)
+		if err != nil {
+			return err
+		}
+		before = made.ETag
+	}
+	return nil
+}
+
+func (o *object) inTheWay(w *way) error {
+	return o.error(cooper.KindConflict, "something else is in its place by now, under "+cooper.Quote(w.key)+": it stays in the archive", "Look at what is there; move it away if the archived object is to come back.")
+}
+
+// describe reads what a copy has beside what Head tells.
+func (b *batch) describe(ctx context.Context, o *object, c *copied) (err error) {
+	ref := store.Ref{Key: c.Key, VersionID: c.VersionID}
+	if c.HiddenMetadata > 0 {
+		return o.error(cooper.KindInvalid, "its copy has metadata that no header can carry: it would be lost", "Copy it with a tool that keeps it.")
+	}
+	if c.Tags != 0 {
+		o.out.Requests++
+		if c.tags, err = b.opt.Archive.Tags(ctx, ref); err != nil {
+			return err
+		}
+	}
+	switch {
+	case o.to.Settings.Grants && b.opt.Settings.Grants:
+		o.out.Requests++
+		c.grants, err = b.opt.Archive.Grants(ctx, ref)
+	case o.to.Settings.Grants:
+		b.opt.Warn(o.where() + ": the archive bucket keeps no ACLs; that of its original is in the manifest of run " + c.Metadata[ours+"run"])
+	}
+	return err
+}
+
+func (b *batch) head(ctx context.Context, o *object, key, version string) (store.Object, error) {
+	o.out.Requests++
+	made, err := o.to.Bucket.Head(ctx, store.Ref{Key: key, VersionID: version}, 0)
+	if made.VersionID == "" {
+		made.VersionID = version
+	}
+	made.Key = key
+	return made, err
+}
+
+// copyIt copies a version into its place, over the one before it, which stays as an older version; over nothing else.
+func (b *batch) copyIt(ctx context.Context, o *object, w *way, c *copied, before string) (made store.Object, err error) {
+	p := store.Describe(&c.Object, w.key, c.tags, c.grants)
+	p.Metadata, p.StorageClass = theirs(p.Metadata), ""
+	p.IfNoneMatch, p.IfMatch = before == "", before
+	o.out.Requests++
+	made, err = o.to.Bucket.Copy(ctx, b.permit, b.opt.Archive, store.Copy{Source: c.Object, Put: p, AsParts: strings.Contains(c.ETag, "-")})
+	switch cooper.KindOf(err) {
+	case cooper.KindConflict:
+		return made, o.inTheWay(w)
+	case cooper.KindChanged:
+		if before != "" {
+			return made, o.inTheWay(w)
+		}
+	}
+	if err != nil {
+		return made, err
+	}
+	o.out.Bytes += c.Size
+	if made, err = b.head(ctx, o, w.key, made.VersionID); err != nil {
+		return made, err
+	}
+	lost, same, err := b.compared(ctx, o, c, &made)
+	switch {
+	case err != nil:
+	case lost != "":
+		err = o.error(cooper.KindConflict, "what was copied back has lost something: "+lost+"; it stays in the archive", "This store cannot bring it back whole; copy it with a tool that keeps it.")
+	case !same:
+		err = o.error(cooper.KindCorrupt, "what was copied back has other bytes than its copy in the archive; it stays there", "Look at what is in its place, and at the copy.")
+	}
+	return made, err
+}
+
+// compared compares what is in the place of an object with a copy: what it has beside its bytes, then these.
+func (b *batch) compared(ctx context.Context, o *object, c *copied, made *store.Object) (lost string, same bool, err error) {
+	if lost = b.lost(c, made); lost != "" {
+		return lost, false, nil
+	}
+	if len(c.tags) > 0 {
+		o.out.Requests++
+		tags, err := o.to.Bucket.Tags(ctx, store.Ref{Key: made.Key, VersionID: made.VersionID})
+		if err != nil {
+			return "", false, err
+		}
+		if !maps.Equal(tags, c.tags) {
+			return "tags", false, nil
+		}
+	}
+	same, err = b.same(ctx, o, c, made)
+	return "", same, err
+}
+
+// lost names what of a copy is not there in its place.
+func (b *batch) lost(c *copied, made *store.Object) string {
+	switch {
+	case !maps.Equal(theirs(c.Metadata), theirs(made.Metadata)):
+		return "metadata"
+	case c.Headers != made.Headers || c.ContentType != made.ContentType:
+		return "headers"
+	case c.Encryption != "" && (c.Encryption != made.Encryption || c.KMSKey != made.KMSKey):
+		return "encryption"
+	}
+	return ""
+}
+
+// digests are ETags that are sums of bytes, where no key of KMS or of the customer's has a part in them.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+var digests = regexp.MustCompile(`^[0-9a-fA-F]{32}(-[1-9][0-9]{0,4})?$`)
+
+// fullObject is the type of checksums that are of all bytes.
+const fullObject = "FULL_OBJECT"
+
+// same tells whether what is in the place of an object has the bytes of a copy: by the same checksum of all bytes, or MD5 of
+// the whole or of the same parts, else both are read.
+func (b *batch) same(ctx context.Context, o *object, c *copied, made *store.Object) (equal bool, err error) {
+	if made.Size != c.Size {
+		return false, nil
+	}
+	proof := ""
+	if c.ChecksumType == fullObject && made.ChecksumType == fullObject {
+		for _, name := range slices.Sorted(maps.Keys(c.Checksums)) {
+			if sum := made.Checksums[name]; sum != "" {
+				if proof, equal = strings.ToLower(name), sum == c.Checksums[name]; !equal {
+					break
+				}
+			}
+		}
+	}
+	plain := func(e string) bool { return e == "" || e == "AES256" }
+	if proof == "" && plain(c.Encryption) && plain(made.Encryption) && digests.MatchString(c.ETag) && strings.EqualFold(c.ETag, made.ETag) {
+		proof, equal = "etag", true
+	}
+	if proof == "" {
+		var sums [2][]byte
+		for i, x := range []struct {
+			from store.Reader
+			v    *store.Object
+		}{{b.opt.Archive, &c.Object}, {o.to.Bucket, made}} {
+			if sums[i], err = sumOf(ctx, x.from, x.v, o); err != nil {
+				return false, err
+			}
+		}
+		proof, equal, o.out.Hash = "read", slices.Equal(sums[0], sums[1]), sums[0]
+	}
+	if equal {
+		o.out.Check, o.out.Method = cooper.Verified, proof
+	}
+	return equal, nil
+}
+
+// sumOf reads a version, and gives its SHA-256.
+func sumOf(ctx context.Context, from store.Reader, v *store.Object, o *object) ([]byte, error) {
+	var tally reading.Tally
+	body, err := reading.Open(ctx, from, &cooper.Version{Identity: cooper.Identity{Key: v.Key, VersionID: v.VersionID, ETag: v.ETag, Size: v.Size, LastModified: v.LastModified}},
+		reading.Options{Streamed: true, Tally: &tally})
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	_, err = io.Copy(io.Discard, body)
+	o.out.Requests += tally.Requests
+	o.out.Bytes += tally.Bytes
+	if err != nil {
+		var ce *cooper.Error
+		if !errors.As(err, &ce) {
+			err = &cooper.Error{Kind: cooper.KindStore, Where: cooper.Quote(v.Key), Message: "cannot be read to its end", Err: err}
+		}
+		return nil, err
+	}
+	return body.SHA256(), nil
+}
