@@ -42,11 +42,17 @@ func TestRecalledRefused(t *testing.T) {
 		"something unknown":     func(_ *cooper.Action, m map[string]string) { m["x"] = "y" },
 		"stays as it likes":     func(_ *cooper.Action, m map[string]string) { m[argStays] = "no" },
 		"stays for who did not": func(_ *cooper.Action, m map[string]string) { m[argStays] = yes },
-		"no handle":             func(_ *cooper.Action, m map[string]string) { m[argHandles] = `[{"id":"","status":"ARCHIVED","since":1,"asked":true}]` },
-		"no status":             func(_ *cooper.Action, m map[string]string) { m[argHandles] = `[{"id":"1","since":1,"asked":true}]` },
-		"nobody asked":          func(_ *cooper.Action, m map[string]string) { m[argHandles] = `[{"id":"1","status":"ARCHIVED","since":1}]` },
-		"more of a handle":      func(_ *cooper.Action, m map[string]string) { m[argHandles] = `[{"id":"1","status":"A","since":1,"asked":true,"x":1}]` },
-		"more than handles":     func(_ *cooper.Action, m map[string]string) { m[argHandles] += "[]" },
+		"no handle": func(_ *cooper.Action, m map[string]string) {
+			m[argHandles] = `[{"id":"","status":"ARCHIVED","since":1,"asked":true}]`
+		},
+		"no status": func(_ *cooper.Action, m map[string]string) { m[argHandles] = `[{"id":"1","since":1,"asked":true}]` },
+		"nobody asked": func(_ *cooper.Action, m map[string]string) {
+			m[argHandles] = `[{"id":"1","status":"ARCHIVED","since":1}]`
+		},
+		"more of a handle": func(_ *cooper.Action, m map[string]string) {
+			m[argHandles] = `[{"id":"1","status":"A","since":1,"asked":true,"x":1}]`
+		},
+		"more than handles": func(_ *cooper.Action, m map[string]string) { m[argHandles] += "[]" },
 	} {
 		r := recalled()
 		a, err := r.Action()

@@ -165,8 +165,11 @@ func manifests(ctx context.Context, from Archived, wants func(bucket, key string
 	told := map[string]*Found{}
 	for _, ref := range refs {
 		if err := manifest(ctx, from, ref, told, wants); err != nil {
-			var ce *cooper.Error
-			if errors.As(err, &ce) {
+			switch cooper.KindOf(err) { // of the store, of the run, or a newer format
+			case cooper.KindStore, cooper.KindTimeout, cooper.KindDenied, cooper.KindMissing, cooper.KindArchived, cooper.KindInterrupted, cooper.KindRefused:
+				return nil, err
+			}
+			if ctx.Err() != nil {
 				return nil, err
 			}
 			return nil, &cooper.Error{Kind: cooper.KindCorrupt, Where: cooper.Quote(ref.Key), Message: "a manifest cannot be read: of which handles it tells is not known", Err: err,
@@ -193,7 +196,7 @@ func manifest(ctx context.Context, from Archived, ref store.Ref, told map[string
 		return err
 	}
 	if head.Format != manifestFormat {
-		return &cooper.Error{Kind: cooper.KindInvalid, Where: cooper.Quote(ref.Key), Message: "a manifest of a format that is not known here", Remedy: "Restore with the version of cooper that archived, or a newer one."}
+		return &cooper.Error{Kind: cooper.KindRefused, Where: cooper.Quote(ref.Key), Message: "a manifest of a format that is not known here", Remedy: "Restore with the version of cooper that archived, or a newer one."}
 	}
 	n := 0
 	for ; ; n++ {

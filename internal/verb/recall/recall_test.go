@@ -119,11 +119,13 @@ func TestInTheWay(t *testing.T) {
 		outcome    string
 		left       string
 	}{
-		"something newer":     {"Enabled", func(w *world) { w.Server.Put(lab, "a", []byte("9"), mem.PutOptions{}) }, "conflict", "a=9!"},
-		"not versioned":       {"", func(w *world) { w.Server.Put(lab, "a", []byte("9"), mem.PutOptions{}) }, "conflict", "a=9!"},
-		"a deletion":          {"Enabled", func(w *world) { w.Server.Delete(lab, "a") }, "conflict", "a deleted!"},
-		"other metadata":      {"", func(w *world) { w.Server.Put(lab, "a", []byte("1"), mem.PutOptions{ContentType: "text/x"}) }, "conflict", "a=1!"},
-		"other tags":          {"", func(w *world) { w.Server.Put(lab, "a", []byte("1"), mem.PutOptions{ContentType: "text/x", Metadata: map[string]string{"own": "1"}}) }, "conflict", "a=1!"},
+		"something newer": {"Enabled", func(w *world) { w.Server.Put(lab, "a", []byte("9"), mem.PutOptions{}) }, "conflict", "a=9!"},
+		"not versioned":   {"", func(w *world) { w.Server.Put(lab, "a", []byte("9"), mem.PutOptions{}) }, "conflict", "a=9!"},
+		"a deletion":      {"Enabled", func(w *world) { w.Server.Delete(lab, "a") }, "conflict", "a deleted!"},
+		"other metadata":  {"", func(w *world) { w.Server.Put(lab, "a", []byte("1"), mem.PutOptions{ContentType: "text/x"}) }, "conflict", "a=1!"},
+		"other tags": {"", func(w *world) {
+			w.Server.Put(lab, "a", []byte("1"), mem.PutOptions{ContentType: "text/x", Metadata: map[string]string{"own": "1"}})
+		}, "conflict", "a=1!"},
 		"the same":            {"", func(w *world) { w.has("a", []string{"1"}) }, "done", "a=1!"},
 		"the same, and newer": {"Enabled", func(w *world) { w.has("a", []string{"1", "2"}) }, "conflict", "a=2! a=1"},
 		"while it is copied": {"", func(w *world) {
