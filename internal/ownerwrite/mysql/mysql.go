@@ -36,6 +36,7 @@ func Open(ctx context.Context, dsn string, opts database.Options) (*transact.Wri
 		Engine: ownerwrite.MySQL, Name: "MySQL", Lock: " FOR UPDATE",
 		Settings: []string{"SET SESSION sql_mode = 'TRADITIONAL', time_zone = '+00:00', innodb_lock_wait_timeout = 10", "SET NAMES utf8mb4"},
 		Bind:     func(int) string { return "?" },
+		Text:     func(sql string) string { return "CAST(" + sql + " AS CHAR)" },
 		Suits:    suits,
 		Denied:   "Grant the user of registry.database SELECT, INSERT and UPDATE on {table}, and nothing more.",
 	}), nil

@@ -44,7 +44,7 @@ func Run(t *testing.T, w World) {
 		name string
 		test func(*testing.T, *World)
 	}{
-		{"Change", change}, {"Fill", fill}, {"Ended", ended}, {"Texts", texts}, {"Whole", whole}, {"Both", both}, {"Killed", killed}, {"Refused", refused}, {"Rights", rights},
+		{"Change", change}, {"Fill", fill}, {"Ended", ended}, {"Texts", texts}, {"Whole", whole}, {"Both", both}, {"Killed", killed}, {"Refused", refused}, {"Rights", rights}, {"Statuses", statuses},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, &w) })
 	}

@@ -39,6 +39,7 @@ func Open(ctx context.Context, dsn string, opts database.Options) (*transact.Wri
 		Settings: []string{"SET LOCAL row_security = off", "SET LOCAL TimeZone = 'UTC'", "SET LOCAL standard_conforming_strings = on", "SET LOCAL client_encoding = 'UTF8'",
 			"SET LOCAL lock_timeout = '10s'", "SET LOCAL statement_timeout = '60s'"},
 		Bind:   func(n int) string { return "$" + strconv.Itoa(n) },
+		Text:   func(sql string) string { return "CAST(" + sql + " AS text)" },
 		Suits:  suits,
 		Denied: "Grant the user of registry.database SELECT, INSERT and UPDATE on {table}, with USAGE on its schema, and nothing more.",
 	}), nil
@@ -90,6 +91,20 @@ func (t tx) Number(ctx context.Context, sql string, args ...any) (n int64, there
 		return 0, false, nil
 	}
 	return n, err == nil, err
+}
+
+func (t tx) Each(ctx context.Context, sql string, row func(string, int64), args ...any) error {
+	rows, err := t.Query(ctx, sql, args...)
+	if err != nil {
+		return err
+	}
+	var text string
+	var n int64
+	_, err = pgx.ForEachRow(rows, []any{&text, &n}, func() error {
+		row(text, n)
+		return nil
+	})
+	return err
 }
 
 func (t tx) Undo() {

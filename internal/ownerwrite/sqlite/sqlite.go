@@ -38,6 +38,7 @@ func Open(ctx context.Context, address string, opts database.Options) (*transact
 	return transact.New(reader{read}, transact.SQL(connector), transact.Dialect{
 		Engine: ownerwrite.SQLite, Name: database.SQLite,
 		Bind:   func(int) string { return "?" },
+		Text:   func(sql string) string { return "CAST(" + sql + " AS TEXT)" },
 		Suits:  suits,
 		Odd:    "{linked} NOT GLOB '????-??-??T??:??:??.???Z' OR {unlinked} NOT GLOB '????-??-??T??:??:??.???Z'",
 		Denied: "The file, and the folder that it is in, have to be writable by this user.",

@@ -41,6 +41,23 @@ func (t sqlTx) Number(ctx context.Context, text string, args ...any) (n int64, t
 	return n, err == nil, err
 }
 
+func (t sqlTx) Each(ctx context.Context, text string, row func(string, int64), args ...any) (err error) {
+	rows, err := t.tx.QueryContext(ctx, text, args...)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, rows.Close()) }()
+	for rows.Next() {
+		var s string
+		var n int64
+		if err := rows.Scan(&s, &n); err != nil {
+			return err
+		}
+		row(s, n)
+	}
+	return rows.Err()
+}
+
 func (t sqlTx) Commit(context.Context) error { return t.tx.Commit() }
 
 func (t sqlTx) Undo() { _ = t.tx.Rollback() }

@@ -37,6 +37,8 @@ type Tx interface {
 	Exec(ctx context.Context, sql string, args ...any) error
 	// Number gives the one number that a query gives; there is false if it gives none.
 	Number(ctx context.Context, sql string, args ...any) (n int64, there bool, err error)
+	// Each gives the rows of a query for a text and a number.
+	Each(ctx context.Context, sql string, row func(text string, n int64), args ...any) error
 	Commit(ctx context.Context) error
 	// Undo takes back what was done; whether it could makes no difference, as a connection that ends undoes it, too.
 	Undo()
@@ -53,6 +55,8 @@ type Dialect struct {
 	Lock string
 	// Bind is the n-th thing that is bound, from 1 on.
 	Bind func(n int) string
+	// Text is an expression as a text.
+	Text func(sql string) string
 	// Suits says why a table is no registry that can be written to; nil if it is.
 	Suits func(t *database.Table, c *ownerwrite.Columns) error
 	// Odd is a condition on rows that cannot be compared with those that are written; empty: there are none.
@@ -73,7 +77,10 @@ type Writer struct {
 	wait func(ctx context.Context, attempt int) error
 }
 
-var _ ownerwrite.Writer = (*Writer)(nil)
+var (
+	_ ownerwrite.Writer       = (*Writer)(nil)
+	_ ownerwrite.StatusWriter = (*Writer)(nil)
+)
 
 // New makes one, which closes both.
 func New(read Reader, conn Conn, d Dialect) *Writer {
