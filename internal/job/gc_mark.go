@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 
 	"cooper"
 	"cooper/internal/apply"
+	"cooper/internal/config"
 	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
 	"cooper/internal/journal"
@@ -72,16 +74,26 @@ func (marks) equip(ctx context.Context, held *held, p *plan.Plan, _ *Options) (_
 	if err != nil {
 		return nil, err
 	}
+	var owner column
+	end := state.Close
+	if c, err := config.Load(m.Config); err != nil {
+		return nil, errors.Join(err, state.Close())
+	} else if writable(c) {
+		if owner, err = held.openColumn(ctx, c, m.Server); err != nil {
+			return nil, errors.Join(err, state.Close())
+		}
+		end = func() error { return errors.Join(owner.Close(), state.Close()) }
+	}
 	facts := held.gcFacts()
 	target, err := mark.New(&h, mark.Options{
-		Journal: journal.At(held.ws.TargetDir(held.lock)), State: state, Declared: declared, Read: read, Words: facts.Words,
+		Journal: journal.At(held.ws.TargetDir(held.lock)), State: state, Column: owner, Declared: declared, Read: read, Words: facts.Words,
 		Tell: func(ctx context.Context) error { return tellState(ctx, state, facts) }, Clock: held.Clock,
 	})
 	if err != nil {
-		finally(&err, state.Close)
+		finally(&err, end)
 		return nil, err
 	}
-	return &kit{verbs: map[string]apply.Verb{gcop.Mark: nil}, target: target, count: held.counters(nil), workers: 1, shards: 1, close: state.Close}, nil
+	return &kit{verbs: map[string]apply.Verb{gcop.Mark: nil}, target: target, count: held.counters(nil), workers: 1, shards: 1, close: end}, nil
 }
 
 // tellState writes down as facts what a state has not told yet, each batch once.

@@ -16,6 +16,7 @@
 package mark
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -40,9 +41,17 @@ type Options struct {
 	Read     gcop.Reads
 	// Words gives the number of the last word of a person's.
 	Words func() (int, error)
+	// Column is the owner's own status of handles; nil where nothing is written there.
+	Column Column
 	// Tell writes down what the state has not told yet.
 	Tell  func(ctx context.Context) error
 	Clock func() time.Time
+}
+
+// Column is the status of handles as their owner keeps it.
+type Column interface {
+	// Set writes a status where another stands, in one step, and gives what stands for each handle then.
+	Set(ctx context.Context, hs []gcstate.Handle, from, to gcstate.Status) ([]gcstate.Status, error)
 }
 
 // Target is the target of marks.
@@ -105,12 +114,12 @@ func (t *Target) Begin(ctx context.Context, p permit.Permit, h plan.Header) (err
 	return t.opt.Tell(ctx)
 }
 
-// Commit changes the handles of a shard in one step, has the transitions told, and notes
-// what came of it.
+// Commit changes the handles of a shard in one step, then their owner's column, has the transitions told, and
+// notes what came of it.
 //
-// A crash after the first is harmless: what was changed is what it is to be, which is found by
-// who does the shard again, and what was not told is in the state. After the second, too: it
-// is told already.
+// A crash after any of these is harmless: what was changed is what it is to be, which is found by
+// who does the shard again, and what was not told is in the state. A handle of which the owner's column still
+// says that it is AVAILABLE is not archived.
 func (t *Target) Commit(ctx context.Context, p permit.Permit, s apply.Shard, actions []cooper.Action, outs []cooper.Outcome) ([]cooper.Outcome, error) {
 	if !p.Valid() {
 		return nil, &cooper.Error{Kind: cooper.KindInternal, Where: "plan " + s.Plan, Message: "nobody permits this"}
@@ -148,8 +157,47 @@ func (t *Target) Commit(ctx context.Context, p permit.Permit, s apply.Shard, act
 			outs[i].Remedy = "Look anew: cooper gc detect"
 		}
 	}
+	if err := t.column(ctx, changes, outs); err != nil {
+		return nil, err
+	}
 	if err := t.opt.Tell(ctx); err != nil {
 		return nil, err
 	}
 	return outs, t.Plan.Write(t.run, s.N, outs)
+}
+
+// column writes what was changed into the owner's column.
+func (t *Target) column(ctx context.Context, changes []gcstate.Change, outs []cooper.Outcome) error {
+	if t.opt.Column == nil {
+		return nil
+	}
+	type step struct{ from, to gcstate.Status }
+	places := map[step][]int{}
+	for i := range changes {
+		if outs[i].Status == cooper.Done {
+			s := step{changes[i].From, changes[i].To}
+			places[s] = append(places[s], i)
+		}
+	}
+	for s, at := range places {
+		hs := make([]gcstate.Handle, len(at))
+		for n, i := range at {
+			hs[n] = changes[i].Handle
+		}
+		now, err := t.opt.Column.Set(ctx, hs, s.from, s.to)
+		if err != nil {
+			return err
+		}
+		if len(now) != len(at) {
+			return &cooper.Error{Kind: cooper.KindInternal, Message: fmt.Sprintf("of %d handles, the owner's column tells of %d", len(at), len(now))}
+		}
+		for n, i := range at {
+			if now[n] != s.to {
+				outs[i].Status, outs[i].Kind = cooper.Failed, cooper.KindChanged
+				outs[i].Message = fmt.Sprintf("is %s now, but its owner has it as %s", s.to, cmp.Or(string(now[n]), "something that is not known"))
+				outs[i].Remedy = "Look anew: cooper gc detect"
+			}
+		}
+	}
+	return nil
 }
