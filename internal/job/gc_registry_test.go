@@ -158,10 +158,16 @@ func (w *world) disagreed() (all []string) {
 // noted are the rows of the registry.
 func (w *world) noted() (rows []string) {
 	w.t.Helper()
+	return w.owned("SELECT handle || ' ' || type || ' ' || object || CASE WHEN unlinked_at > linked_at THEN ' ended' ELSE '' END FROM file_links ORDER BY 1")
+}
+
+// owned are the rows of a query of the owner's.
+func (w *world) owned(query string) (rows []string) {
+	w.t.Helper()
 	db, err := sql.Open("sqlite", w.path("lab.db"))
 	w.ok(err)
 	defer func() { w.ok(db.Close()) }()
-	all, err := db.QueryContext(w.t.Context(), "SELECT handle || ' ' || type || ' ' || object || CASE WHEN unlinked_at > linked_at THEN ' ended' ELSE '' END FROM file_links ORDER BY 1")
+	all, err := db.QueryContext(w.t.Context(), query)
 	w.ok(err)
 	defer func() { w.ok(all.Close()) }()
 	for all.Next() {

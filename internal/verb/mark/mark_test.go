@@ -193,6 +193,51 @@ func TestNothingLeadsThere(t *testing.T) {
 	}
 }
 
+// owners is the owner's column.
+type owners struct {
+	lab *lab
+	is  map[string]gcstate.Status
+}
+
+func (o *owners) Set(_ context.Context, hs []gcstate.Handle, from, to gcstate.Status) (now []gcstate.Status, err error) {
+	err = o.lab.Happens(fmt.Sprintf("column %d %s>%s", len(hs), from, to), func() {
+		for _, h := range hs {
+			if o.is[h.ID] == from {
+				o.is[h.ID] = to
+			}
+			now = append(now, o.is[h.ID])
+		}
+	})
+	return now, err
+}
+
+// TestColumn: what was changed stands in the owner's column, whatever was stopped when; what he has changed himself is told.
+func TestColumn(t *testing.T) {
+	for at, more := 2, true; more; at++ {
+		l := newLab(t, change("1", gcstate.Available, gcstate.Unlinked, 0), change("2", gcstate.Available, gcstate.Unlinked, 0), change("3", gcstate.Available, gcstate.Unlinked, 0))
+		o := &owners{lab: l, is: map[string]gcstate.Status{"1": gcstate.Available, "2": gcstate.Archived, "3": gcstate.Available}}
+		l.opt.Column = o
+		ctx, cancel := context.WithCancelCause(t.Context())
+		l.Cancel, l.CrashAt, l.Deaf = cancel, at/2, at%2 == 0
+		err := l.process(ctx)
+		cancel(nil)
+		if l.Alone(func() { more = l.Dead }); err != nil && !more {
+			t.Fatalf("at %d: %v", at, err)
+		}
+		if more {
+			l.CrashAt = 0
+			l.Restart()
+			must(t, l.process(context.WithoutCancel(ctx)))
+		}
+		if o.is["1"] != gcstate.Unlinked || o.is["2"] != gcstate.Archived || o.is["3"] != gcstate.Unlinked {
+			t.Errorf("at %d: %v", at, o.is)
+		}
+		if got := bucketoptest.Statuses(l.Outcomes(l.plan)); got != "done changed done" {
+			t.Errorf("at %d: %s", at, got)
+		}
+	}
+}
+
 // TestStale: what a plan rests on has changed.
 func TestStale(t *testing.T) {
 	for why, change := range map[string]func(*lab){
