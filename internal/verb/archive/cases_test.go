@@ -238,6 +238,40 @@ func TestScanned(t *testing.T) {
 	}
 }
 
+// TestReopened: one that was open while it waited for a scan waits anew, wherever the run that found it so has died.
+func TestReopened(t *testing.T) {
+	reopened := func() *world {
+		w := newWorld(t, "", "", mem.Options{})
+		w.Server.Put(lab, "a", []byte("1"), mem.PutOptions{})
+		w.state.records[handle("1")] = gcstate.Record{Handle: handle("1"), Status: gcstate.Archiving, Since: 9, Before: gcstate.Unlinked, Reason: gcop.ReasonWaits + "p-0 (p-1)"}
+		w.owner.column[handle("1")] = gcstate.Unlinked
+		w.owner.sights["1"] = Sight{Blind: "blobs"}
+		w.archives("a", gcop.Holder{ID: "1", Status: "ARCHIVING", Since: 9, Scanned: true})
+		w.planned()
+		return w
+	}
+	undisturbed := reopened()
+	undisturbed.must()
+	for at := range undisturbed.Trace {
+		w := reopened()
+		ctx, cancel := context.WithCancelCause(context.Background())
+		w.Cancel, w.CrashAt = cancel, at+1
+		err := w.process(ctx)
+		cancel(nil)
+		died := false
+		w.Alone(func() { died = w.Dead })
+		if !died && err != nil {
+			t.Fatal(err)
+		}
+		w.CrashAt = 0
+		w.Restart()
+		step := undisturbed.Trace[at]
+		want(t, step, bucketoptest.Statuses(w.must()), "deferred")
+		want(t, step, w.objects(lab), stays)
+		want(t, step, w.statuses(), "1 ARCHIVING/ARCHIVING")
+	}
+}
+
 // TestStale: a plan is not carried out once what it rests on is another.
 func TestStale(t *testing.T) {
 	for why, change := range map[string]func(*world){

@@ -156,16 +156,22 @@ func (b *batch) fence(ctx context.Context) error {
 	if b.opt.Fence == nil {
 		return nil
 	}
-	// Of one that waits for a scan it matters that it was never open since.
+	// Of one that waits for a scan it matters that it was never open since. The state forgets first that it waits: once
+	// it is closed again, nobody could tell.
 	waiting, of := handles(b.live(), func(h *holder) bool { return h.waits })
+	var hs []*holder
 	err := many(waiting, func(hs []gcstate.Handle) ([]gcstate.Status, error) {
 		return b.opt.Fence.Set(ctx, hs, gcstate.Archiving, gcstate.Archiving)
 	}, func(h *holder, now gcstate.Status) {
 		if now != gcstate.Archiving {
 			h.waits, h.scanned = false, false
+			hs = append(hs, h)
 		}
 	})
 	if err != nil {
+		return err
+	}
+	if err := b.anew(ctx, hs, of, b.reason(reasonFence)); err != nil {
 		return err
 	}
 	closing, of := handles(b.live(), func(h *holder) bool { return h.closed })
@@ -289,28 +295,36 @@ func (o *object) named() string {
 func (b *batch) scans(ctx context.Context, blind map[*object]string) error {
 	last := slices.Max(slices.Collect(maps.Keys(b.opt.Read)))
 	var hs []*holder
-	var changes []gcstate.Change
-	now := cooper.InstantOf(b.opt.Clock())
 	for _, o := range b.live() {
 		what, ok := blind[o]
 		if !ok {
 			continue
 		}
 		for _, h := range o.holders {
-			if !h.closed || h.waits {
-				continue
+			if h.closed && !h.waits {
+				hs = append(hs, h)
 			}
-			back, err := h.now.By(gcstate.GiveBack, now, gcop.ReasonWaits+last+b.given(), b.run)
-			if err != nil {
-				return err
-			}
-			again := back
-			again.From, again.To, again.Since = back.To, back.From, max(now, back.Since+1)
-			hs, changes = append(hs, h, h), append(changes, back, again)
 		}
 		o.postpone("its handles are closed, and wait for a complete scan: links in "+what+" cannot be looked up", "Scan, detect, and archive again: cooper gc scan; cooper gc detect; cooper gc run archive")
 	}
-	return b.apply(ctx, hs, nil, changes)
+	return b.anew(ctx, hs, nil, gcop.ReasonWaits+last+b.given())
+}
+
+// anew makes handles ARCHIVING from now on that are so already, for another reason.
+func (b *batch) anew(ctx context.Context, hs []*holder, of map[*holder]*object, reason string) error {
+	now := cooper.InstantOf(b.opt.Clock())
+	var twice []*holder
+	var changes []gcstate.Change
+	for _, h := range hs {
+		back, err := h.now.By(gcstate.GiveBack, now, reason, b.run)
+		if err != nil {
+			return err
+		}
+		again := back
+		again.From, again.To, again.Since = back.To, back.From, max(now, back.Since+1)
+		twice, changes = append(twice, h, h), append(changes, back, again)
+	}
+	return b.apply(ctx, twice, of, changes)
 }
 
 // giveBack gives handles back that are closed and do not go: in the owner's column first, then in the state. What the
