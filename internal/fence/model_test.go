@@ -151,7 +151,10 @@ func owner(r *rules, s state, i int, next func(string, state)) {
 		for h := range r.handles {
 			for to := int8(1); to <= 2; to++ {
 				n := s
-				n.tx[i] = tx{pc: 1, h: h, to: to, old: s.col}
+				n.tx[i] = tx{pc: 1, h: h, to: to}
+				if r.snapshot {
+					n.tx[i].old = s.col
+				}
 				next(name+" begins", n)
 			}
 		}
@@ -461,7 +464,7 @@ func TestEveryInterleaving(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			states, moved, trace, why := explore(&c.rules)
-			t.Logf("%d states; %s %s", states, why, strings.Join(trace, ", "))
+			t.Logf("%s: %d states; %s %s", c.name, states, why, strings.Join(trace, ", "))
 			if !moved {
 				t.Error("nothing was moved: it proves nothing")
 			}
