@@ -151,3 +151,27 @@ func BenchmarkNote(b *testing.B) {
 		}
 	}
 }
+
+// TestMoving: from the proof of a shard on until its end is known, something of its plan may be on its way.
+func TestMoving(t *testing.T) {
+	d := At(filepath.Join(t.TempDir(), "none yet"))
+	moving := func(want bool) {
+		t.Helper()
+		if got, err := d.Moving("p-1"); got != want || err != nil {
+			t.Errorf("%v, %v", got, err)
+		}
+	}
+	moving(false)
+	d = At(t.TempDir())
+	moving(false)
+	p, err := d.Open("p-1", target)
+	check(t, err)
+	note(t, p, 0, 1)
+	moving(false)
+	check(t, p.Prove("r-1", 0, outcomes(1)))
+	moving(true)
+	check(t, p.Write("r-1", 0, outcomes(1)))
+	moving(true)
+	check(t, d.Settle("p-1", 0))
+	moving(false)
+}

@@ -128,6 +128,28 @@ func (p *Plan) Proven() (map[int64]cooper.Outcome, error) {
 	})
 }
 
+// Moving tells whether there is a shard of a plan of which something was proven, and whose end nobody knows: what follows a
+// proof may have begun. A plan that never began has none.
+func (d Dir) Moving(id string) (moving bool, err error) {
+	err = d.with(func(fsys safefs.FS) error {
+		infos, err := fsys.ReadDir(id)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return d.local(err)
+		}
+		for _, info := range infos {
+			moving = moving || strings.HasPrefix(info.Name, provenPrefix) && strings.HasSuffix(info.Name, shardSuffix)
+		}
+		return nil
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	return moving, err
+}
+
 // Unsettled gives what came of shards whose facts may be missing, of all plans,
 // in order.
 func (d Dir) Unsettled() (found []Shard, err error) {

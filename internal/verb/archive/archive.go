@@ -33,6 +33,8 @@
 //     newest. After a crash the look finds what is gone; the copies are found by their proofs.
 //  9. The owner's column becomes ARCHIVED, then the state, which is told. After a crash the shard is done again, and
 //     all that is left of it is this.
+//     Whatever is known by then that would keep an object, one whose originals have all gone, and whose copy is
+//     proven, is brought to its end: it is in the archive, and there it is found.
 //  10. What came of the shard goes to the journal, then its facts to the ledger.
 package archive
 
@@ -91,6 +93,7 @@ type Sight struct {
 // Source is a bucket from which objects go.
 type Source interface {
 	store.Source
+	store.Lister
 	store.Describer
 	store.Locks
 }
@@ -159,6 +162,8 @@ type Target struct {
 	planned   int64 // versions of the plan
 	proven    map[int64]cooper.Outcome
 	missing   atomic.Int64
+	// stale says why nothing may move any more by the plan: what has gone already is brought to its end.
+	stale string
 }
 
 var _ apply.Target = (*Target)(nil)
@@ -191,30 +196,42 @@ func (t *Target) Check(h plan.Header) error {
 	if a.Detection != t.archiving.Detection || a.Bucket != t.archiving.Bucket {
 		return &cooper.Error{Kind: cooper.KindInternal, Where: "plan " + h.ID, Message: "the plan that was prepared is another"}
 	}
-	switch {
-	case a.Declared != t.opt.Declared:
-		return stale(h.ID, a.Config+" has changed since")
-	case !maps.Equal(a.Read, t.opt.Read):
-		return stale(h.ID, "more of the database has been read since: a link may have been found")
-	case !maps.Equal(a.Versioning, t.opt.Versioning):
-		return stale(h.ID, "the versioning of a bucket is another than it was")
-	case a.Unindexed != (t.opt.Fence == nil):
+	if a.Unindexed != (t.opt.Fence == nil) {
 		return &cooper.Error{Kind: cooper.KindInternal, Where: "plan " + h.ID, Message: "its handles cannot be closed"}
 	}
-	return t.unsaid(h.ID)
+	if t.stale, err = t.rests(&a); err != nil || t.stale == "" {
+		return err
+	}
+	// An original may have gone, and nobody know.
+	p, err := t.opt.Journal.Open(h.ID, h.Target.Path)
+	if err != nil {
+		return err
+	}
+	if proven, err := p.Proven(); err != nil || len(proven) > 0 {
+		return err
+	}
+	return stale(h.ID, t.stale)
+}
+
+// rests says what of that on which a plan rests is another by now; empty: nothing.
+func (t *Target) rests(a *gcop.Archiving) (string, error) {
+	switch {
+	case a.Declared != t.opt.Declared:
+		return a.Config + " has changed since", nil
+	case !maps.Equal(a.Read, t.opt.Read):
+		return "more of the database has been read since: a link may have been found", nil
+	case !maps.Equal(a.Versioning, t.opt.Versioning):
+		return "the versioning of a bucket is another than it was", nil
+	}
+	words, err := t.opt.Words()
+	if err == nil && words != a.Words {
+		return "a person has said since that handles are kept, or linked", nil
+	}
+	return "", err
 }
 
 func stale(id, why string) error {
 	return &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + id, Message: why, Remedy: "Look anew, and plan again: cooper gc detect"}
-}
-
-// unsaid wants no person to have said a word since: it may be that a handle is to be kept.
-func (t *Target) unsaid(id string) error {
-	words, err := t.opt.Words()
-	if err == nil && words != t.archiving.Words {
-		err = stale(id, "a person has said since that handles are kept, or linked")
-	}
-	return err
 }
 
 // Begin opens the journal of the plan, with what was proven before, lets each Remover see whether its store keeps its
@@ -243,8 +260,11 @@ func (t *Target) Commit(ctx context.Context, p permit.Permit, s apply.Shard, act
 	if !p.Valid() {
 		return nil, &cooper.Error{Kind: cooper.KindInternal, Where: "plan " + s.Plan, Message: "nobody permits this"}
 	}
-	if err := t.unsaid(s.Plan); err != nil {
-		return nil, err
+	if t.stale == "" { // a person may have said a word meanwhile
+		var err error
+		if t.stale, err = t.rests(&t.archiving); err != nil {
+			return nil, err
+		}
 	}
 	objects, err := t.divide(actions, outs)
 	if err != nil {
@@ -272,7 +292,7 @@ type batch struct {
 
 // archive goes through the steps. An error is one that ends the run.
 func (b *batch) archive(ctx context.Context) error {
-	for _, step := range []func(context.Context) error{b.intend, b.fence, b.wait, b.look, b.copies, b.missed, b.manifest, b.remove, b.arrive} {
+	for _, step := range []func(context.Context) error{b.finish, b.intend, b.fence, b.wait, b.look, b.copies, b.missed, b.manifest, b.remove, b.arrive} {
 		if err := step(ctx); err != nil {
 			return err
 		}

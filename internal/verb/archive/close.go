@@ -66,22 +66,22 @@ func many[T any](hs []*holder, ask func([]gcstate.Handle) ([]T, error), got func
 // earlier attempt of it has made of it.
 func (b *batch) intend(ctx context.Context) error {
 	all, of := handles(b.live(), func(*holder) bool { return true })
-	err := many(all, func(hs []gcstate.Handle) ([]gcstate.Record, error) { return b.opt.State.Get(ctx, hs) }, func(h *holder, r gcstate.Record) { h.now = r })
+	other, err := b.records(ctx, all)
 	if err != nil {
 		return err
 	}
-	var other []*holder
-	for _, h := range all { // of each, before any is given back
-		if !b.asPlanned(h) {
-			other = append(other, h)
-		}
-	}
-	for _, h := range other {
+	for _, h := range other { // only now: what was closed before goes back with its object
 		if h.now.Status == gcstate.Available && strings.HasSuffix(h.now.Reason, b.given()) {
 			of[h].fail(cooper.KindConflict, fmt.Sprintf("the handle %s was given back: %s", names([]*holder{h}), h.now.Reason), "")
 			continue
 		}
 		of[h].fail(cooper.KindChanged, fmt.Sprintf("the handle %s is %s since %s, and was %s when the plan was made", names([]*holder{h}), h.now.Status, h.now.Since, h.Status), "Look anew: cooper gc detect")
+	}
+	if b.stale != "" {
+		for _, o := range b.live() {
+			o.fail(cooper.KindChanged, "stays: "+b.stale, "Look anew, and plan again: cooper gc detect")
+		}
+		return nil
 	}
 	// A handle that its owner alone has as UNLINKED is so here, too, from now on.
 	unlinked, of := handles(b.live(), func(h *holder) bool { return h.now.Status == gcstate.Available })
@@ -93,6 +93,16 @@ func (b *batch) intend(ctx context.Context) error {
 		h.closed = true // unless it turns out that it is not ours to close
 	}
 	return b.change(ctx, open, of, gcstate.Fence, b.reason(reasonFence))
+}
+
+// records finds what the state says of handles, and gives those that are not what the plan says.
+func (b *batch) records(ctx context.Context, all []*holder) (other []*holder, err error) {
+	err = many(all, func(hs []gcstate.Handle) ([]gcstate.Record, error) { return b.opt.State.Get(ctx, hs) }, func(h *holder, r gcstate.Record) {
+		if h.now = r; !b.asPlanned(h) {
+			other = append(other, h)
+		}
+	})
+	return other, err
 }
 
 // asPlanned tells whether a handle is what the plan says, and how far it has come since.

@@ -6,9 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"cooper"
 	"cooper/internal/bucketop/bucketoptest"
+	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
 	"cooper/internal/store/mem"
+	"cooper/internal/verb/verbtest"
 )
 
 // scene has an object of each sort: whole, of two handles, linked again, blind, in the way, gone.
@@ -106,6 +109,59 @@ func (w *world) safe(t *testing.T) {
 	for id, key := range map[string]string{"1": "lab/a", "2": "lab/b", "3": "lab/b"} {
 		if w.owner.column[handle(id)] == gcstate.Archived && !strings.Contains(there, key) {
 			t.Errorf("%s says that it is archived, and it is not", id)
+		}
+	}
+}
+
+// TestGone: an original had gone when the process died. Whatever is known by then, its handle becomes ARCHIVED: anything else
+// would be said of an object that is not there. What had not gone is given back.
+func TestGone(t *testing.T) {
+	for why, c := range map[string]struct {
+		change func(w *world)
+		b      string // what becomes of the other handle
+	}{
+		"linked":  {func(w *world) { w.owner.sights["1"] = Sight{Why: "link", Linked: true} }, "2 ARCHIVED/ARCHIVED"},
+		"held":    {func(w *world) { w.held["1"], w.held["2"] = "asked for", "asked for" }, "2 UNLINKED/UNLINKED"},
+		"a word":  {func(w *world) { w.words++ }, "2 UNLINKED/UNLINKED"},
+		"read":    {func(w *world) { w.read = gcop.Reads{"p-1": {Ranges: 4}} }, "2 UNLINKED/UNLINKED"},
+		"settled": {func(w *world) { w.owner.settle = &cooper.Error{Kind: cooper.KindTimeout} }, "2 UNLINKED/UNLINKED"},
+	} {
+		for _, versioning := range []string{"", "Enabled"} {
+			w := newWorld(t, versioning, "", mem.Options{})
+			for _, key := range []string{"a", "b"} {
+				w.Server.Put(lab, key, []byte(key+"1"), mem.PutOptions{})
+			}
+			w.archives("a", w.unlinked("1")...)
+			w.archives("b", w.unlinked("2")...)
+			w.planned()
+			ctx, cancel := context.WithCancelCause(context.Background())
+			w.Cancel = cancel
+			w.Harm = func(request string) string {
+				if strings.HasPrefix(request, "DeleteObjects a@") { // it dies before this comes to the store, and one of both has gone
+					w.Server.DeleteVersion(lab, "a", w.Latest("a").VersionID)
+					w.CrashAt, w.Deaf, w.Dead = len(w.Trace), true, true
+					cancel(verbtest.ErrDead)
+					return verbtest.Busy
+				}
+				return ""
+			}
+			if err := w.process(ctx); err == nil {
+				t.Fatal("it lives on")
+			}
+			cancel(nil)
+			w.Harm, w.CrashAt = nil, 0
+			w.Restart()
+			want(t, why, w.objects(lab), "b=b1!")
+			c.change(w)
+			if err := w.process(context.Background()); err != nil {
+				t.Fatalf("%s: %v", why, err)
+			}
+			want(t, why, w.statuses(), "1 ARCHIVED/ARCHIVED, "+c.b)
+			there := ""
+			if strings.Contains(c.b, "UNLINKED") {
+				there = "b=b1!"
+			}
+			want(t, why, w.objects(lab), there)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"cooper"
 	"cooper/internal/bucketop"
 	"cooper/internal/gcstate"
+	"cooper/internal/look"
 )
 
 // remove has the originals removed, bucket by bucket.
@@ -54,6 +55,82 @@ func (b *batch) removeFrom(ctx context.Context, r Remover, some []*object) error
 		if o.gone = failed == nil; !o.gone {
 			o.release("its original stays: " + failed.out.Message)
 		}
+	}
+	return nil
+}
+
+// finish finds objects whose originals an earlier attempt has removed, and of which only the last step is left. What
+// has neither its originals nor its proven copy is nobody's to decide about: its handles stay as they are.
+func (b *batch) finish(ctx context.Context) error {
+	var some []*object
+	for _, o := range b.all {
+		if o.proven() {
+			some = append(some, o)
+		}
+	}
+	if len(some) == 0 {
+		return nil
+	}
+	if err := b.lookHere(ctx, some); err != nil {
+		return err
+	}
+	some = slices.DeleteFunc(some, func(o *object) bool { return o.stands })
+	if len(some) == 0 {
+		return nil
+	}
+	if err := b.lookThere(ctx, some); err != nil {
+		return err
+	}
+	all, _ := handles(some, func(*holder) bool { return true })
+	other, err := b.records(ctx, all)
+	if err != nil {
+		return err
+	}
+	for _, o := range some {
+		if err := b.copyObject(ctx, o); err != nil {
+			return err
+		}
+		if o.out { // its handles are not given back: there is nothing to read
+			for _, h := range o.holders {
+				h.back = ""
+			}
+			b.opt.Warn(o.where() + " has gone, and its proven copy is not in the archive as it was: " + o.items[0].out.Message)
+			continue
+		}
+		o.gone = true
+		for _, it := range o.items {
+			it.done()
+		}
+	}
+	for _, h := range other {
+		b.opt.Warn(fmt.Sprintf("the object of %s has gone to the archive, and it is %s in the state", names([]*holder{h}), h.now.Status))
+	}
+	return nil
+}
+
+// lookHere finds out whether objects are in their places: any of their versions, or another one that can be read.
+func (b *batch) lookHere(ctx context.Context, some []*object) error {
+	for len(some) > 0 {
+		n := slices.IndexFunc(some, func(o *object) bool { return o.bucket != some[0].bucket })
+		if n < 0 {
+			n = len(some)
+		}
+		keys := make([]string, n)
+		for i, o := range some[:n] {
+			keys[i] = o.key
+		}
+		requests, err := look.Keys(ctx, some[0].from.Bucket, "", keys, func(i int, v *cooper.Version) {
+			o := some[i]
+			planned := slices.ContainsFunc(o.items, func(it *item) bool {
+				return it.Version.VersionID == v.VersionID && look.Is(&it.Version, v) != look.Another
+			})
+			o.stands = o.stands || planned || v.Latest && !v.DeleteMarker
+		})
+		some[0].items[0].out.Requests += requests
+		if err != nil {
+			return err
+		}
+		some = some[n:]
 	}
 	return nil
 }

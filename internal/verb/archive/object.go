@@ -18,8 +18,8 @@ type object struct {
 	items       []*item // its versions, the oldest first
 	holders     []*holder
 	there       []cooper.Version // of its key in the archive bucket, the newest first
-	// out: it does not go. gone: its originals have gone.
-	out, gone bool
+	// out: it does not go. gone: its originals have gone. stands: of one that was proven before, they have not.
+	out, gone, stands bool
 }
 
 // item is one version of it.

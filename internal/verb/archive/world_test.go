@@ -169,6 +169,7 @@ type world struct {
 	stop       chan struct{}
 	sum        apply.Summary
 	grants     bool
+	jobs       int
 }
 
 func newWorld(t testing.TB, versioning, archive string, o mem.Options) *world {
@@ -278,7 +279,7 @@ func (w *world) options() (Options, func()) {
 	return Options{
 			Journal: journals, State: w.state, Fence: w.fence, Archive: to, Settings: store.Settings{Grants: w.grants}, Versioning: w.versioning, Declared: "c0", Read: w.read,
 			From: map[string]From{lab: {Bucket: from, Settings: store.Settings{Grants: w.grants}, Remover: remover{remove.New(from, remove.Options{
-				Journal: journals, Path: "s3://" + lab + "/", Versioning: w.versioning[lab], Planned: w.versioning[lab], Jobs: 1, Clock: verbtest.Clock, Whole: true,
+				Journal: journals, Path: "s3://" + lab + "/", Versioning: w.versioning[lab], Planned: w.versioning[lab], Jobs: max(w.jobs, 1), Clock: verbtest.Clock, Whole: true,
 			})}}},
 			Words: func() (int, error) { return w.words, nil },
 			Held: func(_ context.Context, hs []gcstate.Handle) (why []string, _ error) {
@@ -293,7 +294,7 @@ func (w *world) options() (Options, func()) {
 				}
 				return w.Happens("tell", func() { w.told, w.state.untold = append(w.told, w.state.untold...), nil })
 			},
-			Stop: w.stop, Jobs: 1, Clock: verbtest.Clock, Warn: func(m string) { w.warned = append(w.warned, m) },
+			Stop: w.stop, Jobs: max(w.jobs, 1), Clock: verbtest.Clock, Warn: func(m string) { w.warned = append(w.warned, m) },
 		}, func() {
 			done()
 			ended()
