@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -146,7 +147,7 @@ func TestPlanArchive(t *testing.T) {
 		"not small":                 {rows: []cooper.Version{stored("a", "v1", 128<<10)}, all: []Ripe{ripe("a", "1")}, want: "data/a@v1 etag 1[1=UNLINKED] last"},
 		"SSE-C":                     {rows: []cooper.Version{ssec}, all: []Ripe{ripe("a", "1")}, left: "1 " + SkippedSSEC},
 		"cold":                      {rows: []cooper.Version{cold}, all: []Ripe{ripe("a", "1")}, left: "1 " + SkippedCold},
-		"dearer":                    {rows: []cooper.Version{ia}, all: []Ripe{ripe("a", "1")}, left: "1 " + SkippedDearer},
+		"dearer":                    {rows: []cooper.Version{ia}, all: []Ripe{ripe("a", "1")}, want: "data/a@v1 etag 1[1=UNLINKED] last"},
 		"a long key":                {rows: []cooper.Version{stored(long+"y", "v1", large)}, all: []Ripe{ripe(long+"y", "1")}, left: "1 " + SkippedLongKey},
 		"not too long a key":        {rows: []cooper.Version{stored(long, "v1", large)}, all: []Ripe{ripe(long, "1")}, want: "data/" + long + "@v1 etag 1[1=UNLINKED] last"},
 		"two latest":                {rows: []cooper.Version{stored("a", "v1", large), stored("a", "v2", large)}, all: []Ripe{ripe("a", "1")}, left: "1 " + SkippedAmbiguous},
@@ -165,6 +166,9 @@ func TestPlanArchive(t *testing.T) {
 		}
 		h, got := archivals(t, in, c.all...)
 		left := (&bucketoptest.Plan{Head: h}).Skipped()
+		if warned := strings.Contains(strings.Join(h.Warnings, "\n"), "cost more in the archive"); warned != (name == "dearer" || name == "versions") {
+			t.Errorf("%s: %q", name, h.Warnings)
+		}
 		if got != c.want || left != c.left {
 			t.Errorf("%s: %s\nwant %s\nleft %s, want %s", name, got, c.want, left, c.left)
 		}
@@ -281,4 +285,38 @@ func TestArchiveCostOfOthers(t *testing.T) {
 	if math.Abs(h.Estimate.USD-want) > 1e-9 || h.Estimate.Bytes != 20<<30 {
 		t.Errorf("%v, want %v: %+v", h.Estimate.USD, want, h.Estimate)
 	}
+}
+
+// BenchmarkPlanArchive plans to move 100,000 objects out of a bucket of as many again.
+func BenchmarkPlanArchive(b *testing.B) {
+	const objects = 100_000
+	prices, err := price.Load("")
+	if err != nil {
+		b.Fatal(err)
+	}
+	var rows []cooper.Version
+	var all []Ripe
+	for i := range objects {
+		key := fmt.Sprintf("files/%08d", i)
+		rows = append(rows, stored(key, fmt.Sprintf("v%d", i), large), stored(key+"x", fmt.Sprintf("x%d", i), large))
+		all = append(all, Ripe{Bucket: "data", Key: key, Handles: []RipeHandle{{ID: "1", Status: gcstate.Unlinked}, {ID: "2", Status: gcstate.Unlinked}}})
+	}
+	in := Archival{
+		Archiving: gcop.Archiving{Bucket: "archive", Versioning: map[string]string{"data": "Enabled", "archive": "Enabled"}},
+		Snapshots: map[string]inventory.View{"data": invtest.SnapshotOf("data", 1, rows...)}, State: &recorded{status: map[string]gcstate.Status{"1": gcstate.Unlinked, "2": gcstate.Unlinked}},
+		Looked: 100, LastScan: "p-5", Class: "STANDARD_IA", Limit: 1, Prices: &prices, ID: "p-1", Now: today,
+	}
+	for b.Loop() {
+		in.Ripe = sequence(all, nil)
+		out, err := plan.Create(filepath.Join(b.TempDir(), "p"), "p", ArchiveLimits)
+		if err != nil {
+			b.Fatal(err)
+		}
+		h, err := PlanArchive(b.Context(), in, out)
+		if err != nil || h.Totals[gcop.Archive].Count != objects {
+			b.Fatal(h.Totals, err)
+		}
+		out.Abort()
+	}
+	b.ReportMetric(float64(objects*b.N)/b.Elapsed().Seconds(), "objects/s")
 }

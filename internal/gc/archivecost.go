@@ -33,12 +33,12 @@ type sums struct {
 	after  price.Rate
 	sure   bool // the class is in the table
 
-	moved, noncurrent, read, early plan.Tally
-	requests                       map[string]int64
-	written                        int64 // requests that write into the class
-	before, later                  float64
-	once                           float64 // beside requests
-	unknown                        map[string]bool
+	moved, noncurrent, read, early, dearer plan.Tally
+	requests                               map[string]int64
+	written                                int64 // requests that write into the class
+	before, later                          float64
+	once                                   float64 // beside requests
+	unknown                                map[string]bool
 }
 
 func newSums(prices *price.Table, class string) sums {
@@ -60,25 +60,6 @@ func (s *sums) month(v *cooper.Version) (usd float64, known bool) {
 	}
 	rate, known := s.prices.Rate(class, v.Tier)
 	return rate.Month(v.Size), known
-}
-
-// dearer tells whether all versions of a key together cost more in the archive.
-func (s *sums) dearer(rows []cooper.Version) bool {
-	if s.prices == nil || !s.sure {
-		return false
-	}
-	var before, after float64
-	for i := range rows {
-		now, known := s.month(&rows[i])
-		if !known {
-			return false
-		}
-		before += now
-		if !rows[i].DeleteMarker {
-			after += s.after.Month(rows[i].Size)
-		}
-	}
-	return after > before
 }
 
 // add counts a version that is moved.
@@ -108,8 +89,12 @@ func (s *sums) add(v *cooper.Version, proof gcop.Proof, now cooper.Instant) {
 	if !known {
 		s.unknown[v.StorageClass] = true
 	}
+	after := s.after.Month(v.Size)
 	s.before += usd
-	s.later += s.after.Month(v.Size)
+	s.later += after
+	if known && s.sure && after > usd {
+		s.dearer = s.dearer.Add(v.Size)
+	}
 	rule := s.prices.Rules[price.StorageName(v.StorageClass, v.Tier)]
 	s.once += float64(v.Size) / price.GB * rule.Retrieval
 	if proof == gcop.ByReading { // once more, and out of the archive
@@ -144,6 +129,9 @@ func (s *sums) into(h *plan.Header) {
 	}
 	if n := s.read; n.Count > 0 {
 		h.Warnings = append(h.Warnings, fmt.Sprintf("copies that nothing but reading both sides proves: %d, of %d bytes", n.Count, n.Bytes))
+	}
+	if n := s.dearer; n.Count > 0 {
+		h.Warnings = append(h.Warnings, fmt.Sprintf("versions that cost more in the archive than where they are: %d, with %d bytes; archive.smallest and archive.class decide", n.Count, n.Bytes))
 	}
 	if n := s.early; n.Count > 0 {
 		h.Warnings = append(h.Warnings, fmt.Sprintf("versions that are charged for longer than they will have been there: %d, with %d bytes; that is part of the estimate", n.Count, n.Bytes))
