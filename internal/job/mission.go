@@ -33,6 +33,8 @@ var missions = map[string]mission{
 
 	gc.Mission:       scans{},
 	gc.MissionDetect: marks{},
+
+	gc.MissionArchive: archives{},
 }
 
 // A mission is what whoever carries plans out has to know of one kind of them.

@@ -111,6 +111,14 @@ var makers = map[string]maker{
 			w.same("transitions", w.transitions(), "3 AVAILABLE UNLINKED no link in a complete scan")
 		}
 	},
+	gc.MissionArchive: func(t *testing.T) (*world, *plan.Header, func()) {
+		w := archivable(t)
+		g := w.archive()
+		g.PlanOnly = true
+		r, err := g.Run(t.Context(), w.Env)
+		w.ok(err)
+		return w, r.Plan, func() { w.bucketHas("a", "b", "tmp/x") }
+	},
 	purge.Mission: func(t *testing.T) (*world, *plan.Header, func()) {
 		w := emptyLab(t, "Enabled")
 		w.put("1", "old/a", "old/b", "new/c")
