@@ -135,6 +135,8 @@ type Recalling struct {
 	Scope string `json:"scope"`
 	// Bucket is the archive.
 	Bucket string `json:"bucket"`
+	// Buckets are those that objects come back to.
+	Buckets []string `json:"buckets"`
 	// Config is the absolute path of the configuration, and Declared the digest of the file, by which the
 	// owner is told; empty where he is not.
 	Config   string `json:"config,omitempty"`
@@ -161,5 +163,5 @@ func RecallingOf(h *plan.Header) (Recalling, error) {
 }
 
 func (r *Recalling) whole() bool {
-	return r.Scope != "" && r.Bucket != "" && r.Days > 0 && slices.Contains(tiers, r.Tier) && (r.Config == "") == (r.Declared == "")
+	return r.Scope != "" && r.Bucket != "" && !slices.Contains(r.Buckets, r.Bucket) && r.Days > 0 && slices.Contains(tiers, r.Tier) && (r.Config == "") == (r.Declared == "")
 }

@@ -67,7 +67,7 @@ func TestRecalledRefused(t *testing.T) {
 }
 
 func TestRecalling(t *testing.T) {
-	whole := Recalling{Scope: "s", Bucket: "depot", Days: 7, Tier: "Standard"}
+	whole := Recalling{Scope: "s", Bucket: "depot", Buckets: []string{"lab"}, Days: 7, Tier: "Standard"}
 	header := func(r Recalling, path string) *plan.Header {
 		policy, err := json.Marshal(map[string]any{"recalling": r})
 		if err != nil {
@@ -75,13 +75,13 @@ func TestRecalling(t *testing.T) {
 		}
 		return &plan.Header{ID: "p-1", Policy: policy, Target: plan.Target{Kind: ArchiveKind, Path: path}}
 	}
-	if got, err := RecallingOf(header(whole, "s3://depot/")); err != nil || got != whole {
+	if got, err := RecallingOf(header(whole, "s3://depot/")); err != nil || !reflect.DeepEqual(got, whole) {
 		t.Errorf("%+v, %v", got, err)
 	}
 	for name, change := range map[string]func(r *Recalling){
 		"no scope": func(r *Recalling) { r.Scope = "" }, "no bucket": func(r *Recalling) { r.Bucket = "" }, "no days": func(r *Recalling) { r.Days = 0 },
 		"no tier": func(r *Recalling) { r.Tier = "" }, "an unknown tier": func(r *Recalling) { r.Tier = "Fast" }, "no digest": func(r *Recalling) { r.Config = "/c" },
-		"another bucket": func(r *Recalling) { r.Bucket = "lab" },
+		"another bucket": func(r *Recalling) { r.Bucket = "data" }, "back into itself": func(r *Recalling) { r.Buckets = []string{"depot"} },
 	} {
 		r := whole
 		change(&r)

@@ -35,6 +35,7 @@ var missions = map[string]mission{
 	gc.MissionDetect: marks{},
 
 	gc.MissionArchive: archives{},
+	gc.MissionRecall:  recalls{},
 }
 
 // A mission is what whoever carries plans out has to know of one kind of them.

@@ -119,6 +119,14 @@ var makers = map[string]maker{
 		w.ok(err)
 		return w, r.Plan, func() { w.bucketHas("a", "b", "tmp/x") }
 	},
+	gc.MissionRecall: func(t *testing.T) (*world, *plan.Header, func()) {
+		w := archivedFiles(t, recallYAML)
+		g := w.restore("3", "4")
+		g.PlanOnly = true
+		r, err := g.Run(t.Context(), w.Env)
+		w.ok(err)
+		return w, r.Plan, func() { w.bucketHas("a", "b", "c", "d.csv.zst") }
+	},
 	purge.Mission: func(t *testing.T) (*world, *plan.Header, func()) {
 		w := emptyLab(t, "Enabled")
 		w.put("1", "old/a", "old/b", "new/c")

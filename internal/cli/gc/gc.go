@@ -29,8 +29,8 @@ scans, what nothing links to is marked in the workspace; no object is touched.`,
   cooper gc list candidates
   cooper gc status`,
 	}
-	cmd.AddCommand(a.initCmd(), a.checkCmd(), a.scanCmd(), a.listCmd(), a.acknowledgeCmd(), a.acceptCmd(), a.registryCmd(), a.statusCmd(), a.detectCmd(), a.unindexedCmd(), a.planCmd(), a.runCmd(), a.explainCmd(), a.historyCmd(),
-		a.keepCmd(), a.releaseCmd(), a.linkCmd(false), a.linkCmd(true), a.rebuildCmd(), a.guardCmd(), a.eventsCmd())
+	cmd.AddCommand(a.initCmd(), a.checkCmd(), a.scanCmd(), a.listCmd(), a.acknowledgeCmd(), a.acceptCmd(), a.registryCmd(), a.statusCmd(), a.detectCmd(), a.unindexedCmd(), a.planCmd(), a.runCmd(), a.restoreCmd(), a.explainCmd(),
+		a.historyCmd(), a.keepCmd(), a.releaseCmd(), a.linkCmd(false), a.linkCmd(true), a.rebuildCmd(), a.guardCmd(), a.eventsCmd())
 	return shell.Group(cmd)
 }
 

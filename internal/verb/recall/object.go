@@ -179,37 +179,36 @@ func (b *batch) copies(ctx context.Context, o *object, w *way) (all []*copied, e
 	return all, nil
 }
 
-// ask asks the store for what cannot be read yet. wait: not all of it can.
+// ask asks the store for what cannot be read yet. wait: not all of it can. No clock decides: what the store says was restored
+// is read, and asked for again if it is no longer there.
 func (b *batch) ask(ctx context.Context, o *object, copies []*copied) (wait bool, err error) {
 	why := ""
 	for _, c := range copies {
-		access, _ := c.Access(cooper.InstantOf(b.opt.Clock()))
-		switch access {
-		case store.Archived:
-			r := store.Restoring{Class: c.StorageClass, Tier: b.recalling.Tier}
-			if c.StorageClass != store.IntelligentTiering { // what comes back out of its tiers comes back for good
-				r.Days = b.recalling.Days
-			}
-			o.out.Requests++
-			if err := b.opt.Archive.Restore(ctx, store.Ref{Key: c.Key, VersionID: c.VersionID}, r); err != nil {
-				return false, err
-			}
-			why = "the store was asked for it, out of " + strings.Trim(c.StorageClass+" "+c.ArchiveStatus, " ")
-		case store.Underway:
-			if why == "" {
-				why = "the store was asked for it, and has not brought it yet"
-			}
-		case store.Readable, store.Restored:
-			// Only a GET proves it.
+		access, _ := c.Access(0)
+		if access == store.Readable || access == store.Restored {
 			o.out.Requests++
 			err := getOne(ctx, b.opt.Archive, store.Ref{Key: c.Key, VersionID: c.VersionID}, c.Size)
-			if cooper.KindOf(err) == cooper.KindArchived {
-				why, err = "the store has not brought it yet", nil
+			if cooper.KindOf(err) != cooper.KindArchived {
+				if err != nil {
+					return false, err
+				}
+				continue
 			}
-			if err != nil {
-				return false, err
-			}
+			access = store.Archived
 		}
+		if access == store.Underway {
+			why = "the store was asked for it, and has not brought it yet"
+			continue
+		}
+		r := store.Restoring{Class: c.StorageClass, Tier: b.recalling.Tier}
+		if c.StorageClass != store.IntelligentTiering { // what comes back out of its tiers comes back for good
+			r.Days = b.recalling.Days
+		}
+		o.out.Requests++
+		if err := b.opt.Archive.Restore(ctx, store.Ref{Key: c.Key, VersionID: c.VersionID}, r); err != nil {
+			return false, err
+		}
+		why = "the store was asked for it, out of " + strings.Trim(c.StorageClass+" "+c.ArchiveStatus, " ")
 	}
 	if why != "" {
 		o.postpone(why)

@@ -138,7 +138,7 @@ func (t *Target) Check(h plan.Header) error {
 	switch {
 	case err != nil:
 		return err
-	case r != t.recalling:
+	case r.Bucket != t.recalling.Bucket || r.Scope != t.recalling.Scope || r.FromArchive != t.recalling.FromArchive:
 		return &cooper.Error{Kind: cooper.KindInternal, Where: "plan " + h.ID, Message: "the plan that was prepared is another"}
 	case r.FromArchive != (t.opt.State == nil):
 		return &cooper.Error{Kind: cooper.KindInternal, Where: "plan " + h.ID, Message: "it is not known whether a state is to be asked"}

@@ -1,0 +1,248 @@
+package job
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"cooper"
+	"cooper/internal/codec/zstd"
+	"cooper/internal/gc"
+	"cooper/internal/gcop"
+	"cooper/internal/gcstate"
+	"cooper/internal/store/mem"
+	"cooper/internal/verb/archive"
+)
+
+func (w *world) restore(ids ...string) *GCRestore {
+	return &GCRestore{Config: w.path("cooper.yaml"), Handles: ids, Days: 7, Tier: "Standard", Yes: true, Options: Options{Jobs: 4}}
+}
+
+const recallYAML = `version: 1
+database: sqlite:lab.db
+buckets: [lab]
+handles: {table: files, id: id, bucket: =lab, key: key, modified: at, status: {column: state, write: true, values: {AVAILABLE: ok, UNLINKED: idle, ARCHIVED: away}}}
+associations:
+  posts: {table: posts, object: id, handle: file_id}
+detect: {scans: 1, apart: 0s, settle: 0s}
+archive: {bucket: depot, after: 0s, smallest: 0B}
+`
+
+// unlinkedFiles is a world in which files 3, 4 and 6, of keys c, d.csv and c, are UNLINKED.
+func unlinkedFiles(t *testing.T, yaml string) *world {
+	t.Helper()
+	w := newFilePlatform(t,
+		"CREATE TABLE files (id INTEGER PRIMARY KEY, key TEXT NOT NULL, at DATETIME, state TEXT NOT NULL DEFAULT 'ok')", "CREATE INDEX files_key ON files (key)",
+		"INSERT INTO files (id, key, at) VALUES (1, 'a', '2026-01-01 00:00:00'), (2, 'b', '2026-01-01 00:00:00'), (3, 'c', '2026-01-01 00:00:00'), (4, 'd.csv', '2026-01-01 00:00:00'), (6, 'c', '2026-01-01 00:00:00')",
+		"CREATE TABLE posts (id INTEGER PRIMARY KEY, file_id INTEGER REFERENCES files)", "CREATE INDEX posts_file ON posts (file_id)",
+		"INSERT INTO posts VALUES (1, 1), (2, 2)",
+	)
+	w.declare(yaml)
+	w.store.CreateBucket("lab", "Enabled")
+	w.store.CreateBucket("depot", "")
+	for _, key := range []string{"a", "b", "c", "d.csv.zst"} {
+		w.store.Put("lab", key, []byte("content of "+key), mem.PutOptions{})
+	}
+	w.answer = func(string) bool { return true }
+	_, err := w.scan(false).Run(t.Context(), w.Env)
+	w.ok(err)
+	w.inState(map[string]gcstate.Event{"3": gcstate.Unlink, "4": gcstate.Unlink, "6": gcstate.Unlink})
+	w.sqlite("UPDATE files SET state = 'idle' WHERE id IN (3, 4, 6)")
+	return w
+}
+
+// inState has things happen to handles.
+func (w *world) inState(events map[string]gcstate.Event) {
+	w.t.Helper()
+	w.ok(w.begin(func(work *work) error {
+		_, last, err := work.scansBy(w.t.Context(), w.path("cooper.yaml"))
+		w.ok(err)
+		return work.withState(w.t.Context(), func(s gcstate.State) error {
+			for id, event := range events {
+				rs, err := s.Get(w.t.Context(), []gcstate.Handle{{Scope: scope(last.Server), ID: id}})
+				w.ok(err)
+				c, err := rs[0].By(event, work.now(), "by a test", "r-1")
+				w.ok(err)
+				_, err = s.Change(w.t.Context(), []gcstate.Change{c})
+				w.ok(err)
+			}
+			return tellState(w.t.Context(), s, work.gcFacts())
+		})
+	}))
+}
+
+// archivedFiles is a world in which files 3, 4 and 6, of keys c, d.csv.zst and c, are in the archive.
+func archivedFiles(t *testing.T, yaml string) *world {
+	t.Helper()
+	w := unlinkedFiles(t, yaml)
+	var server string
+	w.ok(w.begin(func(work *work) error {
+		_, last, err := work.scansBy(t.Context(), w.path("cooper.yaml"))
+		server = last.Server
+		return err
+	}))
+	text := fmt.Sprintf(`{"format":1,"plan":"p-1","run":"r-1","shard":0,"scope":%q,"time":%q,"count":2}`+"\n", server, work{Env: w.Env}.now())
+	for _, o := range []struct{ key, plain, ids string }{{"c", "", "3 6"}, {"d.csv.zst", "d.csv", "4"}} {
+		v := w.latestOf("lab", o.key)
+		w.store.Put("depot", "lab/"+o.key, []byte("content of "+o.key), mem.PutOptions{Class: "STANDARD_IA", Metadata: map[string]string{"cooper-archive-version": v.VersionID, "cooper-archive-etag": v.ETag}})
+		w.store.DeleteVersion("lab", o.key, v.VersionID)
+		line := archive.Manifested{Bucket: "lab", Version: v, For: o.plain, Key: "lab/" + o.key}
+		for id := range strings.FieldsSeq(o.ids) {
+			line.Handles = append(line.Handles, gcop.Holder{ID: id, Status: "UNLINKED"})
+		}
+		b, err := json.Marshal(line)
+		w.ok(err)
+		text += string(b) + "\n"
+	}
+	packed, err := zstd.Append(nil, []byte(text), 3)
+	w.ok(err)
+	w.store.Put("depot", archive.ManifestKey("r-1", 0), packed, mem.PutOptions{})
+	for _, event := range []gcstate.Event{gcstate.Fence, gcstate.Arrive} {
+		w.inState(map[string]gcstate.Event{"3": event, "4": event, "6": event})
+	}
+	w.sqlite("UPDATE files SET state = 'away' WHERE id IN (3, 4, 6)")
+	return w
+}
+
+func (w *world) latestOf(bucket, key string) (latest cooper.Version) {
+	for _, v := range w.store.Versions(bucket) {
+		if v.Key == key && v.Latest {
+			latest = v
+		}
+	}
+	return latest
+}
+
+// keysOf are the keys of a bucket, less manifests.
+func (w *world) keysOf(bucket string) (keys []string) {
+	for _, v := range w.store.Versions(bucket) {
+		if !strings.HasPrefix(v.Key, archive.ManifestPrefix) {
+			keys = append(keys, v.Key)
+		}
+	}
+	return keys
+}
+
+// kept are the statuses that the owner keeps.
+func (w *world) kept() []string {
+	w.t.Helper()
+	return w.owned("SELECT id || ' ' || state FROM files WHERE id > 2 ORDER BY id")
+}
+
+// lastly are the statuses that handles have by what was told.
+func (w *world) lastly() []string {
+	return w.rows("SELECT concat_ws(' ', id, arg_max(to_status, since)) FROM gc_transition GROUP BY id ORDER BY id")
+}
+
+// TestRestoreArchived: what is archived comes back for the handles that are named, and what has not gone stays.
+func TestRestoreArchived(t *testing.T) {
+	w := archivedFiles(t, recallYAML)
+	g := w.restore("3")
+	g.PlanOnly = true
+	r, err := g.Run(t.Context(), w.Env)
+	if w.ok(err); r.Plan.Totals["recall"].Count != 1 {
+		t.Errorf("%+v", r.Plan)
+	}
+	w.same("planned only", w.keysOf("lab"), "a", "b")
+	r, err = w.restore("3").Run(t.Context(), w.Env)
+	w.went(r, err, gc.MissionRecall)
+	w.same("back", w.keysOf("lab"), "a", "b", "c")
+	w.same("the copies stay", w.keysOf("depot"), "lab/c", "lab/d.csv.zst")
+	w.same("told", w.lastly(), "3 AVAILABLE", "4 ARCHIVED", "6 UNLINKED")
+	r, err = w.restore("3").Run(t.Context(), w.Env)
+	if w.ok(err); r.Nothing == "" {
+		t.Errorf("again: %+v", r)
+	}
+	g = w.restore()
+	g.Prefixes = []string{"s3://lab/"}
+	r, err = g.Run(t.Context(), w.Env)
+	w.went(r, err, gc.MissionRecall)
+	w.same("back", w.keysOf("lab"), "a", "b", "c", "d.csv.zst")
+	w.same("told", w.lastly(), "3 AVAILABLE", "4 AVAILABLE", "6 AVAILABLE")
+	_, err = w.restore("99").Run(t.Context(), w.Env)
+	w.refused(err, cooper.KindMissing)
+}
+
+// TestRestoreSince: what changed its status since a time; what is UNLINKED stays.
+func TestRestoreSince(t *testing.T) {
+	w := unlinkedFiles(t, recallYAML)
+	g := w.restore()
+	g.Since = cooper.InstantOf(time.Now().Add(24 * time.Hour))
+	r, err := g.Run(t.Context(), w.Env)
+	if w.ok(err); r.Nothing == "" {
+		t.Errorf("%+v", r)
+	}
+	g.Since = cooper.InstantOf(time.Now().Add(-24 * time.Hour))
+	r, err = g.Run(t.Context(), w.Env)
+	w.went(r, err, gc.MissionRecall)
+	w.same("told", w.lastly(), "3 AVAILABLE", "4 AVAILABLE", "6 AVAILABLE")
+	w.same("there", w.keysOf("lab"), "a", "b", "c", "d.csv.zst")
+}
+
+// TestRestoreWaits: what has to be asked for is RESTORING, and the command given again goes on.
+func TestRestoreWaits(t *testing.T) {
+	w := archivedFiles(t, recallYAML)
+	w.store.SetClass("depot", "lab/c", cooper.NullVersion, "DEEP_ARCHIVE", "")
+	for range 2 {
+		r, err := w.restore("3").Run(t.Context(), w.Env)
+		if w.ok(err); r.Applied.Count(cooper.Deferred) != 1 {
+			t.Errorf("%+v", r.Applied)
+		}
+		w.same("told", w.lastly(), "3 RESTORING", "4 ARCHIVED", "6 ARCHIVED")
+	}
+	w.store.CompleteRestore("depot", "lab/c", cooper.NullVersion)
+	r, err := w.restore("3").Run(t.Context(), w.Env)
+	w.went(r, err, gc.MissionRecall)
+	w.same("told", w.lastly(), "3 AVAILABLE", "4 ARCHIVED", "6 UNLINKED")
+}
+
+// TestRestoreCannot: what cannot come back stays ARCHIVED, and the run says so.
+func TestRestoreCannot(t *testing.T) {
+	w := archivedFiles(t, recallYAML)
+	w.store.DeleteVersion("depot", "lab/c", cooper.NullVersion)
+	w.store.Put("lab", "d.csv.zst", []byte("newer"), mem.PutOptions{})
+	r, err := w.restore("3", "4").Run(t.Context(), w.Env)
+	if !errors.Is(err, ErrSomeFailed) || r.Applied.Count(cooper.Failed) != 2 {
+		t.Errorf("%v, %+v", err, r.Applied)
+	}
+	w.same("told", w.lastly(), "3 ARCHIVED", "4 ARCHIVED", "6 ARCHIVED")
+	w.same("there", w.keysOf("lab"), "a", "b", "d.csv.zst")
+}
+
+// TestRestoreFromArchive: of a workspace that is lost, and without an owner, the archive alone brings all back.
+func TestRestoreFromArchive(t *testing.T) {
+	for _, ids := range [][]string{{"3"}, nil} {
+		w := archivedFiles(t, recallYAML)
+		w.ok(os.RemoveAll(w.path("ws")))
+		g := w.restore(ids...)
+		g.FromArchive = true
+		if ids == nil {
+			g.Config, g.Archive, g.WithoutOwner = "", "depot", true
+		}
+		r, err := g.Run(t.Context(), w.Env)
+		w.went(r, err, gc.MissionRecall)
+		want := []string{"a", "b", "c", "d.csv.zst"}
+		if ids != nil {
+			want = slices.DeleteFunc(want, func(k string) bool { return k == "d.csv.zst" })
+		}
+		w.same("back", w.keysOf("lab"), want...)
+	}
+}
+
+// TestRestoreTellsTheOwner: his column says what is so, by his own words; where he has none, nobody is told.
+func TestRestoreTellsTheOwner(t *testing.T) {
+	w := archivedFiles(t, recallYAML)
+	r, err := w.restore("3").Run(t.Context(), w.Env)
+	w.went(r, err, gc.MissionRecall)
+	w.same("the owner's", w.kept(), "3 ok", "4 away", "6 idle")
+	w = archivedFiles(t, strings.Replace(recallYAML, "write: true", "write: false", 1))
+	r, err = w.restore("3").Run(t.Context(), w.Env)
+	w.went(r, err, gc.MissionRecall)
+	w.same("the owner's", w.kept(), "3 away", "4 away", "6 away")
+	w.same("told", w.lastly(), "3 AVAILABLE", "4 ARCHIVED", "6 UNLINKED")
+}
