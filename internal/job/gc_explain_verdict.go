@@ -8,6 +8,7 @@ import (
 	"cooper/internal/gc/detect"
 	"cooper/internal/gcstate"
 	"cooper/internal/ledger/gcfacts"
+	"cooper/internal/words"
 )
 
 // verdict is what the last detection says.
@@ -18,7 +19,7 @@ func (x *explaining) verdict(ctx context.Context) error {
 		v.Is, v.Why = "not there", "the newest scan has no such handle"
 	case newest.Links > 0:
 		v.Is, v.Why = "linked", fmt.Sprintf("the newest scan has found links to it: %d", newest.Links)
-		v.ToChange = []string{"It stays while anything links to it, and for three complete scans after."}
+		v.ToChange = []string{"It stays while anything links to it, and until " + words.Plural(int64(x.config.Detect.Scans), "complete scan") + " after that saw no link."}
 	case x.r.Status == string(gcstate.Unlinked):
 		v.Is, v.Why = "unlinked", "it is UNLINKED, and no link leads to it in the newest scan"
 		v.ToChange = []string{"Link to it: the next scan sees that, and cooper gc detect brings it back."}
@@ -33,7 +34,8 @@ func (x *explaining) verdict(ctx context.Context) error {
 		return err
 	}
 	v.Detection = d.ID
-	if len(d.Scans) > 0 && d.Scans[0] != x.last.ID {
+	behind := len(d.Scans) > 0 && d.Scans[0] != x.last.ID
+	if behind {
 		x.r.Unknown = append(x.r.Unknown, "what follows from the newest scan: the last detection was before it")
 	}
 	listed, err := x.facts.FindListed(ctx, d.ID, x.kind, x.id)
@@ -41,7 +43,9 @@ func (x *explaining) verdict(ctx context.Context) error {
 		return err
 	}
 	for i := range listed {
-		x.says(d, &listed[i])
+		if !behind || !x.overtaken(&listed[i]) {
+			x.says(d, &listed[i])
+		}
 	}
 	for _, u := range d.Unknown {
 		if u.Bucket == x.r.Bucket && u.List == gcfacts.Missings {
@@ -49,6 +53,18 @@ func (x *explaining) verdict(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// overtaken tells whether the newest scan, which a detection did not know, or the status by now says something else than a
+// list of the detection's.
+func (x *explaining) overtaken(l *gcfacts.Listed) bool {
+	switch l.List {
+	case gcfacts.Candidates, gcfacts.Kepts:
+		return !x.r.There || x.r.Scans[0].Links > 0
+	case gcfacts.Relinkeds:
+		return !x.r.There
+	}
+	return false
 }
 
 // says puts what a list says into words.
@@ -65,6 +81,10 @@ func (x *explaining) says(d *gcfacts.Detection, l *gcfacts.Listed) {
 		v.Is, v.Why = "kept: "+l.Reason, keptWords[l.Reason][0]
 		v.ToChange = []string{keptWords[l.Reason][1]}
 	case gcfacts.Relinkeds:
+		if x.r.Status == string(gcstate.Available) {
+			v.Is, v.Why = "linked", "it was "+l.Status+", and is AVAILABLE again, as a link leads to it"
+			return
+		}
 		v.Is, v.Why = "linked again", "it is "+l.Status+", and a link leads to it"
 		v.ToChange = []string{"cooper gc detect marks it as AVAILABLE, if it is UNLINKED by Cooper's own mark."}
 	case gcfacts.Missings:
