@@ -20,7 +20,6 @@ type ownerFence struct {
 	database database.Database
 	column   column          // nil: nothing is written, and nobody waited for (--without-fence)
 	written  map[string]bool // the kinds of handles whose status is
-	blind    string
 }
 
 var _ archive.Fence = (*ownerFence)(nil)
@@ -47,7 +46,6 @@ func (w *work) openFence(ctx context.Context, c *config.Config, state gcstate.St
 	if f.fence, err = fence.New(ctx, fence.Options{Database: f.database, Config: c, State: state, Scope: a.Scope, Clock: w.Clock}); err != nil {
 		return nil, err
 	}
-	f.blind = strings.Join(f.fence.Blind(), ", ")
 	if !writable(c) && a.Unfenced {
 		return f, nil
 	}
@@ -97,9 +95,10 @@ func (f *ownerFence) Look(ctx context.Context, asked []archive.Asked) ([]archive
 	if err != nil {
 		return nil, err
 	}
+	blind := strings.Join(f.fence.Blind(), ", ") // of these handles, too
 	all := make([]archive.Sight, len(seen))
 	for i, s := range seen {
-		all[i] = archive.Sight{Why: s.Why, Linked: s.Linked, Blind: f.blind}
+		all[i] = archive.Sight{Why: s.Why, Linked: s.Linked, Blind: blind}
 	}
 	return all, nil
 }

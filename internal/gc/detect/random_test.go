@@ -49,10 +49,11 @@ func TestRandomPlatforms(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	for seed := range worlds {
-		if *theSeed >= 0 && uint64(*theSeed) != seed {
-			continue
-		}
+	first := uint64(0)
+	if *theSeed >= 0 {
+		first, worlds = uint64(*theSeed), 1
+	}
+	for seed := first; seed < first+worlds; seed++ {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			var all []int
 			for n := range cells {
