@@ -165,7 +165,8 @@ func (x *explaining) status(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if h := x.config.Kind(x.kind); h != nil && h.Status != nil && x.r.Owner != "" {
+	// What was changed since the scan is newer than what its owner said then.
+	if h := x.config.Kind(x.kind); h != nil && h.Status != nil && x.r.Owner != "" && x.r.Since <= x.last.Clock {
 		switch said := h.Status.State(x.r.Owner); {
 		case said == "":
 			x.r.Status = ""

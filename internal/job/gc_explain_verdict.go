@@ -3,6 +3,8 @@ package job
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 
 	"cooper"
 	"cooper/internal/gc/detect"
@@ -20,6 +22,9 @@ func (x *explaining) verdict(ctx context.Context) error {
 	case newest.Links > 0:
 		v.Is, v.Why = "linked", fmt.Sprintf("the newest scan has found links to it: %d", newest.Links)
 		v.ToChange = []string{"It stays while anything links to it, and until " + words.Plural(int64(x.config.Detect.Scans), "complete scan") + " after that saw no link."}
+	case slices.Contains(away, gcstate.Status(x.r.Status)):
+		v.Is, v.Why = strings.ToLower(x.r.Status), "it is "+x.r.Status+": see docs/gc-states.md"
+		v.ToChange = []string{"Have it back: cooper gc restore " + ShellWord(x.r.Handle)}
 	case x.r.Status == string(gcstate.Unlinked):
 		v.Is, v.Why = "unlinked", "it is UNLINKED, and no link leads to it in the newest scan"
 		v.ToChange = []string{"Link to it: the next scan sees that, and cooper gc detect brings it back."}
@@ -55,12 +60,15 @@ func (x *explaining) verdict(ctx context.Context) error {
 	return nil
 }
 
+// away are the statuses of handles whose object is in the archive, or on its way.
+var away = []gcstate.Status{gcstate.Archiving, gcstate.Archived, gcstate.Restoring}
+
 // overtaken tells whether the newest scan, which a detection did not know, or the status by now says something else than a
 // list of the detection's.
 func (x *explaining) overtaken(l *gcfacts.Listed) bool {
 	switch l.List {
 	case gcfacts.Candidates, gcfacts.Kepts:
-		return !x.r.There || x.r.Scans[0].Links > 0
+		return !x.r.There || slices.Contains(away, gcstate.Status(x.r.Status)) || x.r.Scans[0].Links > 0
 	case gcfacts.Relinkeds:
 		return !x.r.There
 	}

@@ -2,7 +2,10 @@ package job
 
 import (
 	"slices"
+	"strings"
 	"testing"
+
+	"cooper/internal/gcstate"
 )
 
 // TestExplainIsNotBehind: what a scan has found since the last detection, and what was marked since, is not talked over by its
@@ -30,4 +33,47 @@ func TestExplainIsNotBehind(t *testing.T) {
 	verdict("linked") // the detection did not know
 	w.marked()
 	verdict("linked") // and it is AVAILABLE again
+}
+
+// TestExplainArchived: what was moved since the last scan is ARCHIVED, whatever its owner said then.
+func TestExplainArchived(t *testing.T) {
+	w := newColumnPlatform(t)
+	w.marked()
+	w.scanned()
+	in, err := scopeOf(w)
+	w.ok(err)
+	w.ok(w.Env.begin(func(x *work) error {
+		state, err := x.openState(t.Context())
+		if err != nil {
+			return err
+		}
+		defer func() { w.ok(state.Close()) }()
+		for _, e := range []gcstate.Event{gcstate.Fence, gcstate.Arrive} {
+			h := gcstate.Handle{Scope: in, ID: "3"}
+			r, err := state.Get(t.Context(), []gcstate.Handle{h})
+			w.ok(err)
+			change, err := r[0].By(e, x.now(), "moved", "r-1")
+			w.ok(err)
+			_, err = state.Change(t.Context(), []gcstate.Change{change})
+			w.ok(err)
+		}
+		return nil
+	}))
+	x, err := (&GCExplain{Config: w.path("cooper.yaml"), Handle: "3"}).Run(t.Context(), w.Env)
+	w.ok(err)
+	if x.Status != "ARCHIVED" || x.Verdict.Is != "archived" || !strings.Contains(strings.Join(x.Verdict.ToChange, ""), "gc restore 3") {
+		t.Errorf("%s, %+v", x.Status, x.Verdict)
+	}
+}
+
+// scopeOf is the scope of the handles of the last scan.
+func scopeOf(w *world) (s string, err error) {
+	err = w.Env.begin(func(x *work) error {
+		scan, _, err := x.lastScan(w.t.Context(), w.path("cooper.yaml"))
+		if err == nil {
+			s = scope(scan.Server)
+		}
+		return err
+	})
+	return s, err
 }

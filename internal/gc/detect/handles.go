@@ -117,7 +117,7 @@ func (d *detection) unlinkedHandles() string {
 	var parts []string
 	for _, b := range d.size.branches {
 		sql := fmt.Sprintf(`SELECT %d AS n, h.id_number, h.id_uuid, h.id, h.bucket, h.key_bytes, h.size, epoch_ms(h.modified) AS modified, epoch_ms(h.created) AS created, CASE WHEN %s THEN h.status END AS said, a.status, a.since,
-			coalesce(a.flags, 0) | CASE WHEN c.x IS NULL THEN 0 ELSE %d END | CASE WHEN h.candidate THEN %d ELSE 0 END | CASE WHEN %[2]s THEN %[5]d ELSE 0 END`, b.n, d.other(b.name), isCommon, isCandidate, isOther)
+			coalesce(a.flags, 0) | CASE WHEN c.x IS NULL THEN 0 ELSE %d END | CASE WHEN h.candidate THEN %d ELSE 0 END | CASE WHEN %[2]s THEN %[5]d ELSE 0 END`, b.n, d.other(b.name)+fmt.Sprintf(" AND coalesce(a.since, 0) <= %d", int64(d.looked.clock)), isCommon, isCandidate, isOther)
 		if objects != "" {
 			sql += " | coalesce(o.flags, 0) AS flags, o.written, CASE WHEN o.flags <> 0 OR h.size IS NULL THEN o.size END AS stored"
 		} else {

@@ -10,7 +10,15 @@ import (
 )
 
 // statusOf is what a handle is: what its owner says where he says something else than AVAILABLE, else
-// what we know. It is empty where nobody knows.
+// what we know, or what we know by now, if that is newer. It is empty where nobody knows.
+func (d *detection) statusOf(c *config.Handles, said string, ours gcstate.Status, since cooper.Instant) gcstate.Status {
+	if since > d.looked.clock { // what we know is newer than the scan in which its owner says that
+		return cmp.Or(ours, gcstate.Available)
+	}
+	return statusOf(c, said, ours)
+}
+
+// statusOf is what a handle is by both words, as old as they are.
 func statusOf(c *config.Handles, said string, ours gcstate.Status) gcstate.Status {
 	if c != nil && c.Status != nil {
 		if s := gcstate.Status(c.Status.State(said)); s != gcstate.Available {

@@ -56,7 +56,7 @@ func (d *detection) missing(ctx context.Context) error {
 		modified, created, said, ours, since, other := f.moment(), f.moment(), f.text(), gcstate.Status(f.text()), f.moment(), f.text()
 		b := d.bucket(m.Bucket)
 		written := max(modified, created, since)
-		status := statusOf(d.kind(m.Kind), said, ours)
+		status := d.statusOf(d.kind(m.Kind), said, ours, since)
 		switch {
 		case f.err != nil, b == nil, modified == 0, written > b.settled, status == gcstate.Deleted, b.rejected[m.Key], b.meta.Unnamed > 0 && inventory.Untellable(m.Key):
 			return f.err

@@ -52,14 +52,14 @@ func (d *detection) relinked(ctx context.Context) error {
 	for _, b := range d.size.branches {
 		kinds = append(kinds, fmt.Sprintf("WHEN %d THEN %s", b.n, text(b.name)))
 	}
-	sql := q.ask("SELECT f.n, f.id, f.said, f.scan, s.status FROM (" + union("", parts...) + ") f LEFT JOIN " + d.state + " s ON s.id = f.id AND s.kind = CASE f.n " + strings.Join(kinds, " ") + " END ORDER BY f.n, TRY_CAST(f.id AS BIGINT), f.id")
+	sql := q.ask("SELECT f.n, f.id, f.said, f.scan, s.status, s.since FROM (" + union("", parts...) + ") f LEFT JOIN " + d.state + " s ON s.id = f.id AND s.kind = CASE f.n " + strings.Join(kinds, " ") + " END ORDER BY f.n, TRY_CAST(f.id AS BIGINT), f.id")
 	return d.ask(ctx, sql, nil, func(f *fields) error {
 		b := &d.size.branches[f.number()]
 		r := gcfacts.Relinked{Kind: b.name, ID: f.text()}
 		said := f.text()
 		r.Scan = f.text()
 		ours := gcstate.Status(f.text())
-		status := statusOf(d.kind(b.name), said, ours)
+		status := d.statusOf(d.kind(b.name), said, ours, f.moment())
 		if ours == gcstate.Unlinked && !slices.Contains(goesBack, status) {
 			status = ours // whatever its owner says: the mark is not true any more
 		}

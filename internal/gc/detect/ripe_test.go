@@ -155,3 +155,28 @@ func TestAskedFor(t *testing.T) {
 	}
 	w.detect().wantRipe(t, "a", "b:new:2", "", "")
 }
+
+// TestIncidentArchivedSinceTheScan: what we have done since the newest scan is newer than what its owner said in it: an object
+// that was moved is not missing because of that, and one that came back is not linked again.
+func TestIncidentArchivedSinceTheScan(t *testing.T) {
+	lately := func(id string, s gcstate.Status) gcstate.Record {
+		r := record(id, s, 0)
+		r.Since = cooper.InstantOf(ago(0).Time().Add(time.Hour))
+		return r
+	}
+	w := ripeWorld(t, ", write: true", lately("1", gcstate.Archived), lately("2", gcstate.Available), record("3", gcstate.Archived, 10), lately("4", gcstate.Available))
+	w.scans(func(r *reading) {
+		r.handles(newOf("1", "a", "UNLINKED"), newOf("2", "b", "ARCHIVED"), newOf("3", "c", "UNLINKED"), newOf("4", "d", "ARCHIVED"))
+		must(t, r.Link("posts", "1", gcfacts.Target{Kind: "new", ID: "4"}))
+	})
+	w.inventory("data", 0, object{key: "b", days: 300}, object{key: "c", days: 300}, object{key: "d", days: 300})
+	f := w.detect()
+	f.wantRipe(t, "", "", "", "") // what its owner has said since is as young as our own word
+	f.want(t, "relinked")
+	f.want(t, "kept", "new:2 young")
+	for _, r := range f.Refusals {
+		if r.What == Lost {
+			t.Errorf("refused: %s", r.Why)
+		}
+	}
+}
