@@ -126,7 +126,10 @@ func TestInTheWay(t *testing.T) {
 		"other tags": {"", func(w *world) {
 			w.Server.Put(lab, "a", []byte("1"), mem.PutOptions{ContentType: "text/x", Metadata: map[string]string{"own": "1"}})
 		}, "conflict", "a=1!"},
-		"the same":            {"", func(w *world) { w.has("a", []string{"1"}) }, "done", "a=1!"},
+		"the same": {"", func(w *world) { w.has("a", []string{"1"}) }, "done", "a=1!"},
+		"other bytes": {"", func(w *world) {
+			w.Server.Put(lab, "a", []byte("9"), mem.PutOptions{ContentType: "text/x", Metadata: map[string]string{"own": "1"}, Tags: map[string]string{"t": "a"}})
+		}, "conflict", "a=9!"},
 		"the same, and newer": {"Enabled", func(w *world) { w.has("a", []string{"1", "2"}) }, "conflict", "a=2! a=1"},
 		"while it is copied": {"", func(w *world) {
 			w.Before = func(op string) {
@@ -216,4 +219,19 @@ func TestNobodyIsTold(t *testing.T) {
 	w.wants("1")
 	want(t, "outcomes", bucketoptest.Statuses(w.must()), "done")
 	want(t, "statuses", w.statuses(), "1 AVAILABLE/ARCHIVED")
+}
+
+// TestNotProven: what was copied back and has other bytes is not said to be back.
+func TestNotProven(t *testing.T) {
+	w := newWorld(t, "", "", "STANDARD_IA")
+	w.has("a", []string{"1"}, "1")
+	w.archived()
+	w.Before = func(string) {
+		if b, _ := w.Server.Body(lab, "a", ""); string(b) == "1" {
+			w.Server.OverwriteNull(lab, "a", []byte("9"), mem.PutOptions{ContentType: "text/x", Metadata: map[string]string{"own": "1"}, Tags: map[string]string{"t": "a"}})
+		}
+	}
+	w.wants("1")
+	want(t, "outcomes", bucketoptest.Statuses(w.must()), "corrupt")
+	want(t, "statuses", w.statuses(), "1 ARCHIVED/ARCHIVED")
 }
