@@ -16,11 +16,12 @@ func Command(sh *shell.Shell) *cobra.Command {
 	sh.ShowsMore(a.showScanned)
 	cmd := &cobra.Command{
 		Use:   "gc",
-		Short: "Find what links to files, by an owner's database",
+		Short: "Find what nothing links to, by an owner's database; archive it, restore it",
 		Long: `Finds what in an owner's database links to files in buckets. What is to be read is
 declared in cooper.yaml: tables of file handles, and all places that may link to one.
-Nothing is written to the database: its sessions are read-only. After some complete
-scans, what nothing links to is marked in the workspace; no object is touched.`,
+Sessions that read are read-only. After some complete scans, what nothing links to is
+marked, in the workspace and in a status column that is declared as writable; what is
+marked for long enough is archived, and comes back by restore.`,
 		Example: `  cooper gc init mysql:env:PLATFORM_DSN --bucket example-data
   cooper gc check
   cooper gc scan --config platform/cooper.yaml
