@@ -144,7 +144,7 @@ func (f *Fence) primary(ctx context.Context) error {
 			return err
 		}
 		if len(rows) == 1 && len(rows[0]) == 2 && !slices.Contains(alone, rows[0][1].String()) {
-			return refused("the database is one of a cluster whose servers may all be written to: transactions on the others are not seen", "Archive by tags, which takes no file away: --mode tag")
+			return refused("the database is one of a cluster whose servers may all be written to: transactions on the others are not seen", "Let one server alone take writes, and name it under `database`.")
 		}
 	}
 	return nil
