@@ -12,6 +12,7 @@ package reading
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash"
 	"io"
@@ -264,4 +265,21 @@ func pause(ctx context.Context, n int) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// SHA256 reads a version to its end, and hashes it. Where the store broke off without a kind, that is KindStore.
+func SHA256(ctx context.Context, from store.Reader, v *cooper.Version, tally *Tally) (sum []byte, err error) {
+	body, err := Open(ctx, from, v, Options{Streamed: true, Tally: tally})
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	if _, err = io.Copy(io.Discard, body); err == nil {
+		return body.SHA256(), nil
+	}
+	var ce *cooper.Error
+	if !errors.As(err, &ce) {
+		err = &cooper.Error{Kind: cooper.KindStore, Where: cooper.Quote(v.Key), Message: "cannot be read to its end", Err: err}
+	}
+	return nil, err
 }

@@ -2,8 +2,6 @@ package archive
 
 import (
 	"context"
-	"errors"
-	"io"
 	"maps"
 	"regexp"
 	"slices"
@@ -114,23 +112,11 @@ func (b *batch) read(ctx context.Context, o *object, it *item) (equal bool, err 
 	return slices.Equal(sums[0], sums[1]), nil
 }
 
-// sumOf reads a version, and gives its SHA-256.
+// sumOf is the SHA-256 of a version, and counts what it takes.
 func sumOf(ctx context.Context, from store.Reader, v *cooper.Version, it *item) ([]byte, error) {
 	var tally reading.Tally
-	body, err := reading.Open(ctx, from, v, reading.Options{Streamed: true, Tally: &tally})
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	_, err = io.Copy(io.Discard, body)
+	sum, err := reading.SHA256(ctx, from, v, &tally)
 	it.out.Requests += tally.Requests
 	it.out.Bytes += tally.Bytes
-	if err != nil {
-		var ce *cooper.Error
-		if !errors.As(err, &ce) {
-			err = &cooper.Error{Kind: cooper.KindStore, Where: cooper.Quote(v.Key), Message: "cannot be read to its end", Err: err}
-		}
-		return nil, err
-	}
-	return body.SHA256(), nil
+	return sum, err
 }

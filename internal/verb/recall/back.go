@@ -3,7 +3,6 @@ package recall
 import (
 	"context"
 	"errors"
-	"io"
 	"maps"
 	"net/url"
 	"regexp"
@@ -228,24 +227,11 @@ func (b *batch) same(ctx context.Context, o *object, c *copied, made *store.Obje
 	return equal, nil
 }
 
-// sumOf reads a version, and gives its SHA-256.
+// sumOf is the SHA-256 of a version, and counts what it takes.
 func sumOf(ctx context.Context, from store.Reader, v *store.Object, o *object) ([]byte, error) {
 	var tally reading.Tally
-	body, err := reading.Open(ctx, from, &cooper.Version{Identity: cooper.Identity{Key: v.Key, VersionID: v.VersionID, ETag: v.ETag, Size: v.Size, LastModified: v.LastModified}},
-		reading.Options{Streamed: true, Tally: &tally})
-	if err != nil {
-		return nil, err
-	}
-	defer body.Close()
-	_, err = io.Copy(io.Discard, body)
+	sum, err := reading.SHA256(ctx, from, &cooper.Version{Identity: cooper.Identity{Key: v.Key, VersionID: v.VersionID, ETag: v.ETag, Size: v.Size, LastModified: v.LastModified}}, &tally)
 	o.out.Requests += tally.Requests
 	o.out.Bytes += tally.Bytes
-	if err != nil {
-		var ce *cooper.Error
-		if !errors.As(err, &ce) {
-			err = &cooper.Error{Kind: cooper.KindStore, Where: cooper.Quote(v.Key), Message: "cannot be read to its end", Err: err}
-		}
-		return nil, err
-	}
-	return body.SHA256(), nil
+	return sum, err
 }
