@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -33,9 +32,7 @@ type ripeRow struct {
 	Kind    string         `json:"kind"`
 	ID      string         `json:"id"`
 	Status  gcstate.Status `json:"status"`
-	Since   int64          `json:"since"`
-	Ripe    bool           `json:"ripe"`
-	Changed int64          `json:"changed"` // it, or its object
+	Changed int64          `json:"changed"` // it, its status, or its object
 }
 
 // ripening keeps handles that may be archived until it is asked about their objects.
@@ -58,20 +55,17 @@ func (r *ripening) open(dir string) (done func() error, err error) {
 
 // ripen notes a handle without a link that is not AVAILABLE, if it may be archived, or is.
 func (d *detection) ripen(h *handle, status gcstate.Status) error {
-	row := ripeRow{Kind: h.branch.name, ID: h.id, Status: status, Since: int64(h.changed), Changed: int64(h.changed)}
+	row := ripeRow{Kind: h.branch.name, ID: h.id, Status: status, Changed: int64(h.changed)}
+	is := false
 	switch status {
 	case gcstate.Unlinked:
-		row.Ripe = d.unripe(h, d.looked.ago(d.Config.Archive.After)) == ""
+		is = d.unripe(h, d.looked.ago(d.Config.Archive.After)) == ""
 	case gcstate.Archiving: // it was ripe; what was found since is found again
-		row.Ripe = d.unripe(h, cooper.Instant(1)<<62) == ""
+		is = d.unripe(h, cooper.Instant(1)<<62) == ""
 	case gcstate.Archived, gcstate.Deleted:
-		if h.flags&wasLinked != 0 {
-			return nil
-		}
-	default:
-		return nil
+		is = h.flags&wasLinked == 0
 	}
-	if !row.Ripe && (status == gcstate.Unlinked || status == gcstate.Archiving) {
+	if !is {
 		return nil
 	}
 	d.ripe.rows++
@@ -126,29 +120,27 @@ func (d *detection) archivable(ctx context.Context) error {
 	if err := d.ripe.buf.Flush(); err != nil {
 		return local(err)
 	}
-	ripe := "read_json(" + text(d.ripe.file.Name()) + ", format = 'newline_delimited', columns = {kind: 'VARCHAR', id: 'VARCHAR', status: 'VARCHAR', since: 'BIGINT', ripe: 'BOOLEAN', changed: 'BIGINT'})"
+	ripe := "read_json(" + text(d.ripe.file.Name()) + ", format = 'newline_delimited', columns = {kind: 'VARCHAR', id: 'VARCHAR', status: 'VARCHAR', changed: 'BIGINT'})"
 	q := &question{}
 	q.table("ripe", "SELECT * FROM "+ripe)
 	handles := "gc_handle WHERE scan = " + text(d.looked.newest) + " AND bucket IS NOT NULL AND key_bytes IS NOT NULL"
-	q.table("object", "SELECT DISTINCT h.bucket, h.key_bytes FROM (SELECT * FROM "+handles+" AND candidate) h SEMI JOIN (SELECT * FROM ripe WHERE ripe) r ON r.kind = h.kind AND r.id = h.id")
+	q.table("object", "SELECT DISTINCT h.bucket, h.key_bytes FROM (SELECT * FROM "+handles+" AND candidate) h SEMI JOIN (SELECT * FROM ripe WHERE status IN ('"+string(gcstate.Unlinked)+"', '"+string(gcstate.Archiving)+"')) r ON r.kind = h.kind AND r.id = h.id")
 	// Handles of scans beside the newest, which may be younger, need their objects as well.
 	q.table("holder", "SELECT DISTINCT h.kind, h.id, h.bucket, h.key, h.key_bytes, max(h.size) AS size FROM (SELECT * FROM gc_handle WHERE "+oneOf("scan", d.looked.now)+") h SEMI JOIN object o ON o.bucket = h.bucket AND o.key_bytes = h.key_bytes GROUP BY ALL")
-	q.table("whole", `SELECT h.bucket, h.key, h.key_bytes, h.kind, h.id, r.status, r.since, r.kind IS NULL AS delays, bool_or(r.kind IS NULL) OVER each AS delayed, max(h.size) OVER each AS size, max(r.changed) OVER each AS changed
+	q.table("whole", `SELECT h.bucket, h.key, h.key_bytes, h.kind, h.id, r.status, r.changed AS since, r.kind IS NULL AS delays, bool_or(r.kind IS NULL) OVER each AS delayed, max(h.size) OVER each AS size, max(r.changed) OVER each AS changed
 		FROM holder h LEFT JOIN ripe r ON r.kind = h.kind AND r.id = h.id WINDOW each AS (PARTITION BY h.bucket, h.key_bytes)`)
 	var there []string
+	told := map[string]bool{}
 	for _, c := range d.Config.Buckets {
 		b := d.bucket(c.Name)
 		if why := d.unknown(b, gcfacts.Missings); why != "" {
 			d.found.Unknown = append(d.found.Unknown, gcfacts.Unknown{List: gcfacts.Ripes, Bucket: c.Name, Why: why})
 			continue
 		}
-		there = append(there, "SELECT "+text(b.name)+" AS bucket, "+strconv.FormatInt(int64(b.settled), 10)+" AS settled, key FROM ("+d.stands(b)+")")
+		told[c.Name] = true
+		there = append(there, "SELECT "+text(b.name)+" AS bucket, key FROM ("+d.stands(b)+")")
 	}
-	told := map[string]bool{}
-	for _, c := range d.Config.Buckets {
-		told[c.Name] = d.unknown(d.bucket(c.Name), gcfacts.Missings) == ""
-	}
-	q.table("there", "SELECT DISTINCT bucket, key FROM ("+union("SELECT NULL::VARCHAR AS bucket, 0 AS settled, NULL::VARCHAR AS key WHERE false", there...)+")")
+	q.table("there", "SELECT DISTINCT bucket, key FROM ("+union("SELECT NULL::VARCHAR AS bucket, NULL::VARCHAR AS key WHERE false", there...)+")")
 	sql := q.ask(`SELECT w.bucket, w.key_bytes, w.size, w.changed, w.delayed, w.delays, t.key IS NOT NULL, w.kind, w.id, w.status, w.since
 		FROM whole w LEFT JOIN there t ON t.bucket = w.bucket AND t.key = w.key ORDER BY w.bucket, w.key_bytes, w.kind, TRY_CAST(w.id AS BIGINT), w.id`)
 	return d.ask(ctx, sql, nil, func(f *fields) error {
