@@ -42,7 +42,7 @@ func (t *taker) tally(ctx context.Context, table *database.Table, column, full s
 		if by != "" {
 			by = strings.ReplaceAll(by, ", ", direction+", ") + direction
 		}
-		rows, err := t.rows(ctx, fmt.Sprintf("SELECT looked.v, looked.f, COUNT(*) FROM (SELECT %s AS v, CASE WHEN %s THEN 1 ELSE 0 END AS f FROM %s.%s%s LIMIT %d) AS looked GROUP BY looked.v, looked.f ORDER BY 3 DESC LIMIT %d",
+		rows, err := t.rows(ctx, fmt.Sprintf("SELECT looked.v, looked.f, COUNT(*) FROM (SELECT %s AS v, CASE WHEN %s THEN 1 ELSE 0 END AS f FROM %s.%s%s LIMIT %d) AS looked GROUP BY looked.v, looked.f ORDER BY 3 DESC, 1, 2 LIMIT %d",
 			database.Ident(engine, column), full, database.Ident(engine, table.Schema), database.Ident(engine, table.Name.Table), by, talliedRows, talliedValues+1))
 		wrong, err := declared(err)
 		if err != nil || wrong != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"regexp"
 	"strings"
 
 	"cooper/test/e2etest"
@@ -29,7 +30,7 @@ func (p *platform) detected() {
 	if err := os.WriteFile(p.config, []byte(soon), 0o600); err != nil {
 		p.t.Fatal(err)
 	}
-	if out := p.gc(0, "detect", "--yes"); !strings.Contains(out, "missing         unknown") || !strings.Contains(out, "one more complete scan") {
+	if out := p.gc(0, "detect", "--yes"); !regexp.MustCompile(`(?m)^  missing +unknown *$`).MatchString(out) || !strings.Contains(out, "one more complete scan") {
 		p.t.Errorf("after two scans, without an inventory:\n%s", out)
 	}
 	p.same("marked after two scans", p.transitions())
