@@ -113,17 +113,27 @@ func (e *Encoder) Response(r *Response) ([]byte, Digest, error) {
 	var of Digest
 	block.Sum(of[:0])
 	uri := TargetURI(r.URL)
+	odd := ""
 	if uri == "" {
-		uri = "urn:sha1:" + digest.String()
+		uri = noAddress + digest.String()
+		if r.URL != "" {
+			odd = "Cooper-Address: " + escaped(r.URL[:min(len(r.URL), longestURI)], func(c byte) bool { return c > 0x20 && c < 0x7f && c != '%' }) + "\r\n"
+		}
 	}
 	e.plain.Reset()
 	e.head("response", uri, r.At, Sum(append([]byte(uri+"\n"), of[:]...)))
+	e.plain.WriteString(odd)
 	fmt.Fprintf(&e.plain, "WARC-Block-Digest: sha1:%v\r\nWARC-Payload-Digest: sha1:%v\r\nContent-Type: application/http;msgtype=response\r\nContent-Length: %d\r\n\r\n", of, digest, len(http)+len(r.Body))
 	e.plain.Write(http)
 	e.plain.Write(r.Body)
 	b, err := e.member()
 	return b, digest, err
 }
+
+// noAddress stands before the digest where an answer has no address that one can write down: that is
+// then kept in a field of its own. It is one of HTTP as warcio 1.7.5 reads no answers of others, and in
+// a domain that never will be one (RFC 2606).
+const noAddress = "http://address.invalid/sha1:"
 
 // head begins a record. Its id is made of what it has, so that it is the same whenever it is written.
 func (e *Encoder) head(kind, uri string, at time.Time, id Digest) {

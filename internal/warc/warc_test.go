@@ -75,7 +75,7 @@ func TestRound(t *testing.T) {
 			t.Errorf("the id %q is not its own", rec.ID)
 		}
 		ids[rec.ID] = true
-		if rec.URI != TargetURI(want.URL) && rec.URI != "urn:sha1:"+rec.Digest.String() {
+		if rec.URI != TargetURI(want.URL) && rec.URI != noAddress+rec.Digest.String() {
 			t.Errorf("%q became %q", want.URL, rec.URI)
 		}
 		lines := strings.Split(strings.TrimSuffix(string(rec.Head()), "\r\n\r\n"), "\r\n")
