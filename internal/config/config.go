@@ -129,6 +129,8 @@ type Archive struct {
 	Bucket, Class string
 	After         time.Duration // of being UNLINKED
 	Smallest      int64         // smaller ones cost more there than they save
+	// Keep is how long an object stays in the archive before it may be deleted; 0: for ever.
+	Keep time.Duration
 	// Locked: the owner's program locks a handle's row when it checks the status, in the transaction in
 	// which it writes the link. Else what began before a handle was closed is waited for.
 	Locked bool

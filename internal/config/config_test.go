@@ -66,7 +66,7 @@ associations:
 limits: {unpacked: 1GiB, connections: 4, rows_per_second: 10_000}
 busy: {threads_running: 30, active_backends: 40, replica_lag: 1m}
 detect: {scans: 4, unmodified: 2w, jump: 1.5x, apart: 1d12h, settle: 0}
-archive: {bucket: cold, class: GLACIER_IR, after: 60d, smallest: 1MB, links: locked}
+archive: {bucket: cold, class: GLACIER_IR, after: 60d, smallest: 1MB, keep: 365d, links: locked}
 acknowledge: {for: 10d}
 `
 
@@ -101,7 +101,7 @@ func TestWide(t *testing.T) {
 	if d := diff(Detect{Scans: 4, Unmodified: 14 * 24 * time.Hour, Jump: 1.5, Apart: 36 * time.Hour}, c.Detect); d != "" {
 		t.Error(d)
 	}
-	if d := diff(&Archive{Bucket: "cold", Class: "GLACIER_IR", After: 60 * 24 * time.Hour, Smallest: 1_000_000, Locked: true}, c.Archive); d != "" {
+	if d := diff(&Archive{Bucket: "cold", Class: "GLACIER_IR", After: 60 * 24 * time.Hour, Smallest: 1_000_000, Keep: 365 * 24 * time.Hour, Locked: true}, c.Archive); d != "" {
 		t.Error(d)
 	}
 	if c.Lag != 90*time.Second || c.Acknowledge.For != 10*24*time.Hour || c.Replica.Env != "REPLICA" {

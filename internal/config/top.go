@@ -106,6 +106,7 @@ func (a *Archive) fields(r *reader) []field {
 		{key: "class", read: func(n *node) { a.Class = r.class(n) }},
 		{key: "after", read: func(n *node) { a.After = r.duration(n) }},
 		{key: "smallest", read: func(n *node) { a.Smallest = r.size(n) }},
+		{key: "keep", read: func(n *node) { a.Keep = r.duration(n) }},
 		{key: "links", read: func(n *node) { a.Locked = r.locked(n) }},
 	}
 }

@@ -117,6 +117,9 @@ func (c *Config) rest(d *Config) (t tree) {
 	text(&detect, "settle", durationText(c.Detect.Settle), durationText(d.Detect.Settle))
 	if a := c.Archive; a != nil {
 		archive = tree{{"bucket", a.Bucket}, {"class", a.Class}, {"after", durationText(a.After)}, {"smallest", sizeText(a.Smallest)}}
+		if a.Keep > 0 {
+			archive.add("keep", durationText(a.Keep))
+		}
 		if a.Locked {
 			archive.add("links", "locked")
 		}

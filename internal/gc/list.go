@@ -37,6 +37,9 @@ var Lists = []List{
 		sql: "SELECT bucket, " + key + ", string_agg(" + handle + ", ',' ORDER BY kind, id_number, id) FILTER (delays)" + ofDetection(gcfacts.Ripes) + " AND verdict = 'delayed' GROUP BY bucket, key, key_bytes"},
 	{Name: "archive-small", Columns: []string{"bucket", "key"}, Table: gcfacts.Ripes, sql: "SELECT DISTINCT bucket, " + key + ofDetection(gcfacts.Ripes) + " AND verdict = 'small'"},
 	{Name: "archive-missing", Columns: []string{"bucket", "key"}, Table: gcfacts.Ripes, sql: "SELECT DISTINCT bucket, " + key + ofDetection(gcfacts.Ripes) + " AND verdict = 'missing'"},
+	{Name: "delete", Columns: []string{"bucket", "key"}, Table: gcfacts.Ripes, sql: "SELECT DISTINCT bucket, " + key + ofDetection(gcfacts.Ripes) + " AND verdict = 'delete'"},
+	{Name: "delete-delayed", Columns: []string{"bucket", "key", "handles"}, Table: gcfacts.Ripes,
+		sql: "SELECT bucket, " + key + ", coalesce(string_agg(" + handle + ", ',' ORDER BY kind, id_number, id) FILTER (delays), '')" + ofDetection(gcfacts.Ripes) + " AND verdict = 'delete-delayed' GROUP BY bucket, key, key_bytes"},
 }
 
 // How handles and keys stand in lists.

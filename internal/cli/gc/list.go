@@ -29,7 +29,9 @@ And what the last cooper gc detect has found: candidates, kept, relinked, missin
 unindexed, unindexed-kept, near-misses. Without an inventory of a bucket, missing and
 unindexed are unknown of it: a warning says so. Of objects whose handles have been
 UNLINKED for long enough: archive (they may go), archive-delayed (others need them),
-archive-small (they would cost more there), archive-missing (they are not there).
+archive-small (they would cost more there), archive-missing (they are not there). Of
+objects that have been in the archive for archive.keep: delete (they may go for good),
+delete-delayed (something keeps them).
 
 Texts are written as in JSON, in ASCII and without the quotes, so that a line is a row.
 The facts themselves are tables for cooper ledger sql: gc_link, gc_handle and others.`,

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,6 +22,10 @@ const (
 	TooSmall = "small"   // in the archive it would cost more
 	NoObject = "missing" // its bucket does not have it
 	NotTold  = "unknown" // the inventory cannot tell of it
+
+	// Of one that is in the archive alone, and of which a handle has been there for archive.keep:
+	MayBeDeleted = "delete"         // all of its handles have
+	StaysThere   = "delete-delayed" // something keeps one of them, or something is in its place
 )
 
 // margin is how long after a handle was closed a scan must have begun, so that it has seen all links
@@ -33,6 +38,8 @@ type ripeRow struct {
 	ID      string         `json:"id"`
 	Status  gcstate.Status `json:"status"`
 	Changed int64          `json:"changed"` // it, its status, or its object
+	// Expired: it has been ARCHIVED for archive.keep, and nothing keeps it.
+	Expired bool `json:"expired"`
 }
 
 // ripening keeps handles that may be archived until it is asked about their objects.
@@ -62,7 +69,12 @@ func (d *detection) ripen(h *handle, status gcstate.Status) error {
 		is = d.unripe(h, d.looked.ago(d.Config.Archive.After)) == ""
 	case gcstate.Archiving: // it was ripe; what was found since is found again
 		is = d.unripe(h, cooper.Instant(1)<<62) == ""
-	case gcstate.Archived, gcstate.Deleted:
+	case gcstate.Archived:
+		is = h.flags&wasLinked == 0
+		if keep := d.Config.Archive.Keep; keep > 0 {
+			row.Expired = d.unripe(h, d.looked.ago(keep)) == ""
+		}
+	case gcstate.Deleted:
 		is = h.flags&wasLinked == 0
 	}
 	if !is {
@@ -72,8 +84,8 @@ func (d *detection) ripen(h *handle, status gcstate.Status) error {
 	return local(d.ripe.enc.Encode(row))
 }
 
-// unripe is why a handle that is UNLINKED may not be archived yet; empty if it may. It must have been
-// UNLINKED, and unchanged, since before a time.
+// unripe is why a handle that is UNLINKED may not be archived yet, or one that is ARCHIVED not be deleted; empty if it
+// may. It must have been so, and unchanged, since before a time.
 func (d *detection) unripe(h *handle, before cooper.Instant) string {
 	said := d.said(h)
 	c := d.kind(h.branch.name)
@@ -111,7 +123,8 @@ func (d *detection) said(h *handle) gcstate.Status {
 	return gcstate.Available
 }
 
-// archivable lists the objects of handles that may be archived, each with all of its handles.
+// archivable lists the objects of handles that may be archived, each with all of its handles; and those that are in the
+// archive alone, and of which a handle has been there for long enough.
 func (d *detection) archivable(ctx context.Context) error {
 	a := d.Config.Archive
 	if a == nil || d.ripe.rows == 0 {
@@ -120,14 +133,15 @@ func (d *detection) archivable(ctx context.Context) error {
 	if err := d.ripe.buf.Flush(); err != nil {
 		return local(err)
 	}
-	ripe := "read_json(" + text(d.ripe.file.Name()) + ", format = 'newline_delimited', columns = {kind: 'VARCHAR', id: 'VARCHAR', status: 'VARCHAR', changed: 'BIGINT'})"
+	ripe := "read_json(" + text(d.ripe.file.Name()) + ", format = 'newline_delimited', columns = {kind: 'VARCHAR', id: 'VARCHAR', status: 'VARCHAR', changed: 'BIGINT', expired: 'BOOLEAN'})"
 	q := &question{}
 	q.table("ripe", "SELECT * FROM "+ripe)
 	handles := "gc_handle WHERE scan = " + text(d.looked.newest) + " AND bucket IS NOT NULL AND key_bytes IS NOT NULL"
-	q.table("object", "SELECT DISTINCT h.bucket, h.key_bytes FROM (SELECT * FROM "+handles+" AND candidate) h SEMI JOIN (SELECT * FROM ripe WHERE status IN ('"+string(gcstate.Unlinked)+"', '"+string(gcstate.Archiving)+"')) r ON r.kind = h.kind AND r.id = h.id")
+	q.table("object", "SELECT h.bucket, h.key_bytes, bool_and(r.expired) AS away FROM (SELECT * FROM "+handles+" AND candidate) h JOIN (SELECT * FROM ripe WHERE expired OR status IN ('"+string(gcstate.Unlinked)+"', '"+string(gcstate.Archiving)+"')) r ON r.kind = h.kind AND r.id = h.id GROUP BY ALL")
 	// Handles of scans beside the newest, which may be younger, need their objects as well.
-	q.table("holder", "SELECT DISTINCT h.kind, h.id, h.bucket, h.key, h.key_bytes, max(h.size) AS size FROM (SELECT * FROM gc_handle WHERE "+oneOf("scan", d.looked.now)+") h SEMI JOIN object o ON o.bucket = h.bucket AND o.key_bytes = h.key_bytes GROUP BY ALL")
-	q.table("whole", `SELECT h.bucket, h.key, h.key_bytes, h.kind, h.id, r.status, r.changed AS since, r.kind IS NULL AS delays, bool_or(r.kind IS NULL) OVER each AS delayed, max(h.size) OVER each AS size, max(r.changed) OVER each AS changed
+	q.table("holder", "SELECT DISTINCT h.kind, h.id, h.bucket, h.key, h.key_bytes, o.away, max(h.size) AS size FROM (SELECT * FROM gc_handle WHERE "+oneOf("scan", d.looked.now)+") h JOIN object o ON o.bucket = h.bucket AND o.key_bytes = h.key_bytes GROUP BY ALL")
+	q.table("whole", `SELECT h.bucket, h.key, h.key_bytes, h.kind, h.id, r.status, r.changed AS since, h.away,
+		CASE WHEN h.away THEN NOT coalesce(r.expired, false) ELSE r.kind IS NULL END AS delays, bool_or(delays) OVER each AS delayed, max(h.size) OVER each AS size, max(r.changed) OVER each AS changed
 		FROM holder h LEFT JOIN ripe r ON r.kind = h.kind AND r.id = h.id WINDOW each AS (PARTITION BY h.bucket, h.key_bytes)`)
 	var there []string
 	told := map[string]bool{}
@@ -141,11 +155,11 @@ func (d *detection) archivable(ctx context.Context) error {
 		there = append(there, "SELECT "+text(b.name)+" AS bucket, key FROM ("+d.stands(b)+")")
 	}
 	q.table("there", "SELECT DISTINCT bucket, key FROM ("+union("SELECT NULL::VARCHAR AS bucket, NULL::VARCHAR AS key WHERE false", there...)+")")
-	sql := q.ask(`SELECT w.bucket, w.key_bytes, w.size, w.changed, w.delayed, w.delays, t.key IS NOT NULL, w.kind, w.id, w.status, w.since
+	sql := q.ask(`SELECT w.bucket, w.key_bytes, w.size, w.changed, w.away, w.delayed, w.delays, t.key IS NOT NULL, w.kind, w.id, w.status, w.since
 		FROM whole w LEFT JOIN there t ON t.bucket = w.bucket AND t.key = w.key ORDER BY w.bucket, w.key_bytes, w.kind, TRY_CAST(w.id AS BIGINT), w.id`)
 	return d.ask(ctx, sql, nil, func(f *fields) error {
 		r := gcfacts.Ripe{Bucket: f.text(), Key: string(f.bytes()), Size: f.natural()}
-		changed, delayed, delays, there := f.moment(), f.flag(), f.flag(), f.flag()
+		changed, away, delayed, delays, there := f.moment(), f.flag(), f.flag(), f.flag(), f.flag()
 		r.Delays, r.Kind, r.ID, r.Status, r.Since = delays, f.text(), f.text(), f.text(), f.moment()
 		if f.err != nil {
 			return f.err
@@ -154,6 +168,10 @@ func (d *detection) archivable(ctx context.Context) error {
 		switch {
 		case !told[r.Bucket]:
 			r.Verdict = NotTold
+		case away && (delayed || there || b.rejected[r.Key]):
+			r.Verdict = StaysThere
+		case away:
+			r.Verdict = MayBeDeleted
 		case !there && (changed > b.settled || b.rejected[r.Key]):
 			r.Verdict = NotTold
 		case !there:
@@ -165,7 +183,7 @@ func (d *detection) archivable(ctx context.Context) error {
 		default:
 			r.Verdict = MayGo
 		}
-		r.Cleared = gcstate.Status(r.Status) == gcstate.Archiving && r.Since.Time().Add(margin).Before(d.looked.clock.Time())
+		r.Cleared = slices.Contains([]gcstate.Status{gcstate.Archiving, gcstate.Archived}, gcstate.Status(r.Status)) && r.Since.Time().Add(margin).Before(d.looked.clock.Time())
 		return d.to.Ripe(r)
 	})
 }

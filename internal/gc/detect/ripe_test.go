@@ -180,3 +180,48 @@ func TestIncidentArchivedSinceTheScan(t *testing.T) {
 		}
 	}
 }
+
+// TestExpired: what has been in the archive for long enough may be deleted when each of its handles has, and nothing keeps one of them.
+func TestExpired(t *testing.T) {
+	config := strings.Replace(ripeConfig, "smallest: 500", "smallest: 500, keep: 100d", 1)
+	records := []gcstate.Record{record("1", gcstate.Archived, 101), record("2", gcstate.Archived, 99), record("3", gcstate.Archived, 200), record("4", gcstate.Archived, 200), record("5", gcstate.Archived, 50), record("6", gcstate.Archived, 200),
+		record("7", gcstate.Archived, 200), record("8", gcstate.Archived, 200), record("9", gcstate.Restoring, 200), record("10", gcstate.Archived, 200), record("11", gcstate.Archived, 200), record("12", gcstate.Unlinked, 200),
+		record("13", gcstate.Archived, 200), record("14", gcstate.Archived, 200), record("15", gcstate.Archived, 200), record("16", gcstate.Archived, 200), record("17", gcstate.Deleted, 200), record("18", gcstate.Archived, 200)}
+	scans := func(config string) *world {
+		w := newWorld(t, fmt.Sprintf(config, ""))
+		for i := range records {
+			records[i].Kind = "new"
+		}
+		w.state = &memory{records: records}
+		w.scans(func(r *reading) {
+			r.handles(newOf("1", "a", "AVAILABLE"), newOf("2", "young", "AVAILABLE"), newOf("3", "shared", "AVAILABLE"), oldOf("30", "shared"), newOf("4", "half", "AVAILABLE"), newOf("5", "half", "AVAILABLE"), newOf("6", "linked", "AVAILABLE"),
+				newOf("7", "held", "AVAILABLE"), newOf("8", "restoring", "AVAILABLE"), newOf("9", "restoring", "AVAILABLE"), newOf("10", "keep/x", "AVAILABLE"), newOf("11", "beside", "AVAILABLE"), newOf("12", "beside", "AVAILABLE"),
+				newOf("13", "asked", "AVAILABLE"), newOf("14", "kept", "AVAILABLE"), newOf("15", "back", "AVAILABLE"), newOf("16", "deleted", "AVAILABLE"), newOf("17", "deleted", "AVAILABLE"), newOf("18", "b", "AVAILABLE"))
+			must(t, r.Link("posts", "1", gcfacts.Target{Kind: "new", ID: "6"}))
+			must(t, r.Hold(gcfacts.Hold{Role: gcfacts.Protected, Table: "h", Kind: "new", ID: "7"}))
+		})
+		w.inventory("data", 0, object{key: "back", days: 300}, object{key: "beside", days: 300})
+		w.change = func(in *Inputs) { in.Asked = func(_, id string) bool { return id == "13" } }
+		must(t, w.facts.KeepByHand(ctx, []gcfacts.KeptByHand{{Scope: scope, Kind: "new", ID: "14", Keep: true}}))
+		return w
+	}
+	f := scans(config).detect()
+	f.want(t, "delete", "data a", "data b")
+	f.want(t, "delete_delayed", "data back", "data deleted", "data deleted new:17", "data half", "data half new:5", "data restoring", "data restoring new:9", "data shared", "data shared old:30")
+	f.wantRipe(t, "beside", "", "", "")
+	f = scans(ripeConfig).detect()
+	f.want(t, "delete")
+	f.want(t, "delete_delayed")
+}
+
+// TestExpiredUnknown: without an inventory of the bucket nobody knows whether the object is in its place.
+func TestExpiredUnknown(t *testing.T) {
+	w := newWorld(t, fmt.Sprintf(strings.Replace(ripeConfig, "smallest: 500", "keep: 100d", 1), ""))
+	r := record("1", gcstate.Archived, 200)
+	r.Kind = "new"
+	w.state = &memory{records: []gcstate.Record{r}}
+	w.scans(func(r *reading) { r.handles(newOf("1", "a", "AVAILABLE")) })
+	f := w.detect()
+	f.want(t, "delete")
+	f.want(t, "delete_delayed")
+}

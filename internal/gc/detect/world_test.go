@@ -312,12 +312,12 @@ func (f *found) Ripe(r gcfacts.Ripe) error {
 		_ = f.add("cleared", named(r.Kind, r.ID))
 	}
 	row := []string{r.Bucket, ascii(r.Key)}
-	list := map[string]string{MayGo: "archive", Delayed: "archive_delayed", TooSmall: "archive_small", NoObject: "archive_missing"}[r.Verdict]
+	list := map[string]string{MayGo: "archive", Delayed: "archive_delayed", TooSmall: "archive_small", NoObject: "archive_missing", MayBeDeleted: "delete", StaysThere: "delete_delayed"}[r.Verdict]
 	if r.Verdict == MayGo {
 		row = append(row, strconv.FormatInt(r.Size, 10))
 	}
 	line := strings.Join(row, "\t")
-	if r.Verdict == Delayed {
+	if r.Verdict == Delayed || r.Verdict == StaysThere && r.Delays {
 		if !r.Delays {
 			return nil
 		}

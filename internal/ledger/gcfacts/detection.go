@@ -94,12 +94,12 @@ type NearMiss struct{ Kind, ID, Bucket, Key, Other string }
 // Ripe is a handle of an object of which at least one handle may be archived. All handles of the object have a row.
 type Ripe struct {
 	Kind, ID, Bucket, Key string
-	Verdict               string // on the object: archive, delayed, small, missing or unknown
+	Verdict               string // on the object: archive, delayed, small, missing or unknown; delete or delete-delayed of one that is in the archive
 	Size                  int64  // the greatest of the handles of the object; negative: unknown
 	// Status is what the handle is, Since since when; empty and 0 for one that delays the object.
 	Status string
 	Since  cooper.Instant
 	Delays bool
-	// Cleared: it is ARCHIVING, and a complete scan that began after that has seen no link.
+	// Cleared: it is ARCHIVING, or ARCHIVED, and a complete scan that began after that has seen no link.
 	Cleared bool
 }
