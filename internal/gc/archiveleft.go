@@ -71,15 +71,7 @@ func (a *archiver) leaves(key string, rows []cooper.Version) string {
 
 // guard tells how a removal is kept from hitting a version written since; not ok if it cannot be.
 func (a *archiver) guard(v *cooper.Version) (g bucketop.Guard, ok bool) {
-	switch {
-	case v.VersionID != cooper.NullVersion && v.VersionID != "":
-		return bucketop.ByID, true
-	case a.in.Archiving.Versioning[a.bucket] == "Enabled", a.in.Archiving.Unguarded:
-		return bucketop.ByLook, v.DeleteMarker || v.ETag != ""
-	case v.Latest && !v.DeleteMarker && v.ETag != "":
-		return bucketop.ByETag, true
-	}
-	return "", false
+	return guardOf(v, a.in.Archiving.Versioning[a.bucket], a.in.Archiving.Unguarded)
 }
 
 // proofOf is how a copy of a version is expected to be proven.

@@ -5,7 +5,7 @@
 // It promises that what was written into a plan is read back as it was, bounds of
 // ranges byte for byte, and that what is not understood is KindInvalid and never a
 // smaller task, or another change. Which tables are read, in which ranges, and what is marked is left to the
-// mission; reading them to verb/scan, marking to verb/mark, archiving to verb/archive, bringing back to verb/recall; what is declared to config.
+// mission; reading them to verb/scan, marking to verb/mark, archiving to verb/archive, bringing back to verb/recall, deleting to verb/forget; what is declared to config.
 package gcop
 
 import (
