@@ -2,9 +2,11 @@ package fence
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
+	"cooper"
 	"cooper/internal/database"
 	"cooper/internal/gcstate"
 )
@@ -148,6 +150,52 @@ func (f *Fence) others(ctx context.Context, asked []Asked, see func(*Asked, Sigh
 		}
 	}
 	return nil
+}
+
+// Object is one by its place.
+type Object struct{ Bucket, Key string }
+
+// Named says of objects what names them now, whatever that is; or that it cannot be known, as the handles of a kind cannot be
+// asked for by their keys. It is empty where no handle does.
+func (f *Fence) Named(ctx context.Context, objects []Object) ([]string, error) {
+	if len(objects) > Most {
+		return nil, &cooper.Error{Kind: cooper.KindInternal, Message: fmt.Sprintf("%d objects are asked about at once", len(objects))}
+	}
+	why := make([]string, len(objects))
+	if len(objects) == 0 {
+		return why, nil
+	}
+	of := map[[2]string][]int{}
+	var keys []string
+	for i, o := range objects {
+		of[[2]string{o.Bucket, o.Key}] = append(of[[2]string{o.Bucket, o.Key}], i)
+		keys = append(keys, database.Literal(f.server.Engine, o.Key))
+	}
+	for _, h := range f.opt.Config.Handles {
+		k := f.kinds[h.Kind]
+		if !k.keys {
+			what := "which handles"
+			if h.Kind != "" {
+				what += " of " + h.Kind
+			}
+			for i := range why {
+				why[i] = what + " name it cannot be looked up: their keys have no index, or stand in something else"
+			}
+			continue
+		}
+		rows, err := f.ask(ctx, "SELECT "+k.sql+", "+f.objectSQL(k)+" FROM "+k.from+" WHERE "+database.Express(f.server.Engine, k.table, h.Key)+" IN ("+strings.Join(keys, ", ")+")")
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			for _, o := range k.object(row[1:]) {
+				for _, i := range of[o] {
+					why[i] = "a handle names it: " + shown(gcstate.Handle{Kind: h.Kind, ID: normal(k, row[0])})
+				}
+			}
+		}
+	}
+	return why, nil
 }
 
 // archived tells whether a handle needs its bytes no more, by the state or by its owner.

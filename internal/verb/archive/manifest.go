@@ -1,10 +1,13 @@
 package archive
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 
 	"cooper"
 	"cooper/internal/codec/zstd"
@@ -82,6 +85,43 @@ func (b *batch) manifest(ctx context.Context) error {
 	}
 	return b.Plan.Prove(b.run, b.shard.N, b.outs)
 }
+
+// ReadManifest reads a manifest: each is called with its head and each of its lines. One that cannot be read to its end is an
+// error, and so is one of another format.
+func ReadManifest(packed io.Reader, each func(*ManifestHead, *Manifested) error) (err error) {
+	plain, err := zstd.NewReader(packed, longestWindow)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, plain.Close()) }()
+	lines := json.NewDecoder(bufio.NewReader(plain))
+	var head ManifestHead
+	if err := lines.Decode(&head); err != nil {
+		return err
+	}
+	if head.Format != ManifestFormat {
+		return &cooper.Error{Kind: cooper.KindRefused, Where: head.Run, Message: fmt.Sprintf("a manifest of format %d, which is not known here", head.Format), Remedy: "Use the version of cooper that archived, or a newer one."}
+	}
+	n := 0
+	for ; ; n++ {
+		var m Manifested
+		if err := lines.Decode(&m); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			return err
+		}
+		if err := each(&head, &m); err != nil {
+			return err
+		}
+	}
+	if n != head.Count {
+		return io.ErrUnexpectedEOF
+	}
+	return nil
+}
+
+// longestWindow bounds the memory that a manifest may ask for.
+const longestWindow = 1 << 27
 
 // endingKind is the kind of an error that ends a run, whatever it was of.
 func endingKind(k cooper.Kind) cooper.Kind {

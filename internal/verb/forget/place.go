@@ -1,0 +1,136 @@
+package forget
+
+import (
+	"context"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"cooper"
+	"cooper/internal/gcop"
+	"cooper/internal/look"
+	"cooper/internal/reading"
+	"cooper/internal/store"
+)
+
+// places looks at where objects are from: of what is said to be in the archive alone there must be nothing, also not under the
+// key that its handles have. What is back is held against its copies later.
+func (b *batch) places(ctx context.Context) error {
+	byBucket := map[string]map[string][]*object{}
+	for _, o := range b.live() {
+		if o.Class == gcop.Returned {
+			continue
+		}
+		at := byBucket[o.Bucket]
+		if at == nil {
+			at = map[string][]*object{}
+			byBucket[o.Bucket] = at
+		}
+		at[o.Key] = append(at[o.Key], o)
+		if o.For != "" {
+			at[o.For] = append(at[o.For], o)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(byBucket)) {
+		at := byBucket[name]
+		keys := slices.Sorted(maps.Keys(at))
+		requests, err := look.Keys(ctx, b.opt.Places[name], "", keys, func(i int, v *cooper.Version) {
+			if v.DeleteMarker || !v.Latest {
+				return
+			}
+			for _, o := range at[keys[i]] {
+				o.stays(cooper.KindConflict, "something is in its place by now, under "+cooper.Quote(keys[i])+": what is in the archive is not all there is", anew)
+			}
+		})
+		at[keys[0]][0].items[0].out.Requests += requests
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// back proves that a copy is in its place: any of the versions there has its bytes, and its metadata.
+func (b *batch) back(ctx context.Context, o *object, it *item) error {
+	var there []cooper.Version
+	requests, err := look.Keys(ctx, b.opt.Places[o.Bucket], "", []string{o.Key}, func(_ int, v *cooper.Version) { there = append(there, *v) })
+	it.out.Requests += requests
+	if err != nil {
+		return err
+	}
+	if len(there) == 0 || there[0].DeleteMarker || !there[0].Latest {
+		return o.error(cooper.KindConflict, "is not in its place: its copy stays in the archive", "")
+	}
+	for i := range there {
+		if v := &there[i]; !v.DeleteMarker && v.Size == it.Version.Size {
+			same, err := b.same(ctx, o, it, v)
+			if err != nil || same {
+				return err
+			}
+		}
+	}
+	return o.error(cooper.KindConflict, "nothing in its place is proven to be what its copy is: that stays in the archive", "")
+}
+
+// digests are ETags that are sums of bytes, where no key of KMS or of the customer's has a part in them.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+var digests = regexp.MustCompile(`^[0-9a-fA-F]{32}(-[1-9][0-9]{0,4})?$`)
+
+// fullObject is the type of checksums that are of all bytes.
+const fullObject = "FULL_OBJECT"
+
+// same tells whether a version in the place of an object has the bytes and the metadata of a copy.
+func (b *batch) same(ctx context.Context, o *object, it *item, v *cooper.Version) (equal bool, err error) {
+	place := b.opt.Places[o.Bucket]
+	it.out.Requests++
+	made, err := place.Head(ctx, store.Ref{Key: v.Key, VersionID: v.VersionID}, 0)
+	if err != nil {
+		return false, err
+	}
+	c := &it.copy
+	if access, _ := made.Access(0); access != store.Readable && access != store.Restored || made.Size != c.Size || !maps.Equal(theirs(made.Metadata), theirs(c.Metadata)) {
+		return false, nil
+	}
+	proof := ""
+	if c.ChecksumType == fullObject && made.ChecksumType == fullObject {
+		for _, name := range slices.Sorted(maps.Keys(c.Checksums)) {
+			if sum := made.Checksums[name]; sum != "" {
+				if proof, equal = strings.ToLower(name), sum == c.Checksums[name]; !equal {
+					break
+				}
+			}
+		}
+	}
+	plain := func(e string) bool { return e == "" || e == "AES256" }
+	if proof == "" && plain(c.Encryption) && plain(made.Encryption) && digests.MatchString(c.ETag) && strings.EqualFold(c.ETag, made.ETag) {
+		proof, equal = "etag", true
+	}
+	if proof == "" {
+		var sums [2][]byte
+		for i, x := range []struct {
+			from store.Reader
+			v    *cooper.Version
+		}{{b.opt.Archive, &it.Version}, {place, v}} {
+			var tally reading.Tally
+			sums[i], err = reading.SHA256(ctx, x.from, x.v, &tally)
+			it.out.Requests += tally.Requests
+			it.out.Bytes += tally.Bytes
+			if err != nil {
+				return false, err
+			}
+		}
+		proof, equal, it.out.Hash = "read", slices.Equal(sums[0], sums[1]), sums[0]
+	}
+	if equal {
+		it.out.Check, it.out.Method = cooper.Verified, proof
+	}
+	return equal, nil
+}
+
+// theirs is the metadata of a copy without our own.
+func theirs(m map[string]string) map[string]string {
+	m = maps.Clone(m)
+	maps.DeleteFunc(m, func(name, _ string) bool { return strings.HasPrefix(strings.ToLower(name), "cooper-archive-") })
+	return m
+}
