@@ -193,53 +193,58 @@ func mayWrite(h *config.Handles) bool { return h.Status != nil && h.Status.Write
 
 // rests finds the detection that the plan rests on, and refuses one that more is known than by now.
 func (a *archivePlan) rests(ctx context.Context, db query.Engine) (err error) {
-	m := &a.archiving.Marking
-	if a.detection, err = a.lastDetection(ctx, m.Server); err != nil {
-		return err
+	a.detection, err = a.restsOn(ctx, db, &a.archiving.Marking, a.config, a.scan, "archived")
+	return err
+}
+
+// restsOn finds the detection that a plan rests on, by which something is done with objects, and notes it. One that more is
+// known than by now is refused.
+func (w *work) restsOn(ctx context.Context, db query.Engine, m *gcop.Marking, c *config.Config, scan *gc.Scan, done string) (d *gcfacts.Detection, err error) {
+	if d, err = w.lastDetection(ctx, m.Server); err != nil {
+		return nil, err
 	}
-	d := a.detection
 	stale := func(why string) error {
 		return &cooper.Error{Kind: cooper.KindRefused, Where: d.ID, Message: why, Remedy: "Look anew: cooper gc detect"}
 	}
-	configuration, err := gc.ConfigurationOf(a.config)
+	configuration, err := gc.ConfigurationOf(c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	info, err := os.Stat(m.Config)
 	if err != nil {
-		return &cooper.Error{Kind: cooper.KindUsage, Where: m.Config, Message: "cannot be read", Err: err}
+		return nil, &cooper.Error{Kind: cooper.KindUsage, Where: m.Config, Message: "cannot be read", Err: err}
 	}
-	words, err := a.gcFacts().Words()
+	words, err := w.gcFacts().Words()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if m.Read, err = readsOf(ctx, db, m.Server); err != nil {
-		return err
+		return nil, err
 	}
-	switch age := a.Clock().Sub(d.Made.Time()); {
+	switch age := w.Clock().Sub(d.Made.Time()); {
 	case age > mostDetectionAge:
-		return stale(fmt.Sprintf("the last detection is %s old", age.Round(time.Hour)))
-	case a.scan.Digests.Configuration != configuration:
-		return stale("the configuration declares other things than the last scan has read")
+		return nil, stale(fmt.Sprintf("the last detection is %s old", age.Round(time.Hour)))
+	case scan.Digests.Configuration != configuration:
+		return nil, stale("the configuration declares other things than the last scan has read")
 	case info.ModTime().After(d.Made.Time()):
-		return stale(m.Config + " was changed since the last detection")
+		return nil, stale(m.Config + " was changed since the last detection")
 	case words != d.Words:
-		return stale("a person has said since the last detection that handles are kept, or linked")
+		return nil, stale("a person has said since the last detection that handles are kept, or linked")
 	case d.Waits != "" || len(d.Scans) == 0:
-		return &cooper.Error{Kind: cooper.KindRefused, Where: d.ID, Message: "nothing is archived yet: it waits for " + d.Waits, Remedy: "Scan: cooper gc scan; then cooper gc detect"}
+		return nil, &cooper.Error{Kind: cooper.KindRefused, Where: d.ID, Message: "nothing is " + done + " yet: it waits for " + d.Waits, Remedy: "Scan: cooper gc scan; then cooper gc detect"}
 	}
 	for scan := range m.Read {
 		if scan > d.Scans[0] {
-			return stale("the database was read since the last detection, by " + scan)
+			return nil, stale("the database was read since the last detection, by " + scan)
 		}
 	}
 	for i := range d.Refusals {
 		if x := &d.Refusals[i]; !detect.Confirmable(x) {
-			return &cooper.Error{Kind: cooper.KindRefused, Where: d.ID, Message: "nothing is archived: " + x.Why, Remedy: remedies[x.What]}
+			return nil, &cooper.Error{Kind: cooper.KindRefused, Where: d.ID, Message: "nothing is " + done + ": " + x.Why, Remedy: remedies[x.What]}
 		}
 	}
 	m.Detection, m.Words = d.ID, words
-	return nil
+	return d, nil
 }
 
 // make writes the plan.

@@ -36,6 +36,7 @@ var missions = map[string]mission{
 
 	gc.MissionArchive: archives{},
 	gc.MissionRecall:  recalls{},
+	gc.MissionForget:  deletions{},
 }
 
 // A mission is what whoever carries plans out has to know of one kind of them.
