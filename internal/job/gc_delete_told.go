@@ -320,14 +320,14 @@ func (t *archiveTells) gone(ctx context.Context) iter.Seq2[gc.Gone, error] {
 		places AS (SELECT s.kind, s.id, f.bucket, f.key, f.bucket || '/' || f.key AS place FROM state s JOIN filed f ON f.kind = s.kind AND f.id = s.id
 			UNION SELECT s.kind, s.id, o.bucket, CASE WHEN o.plain <> '' THEN o.plain ELSE o.key END, o.place FROM state s JOIN handle h ON h.kind = s.kind AND h.id = s.id JOIN object o ON o.place = h.place),
 		every AS (SELECT * FROM places UNION SELECT kind, id, bucket, key, place || '.zst' FROM places),
-		gone AS (SELECT e.kind, e.id, min(struct_pack(bucket := e.bucket, key := e.key)) AS at, bool_or(e.place IN (SELECT key FROM outcome WHERE verb = ` + sqlText(gcop.Forget) + ` AND status = 'done')) AS ours
+		gone AS (SELECT e.kind, e.id, min(struct_pack(bucket := e.bucket, key := e.key)) AS spot, bool_or(e.place IN (SELECT key FROM outcome WHERE verb = ` + sqlText(gcop.Forget) + ` AND status = 'done')) AS ours
 			FROM every e JOIN state s ON s.kind = e.kind AND s.id = e.id LEFT JOIN (SELECT DISTINCT place FROM there) t ON t.place = e.place
 			WHERE s.status = 'ARCHIVED' AND s.since < $2 GROUP BY e.kind, e.id HAVING count(t.place) = 0),
-		again AS (SELECT s.kind, s.id, min(struct_pack(bucket := o.bucket, key := CASE WHEN o.plain <> '' THEN o.plain ELSE o.key END)) AS at
+		again AS (SELECT s.kind, s.id, min(struct_pack(bucket := o.bucket, key := CASE WHEN o.plain <> '' THEN o.plain ELSE o.key END)) AS spot
 			FROM state s JOIN handle h ON h.kind = s.kind AND h.id = s.id JOIN object o ON o.place = h.place JOIN copy c ON c.place = h.place
 			JOIN there t ON t.place = c.place AND t.version = CASE WHEN c.version IN ('', 'null') THEN 'null' ELSE c.version END AND (t.version <> 'null' OR t.written <= c.told + 3600000)
 			WHERE s.status = 'DELETED' AND s.since < $3 GROUP BY s.kind, s.id)
-		SELECT at.bucket AS b, at.key AS k, kind, id, 'vanish' AS event, ours FROM gone UNION ALL SELECT at.bucket, at.key, kind, id, 'seen-again', false FROM again ORDER BY b, k, event, ours, kind, id`
+		SELECT spot.bucket AS b, spot.key AS k, kind, id, 'vanish' AS event, ours FROM gone UNION ALL SELECT spot.bucket, spot.key, kind, id, 'seen-again', false FROM again ORDER BY b, k, event, ours, kind, id`
 	return rowsOf(ctx, t.db, func(cols []any) (g gc.Gone, err error) {
 		var event string
 		err = filled(cols, &g.Bucket, &g.Key, &g.Kind, &g.ID, &event, &g.Ours)

@@ -127,6 +127,14 @@ var makers = map[string]maker{
 		w.ok(err)
 		return w, r.Plan, func() { w.bucketHas("a", "b", "c", "d.csv.zst") }
 	},
+	gc.MissionForget: func(t *testing.T) (*world, *plan.Header, func()) {
+		w := longArchived(t, deleteYAML)
+		g := w.forget()
+		g.PlanOnly = true
+		r, err := g.Run(t.Context(), w.Env)
+		w.ok(err)
+		return w, r.Plan, func() { w.same("left", w.has("depot"), "lab/theirs") }
+	},
 	purge.Mission: func(t *testing.T) (*world, *plan.Header, func()) {
 		w := emptyLab(t, "Enabled")
 		w.put("1", "old/a", "old/b", "new/c")

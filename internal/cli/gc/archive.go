@@ -16,18 +16,18 @@ const defaultArchived = 0.1
 func (a family) planCmd() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "plan", Short: "Plan what becomes of files that nothing links to", Long: "Plans what becomes of files that nothing links to, and changes nothing.",
-		Example: "  cooper gc plan archive\n  cooper gc plan unindexed --prefix s3://example-data/tmp/",
+		Example: "  cooper gc plan archive\n  cooper gc plan unindexed --prefix s3://example-data/tmp/\n  cooper gc plan delete",
 	}
-	cmd.AddCommand(a.archiveCmd(true), a.quarantineCmd(true))
+	cmd.AddCommand(a.archiveCmd(true), a.quarantineCmd(true), a.deleteCmd(true))
 	return shell.Group(cmd)
 }
 
 func (a family) runCmd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "run", Short: "Move files that nothing links to", Long: "Moves files that nothing links to into the archive, after a plan and a question.",
-		Example: "  cooper gc run archive\n  cooper gc run unindexed --prefix s3://example-data/tmp/",
+		Use: "run", Short: "Move files that nothing links to, and delete them", Long: "Moves files that nothing links to into the archive, and deletes them from there in the end; after a plan and a question.",
+		Example: "  cooper gc run archive\n  cooper gc run unindexed --prefix s3://example-data/tmp/\n  cooper gc run delete",
 	}
-	cmd.AddCommand(a.archiveCmd(false), a.quarantineCmd(false))
+	cmd.AddCommand(a.archiveCmd(false), a.quarantineCmd(false), a.deleteCmd(false))
 	return shell.Group(cmd)
 }
 

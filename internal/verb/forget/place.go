@@ -51,7 +51,8 @@ func (b *batch) places(ctx context.Context) error {
 	return nil
 }
 
-// back proves that a copy is in its place: any of the versions there has its bytes, and its metadata.
+// back proves that a copy is in its place: the newest is what can be read there, an older one is a version of it, by bytes and
+// metadata. What is an older version by now may be gone soon.
 func (b *batch) back(ctx context.Context, o *object, it *item) error {
 	var there []cooper.Version
 	requests, err := look.Keys(ctx, b.opt.Places[o.Bucket], "", []string{o.Key}, func(_ int, v *cooper.Version) { there = append(there, *v) })
@@ -61,6 +62,9 @@ func (b *batch) back(ctx context.Context, o *object, it *item) error {
 	}
 	if len(there) == 0 || there[0].DeleteMarker || !there[0].Latest {
 		return o.error(cooper.KindConflict, "is not in its place: its copy stays in the archive", "")
+	}
+	if it.args.Last {
+		there = there[:1]
 	}
 	for i := range there {
 		if v := &there[i]; !v.DeleteMarker && v.Size == it.Version.Size {
