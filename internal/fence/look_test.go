@@ -249,3 +249,19 @@ func TestAnother(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestNamed: whatever names an object by its very key, archived or not; where keys cannot be looked up it is not known.
+func TestNamed(t *testing.T) {
+	l := newLab(t, declared)
+	l.exec("UPDATE files SET status = 'ARCHIVED' WHERE id = 2")
+	why, err := l.fence().Named(t.Context(), []Object{{"app", "a"}, {"other", "a"}, {"app", "b"}, {"app", "A"}, {"app", "x"}})
+	must(t, err)
+	same(t, "named", why, "a handle names it: 1", "", "a handle names it: 2", "", "")
+	l.exec("DROP INDEX by_key")
+	l.exec("WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO files (id, key) SELECT i, 'n' || i FROM n")
+	why, err = l.fence().Named(t.Context(), []Object{{"app", "x"}})
+	must(t, err)
+	if why[0] == "" {
+		t.Error("without an index it is known")
+	}
+}
