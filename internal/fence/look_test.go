@@ -258,7 +258,7 @@ func TestNamed(t *testing.T) {
 	must(t, err)
 	same(t, "named", why, "a handle names it: 1", "", "a handle names it: 2", "", "")
 	l.exec("DROP INDEX by_key")
-	l.exec("WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < 20000) INSERT INTO files (id, key) SELECT i, 'n' || i FROM n")
+	l.exec(fmt.Sprintf("WITH RECURSIVE n(i) AS (SELECT 100 UNION ALL SELECT i + 1 FROM n WHERE i < %d) INSERT INTO files (id, key) SELECT i, 'n' || i FROM n", few+200))
 	why, err = l.fence().Named(t.Context(), []Object{{"app", "x"}})
 	must(t, err)
 	if why[0] == "" {

@@ -78,6 +78,7 @@ func (g *GCCheck) Run(ctx context.Context, e *Env) (r *GCChecked, err error) {
 			if err != nil {
 				return err
 			}
+			r.Notes = append(r.Notes, o.lifecycles(ctx)...)
 			return o.silences(ctx, r.Parts)
 		})
 	})
