@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"slices"
 	"time"
 
 	"cooper"
@@ -26,6 +27,7 @@ const (
 	SkippedForeign   = "no manifest tells of it"
 	SkippedHidden    = "a delete marker hides it"
 	SkippedEarly     = "not in the archive for long enough"
+	SkippedOther     = "archived by another platform"
 	SkippedKept      = "something keeps a handle of it"
 	SkippedMixed     = "not all of its handles are ARCHIVED"
 	SkippedBack      = "its files are back (--restored)"
@@ -46,8 +48,8 @@ type Stored struct {
 	For     string
 	Copies  []StoredCopy
 	Handles []StoredHandle
-	// Returning: a restore of it was planned, and not carried out.
-	Returning bool
+	// Returning: a restore of it was planned, and not carried out. Other: it was archived for another collection of handles.
+	Returning, Other bool
 }
 
 // StoredCopy is a copy, as manifests have it.
@@ -276,7 +278,10 @@ func (f *forgetter) judge(k *kept, records []gcstate.Record) (class gcop.Class, 
 	if why = f.leaves(k); why != "" {
 		return "", why
 	}
-	if k.Returning {
+	switch {
+	case k.Other, !slices.Contains(f.in.Forgetting.Buckets, k.Bucket):
+		return "", SkippedOther
+	case k.Returning:
 		return "", SkippedReturning
 	}
 	told, archived, away, ready := false, 0, 0, true

@@ -140,7 +140,14 @@ func TestPlanForget(t *testing.T) {
 	if _, got := forgets(t, nil, []cooper.Version{v}, []Stored{s}); got != "1 "+SkippedReturning {
 		t.Error(got)
 	}
-	s.Returning = false
+	s.Returning, s.Other = false, true
+	if _, got := forgets(t, nil, []cooper.Version{v}, []Stored{s}); got != "1 "+SkippedOther {
+		t.Error(got)
+	}
+	s.Other = false
+	if _, got := forgets(t, func(in *Deletion) { in.Forgetting.Buckets = []string{"more"} }, []cooper.Version{v}, []Stored{s}); got != "1 "+SkippedOther {
+		t.Error(got)
+	}
 	marker := older(v, "m")
 	marker.DeleteMarker, marker.ETag, marker.Size, marker.Latest, marker.LastModified = true, "", 0, true, today
 	v.Latest = false

@@ -230,6 +230,13 @@ func TestDeleteKeeps(t *testing.T) {
 			w.store.Put("depot", "lab/c", []byte("another"), mem.PutOptions{LastModified: longAgo()})
 		}, gone: both},
 		"written since": {after: func(w *world) { w.store.Put("depot", "lab/c", []byte("another"), mem.PutOptions{}) }, gone: both},
+		"another platform's": {before: func(w *world) {
+			text := `{"format":1,"plan":"p-7","run":"r-7","shard":0,"scope":"another","time":"2020-01-01T00:00:00Z","count":1}` + "\n" +
+				`{"bucket":"lab","version":{"key":"tmp/x","version_id":"v","etag":"e","size":1},"archive_key":"lab/tmp/x"}` + "\n"
+			packed, err := zstd.Append(nil, []byte(text), 3)
+			w.ok(err)
+			w.store.Put("depot", archive.ManifestKey("r-7", 0), packed, mem.PutOptions{})
+		}, gone: nobodys},
 		"asked for": {after: func(w *world) {
 			w.ok(w.begin(func(work *work) error {
 				_, last, err := work.scansBy(w.t.Context(), w.path("cooper.yaml"))

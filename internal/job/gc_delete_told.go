@@ -45,6 +45,7 @@ type (
 		ETag     string `json:"etag"`
 		When     int64  `json:"told"`
 		Manifest string `json:"manifest"`
+		Other    bool   `json:"other"` // of another collection of handles
 	}
 	toldHandle struct {
 		At   string `json:"place"`
@@ -138,7 +139,7 @@ func (t *archiveTells) read(ctx context.Context, s gcstate.State) error {
 		}
 		return all
 	}
-	if t.copies, err = copies.table(append(text("place", "version", "bucket", "key", "plain", "origin", "etag", "manifest"), [2]string{"told", "BIGINT"})...); err != nil {
+	if t.copies, err = copies.table(append(text("place", "version", "bucket", "key", "plain", "origin", "etag", "manifest"), [2]string{"told", "BIGINT"}, [2]string{"other", "BOOLEAN"})...); err != nil {
 		return err
 	}
 	if t.handles, err = handles.table(text("place", "kind", "id")...); err != nil {
@@ -186,7 +187,7 @@ func (t *archiveTells) manifest(ctx context.Context, ref store.Ref, copies, hand
 		if m.Key == "" { // a delete marker
 			return nil
 		}
-		return copies.add(toldCopy{At: at, Version: m.VersionID, Bucket: m.Bucket, Key: m.Version.Key, For: m.For, Origin: m.Version.VersionID, ETag: m.Version.ETag, When: int64(h.Time), Manifest: ref.Key})
+		return copies.add(toldCopy{At: at, Version: m.VersionID, Bucket: m.Bucket, Key: m.Version.Key, For: m.For, Origin: m.Version.VersionID, ETag: m.Version.ETag, When: int64(h.Time), Manifest: ref.Key, Other: h.Scope != t.forgetting.Scope})
 	})
 	switch cooper.KindOf(err) {
 	case "", cooper.KindStore, cooper.KindTimeout, cooper.KindDenied, cooper.KindMissing, cooper.KindArchived, cooper.KindInterrupted, cooper.KindRefused, cooper.KindInternal:
@@ -230,7 +231,7 @@ func (w *work) recallsSince(bucket string, since cooper.Instant) (some []string,
 			return nil, err
 		}
 		h := p.Header()
-		if r, err := gcop.RecallingOf(&h); h.Mission == gc.MissionRecall && err == nil && r.Bucket == bucket && h.Created >= since {
+		if r, err := gcop.RecallingOf(&h); err == nil && r.Bucket == bucket && h.Created >= since {
 			some = append(some, id)
 		}
 	}
@@ -258,7 +259,7 @@ func (t *archiveTells) stored(ctx context.Context) iter.Seq2[gc.Stored, error] {
 		at, bucket, key, plain string
 		gc.StoredCopy
 		gc.StoredHandle
-		handle, returning bool
+		handle, returning, other bool
 	}
 	sql := t.common() + `, ready AS MATERIALIZED (SELECT bucket, key, kind, id, bool_or(cleared) AS cleared FROM gc_ripe WHERE detection = $1 AND verdict = 'delete' GROUP BY ALL),
 		each AS (SELECT coalesce(n.place, h.place) AS place, coalesce(n.kind, h.kind) AS kind, coalesce(n.id, h.id) AS id, h.place IS NOT NULL AS told, n.place IS NOT NULL AS named
@@ -266,12 +267,12 @@ func (t *archiveTells) stored(ctx context.Context) iter.Seq2[gc.Stored, error] {
 		judged AS (SELECT e.place, e.kind, e.id, e.told, e.named, coalesce(bool_or(r.id IS NOT NULL), false) AS expired, coalesce(bool_or(r.cleared), false) AS cleared
 			FROM each e JOIN object o ON o.place = e.place LEFT JOIN ready r ON r.kind = e.kind AND r.id = e.id AND r.bucket = o.bucket AND (r.key = o.key OR r.key = o.plain OR r.key || '.zst' = o.key) GROUP BY ALL),
 		wanted AS (SELECT DISTINCT o.place FROM object o JOIN ` + t.wanted + ` w ON w.place = o.place OR o.plain <> '' AND w.place = o.bucket || '/' || o.plain)
-		SELECT place, bucket, key, plain, version, origin, etag, manifest, told, NULL, NULL, NULL, NULL, NULL, NULL, false, place IN (SELECT place FROM wanted) FROM copy
-		UNION ALL SELECT place, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, kind, id, told, named, expired, cleared, true, false FROM judged
+		SELECT place, bucket, key, plain, version, origin, etag, manifest, told, NULL, NULL, NULL, NULL, NULL, NULL, false, place IN (SELECT place FROM wanted), other FROM copy
+		UNION ALL SELECT place, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, kind, id, told, named, expired, cleared, true, false, false FROM judged
 		ORDER BY ALL`
 	rows := rowsOf(ctx, t.db, func(cols []any) (r row, err error) {
 		var when int64
-		err = filled(cols, &r.at, &r.bucket, &r.key, &r.plain, &r.VersionID, &r.Origin, &r.ETag, &r.Manifest, &when, &r.Kind, &r.ID, &r.Told, &r.Named, &r.Expired, &r.Cleared, &r.handle, &r.returning)
+		err = filled(cols, &r.at, &r.bucket, &r.key, &r.plain, &r.VersionID, &r.Origin, &r.ETag, &r.Manifest, &when, &r.Kind, &r.ID, &r.Told, &r.Named, &r.Expired, &r.Cleared, &r.handle, &r.returning, &r.other)
 		r.At = cooper.Instant(when)
 		return r, err
 	}, sql, t.detection.ID)
@@ -293,7 +294,7 @@ func (t *archiveTells) stored(ctx context.Context) iter.Seq2[gc.Stored, error] {
 				x.Handles = append(x.Handles, r.StoredHandle)
 				continue
 			}
-			x.Bucket, x.Key, x.Returning = r.bucket, r.key, x.Returning || r.returning
+			x.Bucket, x.Key, x.Returning, x.Other = r.bucket, r.key, x.Returning || r.returning, x.Other || r.other
 			if r.plain != "" {
 				x.For = r.plain
 			}
