@@ -74,12 +74,12 @@ type moveJSON struct {
 
 func filterOf(f *store.Filter) filterJSON {
 	all := filterJSON{ObjectSizeGreaterThan: f.Above, ObjectSizeLessThan: f.Below}
-	n := 0
 	for k, v := range f.Tags {
 		all.Tags = append(all.Tags, tagJSON{k, v})
 	}
 	slices.SortFunc(all.Tags, func(a, b tagJSON) int { return strings.Compare(a.Key, b.Key) })
-	if n = len(all.Tags); f.Prefix != "" {
+	n := len(all.Tags)
+	if f.Prefix != "" {
 		n++
 	}
 	for _, size := range []int64{f.Above, f.Below} {

@@ -172,7 +172,7 @@ func (t *Target) Check(h plan.Header) error {
 // rests is the error of a plan of which that on which it rests is another by now.
 func (t *Target) rests(id string) error {
 	f := &t.forgetting
-	why := ""
+	var why string
 	words, err := t.opt.Words()
 	switch {
 	case err != nil:
