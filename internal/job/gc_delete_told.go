@@ -264,9 +264,12 @@ func (t *archiveTells) stored(ctx context.Context) iter.Seq2[gc.Stored, error] {
 	sql := t.common() + `, ready AS MATERIALIZED (SELECT bucket, key, kind, id, bool_or(cleared) AS cleared FROM gc_ripe WHERE detection = $1 AND verdict = 'delete' GROUP BY ALL),
 		each AS (SELECT coalesce(n.place, h.place) AS place, coalesce(n.kind, h.kind) AS kind, coalesce(n.id, h.id) AS id, h.place IS NOT NULL AS told, n.place IS NOT NULL AS named
 			FROM named n FULL JOIN handle h ON h.place = n.place AND h.kind = n.kind AND h.id = n.id),
-		judged AS (SELECT e.place, e.kind, e.id, e.told, e.named, coalesce(bool_or(r.id IS NOT NULL), false) AS expired, coalesce(bool_or(r.cleared), false) AS cleared
-			FROM each e JOIN object o ON o.place = e.place LEFT JOIN ready r ON r.kind = e.kind AND r.id = e.id AND r.bucket = o.bucket AND (r.key = o.key OR r.key = o.plain OR r.key || '.zst' = o.key) GROUP BY ALL),
-		wanted AS (SELECT DISTINCT o.place FROM object o JOIN ` + t.wanted + ` w ON w.place = o.place OR o.plain <> '' AND w.place = o.bucket || '/' || o.plain)
+		spelled AS (SELECT place, bucket, key FROM object UNION SELECT place, bucket, plain FROM object WHERE plain <> '' UNION SELECT place, bucket, left(key, -4) FROM object WHERE ends_with(key, '.zst')),
+		due AS (SELECT s.place, r.kind, r.id, bool_or(r.cleared) AS cleared FROM spelled s JOIN ready r ON r.bucket = s.bucket AND r.key = s.key GROUP BY ALL),
+		judged AS (SELECT e.place, e.kind, e.id, e.told, e.named, d.place IS NOT NULL AS expired, coalesce(d.cleared, false) AS cleared
+			FROM each e SEMI JOIN object o ON o.place = e.place LEFT JOIN due d ON d.place = e.place AND d.kind = e.kind AND d.id = e.id),
+		asked AS (SELECT place FROM ` + t.wanted + `), wanted AS (SELECT o.place FROM object o SEMI JOIN asked a ON a.place = o.place
+			UNION SELECT o.place FROM object o SEMI JOIN asked a ON a.place = o.bucket || '/' || o.plain WHERE o.plain <> '')
 		SELECT place, bucket, key, plain, version, origin, etag, manifest, told, NULL, NULL, NULL, NULL, NULL, NULL, false, place IN (SELECT place FROM wanted), other FROM copy
 		UNION ALL SELECT place, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, kind, id, told, named, expired, cleared, true, false, false FROM judged
 		ORDER BY ALL`
