@@ -24,6 +24,7 @@ const MissionArchive = "gc-archive"
 const (
 	SkippedRestated    = "its handles changed in the state"
 	SkippedWaiting     = "its handles are closed, and wait for a complete scan"
+	SkippedClosedSince = "closed since the newest scan began: a later one tells what becomes of it"
 	SkippedGone        = "not in the snapshot"
 	SkippedShared      = "what stands for it has handles of its own"
 	SkippedSmall       = "smaller than archive.smallest"
@@ -48,6 +49,8 @@ type Ripe struct {
 	Handles     []RipeHandle
 	// Shared: another handle names KEY.zst, so that it does not stand for this key.
 	Shared bool
+	// Why its handles are given back; of Archival.Back.
+	Why string
 }
 
 // RipeHandle is one of its handles, as the detection has seen it.
@@ -55,6 +58,7 @@ type RipeHandle struct {
 	Kind, ID string
 	Status   gcstate.Status
 	Cleared  bool // it waited for a complete scan that began after it was closed, and that has seen no link
+	Linked   bool // a scan has seen a link; of Archival.Back
 }
 
 // Archival is all that a plan that archives follows from.
@@ -62,6 +66,11 @@ type Archival struct {
 	Archiving gcop.Archiving
 	// Ripe are the objects that may go, by bucket and key, bytewise.
 	Ripe iter.Seq2[Ripe, error]
+	// Back are the objects with handles that are ARCHIVING and do not go, of which none may be among Ripe, in the same
+	// order, each with these handles; nil: nothing is given back. Scanned is when the newest scan began: what was
+	// closed since is left to a later one.
+	Back    iter.Seq2[Ripe, error]
+	Scanned cooper.Instant
 	// Snapshots are those that the detection rests on, by bucket.
 	Snapshots map[string]inventory.View
 	State     gcstate.State
@@ -86,10 +95,17 @@ var ArchiveLimits = plan.Limits{Actions: gcop.HandlesAShard, Bytes: 256 << 30}
 // stands for its key, which is KEY, or KEY.zst.
 func PlanArchive(ctx context.Context, in Archival, w plan.Sink) (plan.Header, error) {
 	a := archiver{in: &in, sink: w, reasons: map[string]plan.Tally{}, skipped: map[string]plan.Tally{}, sums: newSums(in.Prices, in.Class)}
+	if in.Back != nil {
+		a.back = true
+		if err := a.all(ctx, in.Back); err != nil {
+			return plan.Header{}, err
+		}
+		a.back, a.bucket, a.scope, a.only = false, "", plan.Tally{}, a.seen
+	}
 	if err := w.Phase(gcop.Archive); err != nil {
 		return plan.Header{}, err
 	}
-	if err := a.all(ctx); err != nil {
+	if err := a.all(ctx, in.Ripe); err != nil {
 		return plan.Header{}, err
 	}
 	return a.finish()
@@ -107,13 +123,17 @@ type archiver struct {
 	pending later // objects that may stand under another key, further on
 	seen    map[string]bool
 	scope   plan.Tally
+
+	back      bool            // handles are given back, and nothing is moved
+	givesBack bool            // there are some: the phase has begun
+	only      map[string]bool // the buckets in which there are some: their shares do not count for that
 }
 
-func (a *archiver) all(ctx context.Context) (err error) {
+func (a *archiver) all(ctx context.Context, all iter.Seq2[Ripe, error]) (err error) {
 	a.seen = map[string]bool{}
 	defer func() { err = errors.Join(err, a.close()) }()
 	var some []Ripe
-	for r, err := range a.in.Ripe {
+	for r, err := range all {
 		if err != nil {
 			return err
 		}
@@ -186,8 +206,14 @@ func (a *archiver) inOrder(r *Ripe) error {
 
 // holder is a handle as a plan has it. left says why it may not go by what it is now.
 func (a *archiver) holder(h *RipeHandle, r *gcstate.Record) (holder gcop.Holder, left string) {
-	holder = gcop.Holder{Kind: h.Kind, ID: h.ID, Status: string(r.Status), Since: r.Since}
+	holder = gcop.Holder{Kind: h.Kind, ID: h.ID, Status: string(r.Status), Since: r.Since, Linked: h.Linked}
 	switch {
+	case a.back && r.Status == gcstate.Archiving && r.Since < a.in.Scanned:
+		return holder, ""
+	case a.back && r.Status == gcstate.Archiving:
+		return holder, SkippedClosedSince
+	case a.back:
+		return holder, SkippedRestated
 	case r.Since >= a.in.Looked:
 		return holder, SkippedRestated
 	case r.Status == gcstate.Archiving:
@@ -266,7 +292,7 @@ func (a *archiver) until(key string, all bool) error {
 		switch {
 		case !showsOne(rows):
 			a.skip(SkippedGone, 0)
-		case w.Shared:
+		case w.Shared && !a.back:
 			a.skip(SkippedShared, rows[0].Size)
 		default:
 			if err := a.object(w.candidate, w.key, rows); err != nil {
@@ -286,6 +312,9 @@ func (a *archiver) skip(why string, bytes int64) { a.skipped[why] = a.skipped[wh
 
 // object plans what stands for a candidate, under a key, the latest version first.
 func (a *archiver) object(c *candidate, key string, rows []cooper.Version) error {
+	if a.back {
+		return a.giveBack(c, rows)
+	}
 	if why := a.leaves(key, rows); why != "" {
 		a.skip(why, rows[0].Size)
 		return nil
@@ -321,7 +350,7 @@ func (a *archiver) object(c *candidate, key string, rows []cooper.Version) error
 func (a *archiver) finish() (plan.Header, error) {
 	in := a.in
 	for bucket, view := range in.Snapshots {
-		if !a.seen[bucket] {
+		if !a.seen[bucket] && !a.only[bucket] {
 			m := view.Meta()
 			a.scope = a.scope.Plus(plan.Tally{Count: m.Versions + m.DeleteMarkers, Bytes: m.Bytes})
 		}

@@ -44,6 +44,8 @@ type Holder struct {
 	Since  cooper.Instant `json:"since"` // 0 where the state never changed it
 	// Scanned: a complete scan that began after the fence was closed has seen no link to it.
 	Scanned bool `json:"scanned,omitempty"`
+	// Linked: a scan has seen a link to it since it was closed. Of handles that are given back.
+	Linked bool `json:"linked,omitempty"`
 }
 
 // Archival is the archiving of one version. Its key is that of the version.
@@ -148,7 +150,7 @@ func holdersOf(text string) (hs []Holder, err error) {
 // wrong tells why an archival cannot be meant; empty if it can.
 func (a *Archival) wrong(x *cooper.Action) string {
 	v := &x.Version
-	known := func(h Holder) bool { return h.ID != "" && h.Status != "" && h.Since >= 0 }
+	known := func(h Holder) bool { return h.ID != "" && h.Status != "" && h.Since >= 0 && !h.Linked }
 	switch {
 	case x.Verb != Archive:
 		return "the verb " + cooper.Quote(x.Verb) + " archives nothing"

@@ -56,10 +56,15 @@ func (g *GCArchive) Run(ctx context.Context, e *Env) (r Result, err error) {
 		if r.Plan = &h; g.PlanOnly {
 			return nil
 		}
-		all := h.Totals[gcop.Archive]
+		all, back := h.Totals[gcop.Archive], h.Totals[gcop.GiveBack]
 		question := fmt.Sprintf("Move %s (%s) to %s?", words.Plural(all.Count, "version"), words.Bytes(all.Bytes), h.Target.Path)
-		if all.Count == 0 {
+		switch {
+		case all.Count == 0 && back.Count == 0:
 			r.Nothing, question = "Nothing is to be moved.", ""
+		case all.Count == 0:
+			question = fmt.Sprintf("Give back what was closed for the archive, and does not go (%s)?", words.Plural(back.Count, "version"))
+		case back.Count > 0:
+			question = fmt.Sprintf("Move %s (%s) to %s, and give back what does not go (%s)?", words.Plural(all.Count, "version"), words.Bytes(all.Bytes), h.Target.Path, words.Plural(back.Count, "version"))
 		}
 		may, err := w.consentTo(ctx, &h, g.Yes || g.Confirm != "", question, "nothing was moved")
 		if err == nil && !may {
@@ -275,6 +280,9 @@ func (a *archivePlan) make(ctx context.Context, db query.Engine) (h plan.Header,
 			return h, err
 		}
 		in.Snapshots[s.Bucket] = inventory.ViewOf(snap)
+	}
+	if in.Back, in.Scanned, err = a.back(ctx, db, buckets); err != nil {
+		return h, err
 	}
 	if in.Store, err = a.stores(ctx, buckets); err != nil {
 		return h, err

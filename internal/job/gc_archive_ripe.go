@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"cooper"
@@ -53,13 +54,20 @@ func (a *archivePlan) buckets(ctx context.Context, db query.Engine) (all []strin
 	if err != nil {
 		return nil, err
 	}
-	err = query.Each(ctx, db, "SELECT DISTINCT bucket FROM "+from+where+" AND key IS NOT NULL ORDER BY bucket", args, func(row []any) error {
+	add := func(row []any) error {
 		var name string
 		err := filled(row, &name)
 		all = append(all, name)
 		return err
-	})
-	return all, err
+	}
+	if err = query.Each(ctx, db, "SELECT DISTINCT bucket FROM "+from+where+" AND key IS NOT NULL ORDER BY bucket", args, add); err != nil || a.by.Unindexed {
+		return all, err
+	}
+	if where, args, err = a.conditions(a.backArgs()); err == nil {
+		err = query.Each(ctx, db, "SELECT DISTINCT bucket FROM ("+closedNotRipe+") WHERE true"+where, args, add)
+	}
+	slices.Sort(all)
+	return slices.Compact(slices.DeleteFunc(all, func(b string) bool { return !a.told(b) })), err
 }
 
 // ripe are the objects that may go, each with its handles.

@@ -82,7 +82,7 @@ func (archives) equip(ctx context.Context, held *held, p *plan.Plan, opt *Option
 	}
 	m.opt = archive.Options{
 		Journal: journal.At(held.ws.TargetDir(held.lock)), From: map[string]archive.From{}, Versioning: map[string]string{}, Words: held.gcFacts().Words,
-		Stop: ctx.Done(), Jobs: opt.Jobs, Clock: held.Clock, Warn: func(text string) { held.Listener.Tell(Caution, text) },
+		Moving: held.moving, Stop: ctx.Done(), Jobs: opt.Jobs, Clock: held.Clock, Warn: func(text string) { held.Listener.Tell(Caution, text) },
 	}
 	for _, step := range []func(context.Context) error{m.knows, m.buckets, m.fence} {
 		if err := step(ctx); err != nil {
@@ -93,7 +93,7 @@ func (archives) equip(ctx context.Context, held *held, p *plan.Plan, opt *Option
 	if err != nil {
 		return nil, err
 	}
-	return &kit{verbs: map[string]apply.Verb{gcop.Archive: nil}, target: target, count: held.counters(m.archive), workers: 1, shards: 2, again: true, close: m.close}, nil
+	return &kit{verbs: map[string]apply.Verb{gcop.Archive: nil, gcop.GiveBack: nil}, target: target, count: held.counters(m.archive), workers: 1, shards: 2, again: true, close: m.close}, nil
 }
 
 // also locks something beside the archive.

@@ -26,14 +26,18 @@ type Plan struct {
 	Head    plan.Header
 	// Size is how many actions a shard has, if it may be cut there; all if 0.
 	Size int
+
+	begins []int // the first action of each phase
 }
 
-// Phase is a Writer's. The plans of buckets have one.
+// Phase is a Writer's.
 func (p *Plan) Phase(name string) error {
-	if len(p.Head.Phases) > 0 {
-		return fmt.Errorf("phase %s: there is one already", name)
+	for _, ph := range p.Head.Phases {
+		if ph.Name == name {
+			return fmt.Errorf("phase %s: there is one already", name)
+		}
 	}
-	p.Head.Phases = []plan.Phase{{Name: name}}
+	p.Head.Phases, p.begins = append(p.Head.Phases, plan.Phase{Name: name}), append(p.begins, len(p.Actions))
 	return nil
 }
 
@@ -51,8 +55,9 @@ func (p *Plan) Finish(h plan.Header) (plan.Header, error) {
 		a := &p.Actions[i]
 		h.Totals[a.Verb] = h.Totals[a.Verb].Add(a.Version.Size)
 	}
-	if len(h.Phases) > 0 {
-		h.Phases[0].Shards, h.Phases[0].Count = len(p.shards()), int64(len(p.Actions))
+	for i := range h.Phases {
+		from, to := p.phase(i)
+		h.Phases[i].Shards, h.Phases[i].Count = len(p.shardsOf(from, to)), int64(to-from)
 	}
 	p.Head = h
 	return h, nil
@@ -69,15 +74,30 @@ func (p *Plan) Shard(_ context.Context, n int) ([]cooper.Action, error) {
 	return slices.Clone(p.shards()[n]), nil
 }
 
+// phase gives the actions of a phase, from the first to the one behind the last.
+func (p *Plan) phase(i int) (from, to int) {
+	if i+1 < len(p.begins) {
+		return p.begins[i], p.begins[i+1]
+	}
+	return p.begins[i], len(p.Actions)
+}
+
 func (p *Plan) shards() (all [][]cooper.Action) {
-	from := 0
-	for i := range p.Actions {
-		if i > 0 && p.Cuts[i] && p.Size > 0 && i-from >= p.Size {
+	for i := range p.begins {
+		all = append(all, p.shardsOf(p.phase(i))...)
+	}
+	return all
+}
+
+func (p *Plan) shardsOf(from, to int) (all [][]cooper.Action) {
+	first := from
+	for i := from; i < to; i++ {
+		if i > first && p.Cuts[i] && p.Size > 0 && i-from >= p.Size {
 			all, from = append(all, p.Actions[from:i]), i
 		}
 	}
-	if from < len(p.Actions) {
-		all = append(all, p.Actions[from:])
+	if from < to {
+		all = append(all, p.Actions[from:to])
 	}
 	return all
 }

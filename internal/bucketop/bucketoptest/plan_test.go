@@ -55,9 +55,19 @@ func TestShards(t *testing.T) {
 			t.Errorf("%+v", is)
 		}
 	}
-	p := Plan{}
-	if p.Phase("one") != nil || p.Phase("two") == nil {
-		t.Error("two phases")
+	p := Plan{Size: 1}
+	if p.Phase("one") != nil || p.Add(cooper.Action{}, true) != nil || p.Phase("none") != nil || p.Phase("two") != nil || p.Add(cooper.Action{}, true) != nil || p.Add(cooper.Action{}, true) != nil {
+		t.Error("no three phases")
+	}
+	h, err := p.Finish(plan.Header{})
+	if err != nil || len(h.Phases) != 3 || h.Phases[0].Shards != 1 || h.Phases[1].Shards != 0 || h.Phases[2].Shards != 2 || h.Phases[2].Count != 2 {
+		t.Errorf("%+v, %v", h.Phases, err)
+	}
+	if as, err := p.Shard(t.Context(), 1); err != nil || len(as) != 1 || as[0].ID != 1 {
+		t.Errorf("%+v, %v", as, err)
+	}
+	if p.Phase("two") == nil {
+		t.Error("one phase twice")
 	}
 }
 

@@ -134,7 +134,7 @@ func (d *detection) unlinkedHandles() string {
 	if d.Incomplete != nil {
 		created = "created"
 	}
-	return q.ask("SELECT n * " + strconv.Itoa(flagged) + " + flags, id, bucket, key_bytes, size, stored, CASE WHEN modified IS NOT NULL THEN greatest(modified, created, since, written) END, " + created + ", said, status FROM (" + union("", parts...) + ") ORDER BY n, id_number, id_uuid, id")
+	return q.ask("SELECT n * " + strconv.Itoa(flagged) + " + flags, id, bucket, key_bytes, size, stored, CASE WHEN modified IS NOT NULL THEN greatest(modified, created, since, written) END, written, " + created + ", said, status FROM (" + union("", parts...) + ") ORDER BY n, id_number, id_uuid, id")
 }
 
 // other is a condition: the owner of a kind says something else of a handle, h, than that it is AVAILABLE.
@@ -158,6 +158,8 @@ type handle struct {
 	// changed is when it or its object was last written, or it came back; 0 if nobody knows. created is 0 where
 	// nobody asks.
 	changed, created cooper.Instant
+	// written is when its object was, by somebody; 0 if no inventory tells.
+	written cooper.Instant
 	said             string // by its owner, where it is something else than AVAILABLE
 	flags            int64
 	status           gcstate.Status // ours
@@ -173,7 +175,7 @@ func (d *detection) handles(ctx context.Context) error {
 	err := d.askBeside(ctx, d.unlinkedHandles(), func(f *fields) error {
 		flags := f.number()
 		r := handle{branch: &d.size.branches[flags/flagged], flags: flags % flagged, id: f.text()}
-		r.bucket, r.key, r.size, r.stored, r.changed, r.created, r.said, r.status = f.text(), string(f.bytes()), f.natural(), f.natural(), f.moment(), f.moment(), f.text(), gcstate.Status(f.text())
+		r.bucket, r.key, r.size, r.stored, r.changed, r.written, r.created, r.said, r.status = f.text(), string(f.bytes()), f.natural(), f.natural(), f.moment(), f.moment(), f.moment(), f.text(), gcstate.Status(f.text())
 		if f.err != nil {
 			return f.err
 		}
@@ -214,6 +216,7 @@ func (h *handle) join(o *handle) {
 		a.size = max(a.size, b.size)
 		a.said = max(a.said, b.said)
 	}
+	a.written = max(a.written, b.written)
 	a.flags |= b.flags
 	a.protected = a.protected || b.protected
 	*h = a

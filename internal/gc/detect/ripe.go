@@ -67,8 +67,8 @@ func (d *detection) ripen(h *handle, status gcstate.Status) error {
 	switch status {
 	case gcstate.Unlinked:
 		is = d.unripe(h, d.looked.ago(d.Config.Archive.After)) == ""
-	case gcstate.Archiving: // it was ripe; what was found since is found again
-		is = d.unripe(h, cooper.Instant(1)<<62) == ""
+	case gcstate.Archiving: // it was ripe; what was found since is found again. A key that was written since is another object
+		is = d.unripe(h, cooper.Instant(1)<<62) == "" && h.written < d.looked.ago(d.Config.Archive.After)
 	case gcstate.Archived:
 		is = h.flags&wasLinked == 0
 		if keep := d.Config.Archive.Keep; keep > 0 {

@@ -122,16 +122,17 @@ func TestRipeByItsOwner(t *testing.T) {
 	scans(ripeWorld(t, ", write: true, changed: at", record("2", gcstate.Unlinked, 10))).wantRipe(t, "c", "", "", "")
 }
 
-// TestFenced: one that is ARCHIVING may go, and whether a scan has begun since is told; a link that was seen since keeps it.
+// TestFenced: one that is ARCHIVING may go, and whether a scan has begun since is told; a link that was seen since keeps it,
+// and so does a key that was written since.
 func TestFenced(t *testing.T) {
 	soon := record("2", gcstate.Archiving, 0)
 	soon.Since = cooper.InstantOf(ago(0).Time().Add(-margin + time.Minute))
-	w := ripeWorld(t, "", record("1", gcstate.Archiving, 1), soon, record("3", gcstate.Archiving, 1))
+	w := ripeWorld(t, "", record("1", gcstate.Archiving, 1), soon, record("3", gcstate.Archiving, 1), record("4", gcstate.Archiving, 1))
 	w.scans(func(r *reading) {
-		r.handles(newOf("1", "a", "AVAILABLE"), newOf("2", "b", "AVAILABLE"), newOf("3", "c", "AVAILABLE"))
+		r.handles(newOf("1", "a", "AVAILABLE"), newOf("2", "b", "AVAILABLE"), newOf("3", "c", "AVAILABLE"), newOf("4", "written again", "AVAILABLE"))
 		must(t, r.Link("posts", "1", gcfacts.Target{Kind: "new", ID: "3"}))
 	})
-	w.inventory("data", 0, object{key: "a", days: 300}, object{key: "b", days: 300}, object{key: "c", days: 300})
+	w.inventory("data", 0, object{key: "a", days: 300}, object{key: "b", days: 300}, object{key: "c", days: 300}, object{key: "written again", days: 2})
 	f := w.detect()
 	f.wantRipe(t, "a b", "", "", "")
 	f.want(t, "relinked", "new:3 ARCHIVING")

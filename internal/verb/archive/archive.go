@@ -10,7 +10,8 @@
 //     archive bucket tells of it; only the versions that were planned, by their ids, and only if the bucket has no
 //     others of that key.
 //   - A handle is ARCHIVED only after its object has gone from its place; until then it is readable there.
-//     What cannot go is given back: UNLINKED, or AVAILABLE where a link was seen.
+//     What cannot go is given back: UNLINKED, or AVAILABLE where a link was seen. So is what a run has left ARCHIVING
+//     that was killed, and may not go any more, once no plan is moving it and its bytes were seen in their place.
 //   - What is lost with a crash, of the process, the machine or the whole workspace, is work alone: each step
 //     can be done again, and finds what was done.
 //
@@ -121,7 +122,7 @@ type From struct {
 	Settings store.Settings
 }
 
-// Options are what a Target depends on. All but Fence, Held, Stop, Jobs and Warn must be given.
+// Options are what a Target depends on. All but Fence, Held, Moving, Stop, Jobs and Warn must be given.
 type Options struct {
 	Journal journal.Dir
 	State   gcstate.State
@@ -140,6 +141,8 @@ type Options struct {
 	// Held tells of handles why they may not go by what Cooper knows itself, as that they were asked for; empty
 	// where they may. nil: nothing keeps any.
 	Held func(ctx context.Context, hs []gcstate.Handle) ([]string, error)
+	// Moving gives the plans, whatever their archive, of which nobody knows what has gone; nil: there are none.
+	Moving func() ([]string, error)
 	// Tell writes down what the state has not told yet.
 	Tell func(ctx context.Context) error
 	// Stop is closed when a person wants the run to stop: what only waits is given back then.
@@ -266,13 +269,19 @@ func (t *Target) Commit(ctx context.Context, p permit.Permit, s apply.Shard, act
 			return nil, err
 		}
 	}
-	objects, err := t.divide(actions, outs)
-	if err != nil {
-		return nil, err
-	}
-	b := &batch{Target: t, permit: p, shard: s, all: objects, outs: outs}
-	if err := b.archive(ctx); err != nil {
-		return nil, err
+	b := &batch{Target: t, permit: p, shard: s, outs: outs}
+	if len(actions) > 0 && actions[0].Verb == gcop.GiveBack {
+		if err := b.giveBackOnly(ctx, actions); err != nil {
+			return nil, err
+		}
+	} else {
+		var err error
+		if b.all, err = t.divide(actions, outs); err != nil {
+			return nil, err
+		}
+		if err := b.archive(ctx); err != nil {
+			return nil, err
+		}
 	}
 	now := cooper.InstantOf(t.opt.Clock())
 	for i := range outs {

@@ -166,6 +166,7 @@ type world struct {
 	told       []string
 	warned     []string
 	held       map[string]string
+	moving     []string // other plans that are
 	stop       chan struct{}
 	sum        apply.Summary
 	grants     bool
@@ -294,7 +295,8 @@ func (w *world) options() (Options, func()) {
 				}
 				return w.Happens("tell", func() { w.told, w.state.untold = append(w.told, w.state.untold...), nil })
 			},
-			Stop: w.stop, Jobs: max(w.jobs, 1), Clock: verbtest.Clock, Warn: func(m string) { w.warned = append(w.warned, m) },
+			Moving: func() ([]string, error) { return w.moving, nil },
+			Stop:   w.stop, Jobs: max(w.jobs, 1), Clock: verbtest.Clock, Warn: func(m string) { w.warned = append(w.warned, m) },
 		}, func() {
 			done()
 			ended()
@@ -307,7 +309,7 @@ func (w *world) process(ctx context.Context) error {
 	defer done()
 	target, err := New(&w.plan.Head, opt)
 	must(w.t, err)
-	w.sum, err = w.Run(ctx, w.plan, target, map[string]apply.Verb{gcop.Archive: nil}, 1)
+	w.sum, err = w.Run(ctx, w.plan, target, map[string]apply.Verb{gcop.Archive: nil, gcop.GiveBack: nil}, 1)
 	return err
 }
 
