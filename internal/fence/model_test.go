@@ -33,10 +33,15 @@ type rules struct {
 	handles  int8 // of one key, in two tables
 	workers  int
 	restore  bool
+	back     bool // a later plan gives back what was left closed
 	crashes  int8
 
+	// reopened: the owner sets a closed handle to AVAILABLE by hand. sparing: but never between the last look at his column
+	// and the removal, nor once the bytes have gone.
+	reopened, sparing bool
+
 	// What is done wrong: each must be found.
-	lookFirst, scanEarly, markEarly, removeFirst, keepWaits, availableEarly, reopened bool
+	lookFirst, scanEarly, markEarly, removeFirst, keepWaits, availableEarly, unread, backBlindly bool
 }
 
 // A transaction of the owner's: it checks the status of a handle, then writes a link, or moves one.
@@ -89,14 +94,18 @@ const (
 	copying
 	prove
 	manifest
+	reread
 	remove
 	arriveOwner
 	arrive
 	giveOwner
 	give
+	inPlace
+	backOwner
+	backOwnerOpen
 )
 
-var stepNames = [...]string{"lock key", "state ARCHIVING", "trust wait", "fence", "fence second", "mark", "settle", "look 1", "look 2", "copy", "prove", "manifest", "remove", "owner ARCHIVED", "state ARCHIVED", "give back owner", "give back state"}
+var stepNames = [...]string{"lock key", "state ARCHIVING", "trust wait", "fence", "fence second", "mark", "settle", "look 1", "look 2", "copy", "prove", "manifest", "read the owner's column again", "remove", "owner ARCHIVED", "state ARCHIVED", "give back owner", "give back state", "see it in its place", "give back owner", "give back what was not closed"}
 
 // wrong says what must never be so.
 func wrong(r *rules, s *state) string {
@@ -135,7 +144,7 @@ func moves(r *rules, s state, next func(string, state)) {
 	if r.restore {
 		bringBack(r, s, next)
 	}
-	if r.reopened && s.col[0] == archiving {
+	if r.reopened && s.col[0] == archiving && !(r.sparing && (!s.place || s.w[0].pc == remove || s.w[1].pc == remove)) {
 		n := s
 		n.col[0] = available
 		next("owner AVAILABLE by hand", n)
@@ -271,6 +280,11 @@ func work(r *rules, s state, i int, next func(string, state)) {
 	name := stepNames[w.pc]
 	switch w.pc {
 	case idle:
+		if r.back && s.holder == 0 && (s.rec[0] == archiving || r.handles > 1 && s.rec[1] == archiving) {
+			n := s
+			n.holder, n.w[i].pc = int8(i+1), inPlace
+			next("lock key, to give back", n)
+		}
 		if s.holder != 0 || s.rec[0] == archived && s.col[0] == archived {
 			return
 		}
@@ -367,7 +381,14 @@ func work(r *rules, s state, i int, next func(string, state)) {
 	case prove:
 		s.proven, w.pc = true, manifest
 	case manifest:
-		s.manifest, w.pc = true, remove
+		s.manifest, w.pc = true, reread
+	case reread:
+		w.pc = remove
+		for h := range r.handles {
+			if s.col[h] != archiving && !r.unread {
+				w.pc = giveOwner
+			}
+		}
 	case remove:
 		s.place, w.pc = false, arriveOwner
 	case arriveOwner:
@@ -396,6 +417,26 @@ func work(r *rules, s state, i int, next func(string, state)) {
 		}
 		s.waits, s.scanned, s.counts, s.seen = false, false, false, false
 		s.holder, *w = 0, worker{}
+	case inPlace:
+		if w.pc = backOwner; !s.place && !r.backBlindly {
+			s.holder, *w = 0, worker{}
+		}
+	case backOwner: // UNLINKED, or AVAILABLE where a scan has seen a link
+		n := s
+		for h := range r.handles {
+			if s.col[h] == archiving {
+				s.col[h], n.col[h] = unlinked, available
+			}
+		}
+		w.pc, n.w[i].pc = give, backOwnerOpen
+		next(name+" AVAILABLE", n)
+	case backOwnerOpen:
+		for h := range r.handles {
+			if s.col[h] == unlinked {
+				s.col[h] = available
+			}
+		}
+		w.pc = give
 	}
 	next(name, s)
 }
@@ -450,6 +491,11 @@ func TestEveryInterleaving(t *testing.T) {
 		{rules: rules{name: "two workers, wait", wait: true, handles: 1, workers: 2, restore: true, crashes: 1}},
 		{rules: rules{name: "blind, wait, two crashes", wait: true, blind: true, handles: 1, workers: 1, crashes: 2}},
 		{rules: rules{name: "blind, lock, two crashes", lock: true, blind: true, handles: 1, workers: 1, crashes: 2}},
+		{rules: rules{name: "given back, wait", wait: true, back: true, handles: 1, workers: 1, restore: true, crashes: 2}},
+		{rules: rules{name: "given back, two handles, wait", wait: true, back: true, handles: 2, workers: 1, crashes: 1}},
+		{rules: rules{name: "given back, two workers, wait", wait: true, back: true, handles: 1, workers: 2, crashes: 1}},
+		{rules: rules{name: "given back, blind, wait", wait: true, blind: true, back: true, handles: 1, workers: 1, crashes: 1}},
+		{rules: rules{name: "reopened by hand, not at the last moment", wait: true, reopened: true, sparing: true, handles: 1, workers: 1, restore: true, crashes: 1}},
 
 		{loses: true, rules: rules{name: "neither lock nor wait", handles: 1, workers: 1}},
 		{loses: true, rules: rules{name: "neither, snapshot", snapshot: true, handles: 1, workers: 1}},
@@ -459,7 +505,9 @@ func TestEveryInterleaving(t *testing.T) {
 		{loses: true, rules: rules{name: "remove before proof", wait: true, removeFirst: true, handles: 1, workers: 1}},
 		{loses: true, rules: rules{name: "AVAILABLE before the bytes", wait: true, availableEarly: true, handles: 1, workers: 1, restore: true}},
 		{loses: true, rules: rules{name: "wait for a scan kept over a reopening", wait: true, blind: true, keepWaits: true, handles: 1, workers: 1, crashes: 2}},
-		{loses: true, rules: rules{name: "owner reopens by hand", wait: true, reopened: true, handles: 1, workers: 1}},
+		{loses: true, rules: rules{name: "given back without a look", wait: true, back: true, backBlindly: true, handles: 1, workers: 1, crashes: 1}},
+		{loses: true, rules: rules{name: "reopened by hand, and the column not read again", wait: true, reopened: true, sparing: true, unread: true, handles: 1, workers: 1}},
+		{loses: true, rules: rules{name: "reopened by hand at the last moment", wait: true, reopened: true, handles: 1, workers: 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

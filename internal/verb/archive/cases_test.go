@@ -54,10 +54,17 @@ func TestCases(t *testing.T) {
 		"set back while it waits": {happens: func(w *world) {
 			w.when("settle", func() { available(w); w.owner.sights["1"] = Sight{Why: "link", Linked: true} })
 		}, outcome: "conflict", statuses: linked, left: stays},
-		"linked as the look sees":  {happens: func(w *world) { w.when("look", func() { w.owner.sights["1"] = Sight{Why: "link", Linked: true} }) }, outcome: "conflict", statuses: linked, left: stays},
-		"held as the look sees":    {happens: func(w *world) { w.owner.sights["1"] = Sight{Why: "a hold"} }, outcome: "conflict", statuses: waits, left: stays},
-		"asked for":                {happens: func(w *world) { w.held["1"] = "it was asked for" }, outcome: "conflict", statuses: waits, left: stays},
-		"set back while it moves":  {happens: func(w *world) { w.when("set", func() { available(w) }) }, outcome: "done", statuses: "1 ARCHIVED/AVAILABLE", archived: "lab/a=1 in STANDARD_IA!"},
+		"linked as the look sees":     {happens: func(w *world) { w.when("look", func() { w.owner.sights["1"] = Sight{Why: "link", Linked: true} }) }, outcome: "conflict", statuses: linked, left: stays},
+		"held as the look sees":       {happens: func(w *world) { w.owner.sights["1"] = Sight{Why: "a hold"} }, outcome: "conflict", statuses: waits, left: stays},
+		"asked for":                   {happens: func(w *world) { w.held["1"] = "it was asked for" }, outcome: "conflict", statuses: waits, left: stays},
+		"set back while it is copied": {happens: func(w *world) { w.before("CopyObject", func() { available(w) }) }, outcome: "conflict", statuses: linked, left: stays, archived: "lab/a=1 in STANDARD_IA!"},
+		"set back as it is to go":     {happens: func(w *world) { w.when("set", func() { available(w) }) }, outcome: "conflict", statuses: linked, left: stays, archived: "lab/a=1 in STANDARD_IA!"},
+		"UNLINKED as it is to go": {happens: func(w *world) { w.when("set", func() { w.owner.column[handle("1")] = gcstate.Unlinked }) }, outcome: "conflict", statuses: waits, left: stays,
+			archived: "lab/a=1 in STANDARD_IA!"},
+		"its row goes as it is to go": {happens: func(w *world) { w.when("set", func() { w.owner.column[handle("1")] = "" }) }, outcome: "conflict", statuses: "1 UNLINKED/", left: stays, archived: "lab/a=1 in STANDARD_IA!"},
+		"set back at the last moment": {happens: func(w *world) {
+			w.before("CopyObject", func() { w.before("DeleteObjects", func() { available(w) }) })
+		}, outcome: "done", statuses: "1 ARCHIVED/AVAILABLE", archived: "lab/a=1 in STANDARD_IA!"}, // which is told
 		"another status there":     {happens: func(w *world) { w.owner.column[handle("1")] = "strange" }, outcome: "conflict", statuses: "1 UNLINKED/strange", left: stays},
 		"no row any more":          {happens: func(w *world) { w.owner.column[handle("1")] = "" }, outcome: "conflict", statuses: "1 UNLINKED/", left: stays},
 		"a transaction that lasts": {happens: func(w *world) { w.owner.settle = &cooper.Error{Kind: cooper.KindTimeout} }, outcome: "timeout", statuses: waits, left: stays},

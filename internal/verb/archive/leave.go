@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,14 +12,18 @@ import (
 	"cooper/internal/look"
 )
 
-// remove has the originals removed, bucket by bucket.
+// remove has the originals removed, bucket by bucket, of each right after its owner's word was read again.
 func (b *batch) remove(ctx context.Context) error {
 	for some := b.live(); len(some) > 0; {
 		n := slices.IndexFunc(some, func(o *object) bool { return o.bucket != some[0].bucket })
 		if n < 0 {
 			n = len(some)
 		}
-		if err := b.removeFrom(ctx, some[0].from.Remover, some[:n]); err != nil {
+		if err := b.reread(ctx, some[:n]); err != nil {
+			return err
+		}
+		going := slices.DeleteFunc(slices.Clone(some[:n]), func(o *object) bool { return !o.alive() })
+		if err := b.removeFrom(ctx, some[0].from.Remover, going); err != nil {
 			return err
 		}
 		some = some[n:]
@@ -26,7 +31,32 @@ func (b *batch) remove(ctx context.Context) error {
 	return nil
 }
 
+// reread looks at the owner's column once more: nobody but Cooper has a reason to open a closed handle, and somebody may
+// have done so by hand all the same, since the look. What is not ARCHIVING any more keeps its object. What is opened from
+// here on until the object has gone, in an instant, is not seen.
+func (b *batch) reread(ctx context.Context, some []*object) error {
+	if b.opt.Fence == nil {
+		return nil
+	}
+	all, of := handles(some, func(h *holder) bool { return h.closed || h.arrived })
+	return many(all, func(hs []gcstate.Handle) ([]gcstate.Status, error) {
+		return b.opt.Fence.Set(ctx, hs, gcstate.Archiving, gcstate.Archiving)
+	}, func(h *holder, now gcstate.Status) {
+		if now == gcstate.Archiving || now == gcstate.Archived && (h.arrived || of[h].proven()) || now == "" && h.arrived {
+			return
+		}
+		if now == gcstate.Available && h.closed {
+			h.back, h.why = gcstate.Relink, "its owner has it as AVAILABLE"
+		}
+		of[h].fail(cooper.KindConflict, fmt.Sprintf("its owner has made the handle %s %s while it was copied; its copy is in the archive, under %s",
+			names([]*holder{h}), cmp.Or(string(now), "go"), cooper.Quote(of[h].items[0].args.To)), "Look anew: cooper gc detect")
+	})
+}
+
 func (b *batch) removeFrom(ctx context.Context, r Remover, some []*object) error {
+	if len(some) == 0 {
+		return nil
+	}
 	var actions []cooper.Action
 	var outs []cooper.Outcome
 	for _, o := range some {
