@@ -10,7 +10,8 @@
 //   - A handle without a link that is no candidate is listed with the first reason that holds (Reasons). What
 //     is not known is never a reason to take one: a time that nobody knows is young.
 //   - Handles made from others live while one of their sources does, through any number of steps; one that
-//     is its own source, or whose sources are gone, stands by itself.
+//     is its own source, or whose sources are gone, stands by itself; so does one whose sources have all been proven in the
+//     archive: it goes after them.
 //   - An object is missing only if its handle was last written long enough before the inventory, and
 //     without a handle only if the handles were read long enough after it. Without an inventory of a bucket both are
 //     unknown, which is said, and never empty. What Cooper made of an object is that object:
@@ -96,7 +97,7 @@ const (
 	Held            = "held"                         // by a row of a table of `protect` or `in_flight`, in any of the scans
 	ProtectedPrefix = "protected-prefix"             // below a prefix of `protect`
 	DerivedLives    = "derived-of-living"            // one of its sources has a link, or is held
-	DerivedGoes     = "derived-goes-with-its-source" // none has
+	DerivedGoes     = "derived-goes-with-its-source" // none has, and not all are in the archive
 	TimeUnknown     = "time-unknown"                 // it is not known when it was modified
 	Young           = "young"                        // it, or its object, was written lately, or it was restored or relinked
 	KeptByHand      = "kept-by-hand"

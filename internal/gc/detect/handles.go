@@ -159,11 +159,11 @@ type handle struct {
 	// nobody asks.
 	changed, created cooper.Instant
 	// written is when its object was, by somebody; 0 if no inventory tells.
-	written cooper.Instant
-	said             string // by its owner, where it is something else than AVAILABLE
-	flags            int64
-	status           gcstate.Status // ours
-	protected        bool           // whichever way its address is read, one lies below a prefix of `protect`
+	written   cooper.Instant
+	said      string // by its owner, where it is something else than AVAILABLE
+	flags     int64
+	status    gcstate.Status // ours
+	protected bool           // whichever way its address is read, one lies below a prefix of `protect`
 }
 
 func (d *detection) handles(ctx context.Context) error {

@@ -91,7 +91,7 @@ func (d *detection) protects(h *handle) string {
 		return ProtectedPrefix
 	case h.flags&lives != 0:
 		return DerivedLives
-	case h.flags&isDerived != 0:
+	case h.flags&isDerived != 0 && h.flags&isReleased == 0:
 		return DerivedGoes
 	}
 	return ""

@@ -14,6 +14,7 @@ const (
 	isHeld      = 1 << iota // by a row of a table
 	isDerived               // it has a source
 	lives                   // it has one that lives
+	isReleased              // all that it has are in the archive, or have gone from it
 	wasAbsent               // from a scan that counts
 	wasLinked               // by a scan that counts, or one beside it, but not lately
 	isKept                  // by hand
@@ -153,6 +154,25 @@ func (d *detection) earlier(q *question) (about []string) {
 	return about
 }
 
+// archived are the handles that Cooper has moved to the archive, and proven there, unless their owner says something else in
+// the newest scan. His word alone proves nothing.
+func (d *detection) archived() string {
+	var contradicted []string
+	for _, b := range d.size.branches {
+		c := d.kind(b.name)
+		if c == nil || c.Status == nil {
+			continue
+		}
+		agrees := []string{c.Status.Value(string(gcstate.Archived)), c.Status.Value(string(gcstate.Deleted))}
+		if !c.Status.Write { // nobody tells him
+			agrees = append(agrees, c.Status.Value(string(gcstate.Available)))
+		}
+		contradicted = append(contradicted, b.of(gcfacts.Handles, "kind, id", d.looked.newest)+" AND NOT coalesce("+oneOf("status", agrees)+", false)")
+	}
+	return fmt.Sprintf("SELECT kind, id FROM %s WHERE status IN ('%s', '%s') EXCEPT SELECT s.kind, s.id FROM %[1]s s SEMI JOIN (%[4]s) c ON c.kind = s.kind AND c.id = s.id WHERE s.since <= %[5]d",
+		d.state, gcstate.Archived, gcstate.Deleted, union("SELECT NULL::VARCHAR AS kind, NULL::VARCHAR AS id WHERE false", contradicted...), int64(d.looked.clock))
+}
+
 // derived adds what the unlinked are made from. A source that has a link, or is held, lives; one that is in
 // no scan is gone, and makes nobody wait. A handle is no source of its own.
 func (d *detection) derived(q *question) (about []string) {
@@ -180,8 +200,9 @@ func (d *detection) derived(q *question) (about []string) {
 	q.table("waits", "SELECT DISTINCT kind, source FROM pair SEMI JOIN free ON free.kind = pair.kind AND free.id = pair.source ANTI JOIN holds ON holds.kind = pair.kind AND holds.id = pair.source")
 	q.inline("living", `SELECT kind, id FROM pair SEMI JOIN there USING (kind, source) ANTI JOIN waits USING (kind, source)
 		UNION SELECT pair.kind, pair.id FROM living JOIN pair ON pair.kind = living.kind AND pair.source = living.id`)
+	q.inline("archived", d.archived())
 	return []string{
-		fmt.Sprintf("SELECT DISTINCT kind, id, %d AS flags FROM pair SEMI JOIN there USING (kind, source)", isDerived),
+		fmt.Sprintf("SELECT p.kind, p.id, CASE WHEN bool_and(a.id IS NOT NULL) THEN %d ELSE %d END AS flags FROM pair p SEMI JOIN there USING (kind, source) LEFT JOIN archived a ON a.kind = p.kind AND a.id = p.source GROUP BY p.kind, p.id", isDerived|isReleased, isDerived),
 		fmt.Sprintf("SELECT kind, id, %d AS flags FROM living", isDerived|lives),
 	}
 }

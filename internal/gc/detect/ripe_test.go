@@ -226,3 +226,34 @@ func TestExpiredUnknown(t *testing.T) {
 	f.want(t, "delete")
 	f.want(t, "delete_delayed")
 }
+
+// TestDerivedAfterSource: what was made from others goes once all of these were proven in the archive, by Cooper's own word, which
+// their owner does not contradict: it becomes a candidate first, and may go as any other afterwards.
+func TestDerivedAfterSource(t *testing.T) {
+	look := func(status string, source string, records ...gcstate.Record) *found {
+		t.Helper()
+		w := ripeWorld(t, status, records...)
+		w.scans(func(r *reading) {
+			r.handles(newOf("1", "source", source), newOf("2", "other source", "AVAILABLE"), newOf("3", "preview", "AVAILABLE"), newOf("4", "preview of a preview", "AVAILABLE"), newOf("5", "of two", "AVAILABLE"))
+			for _, pair := range [][2]string{{"3", "1"}, {"4", "3"}, {"5", "1"}, {"5", "2"}, {"3", "999"}} {
+				must(t, r.Derived(gcfacts.Derived{Name: "d", Kind: "new", ID: pair[0], Source: pair[1]}))
+			}
+			must(t, r.Link("posts", "1", gcfacts.Target{Kind: "new", ID: "6"}))
+		})
+		w.inventory("data", 0, object{key: "preview", days: 300}, object{key: "preview of a preview", days: 300}, object{key: "of two", days: 300}, object{key: "other source", days: 300})
+		return w.detect()
+	}
+	const goes = " " + DerivedGoes
+	archived := record("1", gcstate.Archived, 2)
+	f := look("", "ARCHIVED", archived)
+	f.want(t, "candidates", "new:2 1000", "new:3 1000")
+	f.want(t, "kept", "new:4"+goes, "new:5"+goes)
+	look("", "ARCHIVED", archived, record("3", gcstate.Unlinked, 31), record("2", gcstate.Deleted, 1)).wantRipe(t, "preview", "", "", "")
+	f = look("", "ARCHIVED", archived, record("3", gcstate.Archived, 2), record("2", gcstate.Deleted, 1))
+	f.want(t, "candidates", "new:4 1000", "new:5 1000")
+	for status, source := range map[string]string{"": "UNLINKED", ", write: true": "AVAILABLE"} {
+		look(status, source, archived).want(t, "kept", "new:3"+goes, "new:4"+goes, "new:5"+goes)
+	}
+	look("", "ARCHIVED").want(t, "kept", "new:3"+goes, "new:4"+goes, "new:5"+goes) // by its owner's word alone
+	look("", "AVAILABLE", archived).want(t, "kept", "new:4"+goes, "new:5"+goes)    // whom nobody tells
+}
