@@ -127,3 +127,41 @@ func TestArchiveGivesNothingBack(t *testing.T) {
 	}
 	w.same("told", w.rows("SELECT concat_ws(' ', id, from_status, to_status) FROM gc_transition WHERE from_status = 'ARCHIVING' AND id = '3'"))
 }
+
+// TestArchivePreviews: what was made from a file goes once that was proven in the archive, and comes back with it.
+func TestArchivePreviews(t *testing.T) {
+	w := newFilePlatform(t,
+		"CREATE TABLE files (id INTEGER PRIMARY KEY, key TEXT NOT NULL, at DATETIME, state TEXT NOT NULL DEFAULT 'AVAILABLE', source INTEGER)", "CREATE INDEX files_key ON files (key)", "CREATE INDEX files_source ON files (source)",
+		"INSERT INTO files (id, key, at, source) VALUES (1, 'a', '2026-01-01 00:00:00', NULL), (3, 'c', '2026-01-01 00:00:00', NULL), (4, 'p/d', '2026-01-01 00:00:00', 3), (5, 'e', '2026-01-01 00:00:00', 1)",
+		"CREATE TABLE posts (id INTEGER PRIMARY KEY, file_id INTEGER REFERENCES files)", "CREATE INDEX posts_file ON posts (file_id)", "INSERT INTO posts VALUES (1, 1)",
+	)
+	w.declare(strings.Replace(archiveYAML, "modified: at}", "modified: at, preview_of: source, status: {column: state, write: true}}", 1) + "waive: [files.source]\n")
+	w.store.CreateBucket("lab", "Enabled")
+	w.store.CreateBucket("depot", "")
+	for _, key := range []string{"a", "c", "p/d", "e"} {
+		w.store.Put("lab", key, []byte("content of "+key), mem.PutOptions{LastModified: time.Now().Add(-100 * 24 * time.Hour)})
+	}
+	w.answer = func(string) bool { return true }
+	g := w.archive()
+	g.WithoutFence = false
+	for _, left := range [][]string{{"a", "e", "p/d"}, {"a", "e"}} {
+		w.found()
+		r, err := g.Run(t.Context(), w.Env)
+		w.went(r, err, gc.MissionArchive)
+		w.same("left", w.has("lab"), left...)
+	}
+	w.same("the owner's", w.states(), "1 AVAILABLE", "3 ARCHIVED", "4 ARCHIVED", "5 AVAILABLE")
+	for _, by := range []*GCRestore{w.restore("3"), w.restore()} {
+		by.PlanOnly = true
+		if len(by.Handles) == 0 {
+			by.Prefixes, by.PlanOnly = []string{"s3://lab/c"}, false
+		}
+		r, err := by.Run(t.Context(), w.Env)
+		w.ok(err)
+		if r.Plan.Totals["recall"].Count != 2 {
+			t.Errorf("%v", r.Plan.Totals)
+		}
+	}
+	w.same("back", w.has("lab"), "a", "c", "e", "p/d")
+	w.same("the owner's", w.states(), "1 AVAILABLE", "3 AVAILABLE", "4 AVAILABLE", "5 AVAILABLE")
+}

@@ -82,6 +82,7 @@ type restoring struct {
 	config    *config.Config // nil: no owner is told
 	recalling gcop.Recalling
 	prefixes  []folder
+	made      map[handle]bool // from what is asked for: it comes back with it
 }
 
 // folder is a prefix of a bucket.
@@ -89,7 +90,7 @@ type folder struct{ bucket, prefix string }
 
 // planned makes the plan.
 func (g *GCRestore) planned(ctx context.Context, w *work) (h plan.Header, err error) {
-	a := &restoring{work: w, by: g, recalling: gcop.Recalling{FromArchive: g.FromArchive, Days: g.Days, Tier: g.Tier}}
+	a := &restoring{work: w, by: g, made: map[handle]bool{}, recalling: gcop.Recalling{FromArchive: g.FromArchive, Days: g.Days, Tier: g.Tier}}
 	if err := a.declared(); err != nil {
 		return h, err
 	}
@@ -167,6 +168,9 @@ func (a *restoring) fromState(ctx context.Context) (h plan.Header, err error) {
 				if err != nil {
 					return err
 				}
+			}
+			if err := a.madeFrom(ctx, db, s, last.ID, asked); err != nil {
+				return err
 			}
 			if a.recalling.Buckets, err = a.bucketsOf(ctx, db, last.ID, asked); err != nil {
 				return err
