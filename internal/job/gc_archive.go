@@ -3,7 +3,6 @@ package job
 import (
 	"context"
 	"fmt"
-	"os"
 	"slices"
 	"time"
 
@@ -215,9 +214,9 @@ func (w *work) restsOn(ctx context.Context, db query.Engine, m *gcop.Marking, c 
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(m.Config)
+	declared, err := w.declaredAt(d.ID)
 	if err != nil {
-		return nil, &cooper.Error{Kind: cooper.KindUsage, Where: m.Config, Message: "cannot be read", Err: err}
+		return nil, err
 	}
 	words, err := w.gcFacts().Words()
 	if err != nil {
@@ -231,7 +230,7 @@ func (w *work) restsOn(ctx context.Context, db query.Engine, m *gcop.Marking, c 
 		return nil, stale(fmt.Sprintf("the last detection is %s old", age.Round(time.Hour)))
 	case scan.Digests.Configuration != configuration:
 		return nil, stale("the configuration declares other things than the last scan has read")
-	case info.ModTime().After(d.Made.Time()):
+	case declared != m.Declared:
 		return nil, stale(m.Config + " was changed since the last detection")
 	case words != d.Words:
 		return nil, stale("a person has said since the last detection that handles are kept, or linked")
@@ -250,6 +249,26 @@ func (w *work) restsOn(ctx context.Context, db query.Engine, m *gcop.Marking, c 
 	}
 	m.Detection, m.Words = d.ID, words
 	return d, nil
+}
+
+// declaredAt is the digest of the configuration's file by which a detection has looked, as the plan of its marks has it; empty
+// where there is none, as of one that was killed before it could plan.
+func (w *work) declaredAt(detection string) (string, error) {
+	ids, err := w.ws.Plans()
+	if err != nil {
+		return "", err
+	}
+	for _, id := range slices.Backward(ids) {
+		p, err := plan.Open(w.ws.PlanDir(id))
+		if err != nil {
+			return "", err
+		}
+		h := p.Header()
+		if m, err := gcop.MarkingOf(&h); err == nil && m.Detection == detection {
+			return m.Declared, nil
+		}
+	}
+	return "", nil
 }
 
 // make writes the plan.

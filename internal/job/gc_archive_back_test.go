@@ -1,6 +1,7 @@
 package job
 
 import (
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -164,4 +165,23 @@ func TestArchivePreviews(t *testing.T) {
 	}
 	w.same("back", w.has("lab"), "a", "c", "e", "p/d")
 	w.same("the owner's", w.states(), "1 AVAILABLE", "3 AVAILABLE", "4 AVAILABLE", "5 AVAILABLE")
+}
+
+// TestArchiveTouched: a configuration that was written anew with the same content is the same; one with another content is not,
+// however old its file says that it is.
+func TestArchiveTouched(t *testing.T) {
+	w := fenced(t)
+	g := w.archive()
+	g.WithoutFence, g.PlanOnly = false, true
+	path := w.path("cooper.yaml")
+	b, err := os.ReadFile(path)
+	w.ok(err)
+	w.ok(os.Chtimes(path, time.Time{}, time.Now().Add(time.Hour)))
+	if _, err := g.Run(t.Context(), w.Env); err != nil {
+		t.Error(err)
+	}
+	w.ok(os.WriteFile(path, []byte(strings.Replace(string(b), "smallest: 0B", "smallest: 1B", 1)), 0o644))
+	w.ok(os.Chtimes(path, time.Time{}, time.Now().Add(-1000*time.Hour)))
+	_, err = g.Run(t.Context(), w.Env)
+	w.refused(err, cooper.KindRefused)
 }
