@@ -106,6 +106,7 @@ func rules() []rule {
 		{of: in + "database/mysql", only: []string{"cooper", in + "database"}, never: []string{in + "database/postgres", in + "database/sqlite"}, why: "an engine knows no other"},
 		{of: in + "database/postgres", only: []string{"cooper", in + "database"}, never: []string{in + "database/mysql", in + "database/sqlite"}, why: "an engine knows no other"},
 		{of: in + "database/sqlite", only: []string{"cooper", in + "database"}, never: []string{in + "database/mysql", in + "database/postgres"}, why: "an engine knows no other"},
+		{of: in + "linkrule", only: []string{"cooper", in + "config", in + "database"}, why: "a rule is written from what is declared and what is there, and run by nobody"},
 		{of: in + "ownerwrite", only: []string{"cooper", in + "database", in + "ownerwrite"}, why: "who writes for an owner knows nothing of what his rows mean"},
 		{of: in + "ownerwrite/transact", only: []string{"cooper", in + "database", in + "ownerwrite"}, never: []string{in + "database/mysql", in + "database/postgres", in + "database/sqlite", in + "ownerwrite/mysql", in + "ownerwrite/postgres", in + "ownerwrite/sqlite"}, why: "a transaction knows engines by its interface"},
 		{of: in + "keyring", only: []string{"cooper", in + "codec"}, why: "keys are data, wherever they come from"},

@@ -30,7 +30,7 @@ marked for long enough is archived, and comes back by restore.`,
   cooper gc list candidates
   cooper gc status`,
 	}
-	cmd.AddCommand(a.initCmd(), a.checkCmd(), a.scanCmd(), a.listCmd(), a.acknowledgeCmd(), a.acceptCmd(), a.registryCmd(), a.statusCmd(), a.detectCmd(), a.unindexedCmd(), a.planCmd(), a.runCmd(), a.restoreCmd(), a.explainCmd(),
+	cmd.AddCommand(a.initCmd(), a.checkCmd(), a.scanCmd(), a.listCmd(), a.acknowledgeCmd(), a.acceptCmd(), a.registryCmd(), a.ruleCmd(), a.statusCmd(), a.detectCmd(), a.unindexedCmd(), a.planCmd(), a.runCmd(), a.restoreCmd(), a.explainCmd(),
 		a.historyCmd(), a.keepCmd(), a.releaseCmd(), a.linkCmd(false), a.linkCmd(true), a.rebuildCmd(), a.guardCmd(), a.eventsCmd())
 	return shell.Group(cmd)
 }
