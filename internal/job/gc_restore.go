@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"cooper"
 	"cooper/internal/config"
@@ -38,6 +39,10 @@ type GCRestore struct {
 	Tier string
 	// PlanOnly brings nothing back. Yes: do not ask.
 	PlanOnly, Yes bool
+	// Wait is for how long it waits for what the store has been asked for; 0: not at all.
+	Wait time.Duration
+	// Pause passes some time; nil really waits.
+	Pause func(ctx context.Context, d time.Duration) error
 	Options
 }
 
@@ -50,14 +55,18 @@ const noScope = "archive"
 // Run plans, asks, and brings back.
 func (g *GCRestore) Run(ctx context.Context, e *Env) (r Result, err error) {
 	err = e.begin(func(w *work) error {
-		h, err := g.planned(ctx, w)
+		h, err := g.planned(ctx, w, nil)
 		if err != nil {
 			return err
 		}
-		if r.Plan = &h; g.PlanOnly {
+		r.Plan = &h
+		all := h.Totals[gcop.Recall]
+		if all.Count > 0 {
+			w.tell(Note, "what comes back has the class that it had, if that can be read at once and the store takes it, else STANDARD")
+		}
+		if g.PlanOnly {
 			return nil
 		}
-		all := h.Totals[gcop.Recall]
 		question := fmt.Sprintf("Bring %s (%s) back?", words.Plural(all.Count, "object"), words.Bytes(all.Bytes))
 		if all.Count == 0 {
 			r.Nothing, question = "Nothing is to be brought back.", ""
@@ -70,7 +79,7 @@ func (g *GCRestore) Run(ctx context.Context, e *Env) (r Result, err error) {
 			return err
 		}
 		r, err = w.applyMade(ctx, &h, &g.Options)
-		return err
+		return g.follow(ctx, w, &r, err)
 	})
 	return r, err
 }
@@ -83,14 +92,15 @@ type restoring struct {
 	recalling gcop.Recalling
 	prefixes  []folder
 	made      map[handle]bool // from what is asked for: it comes back with it
+	only      map[string]bool // keys in the archive; nil: all
 }
 
 // folder is a prefix of a bucket.
 type folder struct{ bucket, prefix string }
 
-// planned makes the plan.
-func (g *GCRestore) planned(ctx context.Context, w *work) (h plan.Header, err error) {
-	a := &restoring{work: w, by: g, made: map[handle]bool{}, recalling: gcop.Recalling{FromArchive: g.FromArchive, Days: g.Days, Tier: g.Tier}}
+// planned makes the plan; only of what lies under some keys in the archive, if they are given.
+func (g *GCRestore) planned(ctx context.Context, w *work, only map[string]bool) (h plan.Header, err error) {
+	a := &restoring{work: w, by: g, made: map[handle]bool{}, only: only, recalling: gcop.Recalling{FromArchive: g.FromArchive, Days: g.Days, Tier: g.Tier}}
 	if err := a.declared(); err != nil {
 		return h, err
 	}
@@ -184,7 +194,7 @@ func (a *restoring) fromState(ctx context.Context) (h plan.Header, err error) {
 
 // write writes the plan.
 func (a *restoring) write(ctx context.Context, s gcstate.State, wanted func(func(gc.Wanted, error) bool)) (plan.Header, error) {
-	in := gc.Recall{Recalling: a.recalling, Wanted: wanted, State: s}
+	in := gc.Recall{Recalling: a.recalling, Wanted: a.waitedFor(wanted), State: s}
 	b, store, err := a.open(ctx, a.recalling.Bucket, a.by.Jobs)
 	if err != nil {
 		return plan.Header{}, err

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -199,6 +200,60 @@ func TestRestoreWaits(t *testing.T) {
 	r, err := w.restore("3").Run(t.Context(), w.Env)
 	w.went(r, err, gc.MissionRecall)
 	w.same("told", w.lastly(), "3 AVAILABLE", "4 ARCHIVED", "6 UNLINKED")
+}
+
+// TestRestoreFollows: with a time to wait, one command goes on until the store has brought it, asks ever less often, asks
+// nobody again, and takes nothing else along; a time that ends, or somebody who interrupts it, leaves all as it would be without.
+func TestRestoreFollows(t *testing.T) {
+	w := archivedFiles(t, recallYAML)
+	w.store.SetClass("depot", "lab/c", cooper.NullVersion, "DEEP_ARCHIVE", "")
+	now := time.Now()
+	w.Clock = func() time.Time { return now }
+	var pauses []time.Duration
+	g := w.restore()
+	g.Prefixes = []string{"s3://lab/"}
+	g.Wait = 4 * time.Hour
+	g.Pause = func(_ context.Context, d time.Duration) error {
+		w.same("told", w.lastly(), "3 RESTORING", "4 AVAILABLE", "6 RESTORING")
+		pauses, now = append(pauses, d), now.Add(d)
+		if len(pauses) == 30 {
+			w.store.CompleteRestore("depot", "lab/c", cooper.NullVersion)
+		}
+		return nil
+	}
+	r, err := g.Run(t.Context(), w.Env)
+	if w.ok(err); r.Applied.Count(cooper.Done) != 1 || r.Applied.Count(cooper.Deferred) != 0 || len(r.Notes) != 0 {
+		t.Errorf("%+v", r.Applied)
+	}
+	w.same("told", w.lastly(), "3 AVAILABLE", "4 AVAILABLE", "6 AVAILABLE")
+	if len(pauses) != 30 || pauses[0] != time.Minute || pauses[29] <= time.Minute {
+		t.Errorf("looked after %v", pauses)
+	}
+
+	for _, interrupted := range []bool{false, true} {
+		w := archivedFiles(t, recallYAML)
+		w.store.SetClass("depot", "lab/c", cooper.NullVersion, "DEEP_ARCHIVE", "")
+		w.Clock = func() time.Time { return now }
+		g := w.restore("3")
+		g.Wait = 90 * time.Second
+		var pauses []time.Duration
+		g.Pause = func(_ context.Context, d time.Duration) error {
+			if pauses, now = append(pauses, d), now.Add(d); interrupted {
+				return context.Canceled
+			}
+			return nil
+		}
+		r, err := g.Run(t.Context(), w.Env)
+		if interrupted {
+			w.refused(err, cooper.KindInterrupted)
+		} else if w.ok(err); len(r.Notes) != 1 || fmt.Sprint(pauses) != "[1m0s 30s]" {
+			t.Errorf("%q, after %v", r.Notes, pauses)
+		}
+		if r.Applied == nil || r.Applied.Count(cooper.Deferred) != 1 {
+			t.Errorf("%+v", r.Applied)
+		}
+		w.same("told", w.lastly(), "3 RESTORING", "4 ARCHIVED", "6 ARCHIVED")
+	}
 }
 
 // TestRestoreCannot: what cannot come back stays ARCHIVED, and the run says so.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cooper"
 	"cooper/internal/cli/shell"
 	"cooper/internal/job"
 )
@@ -15,7 +16,7 @@ const daysRestored = 7
 func (a family) restoreCmd() *cobra.Command {
 	g := job.GCRestore{}
 	flags := shell.NewApply(16)
-	since := ""
+	since, waiting := "", ""
 	cmd := &cobra.Command{
 		Use:   "restore [ID...]",
 		Short: "Bring files back from the archive",
@@ -23,10 +24,12 @@ func (a family) restoreCmd() *cobra.Command {
 status changed since a time. What has not gone yet, UNLINKED or ARCHIVING,
 becomes AVAILABLE. What is ARCHIVED becomes RESTORING: where its class wants
 it, the store is asked for it, and the command given again goes on when it is
-there, in hours. Then the store copies it back to its bucket and key, all its
-versions, the oldest first; each is proven, and a byte of it read. Only then
-the handle is AVAILABLE, here and in its owner's column where that may be
-written. Other handles of the same object begin anew as UNLINKED.
+there, in hours; with --wait 12h it looks itself, for so long at most, and may be
+interrupted. Then the store copies it back to its bucket and key, all its versions,
+the oldest first, each in the class that it had, if that can be read at once and the
+store takes it, else in STANDARD; each is proven, and a byte of it read. Only then
+the handle is AVAILABLE, here and in its owner's column where that may be written.
+Other handles of the same object begin anew as UNLINKED.
 
 Nothing is overwritten: where something else is in its place by now, it stays
 ARCHIVED, and that is told. The copy in the archive stays, too.
@@ -55,6 +58,14 @@ Exit codes: 0 done, or asked for; 1 wrong use or configuration; 2 it failed;
 			case g.Tier != "Standard" && g.Tier != "Bulk" && g.Tier != "Expedited":
 				return shell.Usage("there is no such tier", "Give --tier Standard, Bulk or Expedited.")
 			}
+			if waiting != "" {
+				if g.Wait, err = shell.ParseAge(waiting); err != nil {
+					return shell.Usage("--wait "+cooper.Quote(waiting)+" is no length of time", "Give it like 12h: hours (h), days (d) or weeks (w).")
+				}
+			}
+			if g.Wait > 0 && g.PlanOnly {
+				return shell.Usage("a plan waits for nothing", "Leave out --wait, or --plan-only.")
+			}
 			if since != "" {
 				if g.Since, err = shell.ParseTime(since); err != nil {
 					return err
@@ -76,6 +87,7 @@ Exit codes: 0 done, or asked for; 1 wrong use or configuration; 2 it failed;
 	f.BoolVar(&g.WithoutOwner, "without-owner", false, "tell no owner: needs no cooper.yaml")
 	f.IntVar(&g.Days, "days", daysRestored, "days for which a copy is asked for")
 	f.StringVar(&g.Tier, "tier", "Standard", "how fast: Standard, Bulk or Expedited")
+	f.StringVar(&waiting, "wait", "", "wait so long at most for what the store brings, as 12h or 2d")
 	f.BoolVar(&g.PlanOnly, "plan-only", false, "plan, and bring nothing back")
 	f.BoolVar(&g.Yes, "yes", false, "do not ask, as in a script")
 	flags.RegisterJobs(cmd, "missing, denied, changed, archived, corrupt, conflict, invalid, timeout, store", "objects copied", 16)

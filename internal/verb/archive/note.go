@@ -20,6 +20,7 @@ const (
 	metaSource  = ours + "source" // BUCKET/KEY, percent-encoded
 	metaTime    = ours + "time"
 	metaRun     = ours + "run"
+	metaClass   = ours + "class" // of the original; none for STANDARD
 )
 
 // mostMetadata is how many bytes names and values of metadata may have.
@@ -58,13 +59,21 @@ func (b *batch) note(o *object, it *item, from map[string]string) (m map[string]
 		}
 	}
 	for _, x := range [][2]string{
-		{metaRun, b.run}, {metaTime, cooper.InstantOf(b.opt.Clock()).String()}, {metaHandle, handle}, {metaSource, strings.ReplaceAll(encoded(o.bucket+"/"+o.key), "%2F", "/")},
+		{metaClass, classOf(&it.source)}, {metaRun, b.run}, {metaTime, cooper.InstantOf(b.opt.Clock()).String()}, {metaHandle, handle}, {metaSource, strings.ReplaceAll(encoded(o.bucket+"/"+o.key), "%2F", "/")},
 	} {
 		if x[1] != "" && !add(x[0], x[1]) {
 			noRoom = append(noRoom, x[0])
 		}
 	}
 	return m, noRoom, nil
+}
+
+// classOf is the class of an original, if it is not the one that is meant where none is said.
+func classOf(source *store.Object) string {
+	if store.SameClass(source.StorageClass, "") {
+		return ""
+	}
+	return encoded(source.StorageClass)
 }
 
 // isCopy tells whether something in the archive says that it is the copy of a version. Where it says of what it is, that

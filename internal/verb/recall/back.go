@@ -22,6 +22,7 @@ const (
 	metaETag    = ours + "etag"
 	metaHandle  = ours + "handle"
 	metaSource  = ours + "source"
+	metaClass   = ours + "class"
 )
 
 func isOurs(name string) bool { return strings.HasPrefix(strings.ToLower(name), ours) }
@@ -117,13 +118,31 @@ func (b *batch) head(ctx context.Context, o *object, key, version string) (store
 	return made, err
 }
 
-// copyIt copies a version into its place, over the one before it, which stays as an older version; over nothing else.
+// atOnce are the classes, beside STANDARD, out of which an object can be read at once.
+var atOnce = []string{"STANDARD_IA", "ONEZONE_IA", "GLACIER_IR", "INTELLIGENT_TIERING", "REDUCED_REDUNDANCY"}
+
+// class is that of the original, by what its copy says, if it can be read at once in it; empty for STANDARD.
+func (c *copied) class() string {
+	if class := c.Metadata[metaClass]; slices.Contains(atOnce, class) {
+		return class
+	}
+	return ""
+}
+
+// copyIt copies a version into its place, over the one before it, which stays as an older version; over nothing else. Where
+// the store does not take the class that its original had, it is STANDARD.
 func (b *batch) copyIt(ctx context.Context, o *object, w *way, c *copied, before string) (made store.Object, err error) {
 	p := store.Describe(&c.Object, w.key, c.tags, c.grants)
-	p.Metadata, p.StorageClass = theirs(p.Metadata), ""
+	p.Metadata, p.StorageClass = theirs(p.Metadata), c.class()
 	p.IfNoneMatch, p.IfMatch = before == "", before
-	o.out.Requests++
-	made, err = o.to.Bucket.Copy(ctx, b.permit, b.opt.Archive, store.Copy{Source: c.Object, Put: p, AsParts: strings.Contains(c.ETag, "-")})
+	for {
+		o.out.Requests++
+		made, err = o.to.Bucket.Copy(ctx, b.permit, b.opt.Archive, store.Copy{Source: c.Object, Put: p, AsParts: strings.Contains(c.ETag, "-")})
+		if kind := cooper.KindOf(err); p.StorageClass == "" || kind != cooper.KindStore && kind != cooper.KindInvalid {
+			break
+		}
+		p.StorageClass = ""
+	}
 	switch cooper.KindOf(err) {
 	case cooper.KindConflict:
 		return made, o.inTheWay(w)

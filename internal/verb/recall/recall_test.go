@@ -1,12 +1,14 @@
 package recall
 
 import (
+	"net/http"
 	"strings"
 	"testing"
 
 	"cooper"
 	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/gcstate"
+	"cooper/internal/store"
 	"cooper/internal/store/mem"
 )
 
@@ -234,4 +236,35 @@ func TestNotProven(t *testing.T) {
 	w.wants("1")
 	want(t, "outcomes", bucketoptest.Statuses(w.must()), "corrupt")
 	want(t, "statuses", w.statuses(), "1 ARCHIVED/ARCHIVED")
+}
+
+// TestClassOfTheOriginal: what comes back has the class that it had, if it can be read at once in it and the store takes it.
+func TestClassOfTheOriginal(t *testing.T) {
+	for _, c := range []struct {
+		class, back string
+		refused     bool
+	}{
+		{"STANDARD", "", false}, {"STANDARD_IA", "STANDARD_IA", false}, {"GLACIER_IR", "GLACIER_IR", false}, {"INTELLIGENT_TIERING", "INTELLIGENT_TIERING", false}, {"EXPRESS_ONEZONE", "", false}, {"STANDARD_IA", "", true},
+	} {
+		w := newWorld(t, "Enabled", "", "ONEZONE_IA")
+		w.has("a", []string{"1"}, "1")
+		w.Server.SetClass(lab, "a", w.Server.Versions(lab)[0].VersionID, c.class, "")
+		w.archived()
+		if c.refused {
+			line := w.Line
+			w.Line = func(op string, r *http.Request, body []byte) string {
+				if r.Header.Get("X-Amz-Storage-Class") != "" {
+					r.Header.Set("X-Amz-Storage-Class", "CHEAP")
+				}
+				return line(op, r, body)
+			}
+		}
+		w.wants("1")
+		want(t, c.class, bucketoptest.Statuses(w.must())+" "+w.lists(lab), "done a=1!")
+		for _, v := range w.Server.Versions(lab) {
+			if !store.SameClass(v.StorageClass, c.back) {
+				t.Errorf("%+v: is back in %q", c, v.StorageClass)
+			}
+		}
+	}
 }
