@@ -8,8 +8,8 @@ import (
 	"cooper/internal/config"
 )
 
-// freshFor is how old the newest of the scans that count may be.
-const freshFor = 14 * 24 * time.Hour
+// FreshFor is how old the newest of the scans that count may be.
+const FreshFor = 14 * 24 * time.Hour
 
 // Standing is how far the count of complete scans has come. A scan that is not complete
 // neither counts nor ends the row: what links it has found count as links all the same. One
@@ -74,7 +74,7 @@ func Stand(h *History, server string, d Digests, detect config.Detect, now coope
 		if st.Next <= now {
 			st.Next = 0
 		}
-		if age := now.Time().Sub(newest.Ended.Time()); age > freshFor {
+		if age := now.Time().Sub(newest.Ended.Time()); age > FreshFor {
 			keeps("the newest scan that counts, %s, is more than 14 days old", newest.ID)
 			st.Counted, st.Next = nil, 0
 		}

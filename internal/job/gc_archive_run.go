@@ -108,7 +108,7 @@ func (m *moving) also(name string) error {
 // knows finds how far the database has been read, what is declared, and the state.
 func (m *moving) knows(ctx context.Context) (err error) {
 	// While objects move nobody reads the database anew, or marks handles.
-	if err := m.also(lockOf(m.archiving.Server)); err != nil {
+	if err := calling(m.also(lockOf(m.archiving.Server)), m.archiving.Server); err != nil {
 		return err
 	}
 	if _, m.opt.Declared, err = declaredIn(m.archiving.Config); err != nil {

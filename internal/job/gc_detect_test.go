@@ -3,6 +3,7 @@ package job
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"cooper"
 	"cooper/internal/gc"
@@ -69,6 +70,13 @@ func TestDetect(t *testing.T) {
 	_, err = w.scan(false).Run(t.Context(), w.Env)
 	w.ok(err)
 	stale("the database was scanned since")
+	planned()
+	w.Clock = func() time.Time { return time.Now().Add(15 * 24 * time.Hour) }
+	_, err = Apply(t.Context(), w.Env, r.Plan.ID, Options{Jobs: 1, AnyAge: true})
+	if w.refused(err, cooper.KindRefused); err == nil || !strings.Contains(err.Error(), "more than 14 days old") {
+		t.Errorf("an old scan: %v", err)
+	}
+	w.Clock = time.Now
 	w.same("marked", w.transitions())
 
 	w.answer = func(string) bool { return true }

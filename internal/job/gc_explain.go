@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"slices"
 
 	"cooper"
 	"cooper/internal/config"
@@ -41,6 +42,11 @@ type GCHandle struct {
 	History  []GCChange  `json:"history,omitempty"`
 	Verdict  GCVerdict   `json:"verdict"`
 	Unknown  []string    `json:"unknown,omitempty"`
+}
+
+// Known tells whether anything is known of it.
+func (h *GCHandle) Known() bool {
+	return h.There || h.Reason != "" || len(h.History) > 0 || slices.ContainsFunc(h.Scans, func(s GCSeen) bool { return s.There || s.Links > 0 })
 }
 
 // GCSeen is what a scan has seen of a handle.

@@ -9,6 +9,7 @@ import (
 	"cooper"
 	"cooper/internal/apply"
 	"cooper/internal/config"
+	"cooper/internal/gc"
 	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
 	"cooper/internal/journal"
@@ -37,7 +38,7 @@ func (marks) check(h *plan.Header, _ *Options) error {
 // place is that of scans: while marks are made nobody reads the database anew.
 func (marks) place(h *plan.Header, _ *Options) (place, error) {
 	m, err := gcop.MarkingOf(h)
-	return place{lock: lockOf(m.Server), command: "gc detect"}, err
+	return place{lock: lockOf(m.Server), named: m.Server, command: "gc detect"}, err
 }
 
 // lockOf is what is locked of a database, by its own identity.
@@ -70,6 +71,10 @@ func (marks) equip(ctx context.Context, held *held, p *plan.Plan, _ *Options) (_
 	if err != nil {
 		return nil, err
 	}
+	facts := held.gcFacts()
+	if err := held.fresh(ctx, facts, h.ID, m.Detection); err != nil {
+		return nil, err
+	}
 	state, err := held.openState(ctx)
 	if err != nil {
 		return nil, err
@@ -84,7 +89,6 @@ func (marks) equip(ctx context.Context, held *held, p *plan.Plan, _ *Options) (_
 		}
 		end = func() error { return errors.Join(owner.Close(), state.Close()) }
 	}
-	facts := held.gcFacts()
 	target, err := mark.New(&h, mark.Options{
 		Journal: journal.At(held.ws.TargetDir(held.lock)), State: state, Column: owner, Declared: declared, Read: read, Words: facts.Words,
 		Tell: func(ctx context.Context) error { return tellState(ctx, state, facts) }, Clock: held.Clock,
@@ -94,6 +98,26 @@ func (marks) equip(ctx context.Context, held *held, p *plan.Plan, _ *Options) (_
 		return nil, err
 	}
 	return &kit{verbs: map[string]apply.Verb{gcop.Mark: nil}, target: target, count: held.counters(nil), workers: 1, shards: 1, close: end}, nil
+}
+
+// fresh wants the newest scan that a detection rests on to be young still: links may have been made since.
+func (w *work) fresh(ctx context.Context, facts *gcfacts.Store, plan, detection string) error {
+	detections, err := facts.Detections(ctx)
+	if err != nil {
+		return err
+	}
+	scans, err := facts.Scans(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range detections {
+		for n := range scans {
+			if d, s := &detections[i], &scans[n]; d.ID == detection && len(d.Scans) > 0 && s.ID == d.Scans[0] && w.Clock().Sub(s.Ended.Time()) <= gc.FreshFor {
+				return nil
+			}
+		}
+	}
+	return &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + plan, Message: "the newest scan that it rests on is more than 14 days old", Remedy: "Scan, and look anew: cooper gc scan; cooper gc detect"}
 }
 
 // tellState writes down as facts what a state has not told yet, each batch once.

@@ -78,7 +78,7 @@ func (scans) check(h *plan.Header, _ *Options) error {
 // name it goes by.
 func (scans) place(h *plan.Header, _ *Options) (place, error) {
 	s, err := gcop.ScanningOf(h.Policy)
-	return place{lock: lockOf(s.Server), command: "gc scan"}, err
+	return place{lock: lockOf(s.Server), named: s.Server, command: "gc scan"}, err
 }
 
 func (scans) equip(ctx context.Context, held *held, p *plan.Plan, opt *Options) (_ *kit, err error) {

@@ -25,6 +25,8 @@ type place struct {
 	layout keypath.Layout
 	// lock names what is locked in a bucket's stead: the bucket, for what changes it.
 	lock string
+	// named is what a person calls it; empty: as lock does.
+	named string
 	// command is for those who find the place locked.
 	command string
 }
@@ -79,7 +81,7 @@ func (e *Env) in(ctx context.Context, p place, opt *Options, f func(ctx context.
 func (w *work) hold(ctx context.Context, p place, opt *Options, f func(ctx context.Context, h *held) error) (err error) {
 	h := &held{work: w, run: w.ws.NewID("r"), lock: p.lock}
 	if p.dir == "" {
-		return h.bucket(ctx, p.command, f)
+		return h.bucket(ctx, &p, f)
 	}
 	if err := p.fits(w.Env); err != nil {
 		return err
@@ -103,14 +105,25 @@ func (w *work) hold(ctx context.Context, p place, opt *Options, f func(ctx conte
 	return f(ctx, h)
 }
 
-// bucket holds the lock of one for f.
-func (h *held) bucket(ctx context.Context, command string, f func(ctx context.Context, h *held) error) (err error) {
-	unlock, err := h.ws.LockTarget(h.lock, h.run, command)
+// bucket holds the lock of one, or of a database, for f.
+func (h *held) bucket(ctx context.Context, p *place, f func(ctx context.Context, h *held) error) (err error) {
+	unlock, err := h.ws.LockTarget(h.lock, h.run, p.command)
 	if err != nil {
-		return err
+		return calling(err, p.named)
 	}
 	defer finally(&err, unlock)
 	return f(ctx, h)
+}
+
+// calling has an error of a lock call what is locked as a person does.
+func calling(err error, named string) error {
+	var e *cooper.Error
+	if named == "" || !errors.As(err, &e) || e.Kind != cooper.KindLocked {
+		return err
+	}
+	called := *e
+	called.Where = named
+	return &called
 }
 
 // recover completes interrupted shards, or takes them back, and tells of it.

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -62,11 +63,15 @@ func (w *Workspace) LockTarget(bucket, run, command string) (func() error, error
 }
 
 func lockedBy(f *os.File, bucket string) error {
-	e := &cooper.Error{Kind: cooper.KindLocked, Where: "s3://" + bucket, Message: "another run changes this bucket", Remedy: "Wait until it has ended, or stop it."}
+	where, what := "s3://"+bucket, "another run changes this bucket"
+	if strings.Contains(bucket, ":") { // which no bucket's name has
+		where, what = bucket, "another run reads this database, or marks its files"
+	}
+	e := &cooper.Error{Kind: cooper.KindLocked, Where: where, Message: what, Remedy: "Wait until it has ended, or stop it."}
 	b, err := io.ReadAll(io.LimitReader(f, 4096))
 	var h holder
 	if err == nil && json.Unmarshal(b, &h) == nil && h.PID != 0 {
-		e.Message = fmt.Sprintf("another run changes this bucket: %s (run %s), process %d since %s", h.Command, h.Run, h.PID, h.Since)
+		e.Message = fmt.Sprintf("%s: %s (run %s), process %d since %s", what, h.Command, h.Run, h.PID, h.Since)
 	}
 	return e
 }

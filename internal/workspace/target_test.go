@@ -34,6 +34,16 @@ func TestLockTarget(t *testing.T) {
 	if err := again(); err != nil {
 		t.Error(err)
 	}
+	held, err := w.LockTarget("database:abc", "r-3", "gc scan")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = w.LockTarget("database:abc", "r-4", "gc scan"); err == nil || strings.Contains(err.Error(), "s3://") || strings.Contains(err.Error(), "bucket") {
+		t.Errorf("a database: %v", err)
+	}
+	if err := held(); err != nil {
+		t.Error(err)
+	}
 	for _, bucket := range []string{"..", "a/../../b", "."} {
 		if dir := w.TargetDir(bucket); filepath.Dir(dir) != filepath.Join(w.Dir(), "target") {
 			t.Errorf("%q is kept at %s", bucket, dir)

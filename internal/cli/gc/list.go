@@ -2,6 +2,7 @@ package gc
 
 import (
 	"context"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -68,10 +69,21 @@ func (a family) list(ctx context.Context, l *job.GCList, tsv bool) (err error) {
 			a.Say("%s", strings.Join(row, "\t"))
 			return nil
 		}
-		m := map[string]string{}
+		m := map[string]any{}
 		for i, name := range names {
-			m[name] = row[i]
+			m[name] = valued(name, row[i])
 		}
 		return a.Emit(m)
 	})
+}
+
+// valued is what stands in a column, as JSON has it: a number of bytes is one, and null where it is not known.
+func valued(column, text string) any {
+	if column != "bytes" {
+		return text
+	}
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil {
+		return n
+	}
+	return nil
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"cooper"
 	"cooper/internal/job"
 	"cooper/internal/term"
 )
@@ -67,6 +68,9 @@ func (a family) statusOf(ctx context.Context, g *job.GCExplain) error {
 	switch {
 	case err != nil:
 		return err
+	case !r.Known():
+		return &cooper.Error{Kind: cooper.KindMissing, Where: cooper.Quote(g.Handle), Message: "no such handle is known: the newest scan does not have it, and nothing was ever said of it",
+			Remedy: "See that the id is right (KIND:id where there are kinds). A handle that was made since has to be scanned first: cooper gc scan"}
 	case a.JSON:
 		return a.Emit(r)
 	}

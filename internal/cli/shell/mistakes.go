@@ -18,6 +18,7 @@ var (
 	manyFlags    = regexp.MustCompile(`^if any flags in the group \[.*\] are set none of the others can be; \[(.*)\] were all set$`)
 	someFlag     = regexp.MustCompile(`^at least one of the flags in the group \[(.*)\] is required$`)
 	togetherOnly = regexp.MustCompile(`^if any flags in the group \[.*\] are set they must all be set; missing \[(.*)\]$`)
+	dashed       = regexp.MustCompile(`^unknown shorthand flag: '\d' in (-\d.*)$`)
 	notValue     = regexp.MustCompile(`^invalid argument ("(?:[^"\\]|\\.)*") for "(?:-\w, )?(--[^"]+)" flag: `)
 )
 
@@ -45,6 +46,9 @@ func Mistake(cmd *cobra.Command, text string) error {
 	}
 	if m := notValue.FindStringSubmatch(text); m != nil {
 		return Usage(fmt.Sprintf("%s %s: such a value it does not take", m[2], m[1]), help)
+	}
+	if m := dashed.FindStringSubmatch(text); m != nil && len(strings.Fields(cmd.Use)) > 1 {
+		return Usage(text, fmt.Sprintf("What begins with a dash, and is no flag, stands behind two: %s -- %s. %s", cmd.CommandPath(), m[1], help))
 	}
 	return Usage(text, help)
 }
