@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"time"
 
 	"cooper/internal/gc/detect"
 	"cooper/internal/gcop"
@@ -60,6 +61,8 @@ func filled(row []any, to ...any) error {
 			*p, ok = v.(int64)
 		case *bool:
 			*p, ok = v.(bool)
+		case *time.Time:
+			*p, ok = v.(time.Time)
 		}
 		if !ok {
 			return senseless(v)

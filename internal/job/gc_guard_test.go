@@ -147,6 +147,12 @@ func TestGuard(t *testing.T) {
 	}
 	// It is on the disk while the guard runs.
 	w.same("asked", w.rows("SELECT concat_ws(' ', id, status, count) FROM gc_asked ORDER BY id"), "1 UNLINKED 1", "2 UNLINKED 1")
+	_, err := w.scan(false).Run(t.Context(), w.Env)
+	w.ok(err)
+	told, err := (&GCHistory{Config: w.path("cooper.yaml"), Handle: "2"}).Run(t.Context(), w.Env)
+	if w.ok(err); len(told) != 2 || told[1].Said() != "asked for by somebody while it was UNLINKED: an alarm" {
+		t.Errorf("history: %+v", told)
+	}
 	at, err := declaredConfig(w.Env, w.path("cooper.yaml"))
 	w.ok(err)
 	w.ok(w.begin(func(work *work) error {

@@ -26,7 +26,7 @@ type GCEvent struct {
 	At     cooper.Instant `json:"at"`
 	Handle string         `json:"handle"`
 	// What is "changed" (From one status To another), "kept", "released", "linked", "unlinked"
-	// (by hand), or "listed" by a detection.
+	// (by hand), "asked" for, and should not have been (From is its status), or "listed" by a detection.
 	What   string `json:"what"`
 	From   string `json:"from,omitempty"`
 	To     string `json:"to,omitempty"`
@@ -36,6 +36,8 @@ type GCEvent struct {
 	List   string `json:"list,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	Person string `json:"person,omitempty"`
+	Client string `json:"client,omitempty"` // of a guard
+	Count  int64  `json:"count,omitempty"`  // how often it was asked for
 	Run    string `json:"run,omitempty"` // or detection
 }
 
@@ -106,24 +108,19 @@ func (g *GCHistory) Run(ctx context.Context, e *Env) (all []GCEvent, err error) 
 	return all, err
 }
 
-// wordsAbout gives what persons have said of a handle.
+// wordsAbout gives what persons have said of a handle, and who has asked a guard for it.
 func (w *work) wordsAbout(ctx context.Context, at string, h handle, add func(GCEvent)) error {
 	return w.large(ctx, w.Memory/4, query.Sources{Workspace: w.ws.Dir()}, func(db query.Engine) error {
-		const sql = `SELECT made, CASE WHEN keep THEN 'kept' ELSE 'released' END, '', '', person, reason FROM gc_kept_by_hand WHERE scope = $1 AND kind = $2 AND id = $3
-			UNION ALL SELECT made, CASE WHEN linked THEN 'linked' ELSE 'unlinked' END, object, association, person, reason FROM gc_linked_by_hand WHERE scope = $1 AND kind = $2 AND id = $3`
+		const sql = `SELECT made, CASE WHEN keep THEN 'kept' ELSE 'released' END, '', '', person, reason, '', '', 0 FROM gc_kept_by_hand WHERE scope = $1 AND kind = $2 AND id = $3
+			UNION ALL SELECT made, CASE WHEN linked THEN 'linked' ELSE 'unlinked' END, object, association, person, reason, '', '', 0 FROM gc_linked_by_hand WHERE scope = $1 AND kind = $2 AND id = $3
+			UNION ALL SELECT last, 'asked', '', '', '', '', status, client, count FROM gc_asked WHERE scope = $1 AND kind = $2 AND id = $3`
 		return query.Each(ctx, db, sql, []any{at, h.kind, h.id}, func(row []any) error {
-			made, ok := row[0].(time.Time)
-			if !ok {
-				return senseless(row[0])
-			}
-			var text [5]string
-			for i, v := range row[1:] {
-				if text[i], ok = v.(string); !ok && v != nil {
-					return senseless(v)
-				}
-			}
-			add(GCEvent{At: cooper.InstantOf(made), What: text[0], Object: text[1], Type: text[2], Person: text[3], Reason: text[4]})
-			return nil
+			var made time.Time
+			var x GCEvent
+			err := filled(row, &made, &x.What, &x.Object, &x.Type, &x.Person, &x.Reason, &x.From, &x.Client, &x.Count)
+			x.At = cooper.InstantOf(made)
+			add(x)
+			return err
 		})
 	})
 }
@@ -133,6 +130,11 @@ func (x *GCEvent) Said() (s string) {
 	switch x.What {
 	case "changed":
 		s = x.From + " to " + x.To
+	case "asked":
+		s = "asked for by " + cmp.Or(x.Client, "somebody") + " while it was " + x.From + ": an alarm"
+		if x.Count > 1 {
+			s += fmt.Sprintf(" (%d times)", x.Count)
+		}
 	case "listed":
 		s = "listed in " + x.List + " by " + x.Run
 	case "linked", "unlinked":
