@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"math/rand/v2"
 	"os"
@@ -47,6 +49,15 @@ func createBucket(ctx context.Context, c *s3.Client, name string) (*bucket, erro
 func (b *bucket) put(ctx context.Context, key string, body []byte) error {
 	_, err := b.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &b.name, Key: &key, Body: bytes.NewReader(body)})
 	return err
+}
+
+func (b *bucket) get(ctx context.Context, key string) ([]byte, error) {
+	o, err := b.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key})
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(o.Body)
+	return body, errors.Join(err, o.Body.Close())
 }
 
 func (b *bucket) remove(ctx context.Context, key string) error {

@@ -1,8 +1,8 @@
 // Command demo tells the story of a backup with the built binary: it starts an
 // embedded S3 server, fills a bucket, takes stock of it, backs it up, changes it,
 // kills the second backup half-way, takes it up again, verifies, brings a lost
-// file back, reports what has changed, compresses another bucket in place, and finds
-// the files of a platform that nothing links to.
+// file back, reports what has changed, compresses another bucket in place, finds
+// the files of a platform that nothing links to, archives them, and brings one back.
 // Everything happens for real, on this machine, below one directory that
 // is left for looking at.
 package main
@@ -41,7 +41,7 @@ func run(ctx context.Context, cooper, server, dir string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	for _, chapter := range []func(context.Context) error{s.fill, s.stock, s.firstBackup, s.change, s.killed, s.verified, s.restored, s.compared, s.compressed, s.garbage, s.asked} {
+	for _, chapter := range []func(context.Context) error{s.fill, s.stock, s.firstBackup, s.change, s.killed, s.verified, s.restored, s.compared, s.compressed, s.garbage, s.guarded, s.archived, s.brought, s.asked} {
 		if err := chapter(ctx); err != nil {
 			return err
 		}
@@ -62,7 +62,7 @@ type stage struct {
 	bucket         *bucket
 	reports        *bucket
 	phones         *bucket
-	app            *bucket
+	app, cold      *bucket
 	lost           string // the key that is deleted and brought back
 	goroot         string // where the source of Go is
 }
@@ -121,6 +121,9 @@ func newStage(ctx context.Context, cooper, server, dir string) (*stage, error) {
 		return nil, errors.Join(err, s.close())
 	}
 	if s.app, err = createBucket(ctx, client, "app"); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	if s.cold, err = createBucket(ctx, client, "cold"); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
