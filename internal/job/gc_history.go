@@ -38,7 +38,7 @@ type GCEvent struct {
 	Person string `json:"person,omitempty"`
 	Client string `json:"client,omitempty"` // of a guard
 	Count  int64  `json:"count,omitempty"`  // how often it was asked for
-	Run    string `json:"run,omitempty"` // or detection
+	Run    string `json:"run,omitempty"`    // or detection
 }
 
 // Run tells. Nothing is asked but facts; what the state has not told yet is told first.
