@@ -34,6 +34,7 @@ type setup struct {
 	detect   detectOptions
 	garbage  garbageOptions
 	guard    guardOptions
+	archived archiveOptions
 }
 
 func main() {
@@ -41,7 +42,7 @@ func main() {
 	against := flag.String("against", "", "cost: the binary of the build to measure against")
 	versions := flag.Int64("versions", 20_000_000, "cost: versions of the unchanged day")
 	dir := flag.String("dir", filepath.Join(os.TempDir(), "cooper-bench"), "where trees and reports go; removed at the end")
-	parts := flag.String("parts", "first,million,scale,compress,compress-encrypted", "what to measure: first, million, scale, scale100m, compress, compress-encrypted, gc-mariadb, gc-postgres, gc-xml, gc-guard; beside another build: cost; beside other programs: peers-first, peers-few, peers-100k, peers-wide, peers-dir, peers-million")
+	parts := flag.String("parts", "first,million,scale,compress,compress-encrypted", "what to measure: first, million, scale, scale100m, compress, compress-encrypted, gc-mariadb, gc-postgres, gc-xml, gc-guard, gc-archive, gc-archive-mariadb, gc-archive-plan, detect; beside another build: cost; beside other programs: peers-first, peers-few, peers-100k, peers-wide, peers-dir, peers-million")
 	rounds := flag.Int("rounds", 3, "how often each comparison is repeated")
 	serve := flag.Int("serve", 0, "serve so many objects (used by the program itself)")
 	size := flag.Int("size", 4096, "bytes of an object that is served")
@@ -61,6 +62,10 @@ func main() {
 	flag.Int64Var(&guard.handles, "guard-handles", 1_000_000, "gc-guard: handles")
 	flag.IntVar(&guard.clients, "guard-clients", 32, "gc-guard: clients that ask at once")
 	flag.DurationVar(&guard.time, "guard-time", 20*time.Second, "gc-guard: how long they ask")
+	var archived archiveOptions
+	flag.IntVar(&archived.objects, "archive-objects", 100_000, "gc-archive: objects in the bucket, of which nine in ten go")
+	flag.IntVar(&archived.jobs, "archive-jobs", 16, "gc-archive: objects copied at once")
+	bare := flag.String("bare", "", "move the objects of the server at -floor as this bare loop does (used by the program itself)")
 	var peers peerOptions
 	flag.StringVar(&peers.tools, "tools", "build/tools", "where scripts/peers has put the other programs")
 	flag.DurationVar(&peers.limit, "limit", 3*time.Minute, "another program is stopped after so long (the lab's script too)")
@@ -77,6 +82,8 @@ func main() {
 	var err error
 	encrypted := *kind == encryptedKind
 	switch {
+	case *bare != "":
+		err = runBare(ctx, *floor, *bare, archived.jobs)
 	case *floor != "":
 		err = profiled(compress.profile, func() error { return runCompressFloor(ctx, *floor, sensors{compress.objects, encrypted}, *atOnce) })
 	case *detecting != "":
@@ -86,7 +93,7 @@ func main() {
 	case *serve > 0:
 		err = serveObjects(ctx, bed{*serve, *size, *perDir})
 	default:
-		err = run(ctx, &setup{cooper: *cooper, against: *against, versions: *versions, dir: *dir, rounds: *rounds, peers: peers, compress: compress, detect: detection, garbage: garbage, guard: guard}, *parts)
+		err = run(ctx, &setup{cooper: *cooper, against: *against, versions: *versions, dir: *dir, rounds: *rounds, peers: peers, compress: compress, detect: detection, garbage: garbage, guard: guard, archived: archived}, *parts)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -119,6 +126,9 @@ func run(ctx context.Context, s *setup, parts string) (err error) {
 		"gc-postgres":        func(ctx context.Context) error { return s.garbageRows(ctx, postgreSQL) },
 		"gc-xml":             s.garbageXML,
 		"gc-guard":           s.guardPart,
+		"gc-archive":         func(ctx context.Context) error { return s.archiveTurns(ctx, s.sqliteOwner) },
+		"gc-archive-mariadb": func(ctx context.Context) error { return s.archiveTurns(ctx, mariadb) },
+		"gc-archive-plan":    s.archivePlan,
 		"detect":             s.detectPart,
 		"scale100m":          func(ctx context.Context) error { return s.scale(ctx, 10_000_000, 100_000_000) },
 	}

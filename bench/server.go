@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -32,14 +33,15 @@ func (b bed) key(i int) string {
 	return fmt.Sprintf("zarr/%04x/%d/%d/%d", i/(125*d), i/(25*d)%5, i/d%25, i%d)
 }
 
-// serveObjects is the server's process: a bucket of objects in memory, and two
+// serveObjects is the server's process: a bucket of objects in memory, and three
 // addresses of its own: /change/N overwrites N of them, /requests tells how many
-// requests came since it was last asked.
+// requests came since it was last asked, /held how many versions buckets have.
 func serveObjects(ctx context.Context, what bed) error {
 	n := what.objects
 	s := mem.New(mem.Options{Clock: time.Now})
 	s.CreateBucket(bucketName, "Enabled")
 	s.CreateBucket(reportBucket, "")
+	s.CreateBucket(archiveBucket, "Enabled")
 	// A thousand contents are enough: only their number matters.
 	bodies := make([][]byte, min(n, 1000))
 	for i := range bodies {
@@ -64,6 +66,19 @@ func serveObjects(ctx context.Context, what bed) error {
 			put(i*(n/c), 1)
 		}
 	})
+	mux.HandleFunc("/held", func(w http.ResponseWriter, _ *http.Request) {
+		of := func(bucket string) (n int) {
+			for _, v := range s.Versions(bucket) {
+				if !strings.HasPrefix(v.Key, ".cooper/") {
+					n++
+				}
+			}
+			return n
+		}
+		if err := json.NewEncoder(w).Encode(held{of(bucketName), of(archiveBucket)}); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
 	mux.HandleFunc("/requests", func(w http.ResponseWriter, _ *http.Request) {
 		total := int64(0)
 		for _, c := range s.Counts() {
@@ -78,7 +93,7 @@ func serveObjects(ctx context.Context, what bed) error {
 // handler keeps the mux, which cleans paths, away from everything else.
 func handler(mux *http.ServeMux, s *mem.Server) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/change/") || r.URL.Path == "/requests" {
+		if strings.HasPrefix(r.URL.Path, "/change/") || r.URL.Path == "/requests" || r.URL.Path == "/held" {
 			mux.ServeHTTP(w, r)
 			return
 		}
