@@ -73,7 +73,7 @@ func (b *batch) back(ctx context.Context, o *object, w *way, copies []*copied) e
 			before = made.ETag
 			continue
 		}
-		made, err := b.copyIt(ctx, o, w, c, before)
+		made, err := b.copyIt(ctx, o, w, c, before, i == len(copies)-1)
 		if err != nil {
 			return err
 		}
@@ -129,9 +129,10 @@ func (c *copied) class() string {
 	return ""
 }
 
-// copyIt copies a version into its place, over the one before it, which stays as an older version; over nothing else. Where
-// the store does not take the class that its original had, it is STANDARD.
-func (b *batch) copyIt(ctx context.Context, o *object, w *way, c *copied, before string) (made store.Object, err error) {
+// copyIt copies a version into its place, over the one before it, which stays as an older version; over nothing else. Of the
+// last one a byte is read, which tells all that is to be known of most. Where the store does not take the class that its
+// original had, it is STANDARD.
+func (b *batch) copyIt(ctx context.Context, o *object, w *way, c *copied, before string, last bool) (made store.Object, err error) {
 	p := store.Describe(&c.Object, w.key, c.tags, c.grants)
 	p.Metadata, p.StorageClass = theirs(p.Metadata), c.class()
 	p.IfNoneMatch, p.IfMatch = before == "", before
@@ -155,6 +156,9 @@ func (b *batch) copyIt(ctx context.Context, o *object, w *way, c *copied, before
 		return made, err
 	}
 	o.out.Bytes += c.Size
+	if last && b.readBack(ctx, o, w, c, &made) {
+		return made, nil
+	}
 	if made, err = b.head(ctx, o, w.key, made.VersionID); err != nil {
 		return made, err
 	}
@@ -167,6 +171,30 @@ func (b *batch) copyIt(ctx context.Context, o *object, w *way, c *copied, before
 		err = o.error(cooper.KindCorrupt, "what was copied back has other bytes than its copy in the archive; it stays there", "Look at what is in its place, and at the copy.")
 	}
 	return made, err
+}
+
+// readBack reads a byte of what was copied into its place, and tells whether by that answer alone the copy is one: with
+// all that it has beside its bytes, and the same ETag, which is a sum of them. What that answer does not tell, or tells
+// otherwise, Head is asked about.
+func (b *batch) readBack(ctx context.Context, o *object, w *way, c *copied, made *store.Object) bool {
+	if !sums(c) {
+		return false
+	}
+	o.out.Requests++
+	got, err := seeOne(ctx, o.to.Bucket, store.Ref{Key: w.key}, c.Size)
+	if err != nil || got.VersionID != made.VersionID || got.Size != c.Size || b.lost(c, &got) != "" || !plain(got.Encryption) || !strings.EqualFold(got.ETag, c.ETag) {
+		return false
+	}
+	if got.Key = w.key; len(c.tags) > 0 {
+		o.out.Requests++
+		tags, err := o.to.Bucket.Tags(ctx, store.Ref{Key: got.Key, VersionID: got.VersionID})
+		if err != nil || !maps.Equal(tags, c.tags) {
+			return false
+		}
+	}
+	*made, o.read = got, true
+	o.out.Check, o.out.Method = cooper.Verified, byETag
+	return true
 }
 
 // compared compares what is in the place of an object with a copy: what it has beside its bytes, then these.
@@ -205,6 +233,15 @@ func (b *batch) lost(c *copied, made *store.Object) string {
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
 var digests = regexp.MustCompile(`^[0-9a-fA-F]{32}(-[1-9][0-9]{0,4})?$`)
 
+// byETag is the method of what such an ETag has proven.
+const byETag = "etag"
+
+// plain tells encryptions that leave ETags as they are.
+func plain(encryption string) bool { return encryption == "" || encryption == "AES256" }
+
+// sums tells whether the ETag of a copy is a sum of its bytes.
+func sums(c *copied) bool { return plain(c.Encryption) && digests.MatchString(c.ETag) }
+
 // fullObject is the type of checksums that are of all bytes.
 const fullObject = "FULL_OBJECT"
 
@@ -224,9 +261,8 @@ func (b *batch) same(ctx context.Context, o *object, c *copied, made *store.Obje
 			}
 		}
 	}
-	plain := func(e string) bool { return e == "" || e == "AES256" }
-	if proof == "" && plain(c.Encryption) && plain(made.Encryption) && digests.MatchString(c.ETag) && strings.EqualFold(c.ETag, made.ETag) {
-		proof, equal = "etag", true
+	if proof == "" && sums(c) && plain(made.Encryption) && strings.EqualFold(c.ETag, made.ETag) {
+		proof, equal = byETag, true
 	}
 	if proof == "" {
 		var sums [2][]byte

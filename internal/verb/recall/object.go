@@ -30,6 +30,7 @@ type object struct {
 	out     *cooper.Outcome
 	holders []*holder
 	fate    fate
+	read    bool // a byte of what was copied back was read in its place
 	// ways are the keys under which it may be: what stands for a key is the key itself, or what was compressed.
 	ways [2]way
 }
@@ -140,14 +141,22 @@ func (b *batch) object(ctx context.Context, o *object) error {
 		b.opt.Warn(o.where() + ": its bucket keeps one version of a key; the newest comes back, and the older ones stay in the archive")
 		copies = copies[n-1:]
 	}
-	if wait, err := b.ask(ctx, o, copies); err != nil || wait {
+	if wait, err := b.ask(ctx, o, copies, len(copies) > 1); err != nil || wait {
 		return err
 	}
 	if err := b.back(ctx, o, w, copies); err != nil {
-		return err
+		if cooper.KindOf(err) != cooper.KindArchived {
+			return err
+		}
+		if wait, failed := b.ask(ctx, o, copies, true); failed != nil || !wait {
+			return errors.Join(err, failed)
+		}
+		return nil
 	}
-	if err := readOne(ctx, o, w.key, copies[len(copies)-1].Size); err != nil {
-		return err
+	if !o.read {
+		if err := readOne(ctx, o, w.key, copies[len(copies)-1].Size); err != nil {
+			return err
+		}
 	}
 	o.isHere()
 	return nil
@@ -180,11 +189,15 @@ func (b *batch) copies(ctx context.Context, o *object, w *way) (all []*copied, e
 }
 
 // ask asks the store for what cannot be read yet. wait: not all of it can. No clock decides: what the store says was restored
-// is read, and asked for again if it is no longer there.
-func (b *batch) ask(ctx context.Context, o *object, copies []*copied) (wait bool, err error) {
+// is read, and asked for again if it is no longer there. What has a class that can always be read is tried only if that is
+// to be: the store refuses to copy what cannot be read, and of one version nothing is half done then.
+func (b *batch) ask(ctx context.Context, o *object, copies []*copied, try bool) (wait bool, err error) {
 	why := ""
 	for _, c := range copies {
 		access, _ := c.Access(0)
+		if access == store.Readable && !try {
+			continue
+		}
 		if access == store.Readable || access == store.Restored {
 			o.out.Requests++
 			err := getOne(ctx, b.opt.Archive, store.Ref{Key: c.Key, VersionID: c.VersionID}, c.Size)
@@ -251,13 +264,19 @@ func readOne(ctx context.Context, o *object, key string, size int64) error {
 
 // getOne reads the first byte of a version, or its end where it has none.
 func getOne(ctx context.Context, from store.Reader, ref store.Ref, size int64) error {
+	_, err := seeOne(ctx, from, ref, size)
+	return err
+}
+
+// seeOne is getOne, and gives what the store has said of it.
+func seeOne(ctx context.Context, from store.Reader, ref store.Ref, size int64) (got store.Object, err error) {
 	r := store.Range{Length: 1}
 	if size == 0 {
 		r = store.Range{}
 	}
 	got, body, err := from.Get(ctx, ref, r)
 	if err != nil {
-		return err
+		return got, err
 	}
 	b, err := io.ReadAll(io.LimitReader(body, 1))
 	err = errors.Join(err, body.Close())
@@ -265,7 +284,7 @@ func getOne(ctx context.Context, from store.Reader, ref store.Ref, size int64) e
 		err = io.ErrUnexpectedEOF
 	}
 	if err != nil {
-		return &cooper.Error{Kind: cooper.KindStore, Where: cooper.Quote(ref.Key), Message: "not a byte of it can be read", Err: err}
+		return got, &cooper.Error{Kind: cooper.KindStore, Where: cooper.Quote(ref.Key), Message: "not a byte of it can be read", Err: err}
 	}
-	return nil
+	return got, nil
 }

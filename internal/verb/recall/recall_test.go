@@ -268,3 +268,26 @@ func TestClassOfTheOriginal(t *testing.T) {
 		}
 	}
 }
+
+// TestColder: what was taken out of a class that can be read, after it was looked at, is asked for like the others.
+func TestColder(t *testing.T) {
+	w := newWorld(t, "", "", "STANDARD_IA")
+	w.has("a", []string{"1"}, "1")
+	w.archived()
+	w.Before = func(op string) {
+		if op == "CopyObject" {
+			w.Server.SetClass(depot, "lab/a", cooper.NullVersion, "GLACIER", "")
+		}
+	}
+	w.wants("1")
+	want(t, "outcomes", bucketoptest.Statuses(w.must()), "deferred")
+	want(t, "statuses", w.statuses()+w.lists(lab), "1 RESTORING/RESTORING")
+	if asked := strings.Join(w.Trace, "\n"); strings.Count(asked, "RestoreObject") != 1 {
+		t.Errorf("asked for by\n%s", asked)
+	}
+	w.Before = nil
+	w.brings("lab/a")
+	w.wants("1")
+	want(t, "outcomes", bucketoptest.Statuses(w.must()), "done")
+	want(t, "statuses", w.statuses()+w.lists(lab), "1 AVAILABLE/AVAILABLEa=1!")
+}
