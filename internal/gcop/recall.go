@@ -16,7 +16,7 @@ import (
 const Recall = "recall"
 
 // RecallsAShard is how many objects are brought back in one step.
-const RecallsAShard = 500
+const RecallsAShard = 1000
 
 // Want is a handle of an object that is wanted, as the state had it when the plan was made.
 type Want struct {

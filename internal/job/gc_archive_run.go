@@ -135,6 +135,7 @@ func (m *moving) knows(ctx context.Context) (err error) {
 		return askedFor(ctx, facts, m.archiving.Scope, newest.Header().Created, hs)
 	}
 	m.opt.State, m.opt.Tell = state, func(ctx context.Context) error { return tellState(ctx, state, facts) }
+	m.closers = append(m.closers, func() error { return tellState(context.WithoutCancel(ctx), state, facts) }) // of a run that was stopped
 	return nil
 }
 

@@ -140,6 +140,7 @@ func (m *recalled) states(ctx context.Context) error {
 	m.closers = append(m.closers, state.Close)
 	facts := m.gcFacts()
 	m.opt.State, m.opt.Tell = state, func(ctx context.Context) error { return tellState(ctx, state, facts) }
+	m.closers = append(m.closers, func() error { return tellState(context.WithoutCancel(ctx), state, facts) }) // of a run that was stopped
 	return nil
 }
 

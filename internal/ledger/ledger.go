@@ -255,9 +255,12 @@ func (l *Ledger) create(table, name string, fill func(io.Writer) error) error {
 	return sealed.SyncDir(dir)
 }
 
+// packed is one for all files: it keeps its encoders, of megabytes, for the next one.
+var packed = &zstd.Codec{Level: zstd.SpeedFastest}
+
 func writerOptions(meta map[string]string) []parquet.WriterOption {
 	opts := []parquet.WriterOption{
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest}),
+		parquet.Compression(packed),
 		parquet.CreatedBy("cooper", "ledger", fmt.Sprint(Format)),
 		parquet.KeyValueMetadata(formatKey, fmt.Sprint(Format)),
 	}

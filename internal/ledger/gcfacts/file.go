@@ -18,9 +18,12 @@ const (
 	placeKey  = "cooper.gc.place"
 )
 
+// packed is one for all files: it keeps its encoders, of megabytes, for the next one.
+var packed = &zstd.Codec{Level: zstd.SpeedDefault}
+
 func writerOptions(place string) []parquet.WriterOption {
 	return []parquet.WriterOption{
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedDefault}),
+		parquet.Compression(packed),
 		parquet.CreatedBy("cooper", "gc", fmt.Sprint(Format)),
 		parquet.KeyValueMetadata(formatKey, fmt.Sprint(Format)),
 		parquet.KeyValueMetadata(placeKey, place),

@@ -32,8 +32,8 @@
 //  7. Manifest, in the archive bucket; the proofs, in the journal, durably. Either may be there twice.
 //  8. Remove the originals: a look that finds exactly those planned, then the older ones, then the
 //     newest. After a crash the look finds what is gone; the copies are found by their proofs.
-//  9. The owner's column becomes ARCHIVED, then the state, which is told. After a crash the shard is done again, and
-//     all that is left of it is this.
+//  9. The owner's column becomes ARCHIVED, then the state, which is told with the next shard's, at the end, or by whoever
+//     opens the state next. After a crash the shard is done again, and all that is left of it is this.
 //     Whatever is known by then that would keep an object, one whose originals have all gone, and whose copy is
 //     proven, is brought to its end: it is in the archive, and there it is found.
 //  10. What came of the shard goes to the journal, then its facts to the ledger.
@@ -288,6 +288,14 @@ func (t *Target) Commit(ctx context.Context, p permit.Permit, s apply.Shard, act
 		outs[i].At = now
 	}
 	return outs, t.Plan.Write(t.run, s.N, outs)
+}
+
+// End has told what the last shard has not.
+func (t *Target) End(ctx context.Context, p permit.Permit, sum apply.Summary) error {
+	if err := t.opt.Tell(ctx); err != nil {
+		return err
+	}
+	return t.Keeping.End(ctx, p, sum)
 }
 
 // batch is the objects of a shard.

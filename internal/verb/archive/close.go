@@ -128,22 +128,40 @@ func (b *batch) asPlanned(h *holder) bool {
 // change changes handles in the state, in one step, and has that told. Who was changed by another meanwhile is left, and
 // its object with it.
 func (b *batch) change(ctx context.Context, hs []*holder, of map[*holder]*object, by gcstate.Event, reason string) error {
-	now := cooper.InstantOf(b.opt.Clock())
-	changes := make([]gcstate.Change, len(hs))
-	for i, h := range hs {
-		c, err := h.now.By(by, now, reason, b.run)
-		if err != nil {
-			return err
-		}
-		changes[i] = c
+	changes, err := b.changes(hs, by, reason)
+	if err != nil {
+		return err
 	}
 	return b.apply(ctx, hs, of, changes)
 }
 
+// changes are those of handles by an event.
+func (b *batch) changes(hs []*holder, by gcstate.Event, reason string) ([]gcstate.Change, error) {
+	now := cooper.InstantOf(b.opt.Clock())
+	all := make([]gcstate.Change, len(hs))
+	for i, h := range hs {
+		c, err := h.now.By(by, now, reason, b.run)
+		if err != nil {
+			return nil, err
+		}
+		all[i] = c
+	}
+	return all, nil
+}
+
+// apply is change, of changes that are known.
 func (b *batch) apply(ctx context.Context, hs []*holder, of map[*holder]*object, changes []gcstate.Change) error {
 	if len(changes) == 0 {
 		return nil
 	}
+	if err := b.set(ctx, hs, of, changes); err != nil {
+		return err
+	}
+	return b.opt.Tell(ctx)
+}
+
+// set is apply without telling.
+func (b *batch) set(ctx context.Context, hs []*holder, of map[*holder]*object, changes []gcstate.Change) error {
 	results, err := b.opt.State.Change(ctx, changes)
 	if err != nil {
 		return err
@@ -158,7 +176,7 @@ func (b *batch) apply(ctx context.Context, hs []*holder, of map[*holder]*object,
 			h.back, h.closed = "", false // it is not ours
 		}
 	}
-	return b.opt.Tell(ctx)
+	return nil
 }
 
 // fence closes the handles at their owner's. One that is not UNLINKED there keeps its object.

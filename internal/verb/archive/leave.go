@@ -165,7 +165,8 @@ func (b *batch) lookHere(ctx context.Context, some []*object) error {
 	return nil
 }
 
-// arrive makes the handles ARCHIVED whose objects have gone: in the owner's column, then in the state.
+// arrive makes the handles ARCHIVED whose objects have gone: in the owner's column, then in the state. That is told with the
+// next shard's first changes, or at the end: the state does not forget it.
 func (b *batch) arrive(ctx context.Context) error {
 	var gone []*object
 	for _, o := range b.all {
@@ -187,7 +188,11 @@ func (b *batch) arrive(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := b.change(ctx, hs, nil, gcstate.Arrive, b.reason(reasonArrived)); err != nil {
+	changes, err := b.changes(hs, gcstate.Arrive, b.reason(reasonArrived))
+	if err == nil && len(changes) > 0 {
+		err = b.set(ctx, hs, nil, changes)
+	}
+	if err != nil {
 		return err
 	}
 	for _, h := range hs {

@@ -87,6 +87,11 @@ func (b *batch) intend(ctx context.Context) error {
 	if err := b.change(ctx, changes); err != nil {
 		return err
 	}
+	if len(changes) > 0 {
+		if err := b.opt.Tell(ctx); err != nil {
+			return err
+		}
+	}
 	var wanted []*holder
 	for _, o := range b.live() {
 		for _, h := range o.holders {
@@ -131,8 +136,7 @@ func (b *batch) miscounted(asked, told int) error {
 	return &cooper.Error{Kind: cooper.KindInternal, Where: "plan " + b.shard.Plan, Message: fmt.Sprintf("of %d handles, %d are told of", asked, told)}
 }
 
-// change changes handles in the state, in one step, and has that told. The object of one that was changed by another
-// meanwhile is left.
+// change changes handles in the state, in one step. The object of one that was changed by another meanwhile is left.
 func (b *batch) change(ctx context.Context, all []change) error {
 	if len(all) == 0 {
 		return nil
@@ -160,7 +164,7 @@ func (b *batch) change(ctx context.Context, all []change) error {
 				Remedy: "Ask for it again: cooper gc restore"})
 		}
 	}
-	return b.opt.Tell(ctx)
+	return nil
 }
 
 // tell writes a status into the owner's column, wherever it has one of some others. What it has otherwise stays, and a
@@ -203,7 +207,8 @@ func (b *batch) tell(ctx context.Context, hs []*holder, to gcstate.Status, from 
 	return nil
 }
 
-// settle writes down what came of each object: at the owner's, then in the state.
+// settle writes down what came of each object: at the owner's, then in the state. That is told with the next shard's first
+// changes, or at the end: the state does not forget it.
 func (b *batch) settle(ctx context.Context) error {
 	var changes []change
 	var back, beside, withheld, stay []*holder

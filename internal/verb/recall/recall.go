@@ -29,7 +29,8 @@
 //  5. Prove, and read a byte of what is there now. Nothing is written down of that: it is done again.
 //  6. The owner's column: AVAILABLE for who was asked for, UNLINKED for the others; of what cannot come back, ARCHIVED. The
 //     object can be read by then, and the state follows when the shard is done again.
-//  7. The state likewise, in one step, which is told. After a crash it tells by its reason that this plan did it.
+//  7. The state likewise, in one step, which is told with the next shard's, at the end, or by whoever opens the state
+//     next. After a crash it tells by its reason that this plan did it.
 //  8. What came of the shard goes to the journal, then its facts to the ledger.
 package recall
 
@@ -179,6 +180,16 @@ func (t *Target) Commit(ctx context.Context, p permit.Permit, s apply.Shard, act
 		o.out.At = now
 	}
 	return outs, t.Plan.Write(t.run, s.N, outs)
+}
+
+// End has told what the last shard has not.
+func (t *Target) End(ctx context.Context, p permit.Permit, sum apply.Summary) error {
+	if t.opt.State != nil {
+		if err := t.opt.Tell(ctx); err != nil {
+			return err
+		}
+	}
+	return t.Keeping.End(ctx, p, sum)
 }
 
 // batch is the objects of a shard.
