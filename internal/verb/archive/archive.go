@@ -21,7 +21,8 @@
 //
 // The order, for a shard, and why a crash between any two steps is harmless:
 //
-//  1. State: handles become ARCHIVING, which is told. After a crash they are found so, by this plan or the next.
+//  1. State: handles become ARCHIVING, which is told before any original goes. After a crash they are found so, by this
+//     plan or the next.
 //  2. Fence: the owner's column likewise, committed. From here on no link can be made. Who is closed already stays so.
 //  3. Wait until every transaction that was open then has ended.
 //  4. Look. What may not go is given back, both in the owner's column and in the state; what that leaves half

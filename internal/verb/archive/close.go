@@ -92,7 +92,11 @@ func (b *batch) intend(ctx context.Context) error {
 	for _, h := range open {
 		h.closed = true // unless it turns out that it is not ours to close
 	}
-	return b.change(ctx, open, of, gcstate.Fence, b.reason(reasonFence))
+	changes, err := b.changes(open, gcstate.Fence, b.reason(reasonFence))
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	return b.set(ctx, open, of, changes) // which is told while objects are copied, or with what is given back
 }
 
 // records finds what the state says of handles, and gives those that are not what the plan says.

@@ -12,7 +12,7 @@ import (
 	"cooper/internal/store"
 )
 
-// copies copies and proves the versions of all objects that may go, several objects at once.
+// copies copies and proves the versions of all objects that may go, several objects at once, and has told that they go.
 func (b *batch) copies(ctx context.Context) error {
 	live := b.live()
 	if len(live) == 0 {
@@ -23,6 +23,7 @@ func (b *batch) copies(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(b.opt.Jobs)
+	g.Go(func() error { return b.opt.Tell(ctx) })
 	for _, o := range live {
 		g.Go(func() error { return b.copyObject(ctx, o) })
 	}

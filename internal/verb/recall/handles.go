@@ -87,11 +87,6 @@ func (b *batch) intend(ctx context.Context) error {
 	if err := b.change(ctx, changes); err != nil {
 		return err
 	}
-	if len(changes) > 0 {
-		if err := b.opt.Tell(ctx); err != nil {
-			return err
-		}
-	}
 	var wanted []*holder
 	for _, o := range b.live() {
 		for _, h := range o.holders {

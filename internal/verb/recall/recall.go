@@ -19,8 +19,8 @@
 //
 // The order, for a shard, and why a crash between any two steps is harmless:
 //
-//  1. State: wanted handles become RESTORING, which is told; then the owner's column. After a crash they are found so, by
-//     this plan or the next.
+//  1. State: wanted handles become RESTORING, which is told while objects are copied; then the owner's column. After a
+//     crash they are found so, by this plan or the next.
 //  2. Look at what the archive has of each object, and what is in its place.
 //  3. Ask the store for copies that cannot be read yet. Asked again, it says that it is under way. The object is left for the
 //     next plan.
@@ -230,10 +230,13 @@ func (b *batch) live() (some []*object) {
 	return some
 }
 
-// bring brings objects back, several at once.
+// bring brings objects back, several at once, and has told that they are wanted.
 func (b *batch) bring(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(b.opt.Jobs)
+	if b.opt.State != nil {
+		g.Go(func() error { return b.opt.Tell(ctx) })
+	}
 	for _, o := range b.live() {
 		g.Go(func() error {
 			err := b.object(ctx, o)
