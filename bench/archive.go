@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	_ "modernc.org/sqlite" // the owner's database
 )
@@ -19,6 +20,7 @@ import (
 type archiveOptions struct {
 	objects int
 	jobs    int
+	delay   time.Duration
 }
 
 // archiveBucket is into which objects are archived.

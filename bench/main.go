@@ -65,6 +65,7 @@ func main() {
 	var archived archiveOptions
 	flag.IntVar(&archived.objects, "archive-objects", 100_000, "gc-archive: objects in the bucket, of which nine in ten go")
 	flag.IntVar(&archived.jobs, "archive-jobs", 16, "gc-archive: objects copied at once")
+	flag.DurationVar(&archived.delay, "archive-delay", 0, "gc-archive: how long the server waits before each answer")
 	bare := flag.String("bare", "", "move the objects of the server at -floor as this bare loop does (used by the program itself)")
 	var peers peerOptions
 	flag.StringVar(&peers.tools, "tools", "build/tools", "where scripts/peers has put the other programs")
@@ -91,7 +92,7 @@ func main() {
 	case *serve > 0 && *kind != "":
 		err = serveSensors(ctx, sensors{*serve, encrypted})
 	case *serve > 0:
-		err = serveObjects(ctx, bed{*serve, *size, *perDir})
+		err = serveObjects(ctx, bed{*serve, *size, *perDir}, archived.delay)
 	default:
 		err = run(ctx, &setup{cooper: *cooper, against: *against, versions: *versions, dir: *dir, rounds: *rounds, peers: peers, compress: compress, detect: detection, garbage: garbage, guard: guard, archived: archived}, *parts)
 	}

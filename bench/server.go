@@ -36,7 +36,9 @@ func (b bed) key(i int) string {
 // serveObjects is the server's process: a bucket of objects in memory, and three
 // addresses of its own: /change/N overwrites N of them, /requests tells how many
 // requests came since it was last asked, /held how many versions buckets have.
-func serveObjects(ctx context.Context, what bed) error {
+//
+// It waits a while before it answers others: as a store does that is not on this machine.
+func serveObjects(ctx context.Context, what bed, delay time.Duration) error {
 	n := what.objects
 	s := mem.New(mem.Options{Clock: time.Now})
 	s.CreateBucket(bucketName, "Enabled")
@@ -87,15 +89,18 @@ func serveObjects(ctx context.Context, what bed) error {
 		s.ResetCounts()
 		fmt.Fprint(w, total)
 	})
-	return serve(ctx, handler(mux, s))
+	return serve(ctx, handler(mux, s, delay))
 }
 
 // handler keeps the mux, which cleans paths, away from everything else.
-func handler(mux *http.ServeMux, s *mem.Server) http.Handler {
+func handler(mux *http.ServeMux, s *mem.Server, delay time.Duration) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, "/change/") || r.URL.Path == "/requests" || r.URL.Path == "/held" {
 			mux.ServeHTTP(w, r)
 			return
+		}
+		if delay > 0 {
+			time.Sleep(delay)
 		}
 		s.ServeHTTP(w, r)
 	})
@@ -108,7 +113,7 @@ type server struct {
 }
 
 func (s *setup) startServer(what bed) (*server, error) {
-	return launch("-serve", strconv.Itoa(what.objects), "-size", strconv.Itoa(what.size), "-per-dir", strconv.Itoa(what.perDir))
+	return launch("-serve", strconv.Itoa(what.objects), "-size", strconv.Itoa(what.size), "-per-dir", strconv.Itoa(what.perDir), "-archive-delay", s.archived.delay.String())
 }
 
 // launch starts this program as a server.
