@@ -37,6 +37,11 @@ func (d *detection) judge(h *handle) error {
 	if h.flags&isOther != 0 {
 		status = statusOf(d.kind(h.branch.name), h.said, h.status)
 	}
+	if status == gcstate.Unlinked && h.status == gcstate.Available && d.writes(h.branch.name) {
+		// It was linked after it was UNLINKED, and the column does not say so: it was not written, or an old database was
+		// put back. Since when there is no link is not known: it begins anew.
+		status = gcstate.Available
+	}
 	switch status {
 	case gcstate.Available:
 	case "":
@@ -76,6 +81,12 @@ func (d *detection) kind(name string) *config.Handles {
 		}
 	}
 	return nil
+}
+
+// writes tells whether the owner's column of a kind is written by Cooper.
+func (d *detection) writes(kind string) bool {
+	c := d.kind(kind)
+	return c != nil && c.Status != nil && c.Status.Write
 }
 
 // protects is the first reason for which a handle is left alone, whatever its age; empty if there is none.

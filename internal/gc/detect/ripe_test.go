@@ -122,6 +122,17 @@ func TestRipeByItsOwner(t *testing.T) {
 	scans(ripeWorld(t, ", write: true, changed: at", record("2", gcstate.Unlinked, 10))).wantRipe(t, "c", "", "", "")
 }
 
+// TestIncidentOldWordOfItsOwner: a column that Cooper writes still had a file as UNLINKED, from before it was linked again: an old
+// database had been put back. Without a link for some days it was taken to be without one since it was uploaded, and moved. It begins anew.
+func TestIncidentOldWordOfItsOwner(t *testing.T) {
+	w := ripeWorld(t, ", write: true", record("1", gcstate.Available, 200), record("2", gcstate.Unlinked, 40))
+	w.scans(func(r *reading) { r.handles(newOf("1", "a", "UNLINKED"), newOf("2", "b", "UNLINKED")) })
+	w.inventory("data", 0, object{key: "a", days: 300}, object{key: "b", days: 300})
+	f := w.detect()
+	f.wantRipe(t, "b", "", "", "")
+	f.want(t, "kept", "new:1 not-in-all-scans") // like any that is AVAILABLE
+}
+
 // TestFenced: one that is ARCHIVING may go, and whether a scan has begun since is told; a link that was seen since keeps it,
 // and so does a key that was written since.
 func TestFenced(t *testing.T) {
