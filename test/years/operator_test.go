@@ -110,12 +110,17 @@ func (w *world) gives(o order) (r job.Result, err error) {
 	case chance < 8 && w.with("kills"):
 		err = w.killed(&o, at, rnd.IntN(3))
 		w.say("%s of %s, killed at %d: %v", o.What, o.Plan+strings.Join(o.IDs, " "), at, err)
+		if o.What == "detect" || o.What == "apply" {
+			w.loosen("marks were killed")
+		}
 		return r, errKilled
 	case chance < 11 && w.with("stops"):
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		w.hook(at, false, func() { cancel() })
-		r, err = o.run(ctx, w.env)
+		if r, err = o.run(ctx, w.env); o.What == "detect" {
+			w.loosen("marks were stopped")
+		}
 	case chance < 55 && w.with("meanwhile"):
 		w.hook(at, rnd.IntN(2) == 0, func() { w.lives("meanwhile "+o.What, 3) })
 		r, err = o.run(context.Background(), w.env)
@@ -217,6 +222,7 @@ func (w *world) cycle(archive bool) bool {
 		w.said(r.Detected)
 	}
 	if archive {
+		w.records = w.state()
 		w.later(time.Hour)
 		_, err = w.gives(order{What: "archive"})
 		w.archived()
@@ -269,9 +275,9 @@ func (w *world) restores() {
 	for _, id := range slices.Sorted(maps.Keys(w.wanted)) {
 		o.IDs = append(o.IDs, fmt.Sprint(id))
 	}
-	w.watch.recall = true
+	w.watch.recall = slices.Sorted(maps.Keys(w.coming()))
 	r, err := w.gives(o)
-	w.watch.recall = false
+	w.watch.recall = nil
 	if err != nil && !errors.Is(err, job.ErrSomeFailed) && !errors.Is(err, errKilled) {
 		w.failures["restore: "+short(err)]++
 	}

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	_ "modernc.org/sqlite" // the driver of the owner's program
@@ -185,10 +186,14 @@ func (p *platform) status(id int64) string {
 	return p.words.of(s)
 }
 
-// statuses are those of all files.
-func (p *platform) statuses() map[int64]string {
+// statuses are those of some files, or of all.
+func (p *platform) statuses(some ...int64) map[int64]string {
 	all := map[int64]string{}
-	r, err := p.db.Query("SELECT id, state FROM files")
+	text := "SELECT id, state FROM files"
+	if len(some) > 0 && len(some) < 1000 {
+		text += " WHERE id IN (" + strings.ReplaceAll(strings.Trim(fmt.Sprint(some), "[]"), " ", ", ") + ")"
+	}
+	r, err := p.db.Query(text)
 	p.w.must(err)
 	for r.Next() {
 		var id int64
@@ -254,6 +259,16 @@ func (p *platform) unlink(at place) {
 	p.exec("DELETE FROM "+at.table+" WHERE id = ?", at.id)
 	p.w.did(p.links[at], "no longer linked in %s %d", at.table, at.id)
 	delete(p.links, at)
+}
+
+// mend writes what cannot be read as it should be.
+func (p *platform) mend() {
+	for at, id := range p.links {
+		if at.id < 0 && at.table == "notes" {
+			p.exec("UPDATE notes SET body = body || '}' WHERE id = ? AND body NOT LIKE '%}'", at.id)
+			p.w.did(id, "note %d can be read", at.id)
+		}
+	}
 }
 
 // move has a link stand elsewhere.

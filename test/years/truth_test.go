@@ -24,12 +24,29 @@ type record struct {
 	reason string
 }
 
-// check wants every file that is linked, held, or said to be there, to be read in its place.
-func (w *world) check(moment string) {
+// coming are the files that a run is asked to bring back, and those beside them.
+func (w *world) coming() map[int64]bool {
+	some := map[int64]bool{}
+	for id := range w.wanted {
+		for _, f := range w.p.of(w.p.files[id].key) {
+			some[f.id] = true
+		}
+	}
+	return some
+}
+
+// check wants every file that is linked, held, or said to be there, to be read in its place; of all, or of some.
+func (w *world) check(moment string, some ...int64) {
 	linked := w.p.linked()
 	var statuses map[int64]string
-	for _, id := range slices.Sorted(maps.Keys(w.p.files)) {
+	if len(some) == 0 {
+		some = slices.Sorted(maps.Keys(w.p.files))
+	}
+	for _, id := range some {
 		f := w.p.files[id]
+		if f == nil {
+			continue
+		}
 		if w.readable(f) {
 			delete(w.stranded, id)
 			continue
@@ -38,7 +55,7 @@ func (w *world) check(moment string) {
 			continue
 		}
 		if statuses == nil {
-			statuses = w.p.statuses()
+			statuses = w.p.statuses(some...)
 		}
 		switch s := statuses[id]; {
 		case linked[id]:
@@ -71,10 +88,10 @@ func (w *world) state() map[int64]record {
 	return all
 }
 
-// least is for how long what goes must have had no link: 30 days, less what clocks were wrong by.
+// least is for how long what goes must have been UNLINKED: 30 days, less what clocks were wrong by.
 const least = 26 * 24 * time.Hour
 
-// archived wants what has gone since to have been without a link for long enough, and neither kept nor asked for.
+// archived wants what has gone since to have been UNLINKED for long enough, and neither kept nor asked for.
 func (w *world) archived() {
 	now := w.state()
 	for id, r := range now {
@@ -87,8 +104,8 @@ func (w *world) archived() {
 		if w.records[id].status == string(gcstate.Restoring) {
 			continue // it could not come back
 		}
-		if used, was := w.used[id]; was && w.instant()-used < cooper.Instant(least/time.Millisecond) {
-			w.fault(f, "was linked at %s, and is in the archive", used)
+		if was := w.records[id]; was.status == string(gcstate.Available) || was.status == "" || was.status == string(gcstate.Unlinked) && w.instant()-was.since < cooper.Instant(least/time.Millisecond) {
+			w.fault(f, "was %s since %s, and is in the archive", was.status, was.since)
 		}
 		if w.kept[id] {
 			w.fault(f, "was kept by hand, and is in the archive")
@@ -105,15 +122,12 @@ func (w *world) agree() {
 	now, statuses := w.state(), w.p.statuses()
 	for id, f := range w.p.files {
 		ours := now[id].status
-		if ours == "" {
-			ours = string(gcstate.Available)
-		}
-		same := ours == statuses[id]
-		if statuses[id] == string(gcstate.Archived) && !w.kind.values {
-			same = same || ours == string(gcstate.Archiving) || ours == string(gcstate.Restoring) || ours == string(gcstate.Deleted)
-		}
-		if same || w.stranded[id] {
+		if w.same(ours, statuses[id]) {
+			delete(w.loose, id)
 			delete(w.apart, id)
+			continue
+		}
+		if w.loose[id] {
 			continue
 		}
 		if w.apart[id]++; w.apart[id] > 2 {
@@ -191,7 +205,7 @@ func (w *world) told() {
 func (w *world) rest() {
 	w.say("at rest")
 	w.calm, w.ours, w.owners, w.stores = true, 0, 0, 0
-	w.p.within(func() { w.p.exec("DELETE FROM notes WHERE id < 0") })
+	w.p.within(w.p.mend)
 	if w.p.pins && !w.declared {
 		w.declare(true)
 	}
@@ -215,7 +229,7 @@ func (w *world) rest() {
 	linked, now, statuses := w.p.linked(), w.state(), w.p.statuses()
 	derived := w.p.variants
 	for id, f := range w.p.files {
-		if linked[id] || w.p.holds[id] || w.stranded[id] || w.wanted[id] {
+		if linked[id] || w.p.holds[id] || w.stranded[id] || w.wanted[id] || w.loose[id] {
 			continue
 		}
 		if _, is := derived[id]; is {
@@ -224,7 +238,7 @@ func (w *world) rest() {
 		free := !w.again[f.key] && len(f.body) >= 16
 		for _, x := range w.p.of(f.key) {
 			_, is := derived[x.id]
-			free = free && !linked[x.id] && !w.p.holds[x.id] && !is && !w.stranded[x.id]
+			free = free && !linked[x.id] && !w.p.holds[x.id] && !is && !w.stranded[x.id] && !w.loose[x.id]
 		}
 		if s := now[id].status; free && (s != string(gcstate.Archived) || statuses[id] != s) {
 			w.fault(f, "has had no link for two months, and is %s by the state (%s), %s in the column", s, now[id].reason, statuses[id])
@@ -253,17 +267,16 @@ func (w *world) back() {
 	}
 	now := w.state()
 	gone := map[int64]bool{}
+	clear(w.stranded)
 	for id, r := range now {
 		gone[id] = r.status == string(gcstate.Archived) && w.p.files[id] != nil
 	}
-	w.watch.recall = true
 	for range 2 {
 		if _, err := w.gives(o); err != nil && !errors.Is(err, job.ErrSomeFailed) {
 			w.fault(nil, "not all that is in the archive could be brought back: %v", err)
 		}
 		w.thaws()
 	}
-	w.watch.recall = false
 	statuses := w.p.statuses()
 	for id := range gone {
 		f := w.p.files[id]

@@ -20,8 +20,8 @@ type watch struct {
 	at              int
 	before, byClock bool
 	do              func()
-	dead            bool // who asks was killed
-	recall          bool // a run brings objects back
+	dead            bool    // who asks was killed
+	recall          []int64 // the files of which a run brings some back
 	thawing         map[cooper.Identity]bool
 }
 
@@ -82,8 +82,8 @@ func (x *watch) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		x.w.lies(key)
 	case bucket == lab && strings.HasPrefix(op, "Delete"):
 		x.w.check("after " + op)
-	case x.recall:
-		x.w.check("while files come back, after " + op)
+	case len(x.recall) > 0:
+		x.w.check("while files come back, after "+op, x.recall...)
 	}
 	if x.happens(false, false) {
 		panic(http.ErrAbortHandler)
@@ -95,7 +95,7 @@ func (w *world) lies(key string) {
 	for _, v := range w.store.Versions(depot) {
 		if v.Key == key && v.Latest {
 			body, _ := w.store.Body(depot, key, v.VersionID)
-			w.store.Put(depot, key, append([]byte("not "), body...), mem.PutOptions{Class: v.StorageClass, Metadata: w.metadata(key)})
+			w.store.Put(depot, key, append([]byte{^body[0]}, body[1:]...), mem.PutOptions{Class: v.StorageClass, Metadata: w.metadata(key)})
 			w.again[strings.TrimPrefix(key, lab+"/")] = true
 			w.again[strings.TrimSuffix(strings.TrimPrefix(key, lab+"/"), ".zst")] = true
 			w.say("the store keeps something else than a copy of %s", key)
@@ -128,8 +128,8 @@ func (w *world) tick() time.Time {
 func (w *world) clock() time.Time {
 	if w.watch.mu.TryLock() { // not while a request is answered
 		w.watch.happens(true, true)
-		if w.watch.recall {
-			w.check("while files come back")
+		if len(w.watch.recall) > 0 {
+			w.check("while files come back", w.watch.recall...)
 		}
 		w.watch.mu.Unlock()
 	}

@@ -1,9 +1,11 @@
 package years
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -68,8 +70,8 @@ type world struct {
 	guard    int
 	kept     map[int64]bool
 	wanted   map[int64]bool
-	stranded map[int64]bool           // files whose old rows were put back when they were in the archive
-	used     map[int64]cooper.Instant // when a link led to it last
+	stranded map[int64]bool // files whose old rows were put back when they were in the archive
+	loose    map[int64]bool // files whose column does not agree, and nothing mends that
 	records  map[int64]record
 	apart    map[int64]int // how often in a row the column and the state did not agree
 	scope    string
@@ -131,7 +133,7 @@ func newWorld(dir string, seed uint64, tenants int) *world {
 	w := &world{
 		seed: seed, tenants: tenants, only: -1, until: days, kind: kindOf(seed), dir: dir, yaml: filepath.Join(dir, "cooper.yaml"), at: time.Date(2027, 1, 1, 1, 0, 0, 0, time.UTC),
 		without: map[string]bool{}, runs: map[string]int{}, unpacked: map[*byte][]byte{}, again: map[string]bool{}, asked: map[int64]cooper.Instant{}, kept: map[int64]bool{}, wanted: map[int64]bool{},
-		stranded: map[int64]bool{}, used: map[int64]cooper.Instant{}, records: map[int64]record{}, apart: map[int64]int{}, traces: map[int64][]string{}, failures: map[string]int{}, counts: map[string]int{},
+		stranded: map[int64]bool{}, loose: map[int64]bool{}, records: map[int64]record{}, apart: map[int64]int{}, traces: map[int64][]string{}, failures: map[string]int{}, counts: map[string]int{},
 	}
 	w.watch.w, w.watch.thawing = w, map[cooper.Identity]bool{}
 	w.store = mem.New(mem.Options{Clock: w.storeNow, MinPartSize: 1})
@@ -187,8 +189,7 @@ func (w *world) declare(pins bool) {
 
 // passes is a day.
 func (w *world) passes() {
-	w.lives("day", 8)
-	w.uses()
+	w.lives("day", 16)
 	w.happens()
 	w.asksGuard()
 	w.thaws()
@@ -221,10 +222,10 @@ func (w *world) happens() {
 	if once("backups", 10) {
 		w.p.save()
 	}
-	if once("bring", 90) && len(w.p.backups) > 0 {
+	if once("bring", 150) && len(w.p.backups) > 0 {
 		w.brings()
 	}
-	if once("columns", 120) {
+	if once("columns", 200) {
 		w.p.wide++
 		_, err := w.p.db.Exec(fmt.Sprintf("ALTER TABLE files ADD COLUMN extra%d TEXT", w.p.wide))
 		w.must(err)
@@ -243,10 +244,9 @@ func (w *world) happens() {
 		w.say("it is declared")
 	}
 	if once("malformed", 60) && w.kind.notes {
-		w.p.within(func() { w.p.exec("INSERT INTO notes VALUES (?, ?)", -w.p.next(), `{"file": 7`) })
-		w.say("a note cannot be read")
-	} else if once("mended", 12) {
-		w.p.within(func() { w.p.exec("DELETE FROM notes WHERE id < 0") })
+		w.p.within(func() { w.malforms(by(w.seed, "malforms", w.day).IntN(1 << 30)) })
+	} else if once("mended", 15) {
+		w.p.within(w.p.mend)
 	}
 	if once("keeps", 20) {
 		w.keeps()
@@ -254,6 +254,22 @@ func (w *world) happens() {
 	if once("compress", 60) {
 		w.compresses()
 	}
+}
+
+// malforms has a link made that the owner's program can read, and Cooper cannot.
+func (w *world) malforms(n int) {
+	all := slices.Sorted(maps.Keys(w.p.files))
+	if len(all) == 0 {
+		return
+	}
+	f, at := w.p.files[all[n%len(all)]], place{"notes", -w.p.next()}
+	if !w.p.may(f) {
+		return
+	}
+	w.p.exec("INSERT INTO notes VALUES (?, ?)", at.id, fmt.Sprintf(`{"file": %d`, f.id))
+	w.p.links[at] = f.id
+	w.did(f.id, "linked in note %d, which cannot be read", at.id)
+	w.say("a note cannot be read")
 }
 
 // brings puts an old database back: what its rows lead to may be in the archive.
@@ -264,24 +280,57 @@ func (w *world) brings() {
 		return
 	}
 	w.say("the database is the one of %s", filepath.Base(b.path))
-	for id, f := range w.p.files {
-		if !w.readable(f) {
+	for _, id := range slices.Sorted(maps.Keys(w.p.files)) {
+		f := w.p.files[id]
+		switch at := w.inPlace(f); {
+		case w.readable(f):
+		case at != nil: // the object is another by now, under the same name
+			f.body = at
+		case w.inArchive(f):
 			w.stranded[id] = true
 			w.did(id, "its old row is back")
+		default: // its object was deleted since: the owner takes the row out again
+			w.p.within(func() { w.p.remove(f, false) })
 		}
-		// The object may be another by now, under the same name; then nothing belongs to the old row.
-		if at := w.inPlace(f); at != nil && w.stranded[id] {
-			f.body = at
-			delete(w.stranded, id)
+	}
+	w.loosen("an old database")
+}
+
+// loosen notes the files of which the column and the state do not say the same any more, by something that nothing mends
+// yet: see the comment of the package.
+func (w *world) loosen(why string) {
+	now, statuses := w.state(), w.p.statuses()
+	for id := range w.p.files {
+		if !w.same(now[id].status, statuses[id]) {
+			w.loose[id] = true
+			w.did(id, "the column does not agree: %s", why)
 		}
 	}
 }
 
-// uses notes which files are in use.
-func (w *world) uses() {
-	for id := range w.p.linked() {
-		w.used[id] = w.instant()
+// same tells whether the state and the column say the same.
+func (w *world) same(ours, column string) bool {
+	switch {
+	case ours == "":
+		ours = "AVAILABLE"
+	case column == "ARCHIVED" && !w.kind.values && (ours == "ARCHIVING" || ours == "RESTORING" || ours == "DELETED"):
+		return true
 	}
+	return ours == column
+}
+
+// inArchive tells whether the archive has what belongs to a file.
+func (w *world) inArchive(f *file) bool {
+	for _, v := range w.store.Versions(depot) {
+		key := strings.TrimPrefix(v.Key, lab+"/")
+		if key != f.key && key != f.key+".zst" || v.DeleteMarker {
+			continue
+		}
+		if b, _ := w.store.Body(depot, v.Key, v.VersionID); bytes.Equal(b, f.body) || len(b) > 0 && key != f.key && bytes.Equal(w.plain(b), f.body) {
+			return true
+		}
+	}
+	return false
 }
 
 // trace is what is known of a fault: all that happened to the file, and what happened to all shortly before.
