@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"cooper"
 	"cooper/internal/job"
 	"cooper/internal/query"
@@ -27,12 +29,12 @@ type kind struct {
 	class               string // of what is archived
 	notes               bool   // there are links that no look finds, as they are packed in values
 	values              bool   // the column has a value for every status
-	every               int    // days from one scan to the next
+	every               int    // days from one look to the next
 }
 
 func kindOf(seed uint64) kind {
 	r := by(seed, "kind")
-	k := kind{class: "STANDARD_IA", notes: r.IntN(2) == 0, values: r.IntN(3) > 0, every: 6 + r.IntN(5)}
+	k := kind{class: "STANDARD_IA", notes: r.IntN(2) == 0, values: r.IntN(3) > 0, every: 7 + r.IntN(8)}
 	k.versioning, k.archive = []string{"", "Enabled"}[r.IntN(2)], []string{"", "", "Enabled"}[r.IntN(3)]
 	if r.IntN(4) == 0 {
 		k.class = "DEEP_ARCHIVE"
@@ -372,5 +374,5 @@ func TestMain(m *testing.M) {
 			panic(err)
 		}
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
