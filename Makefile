@@ -54,7 +54,7 @@ peers: build ## measure beside s3invsync and rclone, installing them (half an ho
 PEERS := peers-first,peers-few,peers-100k,peers-dir,peers-million
 
 soak: build $(BUILD)/s3server ## thousands of kills, all pairs of quirks, all flips of bits (hours)
-	COOPER_SOAK=20 go test -count=1 -timeout 12h -run 'TestKill|TestFault|Crash|Quirks|Flipped|HalfDone|RandomPlatforms|CompressAndGarbage' -v ./test/kill ./test/flips ./internal/gc/detect ./internal/job ./internal/tree ./internal/store/s3 ./internal/verb/replace
+	COOPER_SOAK=20 go test -count=1 -timeout 12h -run 'TestKill|TestFault|Crash|Quirks|Flipped|HalfDone|RandomPlatforms|CompressAndGarbage|Years' -v ./test/kill ./test/flips ./test/years ./internal/gc/detect ./internal/job ./internal/tree ./internal/store/s3 ./internal/verb/replace
 
 stores: build ## the jobs on S3 servers of others (an hour; STORES=moto for one)
 	scripts/stores/run $(STORES)

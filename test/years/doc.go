@@ -24,7 +24,7 @@
 // row calls AVAILABLE, though it is in the archive, leads to nothing until detect has told of it, as relinked, and somebody has restored it
 // (stranded).
 //
-// An ordinary run is one world, looked at every six weeks; COOPER_SOAK=n goes through n worlds with more tenants, looked at every one or two weeks. A failure
+// An ordinary run is one world, looked at every two months; COOPER_SOAK=n goes through n worlds with more tenants, looked at every one or two weeks. A failure
 // prints how to run that tenant alone, to that day, all that happened to the file, and what happened to all shortly before;
 // -years.shrink also leaves out what the failure does not need.
 package years

@@ -20,9 +20,9 @@ var acts = []struct {
 	often int
 	do    func(*tenant)
 }{
-	{30, (*tenant).uploads}, {14, (*tenant).links}, {24, (*tenant).unlinks}, {8, (*tenant).moves}, {3, (*tenant).aliases}, {2, (*tenant).overwrites},
-	{2, (*tenant).reuses}, {2, (*tenant).deletesRow}, {2, (*tenant).deletesFile}, {2, (*tenant).holds}, {3, (*tenant).releases}, {2, (*tenant).derives}, {1, (*tenant).renames},
-	{3, (*tenant).asks}, {2, (*tenant).wishes},
+	{26, (*tenant).uploads}, {14, (*tenant).links}, {24, (*tenant).unlinks}, {8, (*tenant).moves}, {3, (*tenant).aliases}, {2, (*tenant).overwrites},
+	{3, (*tenant).reuses}, {2, (*tenant).deletesRow}, {2, (*tenant).deletesFile}, {2, (*tenant).holds}, {3, (*tenant).releases}, {2, (*tenant).derives}, {1, (*tenant).renames},
+	{3, (*tenant).asks}, {5, (*tenant).wishes},
 }
 
 // tenant is one of the platform's, at a moment.

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"cooper"
@@ -59,13 +60,27 @@ func (w *world) check(moment string, some ...int64) {
 		}
 		switch s := statuses[id]; {
 		case linked[id]:
-			w.fault(f, "is linked, %s in the column, and cannot be read: %s", s, moment)
+			w.fault(f, "is linked, %s in the column, and cannot be read: %s; %s", s, moment, w.where(f))
 		case w.p.holds[id]:
-			w.fault(f, "is held, %s in the column, and cannot be read: %s", s, moment)
+			w.fault(f, "is held, %s in the column, and cannot be read: %s; %s", s, moment, w.where(f))
 		case s == string(gcstate.Available), s == string(gcstate.Unlinked):
-			w.fault(f, "is %s in the column, and cannot be read: %s", s, moment)
+			w.fault(f, "is %s in the column, and cannot be read: %s; %s", s, moment, w.where(f))
 		}
 	}
+}
+
+// where says what there is under the key of a file.
+func (w *world) where(f *file) string {
+	text := fmt.Sprintf("%d bytes, %.12q, belong to it", len(f.body), f.body)
+	for _, b := range []string{lab, depot} {
+		for _, v := range w.store.Versions(b) {
+			if key := strings.TrimPrefix(v.Key, lab+"/"); key == f.key || key == f.key+".zst" {
+				body, _ := w.store.Body(b, v.Key, v.VersionID)
+				text += fmt.Sprintf("; %s/%s has %d, %.12q, of %s", b, v.Key, len(body), body, v.LastModified)
+			}
+		}
+	}
+	return text
 }
 
 // state reads what Cooper keeps.
@@ -103,6 +118,9 @@ func (w *world) archived() {
 		w.did(id, "ARCHIVED: %s", r.reason)
 		if w.records[id].status == string(gcstate.Restoring) {
 			continue // it could not come back
+		}
+		if w.inPlace(f) == nil && !w.inArchive(f) {
+			w.fault(f, "is in the archive, which does not have its bytes: %s", w.where(f))
 		}
 		if was := w.records[id]; was.status == string(gcstate.Available) || was.status == "" || was.status == string(gcstate.Unlinked) && w.instant()-was.since < cooper.Instant(least/time.Millisecond) {
 			w.fault(f, "was %s since %s, and is in the archive", was.status, was.since)

@@ -258,20 +258,22 @@ func (w *world) happens() {
 	}
 }
 
-// malforms has a link made that the owner's program can read, and Cooper cannot.
+// malforms has links made that the owner's program can read, and Cooper cannot.
 func (w *world) malforms(n int) {
-	all := slices.Sorted(maps.Keys(w.p.files))
-	if len(all) == 0 {
-		return
+	statuses := w.p.statuses()
+	var all []int64 // rather those that may go soon
+	for _, id := range slices.Sorted(maps.Keys(w.p.files)) {
+		if s := statuses[id]; s == "UNLINKED" || s == "AVAILABLE" && id%16 == 0 {
+			all = append(all, id)
+		}
 	}
-	f, at := w.p.files[all[n%len(all)]], place{"notes", -w.p.next()}
-	if !w.p.may(f) {
-		return
+	for i := range min(len(all), 8) {
+		f, at := w.p.files[all[(n+i*37)%len(all)]], place{"notes", -w.p.next()}
+		w.p.exec("INSERT INTO notes VALUES (?, ?)", at.id, fmt.Sprintf(`{"file": %d`, f.id))
+		w.p.links[at] = f.id
+		w.did(f.id, "linked in note %d, which cannot be read", at.id)
 	}
-	w.p.exec("INSERT INTO notes VALUES (?, ?)", at.id, fmt.Sprintf(`{"file": %d`, f.id))
-	w.p.links[at] = f.id
-	w.did(f.id, "linked in note %d, which cannot be read", at.id)
-	w.say("a note cannot be read")
+	w.say("notes cannot be read")
 }
 
 // brings puts an old database back: what its rows lead to may be in the archive.

@@ -90,7 +90,7 @@ func (r run) shrunk(t *testing.T) (run, *world) {
 
 // TestYears lets two years go by, for many tenants.
 func TestYears(t *testing.T) {
-	one := run{seed: 1, tenants: 40, only: *theTenant, until: *theDays, every: 45}
+	one := run{seed: 1, tenants: 40, only: *theTenant, until: *theDays, every: 60}
 	worlds := uint64(1)
 	if s := os.Getenv("COOPER_SOAK"); s != "" {
 		n, err := strconv.ParseUint(s, 10, 16)
