@@ -73,12 +73,16 @@ func (x *watch) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 	op := mem.Operation(r)
-	x.w.store.ServeHTTP(rw, r)
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
+	had := false
+	if bucket == depot {
+		_, had = x.w.store.Body(depot, key, "")
+	}
+	x.w.store.ServeHTTP(rw, r)
 	switch {
 	case op == "RestoreObject":
 		x.thawing[cooper.Identity{Key: key, VersionID: r.URL.Query().Get("versionId")}] = true
-	case op == "CopyObject" && bucket == depot && x.w.with("lies") && !x.w.calm && by(x.w.seed, "lies", x.w.day, key).IntN(15) == 0:
+	case op == "CopyObject" && bucket == depot && !had && x.w.with("lies") && !x.w.calm && by(x.w.seed, "lies", x.w.day, key).IntN(15) == 0:
 		x.w.lies(key)
 	case bucket == lab && strings.HasPrefix(op, "Delete"):
 		x.w.check("after " + op)
