@@ -110,8 +110,16 @@ const least = 26 * 24 * time.Hour
 func (w *world) archived() {
 	now := w.state()
 	for id, r := range now {
-		f := w.p.files[id]
-		if r.status != string(gcstate.Archived) || f == nil || w.records[id].status == r.status && w.records[id].since == r.since {
+		f, was := w.p.files[id], w.records[id]
+		if f == nil || was == r {
+			continue
+		}
+		if r.status == string(gcstate.Archiving) || r.status == string(gcstate.Archived) {
+			if was.status == string(gcstate.Available) || was.status == "" || was.status == string(gcstate.Unlinked) && w.instant()-was.since < cooper.Instant(least/time.Millisecond) {
+				w.fault(f, "was %s since %s, and is %s", was.status, was.since, r.status)
+			}
+		}
+		if r.status != string(gcstate.Archived) {
 			continue
 		}
 		w.archives++
@@ -121,9 +129,6 @@ func (w *world) archived() {
 		}
 		if w.inPlace(f) == nil && !w.inArchive(f) {
 			w.fault(f, "is in the archive, which does not have its bytes: %s", w.where(f))
-		}
-		if was := w.records[id]; was.status == string(gcstate.Available) || was.status == "" || was.status == string(gcstate.Unlinked) && w.instant()-was.since < cooper.Instant(least/time.Millisecond) {
-			w.fault(f, "was %s since %s, and is in the archive", was.status, was.since)
 		}
 		if w.kept[id] {
 			w.fault(f, "was kept by hand, and is in the archive")

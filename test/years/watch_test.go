@@ -82,7 +82,7 @@ func (x *watch) ServeHTTP(rw http.ResponseWriter, r *http.Request) {
 	switch {
 	case op == "RestoreObject":
 		x.thawing[cooper.Identity{Key: key, VersionID: r.URL.Query().Get("versionId")}] = true
-	case op == "CopyObject" && bucket == depot && !had && x.w.with("lies") && !x.w.calm && by(x.w.seed, "lies", x.w.day, key).IntN(15) == 0:
+	case op == "CopyObject" && bucket == depot && !had && x.w.kind.archive == "" && x.w.with("lies") && !x.w.calm && by(x.w.seed, "lies", x.w.day, key).IntN(15) == 0:
 		x.w.lies(key)
 	case bucket == lab && strings.HasPrefix(op, "Delete"):
 		x.w.check("after " + op)
