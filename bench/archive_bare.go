@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"cooper"
+	"cooper/internal/apply"
 	"cooper/internal/permit"
 	"cooper/internal/store"
 	"cooper/internal/store/s3"
@@ -87,14 +88,19 @@ func runBare(ctx context.Context, url, as string, jobs int) (err error) {
 		return err
 	}
 	if !restores {
-		for some := range slices.Chunk(all, store.MaxRemovals) {
-			rs := make([]store.Removal, len(some))
-			for i, v := range some {
-				rs[i] = store.Removal{Key: v.Key, VersionID: v.VersionID}
+		if err := apply.Mend("r-bench", func(p permit.Permit) error {
+			for some := range slices.Chunk(all, store.MaxRemovals) {
+				rs := make([]store.Removal, len(some))
+				for i, v := range some {
+					rs[i] = store.Removal{Key: v.Key, VersionID: v.VersionID}
+				}
+				if err := errors.Join(from.Remove(ctx, p, rs)...); err != nil {
+					return err
+				}
 			}
-			if err := errors.Join(from.Remove(ctx, permit.Issue("r"), rs)...); err != nil {
-				return err
-			}
+			return nil
+		}); err != nil {
+			return err
 		}
 	}
 	fmt.Printf("%.3f\n", time.Since(began).Seconds())

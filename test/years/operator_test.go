@@ -174,7 +174,7 @@ func (w *world) killed(o *order, at, how int) error {
 	if err != nil && strings.Contains(err.Error(), "killed") {
 		return err
 	}
-	return fmt.Errorf("it came to its end: %v %s", err, said.String())
+	return fmt.Errorf("it came to its end: %w", errors.Join(err, errors.New(said.String())))
 }
 
 // cycle is what is done by a timer: an inventory, a scan, a detection, and then what may go goes.

@@ -241,8 +241,8 @@ func (w *world) rest() {
 	}
 	wait(24 * time.Hour)
 	w.believes()
-	for _, d := range []time.Duration{20, 1, 1, 1, 32, 1, 1, 1} {
-		wait(d * 25 * time.Hour)
+	for _, d := range []int{20, 1, 1, 1, 32, 1, 1, 1} {
+		wait(time.Duration(d) * 25 * time.Hour)
 		if !w.cycle(true) && d == 1 && len(w.faults) == 0 {
 			w.failures["at rest"]++
 		}
