@@ -57,6 +57,15 @@ func (r *Record) By(e Event, at cooper.Instant, reason, run string) (Change, err
 	return Change{Handle: r.Handle, From: r.Status, Since: r.Since, To: to, At: at, Reason: reason, Run: run}, nil
 }
 
+// Said is what a handle is that its owner says something else of than AVAILABLE. A column that has no value for
+// ARCHIVING, RESTORING or DELETED says ARCHIVED of them: our own record tells them apart.
+func Said(owner, ours Status) Status {
+	if owner == Archived && (ours == Archiving || ours == Restoring || ours == Deleted) {
+		return ours
+	}
+	return owner
+}
+
 // Leads tells whether an event leads from a status to another.
 func Leads(from, to Status) bool {
 	return slices.ContainsFunc(Events, func(e Event) bool { s, ok := After(from, e); return ok && s == to })

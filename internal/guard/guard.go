@@ -233,6 +233,9 @@ func (g *Guard) Resolve(ctx context.Context, kind, id, client string, may func(b
 		r.Noted = g.asks.note(ctx, gcfacts.Asked{Scope: h.Scope, Kind: kind, Handle: normal, Status: string(status), Since: f.record.Since, Client: client})
 	}
 	if err := g.address(ctx, r, f.record.Since); err != nil {
+		if cooper.KindOf(err) == cooper.KindMissing && row.Status == gcstate.Archived { // its owner has been told before us
+			err = gone(where, row.Status, f.record.Since)
+		}
 		return nil, err
 	}
 	return r, nil
@@ -248,7 +251,7 @@ func (f *found) is(where string) (row Row, status gcstate.Status, err error) {
 		if r.Bucket != f.rows[0].Bucket || r.Key != f.rows[0].Key {
 			return row, "", &cooper.Error{Kind: cooper.KindConflict, Where: where, Message: "it stands for several objects"}
 		}
-		status = further(status, r.Status)
+		status = further(status, gcstate.Said(r.Status, f.record.Status))
 	}
 	return f.rows[0], status, nil
 }

@@ -172,7 +172,7 @@ func (x *explaining) status(ctx context.Context) error {
 			x.r.Status = ""
 			x.r.Unknown = append(x.r.Unknown, "what its owner's status "+cooper.Quote(x.r.Owner)+" means: it is left alone")
 		case gcstate.Status(said) != gcstate.Available:
-			x.r.Status = said
+			x.r.Status = string(gcstate.Said(gcstate.Status(said), gcstate.Status(x.r.Status)))
 		}
 	}
 	changes, err := x.facts.FindTransitions(ctx, at.Scope, x.kind, x.id)

@@ -22,7 +22,7 @@ func (d *detection) statusOf(c *config.Handles, said string, ours gcstate.Status
 func statusOf(c *config.Handles, said string, ours gcstate.Status) gcstate.Status {
 	if c != nil && c.Status != nil {
 		if s := gcstate.Status(c.Status.State(said)); s != gcstate.Available {
-			return s
+			return gcstate.Said(s, ours)
 		}
 	}
 	if ours == "" {

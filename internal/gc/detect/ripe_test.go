@@ -268,3 +268,20 @@ func TestDerivedAfterSource(t *testing.T) {
 	look("", "ARCHIVED").want(t, "kept", "new:3"+goes, "new:4"+goes, "new:5"+goes) // by its owner's word alone
 	look("", "AVAILABLE", archived).want(t, "kept", "new:4"+goes, "new:5"+goes)    // whom nobody tells
 }
+
+// TestIncidentOwnerWithoutAWord: a column that has no value for ARCHIVING or RESTORING says ARCHIVED instead. What is closed
+// and waits may go all the same, and needs its object; what is on its way back is not in the archive for good.
+func TestIncidentOwnerWithoutAWord(t *testing.T) {
+	w := ripeWorld(t, ", write: true", record("1", gcstate.Archiving, 1), record("2", gcstate.Unlinked, 40), record("3", gcstate.Restoring, 1), record("4", gcstate.Archiving, 1))
+	w.scans(func(r *reading) {
+		r.handles(newOf("1", "a", "ARCHIVED"), newOf("2", "b", "UNLINKED"), newOf("3", "b", "ARCHIVED"), newOf("4", "c", "ARCHIVED"))
+		must(t, r.Link("posts", "1", gcfacts.Target{Kind: "new", ID: "4"}))
+	})
+	w.inventory("data", 0, object{key: "a", days: 300}, object{key: "b", days: 300}, object{key: "c", days: 300})
+	f := w.detect()
+	f.wantRipe(t, "a", "b:new:3", "", "")
+	f.want(t, "relinked", "new:4 ARCHIVING")
+	if got := strings.Join(f.lists["cleared"], " "); got != "new:1" {
+		t.Errorf("cleared are %q", got)
+	}
+}
