@@ -33,9 +33,12 @@ type platform struct {
 	env      string // NAME=ADDRESS, of the database
 	config   string
 	url      string // of the store
+	store    *mem.Server
 	ws       string
+	hourAgo  bool // commands see a clock that is an hour behind
 	database func(sql string)
-	log      string // of the server, on MariaDB and MySQL
+	asked    func(sql string) [][]string // the rows of an answer
+	log      string                      // of the server, on MariaDB and MySQL
 }
 
 // given is a file of a platform.
@@ -86,6 +89,19 @@ func client(t *testing.T, in io.Reader, args ...string) {
 	}
 }
 
+// answers are the rows that a database's own client writes, with tabs between columns.
+func answers(t *testing.T, args ...string) (rows [][]string) {
+	t.Helper()
+	out, err := exec.Command(args[0], args[1:]...).Output() //nolint:gosec // a client of a test's
+	if err != nil {
+		t.Fatalf("%v: %v", args, err)
+	}
+	for line := range strings.Lines(string(out)) {
+		rows = append(rows, strings.Split(strings.TrimSuffix(line, "\n"), "\t"))
+	}
+	return rows
+}
+
 // newPlatform loads one that was given; SET on MySQL, on MySQL's own server.
 func newPlatform(t *testing.T, set string) *platform {
 	set, oracle := strings.CutSuffix(set, " on MySQL")
@@ -115,6 +131,7 @@ func newPlatform(t *testing.T, set string) *platform {
 		u.Path = "/app"
 		client(t, dump, "psql", "-q", "-v", "ON_ERROR_STOP=1", u.String())
 		p.env = "APP_DSN=" + u.String()
+		p.asked = func(sql string) [][]string { return answers(t, "psql", "-q", "-At", "-F\t", "-c", sql, u.String()) }
 	} else {
 		start := mysqltest.Start
 		if oracle {
@@ -129,6 +146,9 @@ func newPlatform(t *testing.T, set string) *platform {
 		t.Cleanup(func() { ended(t, s.Stop()) })
 		args := []string{"mariadb", "--no-defaults", "--default-character-set=utf8mb4", "-uroot", "-S" + s.Socket()}
 		p.database = func(sql string) { client(t, nil, append(args, "-e", sql, mysqltest.Name)...) }
+		p.asked = func(sql string) [][]string {
+			return answers(t, append(args, "-N", "-B", "--raw", "-e", sql, mysqltest.Name)...)
+		}
 		client(t, dump, append(args, mysqltest.Name)...)
 		p.env, p.log = "PLATFORM_DSN="+s.URL(), s.Log()
 	}
@@ -146,6 +166,7 @@ func ended(t *testing.T, err error) {
 // serve serves the objects of the platform.
 func (p *platform) serve() {
 	server := mem.New(mem.Options{})
+	p.store = server
 	if p.set == "platform" {
 		made := map[string]bool{}
 		for files := tar.NewReader(unzipped(p.t, p.given("objects.tar.gz"))); ; {
@@ -185,6 +206,9 @@ func (p *platform) cooper(code int, args ...string) string {
 	p.t.Helper()
 	cmd := e2etest.Command(p.t.Context(), p.url, p.ws, args...)
 	cmd.Env = append(cmd.Env, p.env)
+	if p.hourAgo {
+		asBehind(p.t, cmd)
+	}
 	var out, said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &said
 	err := cmd.Run()
