@@ -320,6 +320,14 @@ func TestRefused(t *testing.T) {
 	if _, err := w.resolve("blob", "7"); cooper.KindOf(err) != cooper.KindMissing {
 		t.Error(err)
 	}
+	// Its owner has been told that it is in the archive, and the state not yet.
+	w.rows["blob:9"] = []Row{{"b", "k9", gcstate.Archived}}
+	w.set(func() { w.records["blob:9"] = gcstate.Record{Status: gcstate.Archiving, Since: 7} })
+	if _, err := w.resolve("blob", "9"); err == nil {
+		t.Error("it can be read")
+	} else if gone, ok := IsGone(err); !ok || gone.Status != gcstate.Archived {
+		t.Error(err)
+	}
 	w.set(func() {
 		w.rowsErr = &cooper.Error{Kind: cooper.KindStore, Where: "postgres://db.internal", Message: "away"}
 	})
