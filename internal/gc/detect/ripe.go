@@ -7,7 +7,6 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"cooper"
@@ -137,13 +136,8 @@ func (d *detection) archivable(ctx context.Context) error {
 	q := &question{}
 	q.table("ripe", "SELECT * FROM "+ripe)
 	handles := "gc_handle WHERE scan = " + text(d.looked.newest) + " AND bucket IS NOT NULL AND key_bytes IS NOT NULL"
-	q.table("object", "SELECT h.bucket, h.key_bytes, bool_and(r.expired) AS away FROM (SELECT * FROM "+handles+" AND candidate) h JOIN (SELECT * FROM ripe WHERE expired OR status IN ('"+string(gcstate.Unlinked)+"', '"+string(gcstate.Archiving)+"')) r ON r.kind = h.kind AND r.id = h.id GROUP BY ALL")
-	// Handles of scans beside the newest, which may be younger, need their objects as well.
-	q.table("holder", "SELECT DISTINCT h.kind, h.id, h.bucket, h.key, h.key_bytes, o.away, max(h.size) AS size FROM (SELECT * FROM gc_handle WHERE "+oneOf("scan", d.looked.now)+") h JOIN object o ON o.bucket = h.bucket AND o.key_bytes = h.key_bytes GROUP BY ALL")
-	q.table("whole", `SELECT h.bucket, h.key, h.key_bytes, h.kind, h.id, r.status, r.changed AS since, h.away,
-		CASE WHEN h.away THEN NOT coalesce(r.expired, false) ELSE r.kind IS NULL END AS delays, bool_or(delays) OVER each AS delayed, max(h.size) OVER each AS size, max(r.changed) OVER each AS changed
-		FROM holder h LEFT JOIN ripe r ON r.kind = h.kind AND r.id = h.id WINDOW each AS (PARTITION BY h.bucket, h.key_bytes)`)
-	var there []string
+	q.table("object", "SELECT h.bucket, h.key, h.key_bytes, bool_and(r.expired) AS away FROM (SELECT * FROM "+handles+" AND candidate) h JOIN (SELECT * FROM ripe WHERE expired OR status IN ('"+string(gcstate.Unlinked)+"', '"+string(gcstate.Archiving)+"')) r ON r.kind = h.kind AND r.id = h.id GROUP BY ALL")
+	var plain []string
 	told := map[string]bool{}
 	for _, c := range d.Config.Buckets {
 		b := d.bucket(c.Name)
@@ -152,9 +146,21 @@ func (d *detection) archivable(ctx context.Context) error {
 			continue
 		}
 		told[c.Name] = true
-		there = append(there, "SELECT "+text(b.name)+" AS bucket, key FROM ("+d.stands(b)+")")
+		plain = append(plain, "SELECT "+text(b.name)+" AS bucket, key FROM ("+shown("key", b.id, "")+")")
 	}
-	q.table("there", "SELECT DISTINCT bucket, key FROM ("+union("SELECT NULL::VARCHAR AS bucket, NULL::VARCHAR AS key WHERE false", there...)+")")
+	q.table("wanted", "SELECT bucket, key FROM object UNION SELECT bucket, key || '"+suffix+"' FROM object UNION SELECT bucket, left(key, -4) FROM object WHERE ends_with(key, '"+suffix+"')")
+	q.table("plain", "SELECT DISTINCT bucket, key FROM ("+union("SELECT NULL::VARCHAR AS bucket, NULL::VARCHAR AS key WHERE false", plain...)+") SEMI JOIN wanted USING (bucket, key)")
+	q.table("there", "SELECT bucket, key FROM plain UNION SELECT bucket, left(key, -4) FROM plain WHERE ends_with(key, '"+suffix+"')")
+	// Where KEY is gone and KEY.zst stands for it, handles of both names have these bytes alone.
+	q.table("alike", `SELECT o.bucket, o.key, o.key_bytes, o.key || '`+suffix+`' AS other FROM object o WHERE NOT o.away AND (o.bucket, o.key) NOT IN (FROM plain) AND (o.bucket, other) IN (FROM plain)
+		UNION ALL SELECT o.bucket, o.key, o.key_bytes, left(o.key, -4) FROM object o WHERE NOT o.away AND ends_with(o.key, '`+suffix+`') AND (o.bucket, o.key) IN (FROM plain) AND (o.bucket, left(o.key, -4)) NOT IN (FROM plain)`)
+	// Handles of scans beside the newest, which may be younger, need their objects as well.
+	scans := "(SELECT * FROM gc_handle WHERE " + oneOf("scan", d.looked.now) + ")"
+	q.table("holder", "SELECT DISTINCT h.kind, h.id, h.bucket, h.key, h.key_bytes, o.away, false AS alike, max(h.size) AS size FROM "+scans+` h JOIN object o ON o.bucket = h.bucket AND o.key_bytes = h.key_bytes GROUP BY ALL
+		UNION ALL SELECT DISTINCT h.kind, h.id, o.bucket, o.key, o.key_bytes, false, true, NULL FROM `+scans+" h JOIN alike o ON o.bucket = h.bucket AND o.other = h.key WHERE NOT EXISTS (SELECT 1 FROM ripe r WHERE r.kind = h.kind AND r.id = h.id AND r.status IN ('"+string(gcstate.Archived)+"', '"+string(gcstate.Deleted)+"'))")
+	q.table("whole", `SELECT h.bucket, h.key, h.key_bytes, h.kind, h.id, r.status, r.changed AS since, h.away,
+		CASE WHEN h.away THEN NOT coalesce(r.expired, false) ELSE h.alike OR r.kind IS NULL END AS delays, bool_or(delays) OVER each AS delayed, max(h.size) OVER each AS size, max(r.changed) OVER each AS changed
+		FROM holder h LEFT JOIN ripe r ON r.kind = h.kind AND r.id = h.id WINDOW each AS (PARTITION BY h.bucket, h.key_bytes)`)
 	sql := q.ask(`SELECT w.bucket, w.key_bytes, w.size, w.changed, w.away, w.delayed, w.delays, t.key IS NOT NULL, w.kind, w.id, w.status, w.since
 		FROM whole w LEFT JOIN there t ON t.bucket = w.bucket AND t.key = w.key ORDER BY w.bucket, w.key_bytes, w.kind, TRY_CAST(w.id AS BIGINT), w.id`)
 	return d.ask(ctx, sql, nil, func(f *fields) error {
@@ -186,9 +192,4 @@ func (d *detection) archivable(ctx context.Context) error {
 		r.Cleared = slices.Contains([]gcstate.Status{gcstate.Archiving, gcstate.Archived}, gcstate.Status(r.Status)) && r.Since.Time().Add(margin).Before(d.looked.clock.Time())
 		return d.to.Ripe(r)
 	})
-}
-
-// stands are the keys of a bucket whose object is there, as it is or as Cooper has compressed it.
-func (d *detection) stands(b *bucket) string {
-	return strings.Join([]string{shown("key", b.id, ""), shown("left(key, -4) AS key", b.id, " AND ends_with(key, '"+suffix+"')")}, " UNION ALL ")
 }

@@ -285,3 +285,26 @@ func TestIncidentOwnerWithoutAWord(t *testing.T) {
 		t.Errorf("cleared are %q", got)
 	}
 }
+
+// TestIncidentOneForTwo: KEY was compressed to KEY.zst, which has a handle of its own. When that could go, it went, and with it
+// the only bytes of a file that was AVAILABLE. Each keeps the object for the other until that is in the archive.
+func TestIncidentOneForTwo(t *testing.T) {
+	look := func(records []gcstate.Record, objects ...object) *found {
+		t.Helper()
+		w := ripeWorld(t, "", records...)
+		w.scans(func(r *reading) {
+			r.handles(newOf("1", "a", "AVAILABLE"), newOf("2", "a.zst", "AVAILABLE"), newOf("3", "b.zst", "AVAILABLE"))
+		})
+		w.inventory("data", 0, append(objects, object{key: "b.zst", days: 300})...)
+		return w.detect()
+	}
+	compressed, both := object{key: "a.zst", days: 300}, []object{{key: "a", days: 300}, {key: "a.zst", days: 300}}
+	unlinked := func(id string) gcstate.Record { return record(id, gcstate.Unlinked, 40) }
+	look([]gcstate.Record{unlinked("2"), unlinked("3")}, compressed).wantRipe(t, "b.zst", "a.zst:new:1", "", "")
+	look([]gcstate.Record{unlinked("1"), unlinked("3")}, compressed).wantRipe(t, "b.zst", "a:new:2", "", "")
+	look([]gcstate.Record{unlinked("1"), unlinked("2")}, compressed).wantRipe(t, "", "a:new:2 a.zst:new:1", "", "")
+	look([]gcstate.Record{unlinked("2"), record("1", gcstate.Archived, 40)}, compressed).wantRipe(t, "a.zst", "", "", "")
+	// Where both are there, they are two objects.
+	look([]gcstate.Record{unlinked("2")}, both...).wantRipe(t, "a.zst", "", "", "")
+	look([]gcstate.Record{unlinked("1")}, both...).wantRipe(t, "a", "", "", "")
+}
