@@ -2,10 +2,7 @@ package gcop
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
-	"strconv"
-	"strings"
 
 	"cooper"
 	"cooper/internal/bucketop"
@@ -68,83 +65,36 @@ type Archival struct {
 
 // The names of arguments of an archival, beside those that others have.
 const (
-	argBucket   = "bucket"
-	argTarget   = "target"
-	argClass    = "class"
-	argProof    = "proof"
-	argLast     = "last"
-	argGuard    = "guard"
-	argVersions = "versions"
-	argHandles  = "handles"
-	argFor      = "for"
-	yes         = "yes"
+	argTarget = "target"
+	argClass  = "class"
+	argProof  = "proof"
+	argLast   = "last"
+	argGuard  = "guard"
+	argFor    = "for"
 )
 
-func (a *Archival) texts() map[string]*string {
-	return map[string]*string{
+func (a *Archival) parameters() *parameters[Holder] {
+	return &parameters[Holder]{texts: map[string]*string{
 		argBucket: &a.Bucket, argTarget: &a.To, argClass: &a.Class, argProof: (*string)(&a.Proof), argGuard: (*string)(&a.Guard), argFor: &a.For, argReason: &a.Reason,
-	}
+	}, flags: map[string]*bool{argLast: &a.Last}, versions: &a.Versions, handles: &a.Handles}
 }
 
 // Action writes the archiving of a version as an action.
 func (a *Archival) Action(v cooper.Version) (cooper.Action, error) {
-	m := map[string]string{}
-	for name, text := range a.texts() {
-		if *text != "" {
-			m[name] = *text
-		}
-	}
-	if a.Last {
-		m[argLast] = yes
-	}
-	if a.Versions > 0 {
-		m[argVersions] = strconv.Itoa(a.Versions)
-	}
-	if len(a.Handles) > 0 {
-		b, err := json.Marshal(a.Handles)
-		if err != nil {
-			return cooper.Action{}, &cooper.Error{Kind: cooper.KindInternal, Where: cooper.Quote(v.Key), Message: "its handles cannot be written down", Err: err}
-		}
-		m[argHandles] = string(b)
-	}
-	return cooper.Action{Verb: Archive, Version: v, Args: m}, nil
+	m, err := a.parameters().arguments(v.Key)
+	return cooper.Action{Verb: Archive, Version: v, Args: m}, err
 }
 
 // ArchivalOf reads what Action wrote. Anything else is KindInvalid: it is not known what was
 // meant.
 func ArchivalOf(x *cooper.Action) (a Archival, err error) {
-	texts := a.texts()
-	for name, value := range x.Args {
-		switch text := texts[name]; {
-		case text != nil:
-			*text = value
-		case name == argLast && value == yes:
-			a.Last = true
-		case name == argVersions:
-			a.Versions, err = strconv.Atoi(value)
-		case name == argHandles:
-			a.Handles, err = holdersOf(value)
-		default:
-			return a, invalid(x, "an argument that is not known: "+cooper.Quote(name+"="+value), nil)
-		}
-		if err != nil {
-			return a, invalid(x, "an argument that makes no sense: "+cooper.Quote(name+"="+value), err)
-		}
+	if err := a.parameters().read(x); err != nil {
+		return a, err
 	}
 	if why := a.wrong(x); why != "" {
 		return a, invalid(x, why, nil)
 	}
 	return a, nil
-}
-
-// holdersOf reads handles, and nothing else.
-func holdersOf(text string) (hs []Holder, err error) {
-	d := json.NewDecoder(strings.NewReader(text))
-	d.DisallowUnknownFields()
-	if err = d.Decode(&hs); err == nil && d.More() {
-		err = errors.New("something follows")
-	}
-	return hs, err
 }
 
 // wrong tells why an archival cannot be meant; empty if it can.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 
 	"cooper"
@@ -61,65 +60,23 @@ const (
 	argEvent    = "event"
 )
 
-func (f *Forgotten) texts() map[string]*string {
-	return map[string]*string{
+func (f *Forgotten) parameters() *parameters[Holder] {
+	return &parameters[Holder]{texts: map[string]*string{
 		argBucket: &f.Bucket, argObject: &f.Key, argFor: &f.For, argClassOf: (*string)(&f.Class), argOrigin: &f.Origin, argETag: &f.ETag, argManifest: &f.Manifest,
 		argGuard: (*string)(&f.Guard), argReason: &f.Reason,
-	}
+	}, flags: map[string]*bool{argLast: &f.Last}, versions: &f.Versions, handles: &f.Handles}
 }
 
 // Action writes the deletion of a version of the archive bucket as an action.
 func (f *Forgotten) Action(v cooper.Version) (cooper.Action, error) {
-	m, err := arguments(f.texts(), f.Handles, v.Key)
-	if err != nil {
-		return cooper.Action{}, err
-	}
-	if f.Last {
-		m[argLast] = yes
-	}
-	if f.Versions > 0 {
-		m[argVersions] = strconv.Itoa(f.Versions)
-	}
-	return cooper.Action{Verb: Forget, Version: v, Args: m}, nil
-}
-
-// arguments are texts that are not empty, and handles.
-func arguments(texts map[string]*string, handles []Holder, key string) (map[string]string, error) {
-	m := map[string]string{}
-	for name, text := range texts {
-		if *text != "" {
-			m[name] = *text
-		}
-	}
-	if len(handles) > 0 {
-		b, err := json.Marshal(handles)
-		if err != nil {
-			return nil, &cooper.Error{Kind: cooper.KindInternal, Where: cooper.Quote(key), Message: "its handles cannot be written down", Err: err}
-		}
-		m[argHandles] = string(b)
-	}
-	return m, nil
+	m, err := f.parameters().arguments(v.Key)
+	return cooper.Action{Verb: Forget, Version: v, Args: m}, err
 }
 
 // ForgottenOf reads what Action wrote. Anything else is KindInvalid: it is not known what was meant.
 func ForgottenOf(x *cooper.Action) (f Forgotten, err error) {
-	texts := f.texts()
-	for name, value := range x.Args {
-		switch text := texts[name]; {
-		case text != nil:
-			*text = value
-		case name == argLast && value == yes:
-			f.Last = true
-		case name == argVersions:
-			f.Versions, err = strconv.Atoi(value)
-		case name == argHandles:
-			f.Handles, err = holdersOf(value)
-		default:
-			return f, invalid(x, "an argument that is not known: "+cooper.Quote(name+"="+value), nil)
-		}
-		if err != nil {
-			return f, invalid(x, "an argument that makes no sense: "+cooper.Quote(name+"="+value), err)
-		}
+	if err := f.parameters().read(x); err != nil {
+		return f, err
 	}
 	if why := f.wrong(x); why != "" {
 		return f, invalid(x, why, nil)
@@ -162,31 +119,21 @@ type Vanished struct {
 	Reason      string
 }
 
-func (v *Vanished) texts() map[string]*string {
-	return map[string]*string{argBucket: &v.Bucket, argObject: &v.Key, argEvent: &v.Event, argReason: &v.Reason}
+func (v *Vanished) parameters() *parameters[Holder] {
+	return &parameters[Holder]{texts: map[string]*string{argBucket: &v.Bucket, argObject: &v.Key, argEvent: &v.Event, argReason: &v.Reason}, handles: &v.Handles}
 }
 
 // Action writes it as an action.
 func (v *Vanished) Action() (cooper.Action, error) {
 	key := ArchiveKey(v.Bucket, v.Key)
-	m, err := arguments(v.texts(), v.Handles, key)
+	m, err := v.parameters().arguments(key)
 	return cooper.Action{Verb: Vanish, Version: cooper.Version{Identity: cooper.Identity{Key: key}}, Args: m}, err
 }
 
 // VanishedOf reads what Action wrote. Anything else is KindInvalid.
 func VanishedOf(x *cooper.Action) (v Vanished, err error) {
-	texts := v.texts()
-	for name, value := range x.Args {
-		switch text := texts[name]; {
-		case text != nil:
-			*text = value
-		case name == argHandles:
-			if v.Handles, err = holdersOf(value); err != nil {
-				return v, invalid(x, "an argument that makes no sense: "+cooper.Quote(name+"="+value), err)
-			}
-		default:
-			return v, invalid(x, "an argument that is not known: "+cooper.Quote(name+"="+value), nil)
-		}
+	if err := v.parameters().read(x); err != nil {
+		return v, err
 	}
 	switch {
 	case x.Verb != Vanish:

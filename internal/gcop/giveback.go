@@ -1,9 +1,7 @@
 package gcop
 
 import (
-	"encoding/json"
 	"slices"
-	"strconv"
 
 	"cooper"
 )
@@ -25,40 +23,20 @@ type GivenBack struct {
 	Reason  string
 }
 
+func (g *GivenBack) parameters() *parameters[Holder] {
+	return &parameters[Holder]{texts: map[string]*string{argBucket: &g.Bucket, argReason: &g.Reason}, versions: &g.Versions, handles: &g.Handles}
+}
+
 // Action writes it as an action.
 func (g *GivenBack) Action(v cooper.Version) (cooper.Action, error) {
-	m := map[string]string{argBucket: g.Bucket, argReason: g.Reason}
-	if g.Versions > 0 {
-		m[argVersions] = strconv.Itoa(g.Versions)
-	}
-	if len(g.Handles) > 0 {
-		b, err := json.Marshal(g.Handles)
-		if err != nil {
-			return cooper.Action{}, &cooper.Error{Kind: cooper.KindInternal, Where: cooper.Quote(v.Key), Message: "its handles cannot be written down", Err: err}
-		}
-		m[argHandles] = string(b)
-	}
-	return cooper.Action{Verb: GiveBack, Version: v, Args: m}, nil
+	m, err := g.parameters().arguments(v.Key)
+	return cooper.Action{Verb: GiveBack, Version: v, Args: m}, err
 }
 
 // GivenBackOf reads what Action wrote. Anything else is KindInvalid: it is not known what was meant.
 func GivenBackOf(x *cooper.Action) (g GivenBack, err error) {
-	for name, value := range x.Args {
-		switch name {
-		case argBucket:
-			g.Bucket = value
-		case argReason:
-			g.Reason = value
-		case argVersions:
-			g.Versions, err = strconv.Atoi(value)
-		case argHandles:
-			g.Handles, err = holdersOf(value)
-		default:
-			return g, invalid(x, "an argument that is not known: "+cooper.Quote(name+"="+value), nil)
-		}
-		if err != nil {
-			return g, invalid(x, "an argument that makes no sense: "+cooper.Quote(name+"="+value), err)
-		}
+	if err := g.parameters().read(x); err != nil {
+		return g, err
 	}
 	unknown := func(h Holder) bool { return h.ID == "" || h.Status == "" || h.Since <= 0 }
 	switch {

@@ -2,7 +2,6 @@ package gcop
 
 import (
 	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 
@@ -45,63 +44,27 @@ const (
 	argStays  = "stays"
 )
 
-func (r *Recalled) texts() map[string]*string {
-	return map[string]*string{argBucket: &r.Bucket, argObject: &r.Key, argReason: &r.Reason}
+func (r *Recalled) parameters() *parameters[Want] {
+	return &parameters[Want]{texts: map[string]*string{argBucket: &r.Bucket, argObject: &r.Key, argReason: &r.Reason}, flags: map[string]*bool{argStays: &r.Stays}, handles: &r.Handles}
 }
 
 // Action writes the bringing back of an object as an action.
 func (r *Recalled) Action() (cooper.Action, error) {
-	m := map[string]string{}
-	for name, text := range r.texts() {
-		if *text != "" {
-			m[name] = *text
-		}
-	}
-	if r.Stays {
-		m[argStays] = yes
-	}
-	b, err := json.Marshal(r.Handles)
-	if err != nil {
-		return cooper.Action{}, &cooper.Error{Kind: cooper.KindInternal, Where: cooper.Quote(r.Key), Message: "its handles cannot be written down", Err: err}
-	}
-	m[argHandles] = string(b)
-	return cooper.Action{Verb: Recall, Version: cooper.Version{Identity: cooper.Identity{Key: ArchiveKey(r.Bucket, r.Key), Size: max(0, r.Bytes)}}, Args: m}, nil
+	m, err := r.parameters().arguments(r.Key)
+	return cooper.Action{Verb: Recall, Version: cooper.Version{Identity: cooper.Identity{Key: ArchiveKey(r.Bucket, r.Key), Size: max(0, r.Bytes)}}, Args: m}, err
 }
 
 // RecalledOf reads what Action wrote. Anything else is KindInvalid: it is not known what was
 // meant.
 func RecalledOf(x *cooper.Action) (r Recalled, err error) {
-	texts := r.texts()
-	for name, value := range x.Args {
-		switch text := texts[name]; {
-		case text != nil:
-			*text = value
-		case name == argStays && value == yes:
-			r.Stays = true
-		case name == argHandles:
-			r.Handles, err = wantsOf(value)
-		default:
-			return r, invalid(x, "an argument that is not known: "+cooper.Quote(name+"="+value), nil)
-		}
-		if err != nil {
-			return r, invalid(x, "an argument that makes no sense: "+cooper.Quote(name+"="+value), err)
-		}
+	if err := r.parameters().read(x); err != nil {
+		return r, err
 	}
 	r.Bytes = x.Version.Size
 	if why := r.wrong(x); why != "" {
 		return r, invalid(x, why, nil)
 	}
 	return r, nil
-}
-
-// wantsOf reads handles, and nothing else.
-func wantsOf(text string) (all []Want, err error) {
-	d := json.NewDecoder(strings.NewReader(text))
-	d.DisallowUnknownFields()
-	if err = d.Decode(&all); err == nil && d.More() {
-		err = errors.New("something follows")
-	}
-	return all, err
 }
 
 // wrong tells why it cannot be meant; empty if it can.

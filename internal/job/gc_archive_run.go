@@ -2,7 +2,6 @@ package job
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"slices"
 
@@ -11,12 +10,9 @@ import (
 	"cooper/internal/bucketop"
 	"cooper/internal/config"
 	"cooper/internal/gcop"
-	"cooper/internal/gcstate"
 	"cooper/internal/journal"
-	"cooper/internal/ledger/gcfacts"
 	"cooper/internal/permit"
 	"cooper/internal/plan"
-	"cooper/internal/query"
 	"cooper/internal/store"
 	"cooper/internal/verb/archive"
 	"cooper/internal/verb/remove"
@@ -52,26 +48,13 @@ func (archives) conclude(context.Context, *held, *Result, error) error { return 
 
 // moving is what moving objects takes, as it is put together.
 type moving struct {
-	*held
-	h         plan.Header
+	atArchive
 	archiving gcop.Archiving
 	opt       archive.Options
-	archive   Bucket
-	closers   []func() error
-}
-
-// close closes all that was opened, the last first.
-func (m *moving) close() error {
-	var errs []error
-	for _, f := range slices.Backward(m.closers) {
-		errs = append(errs, f())
-	}
-	m.closers = nil
-	return errors.Join(errs...)
 }
 
 func (archives) equip(ctx context.Context, held *held, p *plan.Plan, opt *Options) (_ *kit, err error) {
-	m := &moving{held: held, h: p.Header()}
+	m := &moving{atArchive: atArchive{held: held, h: p.Header(), command: commandArchive}}
 	defer func() {
 		if err != nil {
 			finally(&err, m.close)
@@ -84,7 +67,7 @@ func (archives) equip(ctx context.Context, held *held, p *plan.Plan, opt *Option
 		Journal: journal.At(held.ws.TargetDir(held.lock)), From: map[string]archive.From{}, Versioning: map[string]string{}, Words: held.gcFacts().Words,
 		Moving: held.moving, Stop: ctx.Done(), Jobs: opt.Jobs, Clock: held.Clock, Warn: func(text string) { held.Listener.Tell(Caution, text) },
 	}
-	for _, step := range []func(context.Context) error{m.knows, m.buckets, m.fence} {
+	for _, step := range []func(context.Context) error{m.asks, m.buckets, m.fence} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -96,97 +79,39 @@ func (archives) equip(ctx context.Context, held *held, p *plan.Plan, opt *Option
 	return &kit{verbs: map[string]apply.Verb{gcop.Archive: nil, gcop.GiveBack: nil}, target: target, count: held.counters(m.archive), workers: 1, shards: 2, again: true, close: m.close}, nil
 }
 
-// also locks something beside the archive.
-func (m *moving) also(name string) error {
-	unlock, err := m.ws.LockTarget(name, m.run, commandArchive)
-	if err == nil {
-		m.closers = append(m.closers, unlock)
+// asks finds what is known of the database, and the state.
+func (m *moving) asks(ctx context.Context) error {
+	k, err := m.knows(ctx, &m.archiving.Marking)
+	if err != nil {
+		return err
 	}
+	m.opt.Declared, m.opt.Read, m.opt.Held = k.declared, k.read, k.asked
+	m.opt.State, m.opt.Tell, err = m.states(ctx)
 	return err
-}
-
-// knows finds how far the database has been read, what is declared, and the state.
-func (m *moving) knows(ctx context.Context) (err error) {
-	// While objects move nobody reads the database anew, or marks handles.
-	if err := calling(m.also(lockOf(m.archiving.Server)), m.archiving.Server); err != nil {
-		return err
-	}
-	if _, m.opt.Declared, err = declaredIn(m.archiving.Config); err != nil {
-		return err
-	}
-	err = m.small(ctx, func(db query.Engine) error {
-		m.opt.Read, err = readsOf(ctx, db, m.archiving.Server)
-		return err
-	})
-	if err != nil {
-		return err
-	}
-	state, err := m.openState(ctx)
-	if err != nil {
-		return err
-	}
-	m.closers = append(m.closers, state.Close)
-	facts := m.gcFacts()
-	newest, err := plan.Open(m.ws.PlanDir(slices.Max(slices.Collect(maps.Keys(m.opt.Read)))))
-	if err != nil {
-		return err
-	}
-	m.opt.Held = func(ctx context.Context, hs []gcstate.Handle) ([]string, error) {
-		return askedFor(ctx, facts, m.archiving.Scope, newest.Header().Created, hs)
-	}
-	m.opt.State, m.opt.Tell = state, func(ctx context.Context) error { return tellState(ctx, state, facts) }
-	m.closers = append(m.closers, func() error { return tellState(context.WithoutCancel(ctx), state, facts) }) // of a run that was stopped
-	return nil
-}
-
-// askedFor says of handles which were asked for since a time, as a guard has noted: somebody has a link to them.
-func askedFor(ctx context.Context, facts *gcfacts.Store, scope string, since cooper.Instant, hs []gcstate.Handle) ([]string, error) {
-	asked, err := facts.AskedSince(ctx, scope, since)
-	if err != nil {
-		return nil, err
-	}
-	why := make([]string, len(hs))
-	for i, h := range hs {
-		if at, ok := asked[gcfacts.AskedOf{Kind: h.Kind, ID: h.ID}]; ok {
-			why[i] = "it was asked for at " + at.String()
-		}
-	}
-	return why, nil
 }
 
 // buckets opens the archive and those from which objects go, and locks the latter.
 func (m *moving) buckets(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(m.archiving.Versioning)) {
-		if name != m.lock {
-			if err := m.also(name); err != nil {
-				return err
-			}
-		}
-		b, at, err := m.open(ctx, name, m.opt.Jobs)
+		b, at, err := m.bucket(ctx, name, m.opt.Jobs)
 		if err != nil {
 			return err
 		}
-		m.closers = append(m.closers, b.Close)
+		is, err := settings(ctx, b, store.Settings{Lock: true}) // what cannot be told may be so
+		if err != nil {
+			return err
+		}
 		if m.opt.Versioning[name], err = b.Versioning(ctx); err != nil {
 			return err
 		}
-		settings, err := b.Settings(ctx)
-		if cooper.KindOf(err) == cooper.KindInterrupted {
-			return err
-		} else if err != nil { // what a store cannot tell may be so
-			settings = store.Settings{Lock: true}
-		}
-		if planned := m.h.Store; planned != nil && planned.Contradicts(at) {
-			return cooper.AnotherStore("plan "+m.h.ID, "was made for the bucket s3://"+name, planned, at, "Give the --endpoint-url and --profile that it was made with, or make a new plan.")
-		}
 		if name == m.archiving.Bucket {
-			m.archive, m.opt.Archive, m.opt.Settings = b, b, settings
+			m.archive, m.opt.Archive, m.opt.Settings = b, b, is
 			continue
 		}
 		versioning := m.opt.Versioning[name]
-		m.opt.From[name] = archive.From{Bucket: b, Settings: settings, Remover: remover{
+		m.opt.From[name] = archive.From{Bucket: b, Settings: is, Remover: remover{
 			Target: remove.New(b, remove.Options{
-				Journal: journal.At(m.ws.TargetDir(name)), Path: "s3://" + name + "/", Versioning: versioning, Planned: versioning, Lock: settings.Lock, Whole: true,
+				Journal: journal.At(m.ws.TargetDir(name)), Path: "s3://" + name + "/", Versioning: versioning, Planned: versioning, Lock: is.Lock, Whole: true,
 				Store: *at, PlannedStore: *at, Jobs: m.opt.Jobs, Clock: m.Clock, Warn: m.opt.Warn,
 			}),
 			compares: versioning != "Enabled" && !m.archiving.Unguarded,

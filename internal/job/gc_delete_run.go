@@ -2,19 +2,14 @@ package job
 
 import (
 	"context"
-	"errors"
-	"maps"
-	"slices"
 
 	"cooper"
 	"cooper/internal/apply"
 	"cooper/internal/config"
 	"cooper/internal/fence"
 	"cooper/internal/gcop"
-	"cooper/internal/gcstate"
 	"cooper/internal/journal"
 	"cooper/internal/plan"
-	"cooper/internal/query"
 	"cooper/internal/store"
 	"cooper/internal/verb/archive"
 	"cooper/internal/verb/forget"
@@ -51,26 +46,13 @@ func (deletions) conclude(context.Context, *held, *Result, error) error { return
 
 // forgotten is what deleting takes, as it is put together.
 type forgotten struct {
-	*held
-	h          plan.Header
+	atArchive
 	forgetting gcop.Forgetting
 	opt        forget.Options
-	archive    Bucket
-	closers    []func() error
-}
-
-// close closes all that was opened, the last first.
-func (m *forgotten) close() error {
-	var errs []error
-	for _, f := range slices.Backward(m.closers) {
-		errs = append(errs, f())
-	}
-	m.closers = nil
-	return errors.Join(errs...)
 }
 
 func (deletions) equip(ctx context.Context, held *held, p *plan.Plan, opt *Options) (_ *kit, err error) {
-	m := &forgotten{held: held, h: p.Header()}
+	m := &forgotten{atArchive: atArchive{held: held, h: p.Header(), command: commandDelete}}
 	defer func() {
 		if err != nil {
 			finally(&err, m.close)
@@ -83,7 +65,7 @@ func (deletions) equip(ctx context.Context, held *held, p *plan.Plan, opt *Optio
 		Journal: journal.At(held.ws.TargetDir(held.lock)), Places: map[string]forget.Place{}, Words: held.gcFacts().Words,
 		Jobs: opt.Jobs, Clock: held.Clock, Warn: func(text string) { held.Listener.Tell(Caution, text) },
 	}
-	for _, step := range []func(context.Context) error{m.knows, m.buckets, m.owner} {
+	for _, step := range []func(context.Context) error{m.asks, m.buckets, m.owner} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -95,67 +77,27 @@ func (deletions) equip(ctx context.Context, held *held, p *plan.Plan, opt *Optio
 	return &kit{verbs: map[string]apply.Verb{gcop.Forget: nil, gcop.Vanish: nil}, target: target, count: held.counters(m.archive), workers: 1, shards: 2, again: true, close: m.close}, nil
 }
 
-// also locks something beside the archive.
-func (m *forgotten) also(name string) error {
-	unlock, err := m.ws.LockTarget(name, m.run, commandDelete)
-	if err == nil {
-		m.closers = append(m.closers, unlock)
-	}
-	return err
-}
-
-// knows finds how far the database has been read, what is declared, and the state.
-func (m *forgotten) knows(ctx context.Context) (err error) {
+// asks finds what is known of the database, and the state.
+func (m *forgotten) asks(ctx context.Context) error {
 	if err := m.afterPlan(&m.h, m.forgetting.Bucket); err != nil {
 		return err
 	}
-	// Meanwhile nobody reads the database anew, or marks handles.
-	if err := m.also(lockOf(m.forgetting.Server)); err != nil {
-		return err
-	}
-	if _, m.opt.Declared, err = declaredIn(m.forgetting.Config); err != nil {
-		return err
-	}
-	err = m.small(ctx, func(db query.Engine) error {
-		m.opt.Read, err = readsOf(ctx, db, m.forgetting.Server)
-		return err
-	})
+	k, err := m.knows(ctx, &m.forgetting.Marking)
 	if err != nil {
 		return err
 	}
-	state, err := m.openState(ctx)
-	if err != nil {
-		return err
-	}
-	m.closers = append(m.closers, state.Close)
-	facts := m.gcFacts()
-	newest, err := plan.Open(m.ws.PlanDir(slices.Max(slices.Collect(maps.Keys(m.opt.Read)))))
-	if err != nil {
-		return err
-	}
-	m.opt.Held = func(ctx context.Context, hs []gcstate.Handle) ([]string, error) {
-		return askedFor(ctx, facts, m.forgetting.Scope, newest.Header().Created, hs)
-	}
-	m.opt.State, m.opt.Tell = state, func(ctx context.Context) error { return tellState(ctx, state, facts) }
-	return nil
+	m.opt.Declared, m.opt.Read, m.opt.Held = k.declared, k.read, k.asked
+	m.opt.State, m.opt.Tell, err = m.states(ctx)
+	return err
 }
 
 // buckets opens the archive and those that its objects are from, and locks the latter.
 func (m *forgotten) buckets(ctx context.Context) error {
 	f := &m.forgetting
 	for _, name := range append([]string{f.Bucket}, f.Buckets...) {
-		if name != m.lock {
-			if err := m.also(name); err != nil {
-				return err
-			}
-		}
-		b, at, err := m.open(ctx, name, m.opt.Jobs)
+		b, at, err := m.bucket(ctx, name, m.opt.Jobs)
 		if err != nil {
 			return err
-		}
-		m.closers = append(m.closers, b.Close)
-		if planned := m.h.Store; planned != nil && planned.Contradicts(at) {
-			return cooper.AnotherStore("plan "+m.h.ID, "was made for the bucket s3://"+name, planned, at, "Give the --endpoint-url and --profile that it was made with, or make a new plan.")
 		}
 		if name != f.Bucket {
 			m.opt.Places[name] = b
@@ -164,16 +106,14 @@ func (m *forgotten) buckets(ctx context.Context) error {
 		if m.opt.Versioning, err = b.Versioning(ctx); err != nil {
 			return err
 		}
-		settings, err := b.Settings(ctx)
-		if cooper.KindOf(err) == cooper.KindInterrupted {
+		is, err := settings(ctx, b, store.Settings{Lock: true}) // what cannot be told may be so
+		if err != nil {
 			return err
-		} else if err != nil { // what a store cannot tell may be so
-			settings = store.Settings{Lock: true}
 		}
-		m.archive, m.opt.Archive, m.opt.Settings = b, b, settings
+		m.archive, m.opt.Archive, m.opt.Settings = b, b, is
 		m.opt.Remover = remover{
 			Target: remove.New(b, remove.Options{
-				Journal: m.opt.Journal, Path: m.h.Target.Path, Versioning: m.opt.Versioning, Planned: f.Versioning, Lock: settings.Lock, Whole: true,
+				Journal: m.opt.Journal, Path: m.h.Target.Path, Versioning: m.opt.Versioning, Planned: f.Versioning, Lock: is.Lock, Whole: true,
 				Store: *at, PlannedStore: *at, Jobs: m.opt.Jobs, Clock: m.Clock, Warn: m.opt.Warn,
 			}),
 			compares: m.opt.Versioning != "Enabled" && !f.Unguarded,

@@ -2,8 +2,6 @@ package job
 
 import (
 	"context"
-	"errors"
-	"slices"
 
 	"cooper"
 	"cooper/internal/apply"
@@ -47,26 +45,13 @@ func (recalls) conclude(context.Context, *held, *Result, error) error { return n
 
 // recalled is what bringing objects back takes, as it is put together.
 type recalled struct {
-	*held
-	h         plan.Header
+	atArchive
 	recalling gcop.Recalling
 	opt       recall.Options
-	archive   Bucket
-	closers   []func() error
-}
-
-// close closes all that was opened, the last first.
-func (m *recalled) close() error {
-	var errs []error
-	for _, f := range slices.Backward(m.closers) {
-		errs = append(errs, f())
-	}
-	m.closers = nil
-	return errors.Join(errs...)
 }
 
 func (recalls) equip(ctx context.Context, held *held, p *plan.Plan, opt *Options) (_ *kit, err error) {
-	m := &recalled{held: held, h: p.Header()}
+	m := &recalled{atArchive: atArchive{held: held, h: p.Header(), command: commandRestore}}
 	defer func() {
 		if err != nil {
 			finally(&err, m.close)
@@ -79,7 +64,7 @@ func (recalls) equip(ctx context.Context, held *held, p *plan.Plan, opt *Options
 		Journal: journal.At(held.ws.TargetDir(held.lock)), To: map[string]recall.To{}, Jobs: opt.Jobs, Clock: held.Clock,
 		Tell: func(context.Context) error { return nil }, Warn: func(text string) { held.Listener.Tell(Caution, text) },
 	}
-	for _, step := range []func(context.Context) error{m.buckets, m.states, m.owners} {
+	for _, step := range []func(context.Context) error{m.buckets, m.state, m.owners} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -94,54 +79,34 @@ func (recalls) equip(ctx context.Context, held *held, p *plan.Plan, opt *Options
 // buckets opens the archive and those into which objects come back, and locks the latter.
 func (m *recalled) buckets(ctx context.Context) error {
 	for _, name := range append([]string{m.recalling.Bucket}, m.recalling.Buckets...) {
-		if name != m.lock {
-			unlock, err := m.ws.LockTarget(name, m.run, commandRestore)
-			if err != nil {
-				return err
-			}
-			m.closers = append(m.closers, unlock)
-		}
-		b, at, err := m.open(ctx, name, m.opt.Jobs)
+		b, _, err := m.bucket(ctx, name, m.opt.Jobs)
 		if err != nil {
 			return err
 		}
-		m.closers = append(m.closers, b.Close)
-		settings, err := b.Settings(ctx)
-		if cooper.KindOf(err) == cooper.KindInterrupted {
+		is, err := settings(ctx, b, store.Settings{}) // what cannot be told is not so
+		if err != nil {
 			return err
-		} else if err != nil { // what a store cannot tell has none of it
-			settings = store.Settings{}
-		}
-		if planned := m.h.Store; planned != nil && planned.Contradicts(at) {
-			return cooper.AnotherStore("plan "+m.h.ID, "was made for the bucket s3://"+name, planned, at, "Give the --endpoint-url and --profile that it was made with, or make a new plan.")
 		}
 		if name == m.recalling.Bucket {
-			m.archive, m.opt.Archive, m.opt.Settings = b, b, settings
+			m.archive, m.opt.Archive, m.opt.Settings = b, b, is
 			continue
 		}
 		versioning, err := b.Versioning(ctx)
 		if err != nil {
 			return err
 		}
-		m.opt.To[name] = recall.To{Bucket: b, Versioning: versioning, Settings: settings}
+		m.opt.To[name] = recall.To{Bucket: b, Versioning: versioning, Settings: is}
 	}
 	return nil
 }
 
-// states opens the state, unless the archive alone says what there is.
-func (m *recalled) states(ctx context.Context) error {
+// state opens the state, unless the archive alone says what there is.
+func (m *recalled) state(ctx context.Context) (err error) {
 	if m.recalling.FromArchive {
 		return nil
 	}
-	state, err := m.openState(ctx)
-	if err != nil {
-		return err
-	}
-	m.closers = append(m.closers, state.Close)
-	facts := m.gcFacts()
-	m.opt.State, m.opt.Tell = state, func(ctx context.Context) error { return tellState(ctx, state, facts) }
-	m.closers = append(m.closers, func() error { return tellState(context.WithoutCancel(ctx), state, facts) }) // of a run that was stopped
-	return nil
+	m.opt.State, m.opt.Tell, err = m.states(ctx)
+	return err
 }
 
 // owners opens the status column of the owner's, where it may be written.
