@@ -3,6 +3,8 @@ package archive
 import (
 	"testing"
 
+	"cooper/internal/verb/verbtest"
+
 	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/store/mem"
 )
@@ -19,10 +21,10 @@ func TestMoved(t *testing.T) {
 			w.archives("b", w.unlinked("2", "3")...)
 			w.planned()
 			outs := w.must()
-			want(t, "outcomes", bucketoptest.Statuses(outs), "done done")
-			want(t, "left", w.objects(lab), "c=3!")
-			want(t, "archived", w.objects(depot), "lab/a=1 in STANDARD_IA! lab/b=2 in STANDARD_IA!")
-			want(t, "statuses", w.statuses(), "1 ARCHIVED/ARCHIVED, 2 ARCHIVED/ARCHIVED, 3 ARCHIVED/ARCHIVED")
+			verbtest.Want(t, "outcomes", bucketoptest.Statuses(outs), "done done")
+			verbtest.Want(t, "left", w.objects(lab), "c=3!")
+			verbtest.Want(t, "archived", w.objects(depot), "lab/a=1 in STANDARD_IA! lab/b=2 in STANDARD_IA!")
+			verbtest.Want(t, "statuses", w.owner.Tells(), "1 ARCHIVED/ARCHIVED, 2 ARCHIVED/ARCHIVED, 3 ARCHIVED/ARCHIVED")
 		}
 	}
 }

@@ -41,22 +41,22 @@ func BenchmarkArchive(b *testing.B) {
 			key := fmt.Sprintf("%06d", i)
 			w.Server.Put(lab, key, []byte(key), mem.PutOptions{})
 		}
-		must(b, w.plan.Phase(gcop.Archive))
+		verbtest.Must(b, w.plan.Phase(gcop.Archive))
 		for i, v := range w.Server.Versions(lab) {
 			x := gcop.Archival{Bucket: lab, To: gcop.ArchiveKey(lab, v.Key), Class: class, Proof: gcop.ByETag, Last: true, Versions: 1, Handles: w.unlinked(fmt.Sprint(i)), Reason: "unlinked"}
 			a, err := x.Action(v)
-			must(b, err)
-			must(b, w.plan.Add(a, true))
+			verbtest.Must(b, err)
+			verbtest.Must(b, w.plan.Add(a, true))
 		}
 		w.planned()
 		w.jobs = 16
 		opt, done := w.options()
 		opt.Journal = journal.At(b.TempDir())
 		target, err := New(&w.plan.Head, opt)
-		must(b, err)
+		verbtest.Must(b, err)
 		b.StartTimer()
 		_, err = apply.Run(context.Background(), apply.Job{Run: "r-1", Plan: w.plan, Facts: noFacts{}, Target: target, Verbs: map[string]apply.Verb{gcop.Archive: nil}, Clock: verbtest.Clock})
-		must(b, err)
+		verbtest.Must(b, err)
 		b.StopTimer()
 		done()
 		if w.objects(lab) != "" {
@@ -80,8 +80,8 @@ func BenchmarkBare(b *testing.B) {
 		}
 		open := func(name string) *s3.Bucket {
 			bucket, err := s3.Open(context.Background(), name, s3.Config{Endpoint: url})
-			must(b, err)
-			b.Cleanup(func() { must(b, bucket.Close()) })
+			verbtest.Must(b, err)
+			b.Cleanup(func() { verbtest.Must(b, bucket.Close()) })
 			return bucket
 		}
 		from, to := open(lab), open(depot)
@@ -110,14 +110,14 @@ func BenchmarkBare(b *testing.B) {
 				return err
 			})
 		}
-		must(b, g.Wait())
+		verbtest.Must(b, g.Wait())
 		for at := 0; at < len(all); at += store.MaxRemovals {
 			var rs []store.Removal
 			for _, v := range all[at:min(at+store.MaxRemovals, len(all))] {
 				rs = append(rs, store.Removal{Key: v.Key, VersionID: v.VersionID})
 			}
 			for _, err := range from.Remove(b.Context(), permit.Issue("r"), rs) {
-				must(b, err)
+				verbtest.Must(b, err)
 			}
 		}
 	}

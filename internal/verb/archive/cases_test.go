@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"cooper/internal/verb/verbtest"
+
 	"cooper"
 	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/gcop"
@@ -15,9 +17,9 @@ import (
 
 // when does something at one step at the owner's, once.
 func (w *world) when(step string, it func()) {
-	w.owner.at = func(s string) {
+	w.owner.At = func(s string) {
 		if s == step {
-			w.owner.at = nil
+			w.owner.At = nil
 			it()
 		}
 	}
@@ -42,7 +44,7 @@ const (
 
 // TestCases: an object of one handle, something happens, and what comes of it.
 func TestCases(t *testing.T) {
-	available := func(w *world) { w.owner.column[handle("1")] = gcstate.Available }
+	available := func(w *world) { w.owner.Statuses[verbtest.Handle("1")] = gcstate.Available }
 	for name, c := range map[string]struct {
 		versioning, archive string
 		happens             func(w *world)
@@ -59,17 +61,17 @@ func TestCases(t *testing.T) {
 		"asked for":                   {happens: func(w *world) { w.held["1"] = "it was asked for" }, outcome: "conflict", statuses: waits, left: stays},
 		"set back while it is copied": {happens: func(w *world) { w.before("CopyObject", func() { available(w) }) }, outcome: "conflict", statuses: linked, left: stays, archived: "lab/a=1 in STANDARD_IA!"},
 		"set back as it is to go":     {happens: func(w *world) { w.when("set", func() { available(w) }) }, outcome: "conflict", statuses: linked, left: stays, archived: "lab/a=1 in STANDARD_IA!"},
-		"UNLINKED as it is to go": {happens: func(w *world) { w.when("set", func() { w.owner.column[handle("1")] = gcstate.Unlinked }) }, outcome: "conflict", statuses: waits, left: stays,
+		"UNLINKED as it is to go": {happens: func(w *world) { w.when("set", func() { w.owner.Statuses[verbtest.Handle("1")] = gcstate.Unlinked }) }, outcome: "conflict", statuses: waits, left: stays,
 			archived: "lab/a=1 in STANDARD_IA!"},
-		"its row goes as it is to go": {happens: func(w *world) { w.when("set", func() { w.owner.column[handle("1")] = "" }) }, outcome: "conflict", statuses: "1 UNLINKED/", left: stays, archived: "lab/a=1 in STANDARD_IA!"},
+		"its row goes as it is to go": {happens: func(w *world) { w.when("set", func() { w.owner.Statuses[verbtest.Handle("1")] = "" }) }, outcome: "conflict", statuses: "1 UNLINKED/", left: stays, archived: "lab/a=1 in STANDARD_IA!"},
 		"set back at the last moment": {happens: func(w *world) {
 			w.before("CopyObject", func() { w.before("DeleteObjects", func() { available(w) }) })
 		}, outcome: "done", statuses: "1 ARCHIVED/AVAILABLE", archived: "lab/a=1 in STANDARD_IA!"}, // which is told
-		"another status there":     {happens: func(w *world) { w.owner.column[handle("1")] = "strange" }, outcome: "conflict", statuses: "1 UNLINKED/strange", left: stays},
-		"no row any more":          {happens: func(w *world) { w.owner.column[handle("1")] = "" }, outcome: "conflict", statuses: "1 UNLINKED/", left: stays},
+		"another status there":     {happens: func(w *world) { w.owner.Statuses[verbtest.Handle("1")] = "strange" }, outcome: "conflict", statuses: "1 UNLINKED/strange", left: stays},
+		"no row any more":          {happens: func(w *world) { w.owner.Statuses[verbtest.Handle("1")] = "" }, outcome: "conflict", statuses: "1 UNLINKED/", left: stays},
 		"a transaction that lasts": {happens: func(w *world) { w.owner.settle = &cooper.Error{Kind: cooper.KindTimeout} }, outcome: "timeout", statuses: waits, left: stays},
 		"changed in the state": {happens: func(w *world) {
-			w.state.records[handle("1")] = gcstate.Record{Handle: handle("1"), Status: gcstate.Unlinked, Since: 9}
+			w.state.Records[verbtest.Handle("1")] = gcstate.Record{Handle: verbtest.Handle("1"), Status: gcstate.Unlinked, Since: 9}
 		}, outcome: "changed", statuses: waits, left: stays},
 		"something in the way": {happens: func(w *world) { w.Server.Put(depot, "lab/a", []byte("1"), mem.PutOptions{}) }, outcome: "conflict", statuses: waits, left: stays, archived: "lab/a=1!"},
 		"something comes in the way": {happens: func(w *world) {
@@ -111,9 +113,9 @@ func TestCases(t *testing.T) {
 			if got := bucketoptest.Statuses(outs); got != c.outcome {
 				t.Errorf("%s: %+v", got, outs)
 			}
-			want(t, "left", w.objects(lab), c.left)
-			want(t, "archived", w.objects(depot), c.archived)
-			want(t, "statuses", w.statuses(), c.statuses)
+			verbtest.Want(t, "left", w.objects(lab), c.left)
+			verbtest.Want(t, "archived", w.objects(depot), c.archived)
+			verbtest.Want(t, "statuses", w.owner.Tells(), c.statuses)
 		})
 	}
 }
@@ -145,9 +147,9 @@ func TestTaken(t *testing.T) {
 		fresh := newLike(t, w, err)
 		fresh.archives("a", gcop.Holder{ID: "1", Status: string(gcstate.Available)})
 		fresh.planned()
-		want(t, "taken up", bucketoptest.Statuses(fresh.must()), "done")
-		want(t, "statuses", fresh.statuses(), moved)
-		want(t, "archived", fresh.objects(depot), "lab/a=1 in STANDARD_IA!")
+		verbtest.Want(t, "taken up", bucketoptest.Statuses(fresh.must()), "done")
+		verbtest.Want(t, "statuses", fresh.owner.Tells(), moved)
+		verbtest.Want(t, "archived", fresh.objects(depot), "lab/a=1 in STANDARD_IA!")
 	}
 }
 
@@ -155,9 +157,9 @@ func TestTaken(t *testing.T) {
 func newLike(t *testing.T, of *world, _ error) *world {
 	w := newWorld(t, of.versioning[lab], of.versioning[depot], mem.Options{})
 	of.Alone(func() { of.Dead = false })
-	w.World.Server, w.owner.column = of.Server, of.owner.column
-	if w.owner.column[handle("1")] == gcstate.Archiving {
-		w.state.records[handle("1")] = gcstate.Record{Handle: handle("1"), Status: gcstate.Available}
+	w.World.Server, w.owner.Statuses = of.Server, of.owner.Statuses
+	if w.owner.Statuses[verbtest.Handle("1")] == gcstate.Archiving {
+		w.state.Records[verbtest.Handle("1")] = gcstate.Record{Handle: verbtest.Handle("1"), Status: gcstate.Available}
 	}
 	return w
 }
@@ -181,11 +183,11 @@ func TestMissing(t *testing.T) {
 			t.Errorf("%d of 100: %v", gone, err)
 		}
 		left := strings.Count(w.objects(lab), "!")
-		if !refused && left != 0 || refused && left != 98 || strings.Contains(w.statuses(), "ARCHIVING") {
-			t.Errorf("%d of 100: %d are left; %s", gone, left, w.statuses())
+		if !refused && left != 0 || refused && left != 98 || strings.Contains(w.owner.Tells(), "ARCHIVING") {
+			t.Errorf("%d of 100: %d are left; %s", gone, left, w.owner.Tells())
 		}
-		if got := strings.Count(w.statuses(), "UNLINKED/UNLINKED"); refused && got != 100 || !refused && got != 1 {
-			t.Errorf("%d of 100: %s", gone, w.statuses())
+		if got := strings.Count(w.owner.Tells(), "UNLINKED/UNLINKED"); refused && got != 100 || !refused && got != 1 {
+			t.Errorf("%d of 100: %s", gone, w.owner.Tells())
 		}
 	}
 }
@@ -201,8 +203,8 @@ func TestStopped(t *testing.T) {
 	if err := w.process(context.Background()); cooper.KindOf(err) != cooper.KindInterrupted {
 		t.Error(err)
 	}
-	want(t, "statuses", w.statuses(), waits)
-	want(t, "left", w.objects(lab), stays)
+	verbtest.Want(t, "statuses", w.owner.Tells(), waits)
+	verbtest.Want(t, "left", w.objects(lab), stays)
 }
 
 // waiting is a fence before which a transaction does not end.
@@ -231,16 +233,16 @@ func TestScanned(t *testing.T) {
 	} {
 		w := newWorld(t, "", "", mem.Options{})
 		w.Server.Put(lab, "a", []byte("1"), mem.PutOptions{})
-		w.state.records[handle("1")] = gcstate.Record{Handle: handle("1"), Status: gcstate.Archiving, Since: 9, Before: gcstate.Unlinked, Reason: gcop.ReasonWaits + "p-0 (p-1)"}
-		w.owner.column[handle("1")] = gcstate.Status(c.column)
+		w.state.Records[verbtest.Handle("1")] = gcstate.Record{Handle: verbtest.Handle("1"), Status: gcstate.Archiving, Since: 9, Before: gcstate.Unlinked, Reason: gcop.ReasonWaits + "p-0 (p-1)"}
+		w.owner.Statuses[verbtest.Handle("1")] = gcstate.Status(c.column)
 		w.owner.sights["1"] = Sight{Blind: "blobs"}
 		w.archives("a", gcop.Holder{ID: "1", Status: "ARCHIVING", Since: c.since, Scanned: c.scanned})
 		w.planned()
 		outs := w.must()
-		want(t, c.why, bucketoptest.Statuses(outs), c.outcome)
-		want(t, c.why, w.statuses(), c.statuses)
-		if anew := w.state.records[handle("1")].Since != 9; anew != (c.column == "UNLINKED") && c.outcome == "deferred" {
-			t.Errorf("%s: it waits since %d", c.why, w.state.records[handle("1")].Since)
+		verbtest.Want(t, c.why, bucketoptest.Statuses(outs), c.outcome)
+		verbtest.Want(t, c.why, w.owner.Tells(), c.statuses)
+		if anew := w.state.Records[verbtest.Handle("1")].Since != 9; anew != (c.column == "UNLINKED") && c.outcome == "deferred" {
+			t.Errorf("%s: it waits since %d", c.why, w.state.Records[verbtest.Handle("1")].Since)
 		}
 	}
 }
@@ -250,8 +252,8 @@ func TestReopened(t *testing.T) {
 	reopened := func() *world {
 		w := newWorld(t, "", "", mem.Options{})
 		w.Server.Put(lab, "a", []byte("1"), mem.PutOptions{})
-		w.state.records[handle("1")] = gcstate.Record{Handle: handle("1"), Status: gcstate.Archiving, Since: 9, Before: gcstate.Unlinked, Reason: gcop.ReasonWaits + "p-0 (p-1)"}
-		w.owner.column[handle("1")] = gcstate.Unlinked
+		w.state.Records[verbtest.Handle("1")] = gcstate.Record{Handle: verbtest.Handle("1"), Status: gcstate.Archiving, Since: 9, Before: gcstate.Unlinked, Reason: gcop.ReasonWaits + "p-0 (p-1)"}
+		w.owner.Statuses[verbtest.Handle("1")] = gcstate.Unlinked
 		w.owner.sights["1"] = Sight{Blind: "blobs"}
 		w.archives("a", gcop.Holder{ID: "1", Status: "ARCHIVING", Since: 9, Scanned: true})
 		w.planned()
@@ -273,9 +275,9 @@ func TestReopened(t *testing.T) {
 		w.CrashAt = 0
 		w.Restart()
 		step := undisturbed.Trace[at]
-		want(t, step, bucketoptest.Statuses(w.must()), "deferred")
-		want(t, step, w.objects(lab), stays)
-		want(t, step, w.statuses(), "1 ARCHIVING/ARCHIVING")
+		verbtest.Want(t, step, bucketoptest.Statuses(w.must()), "deferred")
+		verbtest.Want(t, step, w.objects(lab), stays)
+		verbtest.Want(t, step, w.owner.Tells(), "1 ARCHIVING/ARCHIVING")
 	}
 }
 
@@ -292,7 +294,7 @@ func TestStale(t *testing.T) {
 		w.archives("a", w.unlinked("1")...)
 		w.planned()
 		change(w)
-		if err := w.process(context.Background()); err == nil || w.objects(lab) != stays || w.statuses() != waits {
+		if err := w.process(context.Background()); err == nil || w.objects(lab) != stays || w.owner.Tells() != waits {
 			t.Errorf("%s: %v", why, err)
 		}
 	}

@@ -34,7 +34,7 @@ func scene(t testing.TB, versioning, archive string) *world {
 	w.archives("f", w.unlinked("8")...)
 	w.owner.sights["5"] = Sight{Why: "named in a row of links", Linked: true}
 	w.owner.sights["6"] = Sight{Blind: "blobs"}
-	w.owner.column[handle("8")] = gcstate.Available
+	w.owner.Statuses[verbtest.Handle("8")] = gcstate.Available
 	w.planned()
 	return w
 }
@@ -42,9 +42,9 @@ func scene(t testing.TB, versioning, archive string) *world {
 // comes tells what a run came to.
 func (w *world) comes() string {
 	outs := w.Outcomes(w.plan)
-	told := slices.Clone(w.told)
+	told := slices.Clone(w.state.Heard)
 	slices.Sort(told)
-	return strings.Join([]string{w.objects(lab), w.objects(depot), w.statuses(), bucketoptest.Statuses(outs), strings.Join(slices.Compact(told), ", ")}, "\n")
+	return strings.Join([]string{w.objects(lab), w.objects(depot), w.owner.Tells(), bucketoptest.Statuses(outs), strings.Join(slices.Compact(told), ", ")}, "\n")
 }
 
 // TestCrashes dies of every request, of every step at the owner's and in the state, and of every file operation, come to it
@@ -74,7 +74,7 @@ func crash(t *testing.T, c [2]string, at int, deaf bool, undisturbed string) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	w.Cancel, w.CrashAt, w.Deaf = cancel, at, deaf
-	w.owner.at = func(string) { w.safe(t) }
+	w.owner.At = func(string) { w.safe(t) }
 	err := w.process(ctx)
 	died := false
 	w.Alone(func() { died = w.Dead })
@@ -89,7 +89,7 @@ func crash(t *testing.T, c [2]string, at int, deaf bool, undisturbed string) {
 		t.Fatal(err)
 	}
 	w.safe(t)
-	want(t, "it comes to", w.comes(), undisturbed)
+	verbtest.Want(t, "it comes to", w.comes(), undisturbed)
 }
 
 // safe tells whether each content is somewhere, and each handle that is not ARCHIVED has its object.
@@ -102,12 +102,12 @@ func (w *world) safe(t *testing.T) {
 		}
 	}
 	for id, key := range map[string]string{"4": "c", "5": "c", "6": "d", "7": "e", "8": "f"} {
-		if !strings.Contains(here, key+"1!") || w.state.of(handle(id)).Status == gcstate.Archived {
-			t.Errorf("%s has gone, or its handle says so: %s\n%s", key, here, w.statuses())
+		if !strings.Contains(here, key+"1!") || w.state.Of(verbtest.Handle(id)).Status == gcstate.Archived {
+			t.Errorf("%s has gone, or its handle says so: %s\n%s", key, here, w.owner.Tells())
 		}
 	}
 	for id, key := range map[string]string{"1": "lab/a", "2": "lab/b", "3": "lab/b"} {
-		if w.owner.column[handle(id)] == gcstate.Archived && !strings.Contains(there, key) {
+		if w.owner.Statuses[verbtest.Handle(id)] == gcstate.Archived && !strings.Contains(there, key) {
 			t.Errorf("%s says that it is archived, and it is not", id)
 		}
 	}
@@ -151,17 +151,17 @@ func TestGone(t *testing.T) {
 			cancel(nil)
 			w.Harm, w.CrashAt = nil, 0
 			w.Restart()
-			want(t, why, w.objects(lab), "b=b1!")
+			verbtest.Want(t, why, w.objects(lab), "b=b1!")
 			c.change(w)
 			if err := w.process(context.Background()); err != nil {
 				t.Fatalf("%s: %v", why, err)
 			}
-			want(t, why, w.statuses(), "1 ARCHIVED/ARCHIVED, "+c.b)
+			verbtest.Want(t, why, w.owner.Tells(), "1 ARCHIVED/ARCHIVED, "+c.b)
 			there := ""
 			if strings.Contains(c.b, "UNLINKED") {
 				there = "b=b1!"
 			}
-			want(t, why, w.objects(lab), there)
+			verbtest.Want(t, why, w.objects(lab), there)
 		}
 	}
 }

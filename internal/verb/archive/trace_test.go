@@ -21,11 +21,11 @@ func (w *world) manifests() string {
 		}
 		body, _ := w.Server.Body(depot, v.Key, v.VersionID)
 		r, err := zstd.NewReader(bytes.NewReader(body), 1<<27)
-		must(w.t, err)
+		verbtest.Must(w.t, err)
 		var text bytes.Buffer
 		_, err = text.ReadFrom(r)
-		must(w.t, err)
-		must(w.t, r.Close())
+		verbtest.Must(w.t, err)
+		verbtest.Must(w.t, r.Close())
 		fmt.Fprintf(&all, "%s\n%s", v.Key, text.String())
 	}
 	return all.String()

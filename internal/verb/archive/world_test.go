@@ -3,7 +3,6 @@ package archive
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -16,7 +15,6 @@ import (
 	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
-	"cooper/internal/permit"
 	"cooper/internal/plan"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
@@ -27,100 +25,27 @@ import (
 func TestMain(m *testing.M) { verbtest.Main(m) }
 
 const (
-	scope  = "uuid/db"
+	scope  = verbtest.Scope
 	lab    = verbtest.Lab
-	depot  = "depot" // the archive
+	depot  = verbtest.Depot
 	class  = "STANDARD_IA"
-	lately = cooper.Instant(7)
+	lately = verbtest.Lately
 )
-
-// state is one in memory that writes down what happens to it.
-type state struct {
-	gcstate.State
-
-	w       *world
-	records map[gcstate.Handle]gcstate.Record
-	untold  []string
-}
-
-func (s *state) Get(_ context.Context, hs []gcstate.Handle) (all []gcstate.Record, err error) {
-	s.w.Alone(func() {
-		for _, h := range hs {
-			all = append(all, s.of(h))
-		}
-	})
-	return all, nil
-}
-
-func (s *state) of(h gcstate.Handle) gcstate.Record {
-	if r, ok := s.records[h]; ok {
-		return r
-	}
-	return gcstate.Record{Handle: h, Status: gcstate.Available}
-}
-
-func (s *state) Change(_ context.Context, changes []gcstate.Change) (results []gcstate.Result, err error) {
-	var words []string
-	for _, c := range changes {
-		words = append(words, fmt.Sprintf("%s %s>%s", c.ID, c.From, c.To))
-	}
-	err = s.w.Happens("state "+strings.Join(words, ", "), func() {
-		for i, c := range changes {
-			r := s.of(c.Handle)
-			changed := r.Status == c.From && r.Since == c.Since
-			if changed {
-				r.Before, r.Status, r.Since, r.Reason, r.Run = r.Status, c.To, max(c.At, r.Since+1), c.Reason, c.Run
-				s.records[c.Handle] = r
-				s.untold = append(s.untold, words[i])
-			}
-			results = append(results, gcstate.Result{Changed: changed, Now: r})
-		}
-	})
-	return results, err
-}
 
 // owner is an owner's database, as far as the fence shows it.
 type owner struct {
-	w      *world
-	column map[gcstate.Handle]gcstate.Status
+	*verbtest.Column
 	sights map[string]Sight // by id
 	ids    map[string]bool  // that were asked about
 	settle error
-	at     func(step string) // is called before each step, alone
 }
 
-func idsOf(hs []gcstate.Handle) string {
-	var ids []string
-	for _, h := range hs {
-		ids = append(ids, h.ID)
-	}
-	return strings.Join(ids, " ")
-}
-
-func (f *owner) step(line string, it func()) error {
-	return f.w.Happens("owner "+line, func() {
-		if f.at != nil {
-			word, _, _ := strings.Cut(line, " ")
-			f.at(word)
-		}
-		it()
-	})
-}
-
-func (f *owner) Close(_ context.Context, hs []gcstate.Handle) (now []gcstate.Status, err error) {
-	err = f.step("close "+idsOf(hs), func() {
-		for _, h := range hs {
-			if f.column[h] == gcstate.Unlinked {
-				f.column[h] = gcstate.Archiving
-			}
-			now = append(now, f.column[h])
-		}
-	})
-	return now, err
+func (f *owner) Close(_ context.Context, hs []gcstate.Handle) ([]gcstate.Status, error) {
+	return f.Swap("close "+verbtest.IDs(hs), hs, gcstate.Unlinked, gcstate.Archiving)
 }
 
 func (f *owner) Settle(context.Context) error {
-	if err := f.step("settle", func() {}); err != nil {
+	if err := f.Step("settle", func() {}); err != nil {
 		return err
 	}
 	return f.settle
@@ -131,7 +56,7 @@ func (f *owner) Look(_ context.Context, asked []Asked) (all []Sight, err error) 
 	for _, a := range asked {
 		words = append(words, a.ID+"="+a.Bucket+"/"+a.Key)
 	}
-	err = f.step("look "+strings.Join(words, " "), func() {
+	err = f.Step("look "+strings.Join(words, " "), func() {
 		for _, a := range asked {
 			all = append(all, f.sights[a.ID])
 			f.ids[a.ID] = true
@@ -140,30 +65,17 @@ func (f *owner) Look(_ context.Context, asked []Asked) (all []Sight, err error) 
 	return all, err
 }
 
-func (f *owner) Set(_ context.Context, hs []gcstate.Handle, from, to gcstate.Status) (now []gcstate.Status, err error) {
-	err = f.step(fmt.Sprintf("set %s %s>%s", idsOf(hs), from, to), func() {
-		for _, h := range hs {
-			if f.column[h] == from {
-				f.column[h] = to
-			}
-			now = append(now, f.column[h])
-		}
-	})
-	return now, err
-}
-
 // world has a bucket with objects, one that is the archive, an owner's database and a state.
 type world struct {
 	*verbtest.World
 	t          testing.TB
 	versioning map[string]string
-	state      *state
+	state      *verbtest.State
 	owner      *owner
 	fence      Fence
 	plan       *bucketoptest.Plan
 	read       gcop.Reads
 	words      int
-	told       []string
 	warned     []string
 	held       map[string]string
 	moving     []string // other plans that are
@@ -177,8 +89,8 @@ func newWorld(t testing.TB, versioning, archive string, o mem.Options) *world {
 	t.Helper()
 	w := &world{World: verbtest.New(t, versioning, o), t: t, versioning: map[string]string{lab: versioning, depot: archive}, plan: &bucketoptest.Plan{Size: 4}}
 	w.Server.CreateBucket(depot, archive)
-	w.state = &state{w: w, records: map[gcstate.Handle]gcstate.Record{}}
-	w.owner = &owner{w: w, column: map[gcstate.Handle]gcstate.Status{}, sights: map[string]Sight{}, ids: map[string]bool{}}
+	w.state = verbtest.NewState(w.World)
+	w.owner = &owner{Column: verbtest.NewColumn(w.state), sights: map[string]Sight{}, ids: map[string]bool{}}
 	w.fence, w.read, w.held = w.owner, gcop.Reads{"p-1": {Ranges: 3, Ended: true}}, map[string]string{}
 	w.Line = func(op string, r *http.Request, body []byte) string {
 		line := verbtest.Line(op, r, body)
@@ -193,13 +105,11 @@ func newWorld(t testing.TB, versioning, archive string, o mem.Options) *world {
 	return w
 }
 
-func handle(id string) gcstate.Handle { return gcstate.Handle{Scope: scope, ID: id} }
-
 // unlinked makes handles that are so, here and at their owner's.
 func (w *world) unlinked(ids ...string) (hs []gcop.Holder) {
 	for _, id := range ids {
-		w.state.records[handle(id)] = gcstate.Record{Handle: handle(id), Status: gcstate.Unlinked, Since: lately, Before: gcstate.Available, Reason: "no link"}
-		w.owner.column[handle(id)] = gcstate.Unlinked
+		w.state.Records[verbtest.Handle(id)] = gcstate.Record{Handle: verbtest.Handle(id), Status: gcstate.Unlinked, Since: lately, Before: gcstate.Available, Reason: "no link"}
+		w.owner.Statuses[verbtest.Handle(id)] = gcstate.Unlinked
 		hs = append(hs, gcop.Holder{ID: id, Status: string(gcstate.Unlinked), Since: lately})
 	}
 	return hs
@@ -220,7 +130,7 @@ func (w *world) versionsOf(bucket, key string) (all []cooper.Version) {
 func (w *world) archives(key string, hs ...gcop.Holder) {
 	w.t.Helper()
 	if len(w.plan.Head.Phases) == 0 {
-		must(w.t, w.plan.Phase(gcop.Archive))
+		verbtest.Must(w.t, w.plan.Phase(gcop.Archive))
 	}
 	all := w.versionsOf(lab, key)
 	for i, v := range all {
@@ -238,8 +148,8 @@ func (w *world) archives(key string, hs ...gcop.Holder) {
 			a.Versions, a.Handles = len(all), hs
 		}
 		action, err := a.Action(v)
-		must(w.t, err)
-		must(w.t, w.plan.Add(action, i == 0))
+		verbtest.Must(w.t, err)
+		verbtest.Must(w.t, w.plan.Add(action, i == 0))
 	}
 }
 
@@ -252,24 +162,9 @@ func (w *world) planned() {
 		Versioning: w.versioning, Unindexed: w.fence == nil,
 	}
 	policy, err := json.Marshal(map[string]any{"archiving": a})
-	must(w.t, err)
+	verbtest.Must(w.t, err)
 	_, err = w.plan.Finish(plan.Header{ID: "p-2", Target: plan.Target{Kind: gcop.ArchiveKind, Path: "s3://" + depot + "/"}, Policy: policy})
-	must(w.t, err)
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-// remover is what job makes of package remove.
-type remover struct{ *remove.Target }
-
-func (r remover) Begin(ctx context.Context, p permit.Permit, h plan.Header) error {
-	h.Estimate.Requests = map[string]int64{bucketop.ClassProbe: 1}
-	return r.Target.Begin(ctx, p, h)
+	verbtest.Must(w.t, err)
 }
 
 // options are those of a new process.
@@ -279,7 +174,7 @@ func (w *world) options() (Options, func()) {
 	journals := w.Files()
 	return Options{
 			Journal: journals, State: w.state, Fence: w.fence, Archive: to, Settings: store.Settings{Grants: w.grants}, Versioning: w.versioning, Declared: "c0", Read: w.read,
-			From: map[string]From{lab: {Bucket: from, Settings: store.Settings{Grants: w.grants}, Remover: remover{remove.New(from, remove.Options{
+			From: map[string]From{lab: {Bucket: from, Settings: store.Settings{Grants: w.grants}, Remover: verbtest.Remover{Compares: true, Removes: remove.New(from, remove.Options{
 				Journal: journals, Path: "s3://" + lab + "/", Versioning: w.versioning[lab], Planned: w.versioning[lab], Jobs: max(w.jobs, 1), Clock: verbtest.Clock, Whole: true,
 			})}}},
 			Words: func() (int, error) { return w.words, nil },
@@ -289,12 +184,7 @@ func (w *world) options() (Options, func()) {
 				}
 				return why, nil
 			},
-			Tell: func(context.Context) error {
-				if len(w.state.untold) == 0 {
-					return nil
-				}
-				return w.Happens("tell", func() { w.told, w.state.untold = append(w.told, w.state.untold...), nil })
-			},
+			Tell:   w.state.Tell,
 			Moving: func() ([]string, error) { return w.moving, nil },
 			Stop:   w.stop, Jobs: max(w.jobs, 1), Clock: verbtest.Clock, Warn: func(m string) { w.warned = append(w.warned, m) },
 		}, func() {
@@ -308,7 +198,7 @@ func (w *world) process(ctx context.Context) error {
 	opt, done := w.options()
 	defer done()
 	target, err := New(&w.plan.Head, opt)
-	must(w.t, err)
+	verbtest.Must(w.t, err)
 	w.sum, err = w.Run(ctx, w.plan, target, map[string]apply.Verb{gcop.Archive: nil, gcop.GiveBack: nil}, 1)
 	return err
 }
@@ -342,20 +232,4 @@ func (w *world) objects(bucket string) string {
 		all = append(all, text)
 	}
 	return strings.Join(all, " ")
-}
-
-// statuses are those of handles, in the state and at the owner's.
-func (w *world) statuses() string {
-	var all []string
-	for _, h := range slices.SortedFunc(maps.Keys(w.owner.column), func(a, b gcstate.Handle) int { return strings.Compare(a.ID, b.ID) }) {
-		all = append(all, fmt.Sprintf("%s %s/%s", h.ID, w.state.of(h).Status, w.owner.column[h]))
-	}
-	return strings.Join(all, ", ")
-}
-
-func want(t *testing.T, what, got, want string) {
-	t.Helper()
-	if got != want {
-		t.Errorf("%s:\n%s\nwant\n%s", what, got, want)
-	}
 }

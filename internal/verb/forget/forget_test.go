@@ -25,9 +25,9 @@ func scene(t *testing.T, archived string) *world {
 		bodies = []string{"a1", "a2", "a3"}
 	}
 	w.forgetting.Restored = true
-	w.is(gcstate.Archived, "1", "2", "3", "4", "5", "7")
-	w.is(gcstate.Available, "6")
-	w.is(gcstate.Deleted, "8")
+	w.owner.Is(gcstate.Archived, "1", "2", "3", "4", "5", "7")
+	w.owner.Is(gcstate.Available, "6")
+	w.owner.Is(gcstate.Deleted, "8")
 	w.gone(gcstate.Vanish, "v", "7")
 	w.gone(gcstate.Reappear, "w", "8")
 	w.Server.Put(depot, "lab/w", []byte("w"), mem.PutOptions{})
@@ -46,16 +46,16 @@ func scene(t *testing.T, archived string) *world {
 
 // comes tells what runs came to.
 func (w *world) comes() string {
-	told := slices.Clone(w.told)
+	told := slices.Clone(w.state.Heard)
 	slices.Sort(told)
-	return strings.Join([]string{w.lists(lab), w.lists(depot), w.statuses(), bucketoptest.Statuses(w.Outcomes(w.plan)), strings.Join(slices.Compact(told), ", ")}, "\n")
+	return strings.Join([]string{w.lists(lab), w.lists(depot), w.owner.Tells(), bucketoptest.Statuses(w.Outcomes(w.plan)), strings.Join(slices.Compact(told), ", ")}, "\n")
 }
 
 // TestForget: what may go goes, with all its versions, and nothing else; the state says nothing of it.
 func TestForget(t *testing.T) {
 	w := scene(t, "Enabled")
 	w.must()
-	want(t, "it comes to", w.comes(), `d=d2! e=e1!
+	verbtest.Want(t, "it comes to", w.comes(), `d=d2! e=e1!
 lab/c=c1! lab/d=d1! lab/w=w!
 1 ARCHIVED/ARCHIVED, 2 ARCHIVED/ARCHIVED, 3 ARCHIVED/ARCHIVED, 4 ARCHIVED/ARCHIVED, 5 ARCHIVED/ARCHIVED, 6 AVAILABLE/AVAILABLE, 7 DELETED/DELETED, 8 ARCHIVED/ARCHIVED
 done done done done done done conflict conflict done done
@@ -126,8 +126,8 @@ func TestCrashes(t *testing.T) {
 				cancel(nil)
 				w.CrashAt = 0
 				w.Restart()
-				must(t, w.process(context.Background()))
-				want(t, "it comes to", w.comes(), undisturbed)
+				verbtest.Must(t, w.process(context.Background()))
+				verbtest.Want(t, "it comes to", w.comes(), undisturbed)
 				if t.Failed() {
 					t.Fatalf("versioning %q, step %d of %d: %s; deaf %v", archived, at, steps, w.Trace[at-1], deaf)
 				}
@@ -139,10 +139,17 @@ func TestCrashes(t *testing.T) {
 // TestKept: each of what keeps an object.
 func TestKept(t *testing.T) {
 	for name, change := range map[string]func(w *world){
-		"the state":        func(w *world) { w.is(gcstate.Restoring, "2"); w.owner.column[handle("2")] = gcstate.Archived },
-		"since when":       func(w *world) { r := w.state.of(handle("2")); r.Since++; w.state.records[handle("2")] = r },
-		"the owner":        func(w *world) { w.owner.column[handle("2")] = gcstate.Unlinked },
-		"the owner, gone":  func(w *world) { delete(w.owner.column, handle("2")) },
+		"the state": func(w *world) {
+			w.owner.Is(gcstate.Restoring, "2")
+			w.owner.Statuses[verbtest.Handle("2")] = gcstate.Archived
+		},
+		"since when": func(w *world) {
+			r := w.state.Of(verbtest.Handle("2"))
+			r.Since++
+			w.state.Records[verbtest.Handle("2")] = r
+		},
+		"the owner":        func(w *world) { w.owner.Statuses[verbtest.Handle("2")] = gcstate.Unlinked },
+		"the owner, gone":  func(w *world) { delete(w.owner.Statuses, verbtest.Handle("2")) },
 		"a link":           func(w *world) { w.owner.sights["2"] = Sight{Why: "linked"} },
 		"blind":            func(w *world) { w.owner.sights["2"] = Sight{Blind: "blobs"} },
 		"asked for":        func(w *world) { w.held["2"] = "asked for" },
@@ -152,7 +159,7 @@ func TestKept(t *testing.T) {
 		"another metadata": nil,
 	} {
 		w := newWorld(t, "Enabled")
-		w.is(gcstate.Archived, "1", "2")
+		w.owner.Is(gcstate.Archived, "1", "2")
 		w.has(gcop.Forgotten{Key: "a", Class: gcop.Expired}, []string{"a1", "a2"}, "1", "2")
 		if change == nil { // the plan means another version
 			w.plan.Actions[1].Args["origin"] = "v9"
@@ -166,17 +173,17 @@ func TestKept(t *testing.T) {
 				t.Errorf("%s: %+v", name, o)
 			}
 		}
-		want(t, name, w.lists(depot), had)
+		verbtest.Want(t, name, w.lists(depot), had)
 	}
 	w := newWorld(t, "Enabled")
-	w.is(gcstate.Archived, "1")
+	w.owner.Is(gcstate.Archived, "1")
 	w.has(gcop.Forgotten{Key: "a", Class: gcop.Expired}, []string{"a1"}, "1")
 	w.planned()
 	w.words++
 	if err := w.process(t.Context()); cooper.KindOf(err) != cooper.KindRefused {
 		t.Errorf("a word since: %v", err)
 	}
-	want(t, "a word since", w.lists(depot), "lab/a=a1!")
+	verbtest.Want(t, "a word since", w.lists(depot), "lab/a=a1!")
 }
 
 // TestReturned: a copy goes only if its original is there, the newest as what can be read.
@@ -212,7 +219,7 @@ func TestReturned(t *testing.T) {
 	} {
 		w := newWorld(t, "Enabled")
 		w.forgetting.Restored = true
-		w.is(gcstate.Available, "1")
+		w.owner.Is(gcstate.Available, "1")
 		w.has(gcop.Forgotten{Key: "a", Class: gcop.Returned}, []string{"a1", "a2"}, "1")
 		w.planned()
 		c.there(w)
@@ -233,18 +240,18 @@ func TestVanish(t *testing.T) {
 		"gone":        {gcstate.Vanish, func(*world) {}, "1 DELETED/DELETED"},
 		"there":       {gcstate.Vanish, func(w *world) { w.Server.Put(depot, "lab/v", nil, mem.PutOptions{}) }, "1 ARCHIVED/ARCHIVED"},
 		"compressed":  {gcstate.Vanish, func(w *world) { w.Server.Put(depot, "lab/v.zst", nil, mem.PutOptions{}) }, "1 ARCHIVED/ARCHIVED"},
-		"the owner's": {gcstate.Vanish, func(w *world) { w.owner.column[handle("1")] = gcstate.Restoring }, "1 ARCHIVED/RESTORING"},
-		"the state's": {gcstate.Vanish, func(w *world) { w.is(gcstate.Restoring, "1") }, "1 RESTORING/RESTORING"},
+		"the owner's": {gcstate.Vanish, func(w *world) { w.owner.Statuses[verbtest.Handle("1")] = gcstate.Restoring }, "1 ARCHIVED/RESTORING"},
+		"the state's": {gcstate.Vanish, func(w *world) { w.owner.Is(gcstate.Restoring, "1") }, "1 RESTORING/RESTORING"},
 		"seen":        {gcstate.Reappear, func(w *world) { w.Server.Put(depot, "lab/v", nil, mem.PutOptions{}) }, "1 ARCHIVED/ARCHIVED"},
 		"not seen":    {gcstate.Reappear, func(*world) {}, "1 DELETED/DELETED"},
 	} {
 		w := newWorld(t, "")
-		w.is(map[gcstate.Event]gcstate.Status{gcstate.Vanish: gcstate.Archived, gcstate.Reappear: gcstate.Deleted}[c.event], "1")
+		w.owner.Is(map[gcstate.Event]gcstate.Status{gcstate.Vanish: gcstate.Archived, gcstate.Reappear: gcstate.Deleted}[c.event], "1")
 		w.gone(c.event, "v", "1")
 		w.planned()
 		c.change(w)
 		w.must()
-		want(t, name, w.statuses(), c.want)
+		verbtest.Want(t, name, w.owner.Tells(), c.want)
 	}
 }
 
@@ -262,7 +269,7 @@ func TestNothingIsLost(t *testing.T) {
 				n++
 				of[key] = append(of[key], fmt.Sprint(n))
 			}
-			w.is(gcstate.Archived, of[key]...)
+			w.owner.Is(gcstate.Archived, of[key]...)
 			w.has(gcop.Forgotten{Key: key, Class: gcop.Expired}, []string{key + "1"}, of[key]...)
 		}
 		w.planned()
@@ -280,11 +287,11 @@ func TestNothingIsLost(t *testing.T) {
 				case "asked":
 					w.held[id] = why
 				case "restoring":
-					w.state.records[handle(id)] = gcstate.Record{Handle: handle(id), Status: gcstate.Restoring, Since: lately + 1}
+					w.state.Records[verbtest.Handle(id)] = gcstate.Record{Handle: verbtest.Handle(id), Status: gcstate.Restoring, Since: lately + 1}
 				case "available":
-					w.state.records[handle(id)] = gcstate.Record{Handle: handle(id), Status: gcstate.Available, Since: lately + 1}
+					w.state.Records[verbtest.Handle(id)] = gcstate.Record{Handle: verbtest.Handle(id), Status: gcstate.Available, Since: lately + 1}
 				case "owner":
-					w.owner.column[handle(id)] = gcstate.Statuses[r.IntN(3)]
+					w.owner.Statuses[verbtest.Handle(id)] = gcstate.Statuses[r.IntN(3)]
 				case "place":
 					w.Server.Put(lab, key, []byte("x"), mem.PutOptions{})
 				}

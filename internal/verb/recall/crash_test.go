@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"cooper/internal/verb/verbtest"
+
 	"cooper"
 	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/gcop"
@@ -43,9 +45,9 @@ func scene(t *testing.T, versioning string) *world {
 
 // comes tells what runs came to.
 func (w *world) comes() string {
-	told := slices.Clone(w.told)
+	told := slices.Clone(w.state.Heard)
 	slices.Sort(told)
-	return strings.Join([]string{w.lists(lab), w.lists(depot), w.statuses(), bucketoptest.Statuses(w.Outcomes(w.plan)), strings.Join(slices.Compact(told), ", ")}, "\n")
+	return strings.Join([]string{w.lists(lab), w.lists(depot), w.owner.Tells(), bucketoptest.Statuses(w.Outcomes(w.plan)), strings.Join(slices.Compact(told), ", ")}, "\n")
 }
 
 // TestCrashes dies of every request, of every step at the owner's and in the state, and of every file operation, come to it
@@ -66,8 +68,8 @@ func TestCrashes(t *testing.T) {
 				w.wants("1", "3", "4", "6", "7", "8")
 				w.dies(at, deaf)
 				w.Restart()
-				must(t, w.process(context.Background()))
-				want(t, "it comes to", w.comes(), undisturbed)
+				verbtest.Must(t, w.process(context.Background()))
+				verbtest.Want(t, "it comes to", w.comes(), undisturbed)
 				if t.Failed() {
 					t.Fatalf("versioning %q, step %d of %d: %s; deaf %v", versioning, at, steps, w.Trace[at-1], deaf)
 				}
@@ -110,11 +112,11 @@ func TestWorkspaceLost(t *testing.T) {
 			w.Restart()
 			w.Alone(func() {
 				w.Disk = memfs.New()
-				w.state.records = map[gcstate.Handle]gcstate.Record{}
+				w.state.Records = map[gcstate.Handle]gcstate.Record{}
 			})
 			w.fromArchive()
-			must(t, w.process(context.Background()))
-			want(t, "it comes to", w.lists(lab)+"\n"+w.lists(depot)+"\n"+w.owners(), undisturbed)
+			verbtest.Must(t, w.process(context.Background()))
+			verbtest.Want(t, "it comes to", w.lists(lab)+"\n"+w.lists(depot)+"\n"+w.owners(), undisturbed)
 			if t.Failed() {
 				t.Fatalf("versioning %q, step %d of %d: %s", versioning, at, steps, w.Trace[at-1])
 			}
@@ -127,7 +129,7 @@ func TestWorkspaceLost(t *testing.T) {
 func (w *world) owners() string {
 	var all []string
 	for _, id := range []string{"1", "2", "3", "4", "6", "7", "8"} {
-		s := string(w.owner.column[handle(id)])
+		s := string(w.owner.Statuses[verbtest.Handle(id)])
 		if s == string(gcstate.Restoring) {
 			s = string(gcstate.Archived)
 		}
@@ -142,7 +144,7 @@ func TestFind(t *testing.T) {
 		from, done := w.BeginAt(depot)
 		defer done()
 		found, err := Find(t.Context(), from, wants)
-		must(t, err)
+		verbtest.Must(t, err)
 		var all []string
 		for _, f := range found {
 			text := f.Bucket + "/" + f.Key
@@ -156,14 +158,14 @@ func TestFind(t *testing.T) {
 	w := scene(t, "Enabled")
 	w.Server.Put(depot, "lab/theirs", []byte("x"), mem.PutOptions{})
 	const all = "lab/a 1 2 uuid/db; lab/b 3 uuid/db; lab/c 4 5 uuid/db; lab/e 7 uuid/db"
-	want(t, "found", tell(w, nil), all)
-	want(t, "some of it", tell(w, func(_, key string) bool { return key == "b" }), "lab/b 3 uuid/db")
+	verbtest.Want(t, "found", tell(w, nil), all)
+	verbtest.Want(t, "some of it", tell(w, func(_, key string) bool { return key == "b" }), "lab/b 3 uuid/db")
 	for _, v := range w.Server.Versions(depot) {
 		if strings.HasPrefix(v.Key, manifestPrefix) {
 			w.Server.DeleteVersion(depot, v.Key, v.VersionID)
 		}
 	}
-	want(t, "without manifests", tell(w, nil), "lab/a 1 ; lab/b.zst 3 ; lab/c 4 ; lab/e 7 ")
+	verbtest.Want(t, "without manifests", tell(w, nil), "lab/a 1 ; lab/b.zst 3 ; lab/c 4 ; lab/e 7 ")
 	w.Server.Put(depot, manifestPrefix+"r-9/00000.jsonl.zst", []byte("no manifest"), mem.PutOptions{})
 	from, done := w.BeginAt(depot)
 	defer done()

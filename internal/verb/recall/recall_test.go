@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"cooper/internal/verb/verbtest"
+
 	"cooper"
 	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/gcstate"
@@ -28,27 +30,27 @@ func TestBack(t *testing.T) {
 		before := w.lists(lab)
 		w.archived()
 		there := w.lists(depot)
-		want(t, "archived", w.lists(lab), "")
+		verbtest.Want(t, "archived", w.lists(lab), "")
 		w.wants("2", "3", "4", "5")
-		want(t, "outcomes", bucketoptest.Statuses(w.must()), "done done done done")
-		want(t, "back", w.lists(lab), before)
-		want(t, "archive", w.lists(depot), there)
-		want(t, "statuses", w.statuses(), "1 UNLINKED/UNLINKED, 2 AVAILABLE/AVAILABLE, 3 AVAILABLE/AVAILABLE, 4 AVAILABLE/AVAILABLE, 5 AVAILABLE/AVAILABLE")
-		if since := w.state.of(handle("1")).Since; since < 1e12 {
+		verbtest.Want(t, "outcomes", bucketoptest.Statuses(w.must()), "done done done done")
+		verbtest.Want(t, "back", w.lists(lab), before)
+		verbtest.Want(t, "archive", w.lists(depot), there)
+		verbtest.Want(t, "statuses", w.owner.Tells(), "1 UNLINKED/UNLINKED, 2 AVAILABLE/AVAILABLE, 3 AVAILABLE/AVAILABLE, 4 AVAILABLE/AVAILABLE, 5 AVAILABLE/AVAILABLE")
+		if since := w.state.Of(verbtest.Handle("1")).Since; since < 1e12 {
 			t.Errorf("UNLINKED since %s, which is not now", since)
 		}
 		lab, done := w.Begin()
 		defer done()
 		tags, err := lab.Tags(t.Context(), ref("d"))
-		must(t, err)
+		verbtest.Must(t, err)
 		o, err := lab.Head(t.Context(), ref("d"), 0)
-		must(t, err)
+		verbtest.Must(t, err)
 		if len(o.Metadata) != 1 || o.Metadata["own"] != "d" || o.ContentType != "text/x" || tags["t"] != "d" || o.StorageClass != "" && o.StorageClass != "STANDARD" {
 			t.Errorf("it has become another: %+v, %v", o, tags)
 		}
 		// Again: there is nothing to do.
 		w.wants("2", "3", "4", "5")
-		want(t, "again", bucketoptest.Statuses(w.must())+w.plan.Skipped(), "4 AVAILABLE already")
+		verbtest.Want(t, "again", bucketoptest.Statuses(w.must())+w.plan.Skipped(), "4 AVAILABLE already")
 	}
 }
 
@@ -59,27 +61,27 @@ func TestStays(t *testing.T) {
 	w.has("b", []string{"1"}, "3")
 	w.has("c", []string{"1"}, "4")
 	w.has("d", []string{"1"}, "5")
-	w.state.records[handle("3")] = gcstate.Record{Handle: handle("3"), Status: gcstate.Archiving, Since: 9}
-	w.owner.column[handle("3")] = gcstate.Archiving
+	w.state.Records[verbtest.Handle("3")] = gcstate.Record{Handle: verbtest.Handle("3"), Status: gcstate.Archiving, Since: 9}
+	w.owner.Statuses[verbtest.Handle("3")] = gcstate.Archiving
 	w.Server.DeleteVersion(lab, "c", cooper.NullVersion)
 	w.Server.DeleteVersion(lab, "d", cooper.NullVersion)
 	w.Server.Put(depot, "lab/d", []byte("1"), mem.PutOptions{Metadata: map[string]string{metaVersion: "null", metaETag: "x"}})
 	w.wants("1", "3", "4", "5")
 	outs := w.must()
-	want(t, "outcomes", bucketoptest.Statuses(outs), "done done missing conflict")
-	want(t, "statuses", w.statuses(), "1 AVAILABLE/AVAILABLE, 2 UNLINKED/UNLINKED, 3 AVAILABLE/AVAILABLE, 4 UNLINKED/UNLINKED, 5 UNLINKED/UNLINKED")
+	verbtest.Want(t, "outcomes", bucketoptest.Statuses(outs), "done done missing conflict")
+	verbtest.Want(t, "statuses", w.owner.Tells(), "1 AVAILABLE/AVAILABLE, 2 UNLINKED/UNLINKED, 3 AVAILABLE/AVAILABLE, 4 UNLINKED/UNLINKED, 5 UNLINKED/UNLINKED")
 }
 
 // TestHalfGone: what was stopped on its way, with some versions gone, does not stay as if nothing had been.
 func TestHalfGone(t *testing.T) {
 	w := newWorld(t, "Enabled", "Enabled", "STANDARD_IA")
 	w.has("a", []string{"1", "2"}, "1")
-	w.state.records[handle("1")] = gcstate.Record{Handle: handle("1"), Status: gcstate.Archiving, Since: 9}
-	w.owner.column[handle("1")] = gcstate.Archiving
+	w.state.Records[verbtest.Handle("1")] = gcstate.Record{Handle: verbtest.Handle("1"), Status: gcstate.Archiving, Since: 9}
+	w.owner.Statuses[verbtest.Handle("1")] = gcstate.Archiving
 	w.Server.Put(depot, "lab/a", []byte("1"), mem.PutOptions{Metadata: map[string]string{metaVersion: "gone", metaETag: "x"}})
 	w.wants("1")
-	want(t, "outcomes", bucketoptest.Statuses(w.must()), "conflict")
-	want(t, "statuses", w.statuses(), "1 ARCHIVING/ARCHIVING")
+	verbtest.Want(t, "outcomes", bucketoptest.Statuses(w.must()), "conflict")
+	verbtest.Want(t, "statuses", w.owner.Tells(), "1 ARCHIVING/ARCHIVING")
 }
 
 // TestClasses: what has to be asked for is RESTORING until it can be read: with days out of GLACIER and DEEP_ARCHIVE,
@@ -98,8 +100,8 @@ func TestClasses(t *testing.T) {
 		}
 		for range 2 { // asked for; asked for already
 			w.wants("1")
-			want(t, c.class, bucketoptest.Statuses(w.must()), "deferred")
-			want(t, c.class, w.statuses()+w.lists(lab), "1 RESTORING/RESTORING, 2 ARCHIVED/ARCHIVED")
+			verbtest.Want(t, c.class, bucketoptest.Statuses(w.must()), "deferred")
+			verbtest.Want(t, c.class, w.owner.Tells()+w.lists(lab), "1 RESTORING/RESTORING, 2 ARCHIVED/ARCHIVED")
 		}
 		asked := strings.Join(w.Trace, "\n")
 		if strings.Count(asked, "RestoreObject") != 2 || strings.Contains(asked, "Days") != (c.asked != "") || !strings.Contains(asked, c.asked) {
@@ -107,8 +109,8 @@ func TestClasses(t *testing.T) {
 		}
 		w.brings("lab/a")
 		w.wants("1")
-		want(t, c.class, bucketoptest.Statuses(w.must()), "done")
-		want(t, c.class, w.statuses()+" "+w.lists(lab), "1 AVAILABLE/AVAILABLE, 2 UNLINKED/UNLINKED a=2! a=1")
+		verbtest.Want(t, c.class, bucketoptest.Statuses(w.must()), "done")
+		verbtest.Want(t, c.class, w.owner.Tells()+" "+w.lists(lab), "1 AVAILABLE/AVAILABLE, 2 UNLINKED/UNLINKED a=2! a=1")
 	}
 }
 
@@ -147,14 +149,14 @@ func TestInTheWay(t *testing.T) {
 		c.there(w)
 		w.objects["a"] = []string{"1"}
 		w.wants("1")
-		want(t, name, bucketoptest.Statuses(w.must()), c.outcome)
-		want(t, name, w.lists(lab), c.left)
-		want(t, name, w.lists(depot), "lab/a=1!")
+		verbtest.Want(t, name, bucketoptest.Statuses(w.must()), c.outcome)
+		verbtest.Want(t, name, w.lists(lab), c.left)
+		verbtest.Want(t, name, w.lists(depot), "lab/a=1!")
 		if c.outcome == "done" {
 			continue
 		}
-		want(t, name, w.statuses(), archived)
-		if r := w.state.of(handle("1")); !strings.Contains(r.Reason, "in its place") {
+		verbtest.Want(t, name, w.owner.Tells(), archived)
+		if r := w.state.Of(verbtest.Handle("1")); !strings.Contains(r.Reason, "in its place") {
 			t.Errorf("%s: withheld because %q", name, r.Reason)
 		}
 	}
@@ -184,10 +186,10 @@ func TestCannot(t *testing.T) {
 		w.archived()
 		c.harm(w)
 		w.wants("1")
-		want(t, name, bucketoptest.Statuses(w.must()), c.outcome)
-		want(t, name, w.statuses()+w.lists(lab), "1 ARCHIVED/ARCHIVED")
+		verbtest.Want(t, name, bucketoptest.Statuses(w.must()), c.outcome)
+		verbtest.Want(t, name, w.owner.Tells()+w.lists(lab), "1 ARCHIVED/ARCHIVED")
 		w.Before = nil
-		if r := w.state.of(handle("1")); r.Before != gcstate.Restoring || !strings.Contains(r.Reason, "(q-1)") {
+		if r := w.state.Of(verbtest.Handle("1")); r.Before != gcstate.Restoring || !strings.Contains(r.Reason, "(q-1)") {
 			t.Errorf("%s: %+v", name, r)
 		}
 	}
@@ -199,17 +201,17 @@ func TestChangedMeanwhile(t *testing.T) {
 	w.has("a", []string{"1"}, "1", "2")
 	w.archived()
 	w.wants("1")
-	r := w.state.of(handle("1"))
+	r := w.state.Of(verbtest.Handle("1"))
 	r.Since++
-	w.state.records[handle("1")] = r
-	want(t, "outcomes", bucketoptest.Statuses(w.must()), "changed")
-	want(t, "statuses", w.statuses()+w.lists(lab), "1 ARCHIVED/ARCHIVED, 2 ARCHIVED/ARCHIVED")
+	w.state.Records[verbtest.Handle("1")] = r
+	verbtest.Want(t, "outcomes", bucketoptest.Statuses(w.must()), "changed")
+	verbtest.Want(t, "statuses", w.owner.Tells()+w.lists(lab), "1 ARCHIVED/ARCHIVED, 2 ARCHIVED/ARCHIVED")
 
 	// Another of its object that was changed is left alone, and nothing else.
 	w.wants("1")
-	w.state.records[handle("2")] = gcstate.Record{Handle: handle("2"), Status: gcstate.Deleted, Since: 99}
-	want(t, "outcomes", bucketoptest.Statuses(w.must()), "done")
-	want(t, "statuses", w.statuses()+w.lists(lab), "1 AVAILABLE/AVAILABLE, 2 DELETED/ARCHIVEDa=1!")
+	w.state.Records[verbtest.Handle("2")] = gcstate.Record{Handle: verbtest.Handle("2"), Status: gcstate.Deleted, Since: 99}
+	verbtest.Want(t, "outcomes", bucketoptest.Statuses(w.must()), "done")
+	verbtest.Want(t, "statuses", w.owner.Tells()+w.lists(lab), "1 AVAILABLE/AVAILABLE, 2 DELETED/ARCHIVEDa=1!")
 }
 
 // TestNobodyIsTold: without an owner the state is all there is.
@@ -219,8 +221,8 @@ func TestNobodyIsTold(t *testing.T) {
 	w.archived()
 	w.mute = true
 	w.wants("1")
-	want(t, "outcomes", bucketoptest.Statuses(w.must()), "done")
-	want(t, "statuses", w.statuses(), "1 AVAILABLE/ARCHIVED")
+	verbtest.Want(t, "outcomes", bucketoptest.Statuses(w.must()), "done")
+	verbtest.Want(t, "statuses", w.owner.Tells(), "1 AVAILABLE/ARCHIVED")
 }
 
 // TestNotProven: what was copied back and has other bytes is not said to be back.
@@ -234,8 +236,8 @@ func TestNotProven(t *testing.T) {
 		}
 	}
 	w.wants("1")
-	want(t, "outcomes", bucketoptest.Statuses(w.must()), "corrupt")
-	want(t, "statuses", w.statuses(), "1 ARCHIVED/ARCHIVED")
+	verbtest.Want(t, "outcomes", bucketoptest.Statuses(w.must()), "corrupt")
+	verbtest.Want(t, "statuses", w.owner.Tells(), "1 ARCHIVED/ARCHIVED")
 }
 
 // TestClassOfTheOriginal: what comes back has the class that it had, if it can be read at once in it and the store takes it.
@@ -260,7 +262,7 @@ func TestClassOfTheOriginal(t *testing.T) {
 			}
 		}
 		w.wants("1")
-		want(t, c.class, bucketoptest.Statuses(w.must())+" "+w.lists(lab), "done a=1!")
+		verbtest.Want(t, c.class, bucketoptest.Statuses(w.must())+" "+w.lists(lab), "done a=1!")
 		for _, v := range w.Server.Versions(lab) {
 			if !store.SameClass(v.StorageClass, c.back) {
 				t.Errorf("%+v: is back in %q", c, v.StorageClass)
@@ -280,14 +282,14 @@ func TestColder(t *testing.T) {
 		}
 	}
 	w.wants("1")
-	want(t, "outcomes", bucketoptest.Statuses(w.must()), "deferred")
-	want(t, "statuses", w.statuses()+w.lists(lab), "1 RESTORING/RESTORING")
+	verbtest.Want(t, "outcomes", bucketoptest.Statuses(w.must()), "deferred")
+	verbtest.Want(t, "statuses", w.owner.Tells()+w.lists(lab), "1 RESTORING/RESTORING")
 	if asked := strings.Join(w.Trace, "\n"); strings.Count(asked, "RestoreObject") != 1 {
 		t.Errorf("asked for by\n%s", asked)
 	}
 	w.Before = nil
 	w.brings("lab/a")
 	w.wants("1")
-	want(t, "outcomes", bucketoptest.Statuses(w.must()), "done")
-	want(t, "statuses", w.statuses()+w.lists(lab), "1 AVAILABLE/AVAILABLEa=1!")
+	verbtest.Want(t, "outcomes", bucketoptest.Statuses(w.must()), "done")
+	verbtest.Want(t, "statuses", w.owner.Tells()+w.lists(lab), "1 AVAILABLE/AVAILABLEa=1!")
 }

@@ -24,7 +24,7 @@ func TestTrace(t *testing.T) {
 			for _, o := range outs {
 				text += fmt.Sprintf("%q: %s %s %s %s\n", o.Key, o.Status, o.Kind, o.Method, o.Message)
 			}
-			fmt.Fprintf(&out, "# versioning %q, by the %s\n%s%s\n", versioning, from, anonymous(w, text), w.statuses()+"\n")
+			fmt.Fprintf(&out, "# versioning %q, by the %s\n%s%s\n", versioning, from, anonymous(w, text), w.owner.Tells()+"\n")
 		}
 	}
 	verbtest.Golden(t, "testdata/trace.txt", out.String())

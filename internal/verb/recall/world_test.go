@@ -17,7 +17,6 @@ import (
 	"cooper/internal/gc"
 	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
-	"cooper/internal/permit"
 	"cooper/internal/plan"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
@@ -29,87 +28,14 @@ import (
 func TestMain(m *testing.M) { verbtest.Main(m) }
 
 const (
-	scope  = "uuid/db"
+	scope  = verbtest.Scope
 	lab    = verbtest.Lab
-	depot  = "depot" // the archive
-	lately = cooper.Instant(7)
+	depot  = verbtest.Depot
+	lately = verbtest.Lately
 )
 
-// state is one in memory that writes down what happens to it.
-type state struct {
-	gcstate.State
-
-	w       *world
-	records map[gcstate.Handle]gcstate.Record
-	untold  []string
-}
-
-func (s *state) Get(_ context.Context, hs []gcstate.Handle) (all []gcstate.Record, err error) {
-	s.w.Alone(func() {
-		for _, h := range hs {
-			all = append(all, s.of(h))
-		}
-	})
-	return all, nil
-}
-
-func (s *state) of(h gcstate.Handle) gcstate.Record {
-	if r, ok := s.records[h]; ok {
-		return r
-	}
-	return gcstate.Record{Handle: h, Status: gcstate.Available}
-}
-
-func (s *state) Change(_ context.Context, changes []gcstate.Change) (results []gcstate.Result, err error) {
-	var words []string
-	for _, c := range changes {
-		words = append(words, fmt.Sprintf("%s %s>%s", c.ID, c.From, c.To))
-	}
-	err = s.w.Happens("state "+strings.Join(words, ", "), func() {
-		for i, c := range changes {
-			r := s.of(c.Handle)
-			changed := r.Status == c.From && r.Since == c.Since
-			if changed {
-				r.Before, r.Status, r.Since, r.Reason, r.Run = r.Status, c.To, max(c.At, r.Since+1), c.Reason, c.Run
-				s.records[c.Handle] = r
-				s.untold = append(s.untold, words[i])
-				s.w.changed(r)
-			}
-			results = append(results, gcstate.Result{Changed: changed, Now: r})
-		}
-	})
-	return results, err
-}
-
-// owner is an owner's database.
-type owner struct {
-	w      *world
-	column map[gcstate.Handle]gcstate.Status
-}
-
-func idsOf(hs []gcstate.Handle) string {
-	var ids []string
-	for _, h := range hs {
-		ids = append(ids, h.ID)
-	}
-	return strings.Join(ids, " ")
-}
-
-func (f *owner) Set(_ context.Context, hs []gcstate.Handle, from, to gcstate.Status) (now []gcstate.Status, err error) {
-	err = f.w.Happens(fmt.Sprintf("owner set %s %s>%s", idsOf(hs), from, to), func() {
-		for _, h := range hs {
-			if f.column[h] == from {
-				f.column[h] = to
-				f.w.changed(gcstate.Record{Handle: h, Status: to})
-			}
-			now = append(now, f.column[h])
-		}
-	})
-	return now, err
-}
-
 // fence is what package archive is given: nothing links to anything.
-type fence struct{ *owner }
+type fence struct{ *verbtest.Column }
 
 func (f fence) Close(ctx context.Context, hs []gcstate.Handle) ([]gcstate.Status, error) {
 	return f.Set(ctx, hs, gcstate.Unlinked, gcstate.Archiving)
@@ -124,13 +50,12 @@ type world struct {
 	*verbtest.World
 	t          *testing.T
 	versioning map[string]string
-	state      *state
-	owner      *owner
+	state      *verbtest.State
+	owner      *verbtest.Column
 	plan       *bucketoptest.Plan
 	objects    map[string][]string // the ids of the handles of each key
 	recalling  gcop.Recalling
 	plans      int
-	told       []string
 	warned     []string
 	sum        apply.Summary
 	class      string
@@ -141,8 +66,9 @@ func newWorld(t *testing.T, versioning, archived, class string) *world {
 	t.Helper()
 	w := &world{World: verbtest.New(t, versioning, mem.Options{}), t: t, versioning: map[string]string{lab: versioning, depot: archived}, objects: map[string][]string{}, class: class}
 	w.Server.CreateBucket(depot, archived)
-	w.state = &state{w: w, records: map[gcstate.Handle]gcstate.Record{}}
-	w.owner = &owner{w: w, column: map[gcstate.Handle]gcstate.Status{}}
+	w.state = verbtest.NewState(w.World)
+	w.state.Changed = w.changed
+	w.owner = verbtest.NewColumn(w.state)
 	w.recalling = gcop.Recalling{Scope: scope, Bucket: depot, Days: 7, Tier: "Standard"}
 	w.Line = func(op string, r *http.Request, body []byte) string {
 		line := verbtest.Line(op, r, body)
@@ -159,22 +85,6 @@ func newWorld(t *testing.T, versioning, archived, class string) *world {
 	}
 	return w
 }
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
-func want(t *testing.T, what, got, want string) {
-	t.Helper()
-	if got != want {
-		t.Errorf("%s:\n%s\nwant\n%s", what, got, want)
-	}
-}
-
-func handle(id string) gcstate.Handle { return gcstate.Handle{Scope: scope, ID: id} }
 
 // changed sees that no handle is said to be readable whose object is not in its place.
 func (w *world) changed(r gcstate.Record) {
@@ -197,24 +107,16 @@ func (w *world) has(key string, bodies []string, ids ...string) {
 	}
 	w.objects[strings.TrimSuffix(key, ".zst")] = ids
 	for _, id := range ids {
-		w.state.records[handle(id)] = gcstate.Record{Handle: handle(id), Status: gcstate.Unlinked, Since: lately, Before: gcstate.Available, Reason: "no link"}
-		w.owner.column[handle(id)] = gcstate.Unlinked
+		w.state.Records[verbtest.Handle(id)] = gcstate.Record{Handle: verbtest.Handle(id), Status: gcstate.Unlinked, Since: lately, Before: gcstate.Available, Reason: "no link"}
+		w.owner.Statuses[verbtest.Handle(id)] = gcstate.Unlinked
 	}
-}
-
-// remover is what job makes of package remove.
-type remover struct{ *remove.Target }
-
-func (r remover) Begin(ctx context.Context, p permit.Permit, h plan.Header) error {
-	h.Estimate.Requests = map[string]int64{bucketop.ClassProbe: 1}
-	return r.Target.Begin(ctx, p, h)
 }
 
 // archived moves all of the lab into the depot, by package archive.
 func (w *world) archived() {
 	w.t.Helper()
 	p := &bucketoptest.Plan{}
-	must(w.t, p.Phase(gcop.Archive))
+	verbtest.Must(w.t, p.Phase(gcop.Archive))
 	byKey := map[string][]cooper.Version{}
 	for _, v := range w.Server.Versions(lab) {
 		byKey[v.Key] = append(byKey[v.Key], v)
@@ -237,17 +139,17 @@ func (w *world) archived() {
 				}
 			}
 			action, err := a.Action(v)
-			must(w.t, err)
-			must(w.t, p.Add(action, i == 0))
+			verbtest.Must(w.t, err)
+			verbtest.Must(w.t, p.Add(action, i == 0))
 		}
 	}
 	read := gcop.Reads{"p-1": {Ranges: 3, Ended: true}}
 	policy, err := json.Marshal(map[string]any{"archiving": gcop.Archiving{
 		Marking: gcop.Marking{Config: "/cooper.yaml", Declared: "c0", Scope: scope, Server: scope, Detection: "d-1", Read: read}, Bucket: depot, Versioning: w.versioning,
 	}})
-	must(w.t, err)
+	verbtest.Must(w.t, err)
 	_, err = p.Finish(plan.Header{ID: "p-0", Target: plan.Target{Kind: gcop.ArchiveKind, Path: "s3://" + depot + "/"}, Policy: policy})
-	must(w.t, err)
+	verbtest.Must(w.t, err)
 	from, done := w.Begin()
 	defer done()
 	to, ended := w.BeginAt(depot)
@@ -255,27 +157,20 @@ func (w *world) archived() {
 	journals := w.Files()
 	target, err := archive.New(&p.Head, archive.Options{
 		Journal: journals, State: w.state, Fence: fence{w.owner}, Archive: to, Versioning: w.versioning, Declared: "c0", Read: read,
-		From: map[string]archive.From{lab: {Bucket: from, Remover: remover{remove.New(from, remove.Options{
+		From: map[string]archive.From{lab: {Bucket: from, Remover: verbtest.Remover{Compares: true, Removes: remove.New(from, remove.Options{
 			Journal: journals, Path: "s3://" + lab + "/", Versioning: w.versioning[lab], Planned: w.versioning[lab], Jobs: 1, Clock: verbtest.Clock, Whole: true,
 		})}}},
-		Words: func() (int, error) { return 0, nil }, Tell: w.tell, Jobs: 1, Clock: verbtest.Clock,
+		Words: func() (int, error) { return 0, nil }, Tell: w.state.Tell, Jobs: 1, Clock: verbtest.Clock,
 	})
-	must(w.t, err)
+	verbtest.Must(w.t, err)
 	_, err = w.Run(w.t.Context(), p, target, map[string]apply.Verb{gcop.Archive: nil}, 1)
-	must(w.t, err)
+	verbtest.Must(w.t, err)
 	for _, o := range w.Outcomes(p) {
 		if o.Status != cooper.Done {
 			w.t.Fatalf("not archived: %+v", o)
 		}
 	}
-	w.Trace, w.told, w.state.untold = nil, nil, nil
-}
-
-func (w *world) tell(context.Context) error {
-	if len(w.state.untold) == 0 {
-		return nil
-	}
-	return w.Happens("tell", func() { w.told, w.state.untold = append(w.told, w.state.untold...), nil })
+	w.Trace, w.state.Heard, w.state.Waiting = nil, nil, nil
 }
 
 // wants plans that objects come back for some handles.
@@ -301,7 +196,7 @@ func (w *world) planned(wanted func(yield func(gc.Wanted, error) bool), s gcstat
 	w.plans++
 	w.plan = &bucketoptest.Plan{Size: 4}
 	_, err := gc.PlanRecall(w.t.Context(), gc.Recall{Recalling: w.recalling, Wanted: wanted, State: s, ID: fmt.Sprint("q-", w.plans), Now: 1}, w.plan)
-	must(w.t, err)
+	verbtest.Must(w.t, err)
 }
 
 // fromArchive plans that all comes back of which the archive tells, without state.
@@ -311,7 +206,7 @@ func (w *world) fromArchive() {
 	from, done := w.BeginAt(depot)
 	found, err := Find(w.t.Context(), from, nil)
 	done()
-	must(w.t, err)
+	verbtest.Must(w.t, err)
 	w.planned(func(yield func(gc.Wanted, error) bool) {
 		for _, f := range found {
 			x := gc.Wanted{Bucket: f.Bucket, Key: f.Key, Bytes: f.Bytes}
@@ -333,7 +228,7 @@ func (w *world) process(ctx context.Context) error {
 	defer ended()
 	opt := Options{
 		Journal: w.Files(), State: w.state, Owner: w.owner, Archive: from, To: map[string]To{lab: {Bucket: to, Versioning: w.versioning[lab]}},
-		Tell: w.tell, Jobs: 1, Clock: verbtest.Clock, Warn: func(m string) { w.warned = append(w.warned, m) },
+		Tell: w.state.Tell, Jobs: 1, Clock: verbtest.Clock, Warn: func(m string) { w.warned = append(w.warned, m) },
 	}
 	if w.recalling.FromArchive {
 		opt.State = nil
@@ -342,14 +237,14 @@ func (w *world) process(ctx context.Context) error {
 		opt.Owner = nil
 	}
 	target, err := New(&w.plan.Head, opt)
-	must(w.t, err)
+	verbtest.Must(w.t, err)
 	w.sum, err = w.Run(ctx, w.plan, target, map[string]apply.Verb{gcop.Recall: nil}, 1)
 	return err
 }
 
 func (w *world) must() []cooper.Outcome {
 	w.t.Helper()
-	must(w.t, w.process(context.Background()))
+	verbtest.Must(w.t, w.process(context.Background()))
 	return w.Outcomes(w.plan)
 }
 
@@ -371,15 +266,6 @@ func (w *world) lists(bucket string) string {
 		all = append(all, text)
 	}
 	return strings.Join(all, " ")
-}
-
-// statuses are those of handles, in the state and at the owner's.
-func (w *world) statuses() string {
-	var all []string
-	for _, h := range slices.SortedFunc(maps.Keys(w.owner.column), func(a, b gcstate.Handle) int { return strings.Compare(a.ID, b.ID) }) {
-		all = append(all, fmt.Sprintf("%s %s/%s", h.ID, w.state.of(h).Status, w.owner.column[h]))
-	}
-	return strings.Join(all, ", ")
 }
 
 // brings completes what the store was asked for.
