@@ -76,6 +76,15 @@ func RemedyOf(err error) string {
 	return ""
 }
 
+// EndsRun tells kinds that say something about a run as a whole rather than about one object.
+func (k Kind) EndsRun() bool {
+	switch k {
+	case KindUsage, KindRefused, KindLocked, KindFull, KindInterrupted, KindInternal:
+		return true
+	}
+	return false
+}
+
 // KindOf is the kind of the outermost Error in err's tree; a cancelled context
 // is KindInterrupted, a passed deadline KindTimeout, and anything else KindInternal. nil has no kind.
 func KindOf(err error) Kind {

@@ -166,7 +166,7 @@ func (p *phase) do(ctx context.Context, t task) {
 	if err := p.note(t.shard, &o); err != nil {
 		p.stop(err)
 	}
-	if o.Status == cooper.Failed && endsRun(o.Kind) {
+	if o.Status == cooper.Failed && o.Kind.EndsRun() {
 		e := &cooper.Error{Kind: o.Kind, Where: "plan " + p.header.ID, Message: "stopped: " + o.Message, Remedy: o.Remedy}
 		if o.Kind == cooper.KindFull {
 			e.Remedy = "Make room, bytes or inodes, and run the same command again: it goes on where it stopped."
@@ -262,16 +262,6 @@ func (r *run) told(outs []cooper.Outcome) {
 	for i := range outs {
 		r.job.Progress.Outcome(&outs[i])
 	}
-}
-
-// endsRun tells whether a kind says something about the run rather than about
-// one object.
-func endsRun(k cooper.Kind) bool {
-	switch k {
-	case cooper.KindUsage, cooper.KindRefused, cooper.KindLocked, cooper.KindFull, cooper.KindInterrupted, cooper.KindInternal:
-		return true
-	}
-	return false
 }
 
 // patiently gives a context for steps that are better finished than cut off: a

@@ -125,7 +125,7 @@ func (b *batch) inPlace(ctx context.Context) error {
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
 				}
-				if err != nil && endsRun(cooper.KindOf(err)) {
+				if err != nil && cooper.KindOf(err).EndsRun() {
 					return err
 				}
 				if err != nil {

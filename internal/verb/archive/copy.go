@@ -60,7 +60,7 @@ func (b *batch) copyObject(ctx context.Context, o *object) error {
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			if endsRun(cooper.KindOf(err)) {
+			if cooper.KindOf(err).EndsRun() {
 				return err
 			}
 			if cooper.KindOf(err) == cooper.KindMissing {
@@ -71,15 +71,6 @@ func (b *batch) copyObject(ctx context.Context, o *object) error {
 		}
 	}
 	return nil
-}
-
-// endsRun tells kinds that say something about the run rather than about one object.
-func endsRun(k cooper.Kind) bool {
-	switch k {
-	case cooper.KindUsage, cooper.KindRefused, cooper.KindInterrupted, cooper.KindInternal, cooper.KindFull, cooper.KindLocked:
-		return true
-	}
-	return false
 }
 
 // one copies a version, unless that was done, and proves it.
@@ -208,7 +199,7 @@ func (b *batch) takenUp(ctx context.Context, o *object, going []*item) (taken in
 		it.out.Requests++
 		it.copy, err = b.opt.Archive.Head(ctx, store.Ref{Key: v.Key, VersionID: v.VersionID}, 0)
 		switch {
-		case err != nil && (ctx.Err() != nil || endsRun(cooper.KindOf(err))):
+		case err != nil && (ctx.Err() != nil || cooper.KindOf(err).EndsRun()):
 			return 0, err
 		case err != nil:
 			o.failed(it, err)

@@ -125,7 +125,7 @@ const longestWindow = 1 << 27
 
 // endingKind is the kind of an error that ends a run, whatever it was of.
 func endingKind(k cooper.Kind) cooper.Kind {
-	if endsRun(k) {
+	if k.EndsRun() {
 		return k
 	}
 	return cooper.KindRefused
@@ -146,7 +146,7 @@ func (b *batch) manifestOf(live []*object) ([]byte, error) {
 					from = &it.copy
 				}
 				m.Key, m.VersionID = it.args.To, it.copy.VersionID
-				m.ContentType, m.Metadata, m.Tags, m.Grants = from.ContentType, theirs(from.Metadata), it.tags, it.grants
+				m.ContentType, m.Metadata, m.Tags, m.Grants = from.ContentType, gcop.WithoutNote(from.Metadata), it.tags, it.grants
 				m.Encryption, m.KMSKey = from.Encryption, from.KMSKey
 				if from.Headers != (store.Headers{}) {
 					m.Headers = &from.Headers

@@ -2,8 +2,6 @@ package forget
 
 import (
 	"context"
-	"errors"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -154,20 +152,10 @@ func (b *batch) lookThere(ctx context.Context) error {
 	return nil
 }
 
-// The metadata by which a copy in the archive says whose it is. docs/formats/gc.md describes it.
-const (
-	metaVersion = "cooper-archive-version"
-	metaETag    = "cooper-archive-etag"
-	metaSource  = "cooper-archive-source"
-)
-
 // isCopy tells whether something says of itself that it is the copy that the plan means.
 func (it *item) isCopy() bool {
-	m := it.copy.Metadata
-	version, err1 := url.QueryUnescape(m[metaVersion])
-	etag, err2 := url.QueryUnescape(m[metaETag])
-	source, err3 := url.QueryUnescape(m[metaSource])
-	return errors.Join(err1, err2, err3) == nil && version == it.args.Origin && strings.EqualFold(etag, it.args.ETag) && (source == "" || source == gcop.ArchiveKey(it.args.Bucket, it.args.Key))
+	version, etag, ok := gcop.Noted(it.copy.Metadata, it.args.Bucket, it.args.Key)
+	return ok && version == it.args.Origin && strings.EqualFold(etag, it.args.ETag)
 }
 
 // copies looks at each copy that is to go, several at once.
@@ -182,7 +170,7 @@ func (b *batch) copies(ctx context.Context) error {
 				return nil
 			case ctx.Err() != nil:
 				return context.Cause(ctx)
-			case endsRun(cooper.KindOf(err)):
+			case cooper.KindOf(err).EndsRun():
 				return err
 			}
 			o.failed(err)
@@ -190,15 +178,6 @@ func (b *batch) copies(ctx context.Context) error {
 		})
 	}
 	return g.Wait()
-}
-
-// endsRun tells kinds that say something about the run rather than about one object.
-func endsRun(k cooper.Kind) bool {
-	switch k {
-	case cooper.KindUsage, cooper.KindRefused, cooper.KindInterrupted, cooper.KindInternal, cooper.KindFull, cooper.KindLocked:
-		return true
-	}
-	return false
 }
 
 func (o *object) error(kind cooper.Kind, message, remedy string) error {

@@ -3,9 +3,7 @@ package forget
 import (
 	"context"
 	"maps"
-	"regexp"
 	"slices"
-	"strings"
 
 	"cooper"
 	"cooper/internal/gcop"
@@ -77,15 +75,8 @@ func (b *batch) back(ctx context.Context, o *object, it *item) error {
 	return o.error(cooper.KindConflict, "nothing in its place is proven to be what its copy is: that stays in the archive", "")
 }
 
-// digests are ETags that are sums of bytes, where no key of KMS or of the customer's has a part in them.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
-var digests = regexp.MustCompile(`^[0-9a-fA-F]{32}(-[1-9][0-9]{0,4})?$`)
-
-// fullObject is the type of checksums that are of all bytes.
-const fullObject = "FULL_OBJECT"
-
 // same tells whether a version in the place of an object has the bytes and the metadata of a copy.
-func (b *batch) same(ctx context.Context, o *object, it *item, v *cooper.Version) (equal bool, err error) {
+func (b *batch) same(ctx context.Context, o *object, it *item, v *cooper.Version) (bool, error) {
 	place := b.opt.Places[o.Bucket]
 	it.out.Requests++
 	made, err := place.Head(ctx, store.Ref{Key: v.Key, VersionID: v.VersionID}, 0)
@@ -93,48 +84,18 @@ func (b *batch) same(ctx context.Context, o *object, it *item, v *cooper.Version
 		return false, err
 	}
 	c := &it.copy
-	if access, _ := made.Access(0); access != store.Readable && access != store.Restored || made.Size != c.Size || !maps.Equal(theirs(made.Metadata), theirs(c.Metadata)) {
+	if access, _ := made.Access(0); access != store.Readable && access != store.Restored || !maps.Equal(gcop.WithoutNote(made.Metadata), gcop.WithoutNote(c.Metadata)) {
 		return false, nil
 	}
-	proof := ""
-	if c.ChecksumType == fullObject && made.ChecksumType == fullObject {
-		for _, name := range slices.Sorted(maps.Keys(c.Checksums)) {
-			if sum := made.Checksums[name]; sum != "" {
-				if proof, equal = strings.ToLower(name), sum == c.Checksums[name]; !equal {
-					break
-				}
-			}
-		}
-	}
-	plain := func(e string) bool { return e == "" || e == "AES256" }
-	if proof == "" && plain(c.Encryption) && plain(made.Encryption) && digests.MatchString(c.ETag) && strings.EqualFold(c.ETag, made.ETag) {
-		proof, equal = "etag", true
-	}
-	if proof == "" {
-		var sums [2][]byte
-		for i, x := range []struct {
-			from store.Reader
-			v    *cooper.Version
-		}{{b.opt.Archive, &it.Version}, {place, v}} {
-			var tally reading.Tally
-			sums[i], err = reading.SHA256(ctx, x.from, x.v, &tally)
-			it.out.Requests += tally.Requests
-			it.out.Bytes += tally.Bytes
-			if err != nil {
-				return false, err
-			}
-		}
-		proof, equal, it.out.Hash = "read", slices.Equal(sums[0], sums[1]), sums[0]
+	var tally reading.Tally
+	proof, equal, hash, err := reading.Same(ctx, reading.Side{From: b.opt.Archive, Version: &it.Version, Object: c}, reading.Side{From: place, Version: v, Object: &made}, &tally)
+	it.out.Requests += tally.Requests
+	it.out.Bytes += tally.Bytes
+	if hash != nil {
+		it.out.Hash = hash
 	}
 	if equal {
 		it.out.Check, it.out.Method = cooper.Verified, proof
 	}
-	return equal, nil
-}
-
-// theirs is the metadata of a copy without our own.
-func theirs(m map[string]string) map[string]string {
-	m = maps.Clone(m)
-	maps.DeleteFunc(m, func(name, _ string) bool { return strings.HasPrefix(strings.ToLower(name), "cooper-archive-") })
-	return m
+	return equal, err
 }

@@ -112,7 +112,7 @@ func (w *world) has(x gcop.Forgotten, bodies []string, ids ...string) {
 	for i, body := range bodies {
 		x.Origin, x.ETag = fmt.Sprint("v", i), "e"+body
 		at := gcop.ArchiveKey(lab, x.Key)
-		w.Server.Put(depot, at, []byte(body), mem.PutOptions{Metadata: map[string]string{"own": body, metaVersion: x.Origin, metaETag: x.ETag, metaSource: at}})
+		w.Server.Put(depot, at, []byte(body), mem.PutOptions{Metadata: map[string]string{"own": body, gcop.NoteVersion: x.Origin, gcop.NoteETag: x.ETag, gcop.NoteSource: at}})
 		x.Last = i == len(bodies)-1
 		for _, v := range w.Server.Versions(depot) {
 			if v.Key == at && v.Latest {

@@ -2,10 +2,7 @@ package recall
 
 import (
 	"context"
-	"errors"
 	"maps"
-	"net/url"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -15,32 +12,10 @@ import (
 	"cooper/internal/store"
 )
 
-// The metadata by which a copy in the archive says whose it is. docs/formats/gc.md describes it.
-const (
-	ours        = "cooper-archive-"
-	metaVersion = ours + "version"
-	metaETag    = ours + "etag"
-	metaHandle  = ours + "handle"
-	metaSource  = ours + "source"
-	metaClass   = ours + "class"
-)
-
-func isOurs(name string) bool { return strings.HasPrefix(strings.ToLower(name), ours) }
-
 // isCopyOf tells whether a copy says that it is one, of a version of a key.
-func (c *copied) isCopyOf(bucket, key string) bool {
-	version, err1 := url.QueryUnescape(c.Metadata[metaVersion])
-	etag, err2 := url.QueryUnescape(c.Metadata[metaETag])
-	source, err3 := url.QueryUnescape(c.Metadata[metaSource])
-	c.version, c.etag = version, etag
-	return errors.Join(err1, err2, err3) == nil && version != "" && etag != "" && (source == "" || source == gcop.ArchiveKey(bucket, key))
-}
-
-// theirs is the metadata of a copy without our own: that of its original.
-func theirs(m map[string]string) map[string]string {
-	m = maps.Clone(m)
-	maps.DeleteFunc(m, func(name, _ string) bool { return isOurs(name) })
-	return m
+func (c *copied) isCopyOf(bucket, key string) (ok bool) {
+	c.version, c.etag, ok = gcop.Noted(c.Metadata, bucket, key)
+	return ok
 }
 
 // back copies the versions of an object into their place, the oldest first, as far as they are not there, and proves all
@@ -103,7 +78,7 @@ func (b *batch) describe(ctx context.Context, o *object, c *copied) (err error) 
 		o.out.Requests++
 		c.grants, err = b.opt.Archive.Grants(ctx, ref)
 	case o.to.Settings.Grants:
-		b.opt.Warn(o.where() + ": the archive bucket keeps no ACLs; that of its original is in the manifest of run " + c.Metadata[ours+"run"])
+		b.opt.Warn(o.where() + ": the archive bucket keeps no ACLs; that of its original is in the manifest of run " + c.Metadata[gcop.NoteRun])
 	}
 	return err
 }
@@ -123,7 +98,7 @@ var atOnce = []string{"STANDARD_IA", "ONEZONE_IA", "GLACIER_IR", "INTELLIGENT_TI
 
 // class is that of the original, by what its copy says, if it can be read at once in it; empty for STANDARD.
 func (c *copied) class() string {
-	if class := c.Metadata[metaClass]; slices.Contains(atOnce, class) {
+	if class := c.Metadata[gcop.NoteClass]; slices.Contains(atOnce, class) {
 		return class
 	}
 	return ""
@@ -134,7 +109,7 @@ func (c *copied) class() string {
 // original had, it is STANDARD.
 func (b *batch) copyIt(ctx context.Context, o *object, w *way, c *copied, before string, last bool) (made store.Object, err error) {
 	p := store.Describe(&c.Object, w.key, c.tags, c.grants)
-	p.Metadata, p.StorageClass = theirs(p.Metadata), c.class()
+	p.Metadata, p.StorageClass = gcop.WithoutNote(p.Metadata), c.class()
 	p.IfNoneMatch, p.IfMatch = before == "", before
 	for {
 		o.out.Requests++
@@ -177,12 +152,12 @@ func (b *batch) copyIt(ctx context.Context, o *object, w *way, c *copied, before
 // all that it has beside its bytes, and the same ETag, which is a sum of them. What that answer does not tell, or tells
 // otherwise, Head is asked about.
 func (b *batch) readBack(ctx context.Context, o *object, w *way, c *copied, made *store.Object) bool {
-	if !sums(c) {
+	if !reading.Sums(&c.Object) {
 		return false
 	}
 	o.out.Requests++
 	got, err := seeOne(ctx, o.to.Bucket, store.Ref{Key: w.key}, c.Size)
-	if err != nil || got.VersionID != made.VersionID || got.Size != c.Size || b.lost(c, &got) != "" || !plain(got.Encryption) || !strings.EqualFold(got.ETag, c.ETag) {
+	if err != nil || got.VersionID != made.VersionID || got.Size != c.Size || b.lost(c, &got) != "" || !reading.Sums(&got) || !strings.EqualFold(got.ETag, c.ETag) {
 		return false
 	}
 	if got.Key = w.key; len(c.tags) > 0 {
@@ -193,7 +168,7 @@ func (b *batch) readBack(ctx context.Context, o *object, w *way, c *copied, made
 		}
 	}
 	*made, o.read = got, true
-	o.out.Check, o.out.Method = cooper.Verified, byETag
+	o.out.Check, o.out.Method = cooper.Verified, reading.ByETag
 	return true
 }
 
@@ -219,7 +194,7 @@ func (b *batch) compared(ctx context.Context, o *object, c *copied, made *store.
 // lost names what of a copy is not there in its place.
 func (b *batch) lost(c *copied, made *store.Object) string {
 	switch {
-	case !maps.Equal(theirs(c.Metadata), theirs(made.Metadata)):
+	case !maps.Equal(gcop.WithoutNote(c.Metadata), gcop.WithoutNote(made.Metadata)):
 		return "metadata"
 	case c.Headers != made.Headers || c.ContentType != made.ContentType:
 		return "headers"
@@ -229,64 +204,21 @@ func (b *batch) lost(c *copied, made *store.Object) string {
 	return ""
 }
 
-// digests are ETags that are sums of bytes, where no key of KMS or of the customer's has a part in them.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
-var digests = regexp.MustCompile(`^[0-9a-fA-F]{32}(-[1-9][0-9]{0,4})?$`)
-
-// byETag is the method of what such an ETag has proven.
-const byETag = "etag"
-
-// plain tells encryptions that leave ETags as they are.
-func plain(encryption string) bool { return encryption == "" || encryption == "AES256" }
-
-// sums tells whether the ETag of a copy is a sum of its bytes.
-func sums(c *copied) bool { return plain(c.Encryption) && digests.MatchString(c.ETag) }
-
-// fullObject is the type of checksums that are of all bytes.
-const fullObject = "FULL_OBJECT"
-
-// same tells whether what is in the place of an object has the bytes of a copy: by the same checksum of all bytes, or MD5 of
-// the whole or of the same parts, else both are read.
-func (b *batch) same(ctx context.Context, o *object, c *copied, made *store.Object) (equal bool, err error) {
-	if made.Size != c.Size {
-		return false, nil
-	}
-	proof := ""
-	if c.ChecksumType == fullObject && made.ChecksumType == fullObject {
-		for _, name := range slices.Sorted(maps.Keys(c.Checksums)) {
-			if sum := made.Checksums[name]; sum != "" {
-				if proof, equal = strings.ToLower(name), sum == c.Checksums[name]; !equal {
-					break
-				}
-			}
-		}
-	}
-	if proof == "" && sums(c) && plain(made.Encryption) && strings.EqualFold(c.ETag, made.ETag) {
-		proof, equal = byETag, true
-	}
-	if proof == "" {
-		var sums [2][]byte
-		for i, x := range []struct {
-			from store.Reader
-			v    *store.Object
-		}{{b.opt.Archive, &c.Object}, {o.to.Bucket, made}} {
-			if sums[i], err = sumOf(ctx, x.from, x.v, o); err != nil {
-				return false, err
-			}
-		}
-		proof, equal, o.out.Hash = "read", slices.Equal(sums[0], sums[1]), sums[0]
+// same tells whether what is in the place of an object has the bytes of a copy.
+func (b *batch) same(ctx context.Context, o *object, c *copied, made *store.Object) (bool, error) {
+	var tally reading.Tally
+	proof, equal, hash, err := reading.Same(ctx, sideOf(b.opt.Archive, &c.Object), sideOf(o.to.Bucket, made), &tally)
+	o.out.Requests += tally.Requests
+	o.out.Bytes += tally.Bytes
+	if hash != nil {
+		o.out.Hash = hash
 	}
 	if equal {
 		o.out.Check, o.out.Method = cooper.Verified, proof
 	}
-	return equal, nil
+	return equal, err
 }
 
-// sumOf is the SHA-256 of a version, and counts what it takes.
-func sumOf(ctx context.Context, from store.Reader, v *store.Object, o *object) ([]byte, error) {
-	var tally reading.Tally
-	sum, err := reading.SHA256(ctx, from, &cooper.Version{Identity: cooper.Identity{Key: v.Key, VersionID: v.VersionID, ETag: v.ETag, Size: v.Size, LastModified: v.LastModified}}, &tally)
-	o.out.Requests += tally.Requests
-	o.out.Bytes += tally.Bytes
-	return sum, err
+func sideOf(from store.Reader, is *store.Object) reading.Side {
+	return reading.Side{From: from, Object: is, Version: &cooper.Version{Identity: cooper.Identity{Key: is.Key, VersionID: is.VersionID, ETag: is.ETag, Size: is.Size, LastModified: is.LastModified}}}
 }

@@ -99,7 +99,7 @@ func Find(ctx context.Context, from Archived, wants func(bucket, key string) boo
 			return nil // not ours
 		}
 		f := Found{Bucket: bucket, Key: key, Bytes: v.Size, At: v.LastModified}
-		if h := c.Metadata[metaHandle]; h != "" {
+		if h := c.Metadata[gcop.NoteHandle]; h != "" {
 			h, _, _ = strings.Cut(h, " ") // how many more there are
 			name, err := url.QueryUnescape(h)
 			if err != nil {

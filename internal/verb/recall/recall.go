@@ -245,7 +245,7 @@ func (b *batch) bring(ctx context.Context) error {
 				return nil
 			case ctx.Err() != nil:
 				return context.Cause(ctx)
-			case endsRun(cooper.KindOf(err)):
+			case cooper.KindOf(err).EndsRun():
 				return err
 			}
 			o.failed(err)
@@ -253,13 +253,4 @@ func (b *batch) bring(ctx context.Context) error {
 		})
 	}
 	return g.Wait()
-}
-
-// endsRun tells kinds that say something about the run rather than about one object.
-func endsRun(k cooper.Kind) bool {
-	switch k {
-	case cooper.KindUsage, cooper.KindRefused, cooper.KindInterrupted, cooper.KindInternal, cooper.KindFull, cooper.KindLocked:
-		return true
-	}
-	return false
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"cooper/internal/gcop"
 	"cooper/internal/verb/verbtest"
 
 	"cooper"
@@ -65,7 +66,7 @@ func TestStays(t *testing.T) {
 	w.owner.Statuses[verbtest.Handle("3")] = gcstate.Archiving
 	w.Server.DeleteVersion(lab, "c", cooper.NullVersion)
 	w.Server.DeleteVersion(lab, "d", cooper.NullVersion)
-	w.Server.Put(depot, "lab/d", []byte("1"), mem.PutOptions{Metadata: map[string]string{metaVersion: "null", metaETag: "x"}})
+	w.Server.Put(depot, "lab/d", []byte("1"), mem.PutOptions{Metadata: map[string]string{gcop.NoteVersion: "null", gcop.NoteETag: "x"}})
 	w.wants("1", "3", "4", "5")
 	outs := w.must()
 	verbtest.Want(t, "outcomes", bucketoptest.Statuses(outs), "done done missing conflict")
@@ -78,7 +79,7 @@ func TestHalfGone(t *testing.T) {
 	w.has("a", []string{"1", "2"}, "1")
 	w.state.Records[verbtest.Handle("1")] = gcstate.Record{Handle: verbtest.Handle("1"), Status: gcstate.Archiving, Since: 9}
 	w.owner.Statuses[verbtest.Handle("1")] = gcstate.Archiving
-	w.Server.Put(depot, "lab/a", []byte("1"), mem.PutOptions{Metadata: map[string]string{metaVersion: "gone", metaETag: "x"}})
+	w.Server.Put(depot, "lab/a", []byte("1"), mem.PutOptions{Metadata: map[string]string{gcop.NoteVersion: "gone", gcop.NoteETag: "x"}})
 	w.wants("1")
 	verbtest.Want(t, "outcomes", bucketoptest.Statuses(w.must()), "conflict")
 	verbtest.Want(t, "statuses", w.owner.Tells(), "1 ARCHIVING/ARCHIVING")
@@ -176,7 +177,7 @@ func TestCannot(t *testing.T) {
 		"not whole": {func(w *world) { // what is copied has other bytes than its sum says
 			w.Before = func(op string) {
 				if op == "CopyObject" {
-					w.Server.OverwriteNull(depot, "lab/a", []byte("9"), mem.PutOptions{Metadata: map[string]string{metaVersion: "null", metaETag: "x", "own": "1"}, ContentType: "text/x"})
+					w.Server.OverwriteNull(depot, "lab/a", []byte("9"), mem.PutOptions{Metadata: map[string]string{gcop.NoteVersion: "null", gcop.NoteETag: "x", "own": "1"}, ContentType: "text/x"})
 				}
 			}
 		}, "changed"},

@@ -31,7 +31,7 @@ func (p *part) compare(ctx context.Context) error {
 		}
 		g.Go(func() error {
 			it.lacks, it.untold = p.lost(ctx, it)
-			if it.untold != nil && (ctx.Err() != nil || endsRun(cooper.KindOf(it.untold))) {
+			if it.untold != nil && (ctx.Err() != nil || cooper.KindOf(it.untold).EndsRun()) {
 				return it.untold
 			}
 			return nil

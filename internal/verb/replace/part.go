@@ -200,7 +200,7 @@ func (p *part) remove(ctx context.Context, pm permit.Permit, items []*item) (aga
 		it.doubt = nil
 		switch kind := cooper.KindOf(errs[i]); {
 		case kind == "":
-		case endsRun(kind):
+		case kind.EndsRun():
 			return nil, errs[i]
 		case rs[i].IfMatch != "" && kind == cooper.KindMissing,
 			rs[i].Once && (kind == cooper.KindStore || kind == cooper.KindTimeout || kind == cooper.KindInvalid):
@@ -213,16 +213,6 @@ func (p *part) remove(ctx context.Context, pm permit.Permit, items []*item) (aga
 		}
 	}
 	return again, nil
-}
-
-// endsRun tells kinds that say something about the run rather than about one
-// object.
-func endsRun(k cooper.Kind) bool {
-	switch k {
-	case cooper.KindUsage, cooper.KindRefused, cooper.KindInterrupted, cooper.KindInternal, cooper.KindFull, cooper.KindLocked:
-		return true
-	}
-	return false
 }
 
 // fail makes a failure of an outcome. What was learnt of the content stays true.
