@@ -16,9 +16,9 @@ import (
 	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
 	"cooper/internal/ledger/gcfacts"
+	"cooper/internal/manifest"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
-	"cooper/internal/verb/archive"
 )
 
 const deleteYAML = `version: 1
@@ -69,7 +69,7 @@ func longArchived(t *testing.T, yaml string) *world {
 		v := w.latestOf("lab", o.key)
 		w.store.Put("depot", "lab/"+o.key, []byte("content of "+o.key), mem.PutOptions{Class: "STANDARD_IA", LastModified: longAgo(), Metadata: map[string]string{"cooper-archive-version": v.VersionID, "cooper-archive-etag": v.ETag}})
 		w.store.DeleteVersion("lab", o.key, v.VersionID)
-		line := archive.Manifested{Bucket: "lab", Version: v, For: o.plain, Key: "lab/" + o.key}
+		line := manifest.Line{Bucket: "lab", Version: v, For: o.plain, Key: "lab/" + o.key}
 		for id := range strings.FieldsSeq(o.ids) {
 			line.Handles = append(line.Handles, gcop.Holder{ID: id, Status: "UNLINKED"})
 		}
@@ -79,7 +79,7 @@ func longArchived(t *testing.T, yaml string) *world {
 	}
 	packed, err := zstd.Append(nil, []byte(text), 3)
 	w.ok(err)
-	w.store.Put("depot", archive.ManifestKey("r-1", 0), packed, mem.PutOptions{LastModified: longAgo()})
+	w.store.Put("depot", manifest.Key("r-1", 0), packed, mem.PutOptions{LastModified: longAgo()})
 	w.store.Put("depot", "lab/theirs", []byte("of somebody else"), mem.PutOptions{LastModified: longAgo()})
 	for _, id := range []string{"3", "4", "6"} {
 		w.happened(longAgo(), id, gcstate.Unlink, gcstate.Fence, gcstate.Arrive)
@@ -142,7 +142,7 @@ func TestDelete(t *testing.T) {
 	r, err = w.forget().Run(t.Context(), w.Env)
 	w.went(r, err, gc.MissionForget)
 	w.same("left", w.has("depot"), "lab/theirs")
-	if kept.Key != archive.ManifestKey("r-1", 0) || w.store.Versions("depot")[0].Key != kept.Key {
+	if kept.Key != manifest.Key("r-1", 0) || w.store.Versions("depot")[0].Key != kept.Key {
 		t.Errorf("the manifest is gone: %v", w.store.Versions("depot"))
 	}
 	w.same("nothing is said", w.lastly(), "3 ARCHIVED", "4 ARCHIVED", "6 ARCHIVED")
@@ -235,7 +235,7 @@ func TestDeleteKeeps(t *testing.T) {
 				`{"bucket":"lab","version":{"key":"tmp/x","version_id":"v","etag":"e","size":1},"archive_key":"lab/tmp/x"}` + "\n"
 			packed, err := zstd.Append(nil, []byte(text), 3)
 			w.ok(err)
-			w.store.Put("depot", archive.ManifestKey("r-7", 0), packed, mem.PutOptions{})
+			w.store.Put("depot", manifest.Key("r-7", 0), packed, mem.PutOptions{})
 		}, gone: nobodys},
 		"asked for": {after: func(w *world) {
 			w.ok(w.begin(func(work *work) error {

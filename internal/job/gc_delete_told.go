@@ -17,10 +17,9 @@ import (
 	"cooper/internal/gc"
 	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
+	"cooper/internal/manifest"
 	"cooper/internal/plan"
 	"cooper/internal/query"
-	"cooper/internal/store"
-	"cooper/internal/verb/archive"
 )
 
 // archiveTells is what manifests of the archive, and the state, tell, where the engine can read it.
@@ -154,30 +153,7 @@ func (t *archiveTells) read(ctx context.Context, s gcstate.State) error {
 
 // manifests reads those of the archive.
 func (t *archiveTells) manifests(ctx context.Context, copies, handles *lines) error {
-	var refs []store.Ref
-	err := t.archive.List(ctx, store.ListQuery{Prefix: archive.ManifestPrefix}, func(vs []cooper.Version, _ []string) error {
-		for i := range vs {
-			if v := &vs[i]; !v.DeleteMarker && strings.HasSuffix(v.Key, ".jsonl.zst") {
-				refs = append(refs, store.Ref{Key: v.Key, VersionID: v.VersionID, Size: v.Size})
-			}
-		}
-		return nil
-	})
-	for i := range refs {
-		if err == nil {
-			err = t.manifest(ctx, refs[i], copies, handles)
-		}
-	}
-	return err
-}
-
-func (t *archiveTells) manifest(ctx context.Context, ref store.Ref, copies, handles *lines) (err error) {
-	_, body, err := t.archive.Get(ctx, ref, store.Range{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	err = archive.ReadManifest(body, func(h *archive.ManifestHead, m *archive.Manifested) error {
+	return manifest.Each(ctx, t.archive, func(key string, h *manifest.Head, m *manifest.Line) error {
 		at := gcop.ArchiveKey(m.Bucket, m.Version.Key)
 		for _, x := range m.Handles {
 			if err := handles.add(toldHandle{at, x.Kind, x.ID}); err != nil {
@@ -187,19 +163,8 @@ func (t *archiveTells) manifest(ctx context.Context, ref store.Ref, copies, hand
 		if m.Key == "" { // a delete marker
 			return nil
 		}
-		return copies.add(toldCopy{At: at, Version: m.VersionID, Bucket: m.Bucket, Key: m.Version.Key, For: m.For, Origin: m.Version.VersionID, ETag: m.Version.ETag, When: int64(h.Time), Manifest: ref.Key, Other: h.Scope != t.forgetting.Scope})
+		return copies.add(toldCopy{At: at, Version: m.VersionID, Bucket: m.Bucket, Key: m.Version.Key, For: m.For, Origin: m.Version.VersionID, ETag: m.Version.ETag, When: int64(h.Time), Manifest: key, Other: h.Scope != t.forgetting.Scope})
 	})
-	switch cooper.KindOf(err) {
-	case "", cooper.KindStore, cooper.KindTimeout, cooper.KindDenied, cooper.KindMissing, cooper.KindArchived, cooper.KindInterrupted, cooper.KindRefused, cooper.KindInternal:
-		if err == nil || cooper.KindOf(err) != "" {
-			return err
-		}
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return &cooper.Error{Kind: cooper.KindCorrupt, Where: cooper.Quote(ref.Key), Message: "a manifest cannot be read: of which handles it tells is not known, and nothing is deleted", Err: err,
-		Remedy: "Look at it; put it back as it was."}
 }
 
 // mostRestoreAge is for how long the plan of a restore that was not carried out keeps what it would bring back.

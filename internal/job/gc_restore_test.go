@@ -16,8 +16,8 @@ import (
 	"cooper/internal/gc"
 	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
+	"cooper/internal/manifest"
 	"cooper/internal/store/mem"
-	"cooper/internal/verb/archive"
 )
 
 func (w *world) restore(ids ...string) *GCRestore {
@@ -92,7 +92,7 @@ func archivedFiles(t *testing.T, yaml string) *world {
 		v := w.latestOf("lab", o.key)
 		w.store.Put("depot", "lab/"+o.key, []byte("content of "+o.key), mem.PutOptions{Class: "STANDARD_IA", Metadata: map[string]string{"cooper-archive-version": v.VersionID, "cooper-archive-etag": v.ETag}})
 		w.store.DeleteVersion("lab", o.key, v.VersionID)
-		line := archive.Manifested{Bucket: "lab", Version: v, For: o.plain, Key: "lab/" + o.key}
+		line := manifest.Line{Bucket: "lab", Version: v, For: o.plain, Key: "lab/" + o.key}
 		for id := range strings.FieldsSeq(o.ids) {
 			line.Handles = append(line.Handles, gcop.Holder{ID: id, Status: "UNLINKED"})
 		}
@@ -102,7 +102,7 @@ func archivedFiles(t *testing.T, yaml string) *world {
 	}
 	packed, err := zstd.Append(nil, []byte(text), 3)
 	w.ok(err)
-	w.store.Put("depot", archive.ManifestKey("r-1", 0), packed, mem.PutOptions{})
+	w.store.Put("depot", manifest.Key("r-1", 0), packed, mem.PutOptions{})
 	for _, event := range []gcstate.Event{gcstate.Fence, gcstate.Arrive} {
 		w.inState(map[string]gcstate.Event{"3": event, "4": event, "6": event})
 	}
@@ -122,7 +122,7 @@ func (w *world) latestOf(bucket, key string) (latest cooper.Version) {
 // keysOf are the keys of a bucket, less manifests.
 func (w *world) keysOf(bucket string) (keys []string) {
 	for _, v := range w.store.Versions(bucket) {
-		if !strings.HasPrefix(v.Key, archive.ManifestPrefix) {
+		if !strings.HasPrefix(v.Key, manifest.Prefix) {
 			keys = append(keys, v.Key)
 		}
 	}

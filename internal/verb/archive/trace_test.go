@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"cooper/internal/codec/zstd"
+	"cooper/internal/manifest"
 	"cooper/internal/store/mem"
 	"cooper/internal/verb/verbtest"
 )
@@ -16,7 +17,7 @@ func (w *world) manifests() string {
 	w.t.Helper()
 	var all strings.Builder
 	for _, v := range w.Server.Versions(depot) {
-		if !strings.HasPrefix(v.Key, ManifestPrefix) {
+		if !strings.HasPrefix(v.Key, manifest.Prefix) {
 			continue
 		}
 		body, _ := w.Server.Body(depot, v.Key, v.VersionID)

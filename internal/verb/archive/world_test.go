@@ -15,6 +15,7 @@ import (
 	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
+	"cooper/internal/manifest"
 	"cooper/internal/plan"
 	"cooper/internal/store"
 	"cooper/internal/store/mem"
@@ -215,7 +216,7 @@ func (w *world) must() []cooper.Outcome {
 func (w *world) objects(bucket string) string {
 	var all []string
 	for _, v := range w.Server.Versions(bucket) {
-		if strings.HasPrefix(v.Key, ManifestPrefix) {
+		if strings.HasPrefix(v.Key, manifest.Prefix) {
 			continue
 		}
 		body, _ := w.Server.Body(bucket, v.Key, v.VersionID)

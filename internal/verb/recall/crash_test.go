@@ -12,6 +12,7 @@ import (
 	"cooper/internal/bucketop/bucketoptest"
 	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
+	"cooper/internal/manifest"
 	"cooper/internal/store/mem"
 	"cooper/internal/tree/safefs/memfs"
 )
@@ -161,12 +162,12 @@ func TestFind(t *testing.T) {
 	verbtest.Want(t, "found", tell(w, nil), all)
 	verbtest.Want(t, "some of it", tell(w, func(_, key string) bool { return key == "b" }), "lab/b 3 uuid/db")
 	for _, v := range w.Server.Versions(depot) {
-		if strings.HasPrefix(v.Key, manifestPrefix) {
+		if strings.HasPrefix(v.Key, manifest.Prefix) {
 			w.Server.DeleteVersion(depot, v.Key, v.VersionID)
 		}
 	}
 	verbtest.Want(t, "without manifests", tell(w, nil), "lab/a 1 ; lab/b.zst 3 ; lab/c 4 ; lab/e 7 ")
-	w.Server.Put(depot, manifestPrefix+"r-9/00000.jsonl.zst", []byte("no manifest"), mem.PutOptions{})
+	w.Server.Put(depot, manifest.Prefix+"r-9/00000.jsonl.zst", []byte("no manifest"), mem.PutOptions{})
 	from, done := w.BeginAt(depot)
 	defer done()
 	if _, err := Find(t.Context(), from, nil); cooper.KindOf(err) != cooper.KindCorrupt {

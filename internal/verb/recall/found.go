@@ -1,19 +1,15 @@
 package recall
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
 	"net/url"
 	"slices"
 	"strings"
 
 	"cooper"
-	"cooper/internal/codec/zstd"
 	"cooper/internal/gcop"
+	"cooper/internal/manifest"
 	"cooper/internal/store"
 )
 
@@ -32,41 +28,12 @@ type Found struct {
 // FoundHandle is a handle of an object.
 type FoundHandle struct{ Kind, ID string }
 
-// What is read of manifests; package verb/archive writes them.
-const (
-	manifestFormat = 1
-	internalPrefix = ".cooper/"
-	manifestPrefix = internalPrefix + "archive/"
-	manifestSuffix = ".jsonl.zst"
-	longestWindow  = 1 << 27
-)
-
-type manifestHead struct {
-	Format int            `json:"format"`
-	Scope  string         `json:"scope"`
-	Time   cooper.Instant `json:"time"`
-	Count  int            `json:"count"`
-}
-
-type manifested struct {
-	Bucket  string         `json:"bucket"`
-	Version cooper.Version `json:"version"`
-	For     string         `json:"for"`
-	Handles []FoundHandle  `json:"handles"`
-}
-
-// Archived is what Find reads.
-type Archived interface {
-	store.Reader
-	store.Lister
-}
-
 // Find gives the objects that an archive bucket has, by bucket and key, from its manifests and from what the copies say of
 // themselves. wants tells which of them are wanted, so that no more is kept in memory; nil: all. What has no
 // manifest has not gone from its place, or its manifest is lost: its copy tells of it.
 //
 // A manifest that cannot be read is an error: nobody knows of which handles it tells.
-func Find(ctx context.Context, from Archived, wants func(bucket, key string) bool) ([]Found, error) {
+func Find(ctx context.Context, from manifest.Bucket, wants func(bucket, key string) bool) ([]Found, error) {
 	if wants == nil {
 		wants = func(string, string) bool { return true }
 	}
@@ -78,7 +45,7 @@ func Find(ctx context.Context, from Archived, wants func(bucket, key string) boo
 	var last string
 	each := func(v *cooper.Version) error {
 		bucket, key, ok := strings.Cut(v.Key, "/")
-		if v.DeleteMarker || v.Key == last || !ok || strings.HasPrefix(v.Key, internalPrefix) {
+		if v.DeleteMarker || v.Key == last || !ok || strings.HasPrefix(v.Key, gcop.Internal) {
 			return nil
 		}
 		last = v.Key
@@ -149,69 +116,15 @@ func merged(all []Found) (some []Found) {
 }
 
 // manifests reads all that there are, by the key in the archive.
-func manifests(ctx context.Context, from Archived, wants func(bucket, key string) bool) (map[string]*Found, error) {
-	var refs []store.Ref
-	err := from.List(ctx, store.ListQuery{Prefix: manifestPrefix}, func(vs []cooper.Version, _ []string) error {
-		for i := range vs {
-			if v := &vs[i]; !v.DeleteMarker && strings.HasSuffix(v.Key, manifestSuffix) {
-				refs = append(refs, store.Ref{Key: v.Key, VersionID: v.VersionID, Size: v.Size})
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
+func manifests(ctx context.Context, from manifest.Bucket, wants func(bucket, key string) bool) (map[string]*Found, error) {
 	told := map[string]*Found{}
-	for _, ref := range refs {
-		if err := manifest(ctx, from, ref, told, wants); err != nil {
-			switch cooper.KindOf(err) { // of the store, of the run, or a newer format
-			case cooper.KindStore, cooper.KindTimeout, cooper.KindDenied, cooper.KindMissing, cooper.KindArchived, cooper.KindInterrupted, cooper.KindRefused:
-				return nil, err
-			}
-			if ctx.Err() != nil {
-				return nil, err
-			}
-			return nil, &cooper.Error{Kind: cooper.KindCorrupt, Where: cooper.Quote(ref.Key), Message: "a manifest cannot be read: of which handles it tells is not known", Err: err,
-				Remedy: "Look at it. Without it the copies themselves tell of one of their handles each."}
-		}
-	}
-	return told, nil
-}
-
-func manifest(ctx context.Context, from Archived, ref store.Ref, told map[string]*Found, wants func(bucket, key string) bool) (err error) {
-	_, body, err := from.Get(ctx, ref, store.Range{})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, body.Close()) }()
-	plain, err := zstd.NewReader(body, longestWindow)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, plain.Close()) }()
-	lines := json.NewDecoder(bufio.NewReader(plain))
-	var head manifestHead
-	if err := lines.Decode(&head); err != nil {
-		return err
-	}
-	if head.Format != manifestFormat {
-		return &cooper.Error{Kind: cooper.KindRefused, Where: cooper.Quote(ref.Key), Message: "a manifest of a format that is not known here", Remedy: "Restore with the version of cooper that archived, or a newer one."}
-	}
-	n := 0
-	for ; ; n++ {
-		var m manifested
-		if err := lines.Decode(&m); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			return err
-		}
+	err := manifest.Each(ctx, from, func(_ string, head *manifest.Head, m *manifest.Line) error {
 		key := m.Version.Key
 		if m.For != "" {
 			key = m.For
 		}
 		if !wants(m.Bucket, key) && !wants(m.Bucket, m.Version.Key) {
-			continue
+			return nil
 		}
 		at := gcop.ArchiveKey(m.Bucket, m.Version.Key)
 		f := told[at]
@@ -220,12 +133,13 @@ func manifest(ctx context.Context, from Archived, ref store.Ref, told map[string
 			told[at] = f
 		}
 		if len(m.Handles) > 0 && (len(f.Handles) == 0 || head.Time >= f.At) {
-			f.Handles, f.Scope, f.At = m.Handles, head.Scope, head.Time
+			f.Handles, f.Scope, f.At = nil, head.Scope, head.Time
+			for _, h := range m.Handles {
+				f.Handles = append(f.Handles, FoundHandle{h.Kind, h.ID})
+			}
 		}
 		f.Key = key
-	}
-	if n != head.Count {
-		return io.ErrUnexpectedEOF
-	}
-	return nil
+		return nil
+	})
+	return told, err
 }
