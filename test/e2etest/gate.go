@@ -18,7 +18,8 @@ type Gate struct {
 	operation string
 
 	mu      sync.Mutex
-	left    int // requests that may pass; -1: all
+	left    int            // requests that may pass; -1: all
+	held    sync.WaitGroup // those that wait, or did
 	reached chan struct{}
 	open    chan struct{}
 }
@@ -39,6 +40,7 @@ func NewGateFor(t *testing.T, w *World, operation string, pass int) *Gate {
 
 func (g *Gate) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if mem.Operation(r) == g.operation && !g.pass() {
+		defer g.held.Done()
 		select {
 		case <-g.open:
 		case <-r.Context().Done():
@@ -60,20 +62,23 @@ func (g *Gate) pass() bool {
 		default:
 			close(g.reached)
 		}
+		g.held.Add(1)
 		return false
 	}
 	g.left--
 	return true
 }
 
-// Release lets everything pass from now on.
+// Release lets everything pass from now on. When it returns, nothing that it had held is on its way any more: what a
+// process that is gone had asked for is not counted as the next one's.
 func (g *Gate) Release() {
 	g.mu.Lock()
-	defer g.mu.Unlock()
 	if g.left >= 0 {
 		g.left = -1
 		close(g.open)
 	}
+	g.mu.Unlock()
+	g.held.Wait()
 }
 
 // At waits until the run has come to the gate.
