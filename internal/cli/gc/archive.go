@@ -24,7 +24,7 @@ func (a family) planCmd() *cobra.Command {
 
 func (a family) runCmd() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "run", Short: "Move files that nothing links to, and delete them", Long: "Moves files that nothing links to into the archive, and deletes them from there in the end; after a plan and a question.",
+		Use: "run", Short: "Move files that nothing links to, and delete them", Long: "Moves files that nothing links to into the archive, and deletes them from there in\nthe end; after a plan and a question.",
 		Example: "  cooper gc run archive\n  cooper gc run unindexed --prefix s3://example-data/tmp/\n  cooper gc run delete",
 	}
 	cmd.AddCommand(a.archiveCmd(false), a.quarantineCmd(false), a.deleteCmd(false))
