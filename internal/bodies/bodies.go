@@ -165,7 +165,7 @@ func (a *Archive) Get(d warc.Digest) (*warc.Record, error) {
 	}
 	rec, err := a.read(p)
 	if err == nil && rec.Digest != d {
-		err = &cooper.Error{Kind: cooper.KindCorrupt, Where: a.file(p.file), Message: fmt.Sprintf("the record at byte %d has the digest %v, not %v", p.offset, rec.Digest, d), Remedy: "cooper observe bodies verify mends the index."}
+		err = &cooper.Error{Kind: cooper.KindCorrupt, Where: a.file(p.file), Message: fmt.Sprintf("the record at byte %d has the digest %v, not %v", p.offset, rec.Digest, d), Remedy: "Verify the archive, and have its index mended."}
 	}
 	return rec, err
 }

@@ -43,7 +43,7 @@ func (a *Archive) mend(ctx context.Context) error {
 		a.last = place{file: n, offset: end}
 	}
 	for n := range ends {
-		return &cooper.Error{Kind: cooper.KindCorrupt, Where: a.file(n), Message: "the index of bodies knows records in a file that is gone", Remedy: "Bring the file back; or let cooper observe bodies verify forget its records, so that they are archived anew where they come again."}
+		return &cooper.Error{Kind: cooper.KindCorrupt, Where: a.file(n), Message: "the index of bodies knows records in a file that is gone", Remedy: "Bring the file back; or verify the archive, and have its index mended: then its records are archived anew where they come again."}
 	}
 	return nil
 }
@@ -86,7 +86,7 @@ func (a *Archive) indexRest(ctx context.Context, n uint32, from int64, last bool
 	}
 	end = min(from, info.Size())
 	if from > info.Size() {
-		return 0, &cooper.Error{Kind: cooper.KindCorrupt, Where: a.file(n), Message: "records that the index of bodies knows were cut off", Remedy: "Bring the file back; or let cooper observe bodies verify forget its records, so that they are archived anew where they come again."}
+		return 0, &cooper.Error{Kind: cooper.KindCorrupt, Where: a.file(n), Message: "records that the index of bodies knows were cut off", Remedy: "Bring the file back; or verify the archive, and have its index mended: then its records are archived anew where they come again."}
 	}
 	in := warc.NewReader(io.NewSectionReader(f, from, info.Size()-from), from)
 	var rows []row

@@ -103,10 +103,8 @@ func (l *lines) table(columns ...[2]string) (string, error) {
 	if l.rows == 0 {
 		return "(SELECT " + strings.Join(empty, ", ") + " WHERE false)", nil
 	}
-	return "read_json(" + sqlText(l.file.Name()) + ", format = 'newline_delimited', columns = {" + strings.Join(types, ", ") + "})", nil
+	return "read_json(" + query.Text(l.file.Name()) + ", format = 'newline_delimited', columns = {" + strings.Join(types, ", ") + "})", nil
 }
-
-func sqlText(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // read puts aside what manifests tell, and which handles are ARCHIVED or DELETED. A manifest that cannot be read ends it: nobody
 // knows of which handles it tells.
@@ -178,10 +176,10 @@ func (t *archiveTells) restores() (string, error) {
 	}
 	var quoted []string
 	for _, id := range ids {
-		quoted = append(quoted, sqlText(id))
+		quoted = append(quoted, query.Text(id))
 	}
 	in := " IN (" + strings.Join(quoted, ", ") + ")"
-	return "(SELECT a.key AS place FROM action a ANTI JOIN (SELECT plan, action FROM outcome WHERE plan" + in + " AND status = 'done') o ON o.plan = a.plan AND o.action = a.id WHERE a.plan" + in + " AND a.verb = " + sqlText(gcop.Recall) + ")", nil
+	return "(SELECT a.key AS place FROM action a ANTI JOIN (SELECT plan, action FROM outcome WHERE plan" + in + " AND status = 'done') o ON o.plan = a.plan AND o.action = a.id WHERE a.plan" + in + " AND a.verb = " + query.Text(gcop.Recall) + ")", nil
 }
 
 // recallsSince are the plans that bring back from an archive and were made since a time.
@@ -207,7 +205,7 @@ func (w *work) recallsSince(bucket string, since cooper.Instant) (some []string,
 func (t *archiveTells) common() string {
 	var scans []string
 	for _, s := range t.detection.Scans {
-		scans = append(scans, sqlText(s))
+		scans = append(scans, query.Text(s))
 	}
 	return `WITH copy AS (SELECT * FROM ` + t.copies + `), handle AS (SELECT DISTINCT * FROM ` + t.handles + `),
 		object AS MATERIALIZED (SELECT place, any_value(bucket) AS bucket, any_value(key) AS key, max(plain) AS plain FROM copy GROUP BY place),
@@ -289,7 +287,7 @@ func (t *archiveTells) gone(ctx context.Context) iter.Seq2[gc.Gone, error] {
 		places AS (SELECT s.kind, s.id, f.bucket, f.key, f.bucket || '/' || f.key AS place FROM state s JOIN filed f ON f.kind = s.kind AND f.id = s.id
 			UNION SELECT s.kind, s.id, o.bucket, CASE WHEN o.plain <> '' THEN o.plain ELSE o.key END, o.place FROM state s JOIN handle h ON h.kind = s.kind AND h.id = s.id JOIN object o ON o.place = h.place),
 		every AS (SELECT * FROM places UNION SELECT kind, id, bucket, key, place || '.zst' FROM places),
-		gone AS (SELECT e.kind, e.id, min(struct_pack(bucket := e.bucket, key := e.key)) AS spot, bool_or(e.place IN (SELECT key FROM outcome WHERE verb = ` + sqlText(gcop.Forget) + ` AND status = 'done')) AS ours
+		gone AS (SELECT e.kind, e.id, min(struct_pack(bucket := e.bucket, key := e.key)) AS spot, bool_or(e.place IN (SELECT key FROM outcome WHERE verb = ` + query.Text(gcop.Forget) + ` AND status = 'done')) AS ours
 			FROM every e JOIN state s ON s.kind = e.kind AND s.id = e.id LEFT JOIN (SELECT DISTINCT place FROM there) t ON t.place = e.place
 			WHERE s.status = 'ARCHIVED' AND s.since < $2 GROUP BY e.kind, e.id HAVING count(t.place) = 0),
 		again AS (SELECT s.kind, s.id, min(struct_pack(bucket := o.bucket, key := CASE WHEN o.plain <> '' THEN o.plain ELSE o.key END)) AS spot

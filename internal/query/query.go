@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 )
 
 // Engine answers SQL. Its methods may be called at the same time.
@@ -111,3 +112,6 @@ func EachOf(rows Rows, f func(row []any) error) (err error) {
 func SumOfBytes(column string) string {
 	return "CAST(least(coalesce(sum(" + column + "), 0), 9223372036854775807) AS BIGINT)"
 }
+
+// Text makes a text a literal of SQL.
+func Text(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }

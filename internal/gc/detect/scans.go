@@ -8,6 +8,7 @@ import (
 
 	"cooper"
 	"cooper/internal/ledger/gcfacts"
+	"cooper/internal/query"
 )
 
 // looked are the scans that a detection looks at, all of the same database.
@@ -78,7 +79,7 @@ func (l *looked) ago(t time.Duration) cooper.Instant {
 }
 
 // text is a literal of SQL.
-func text(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+func text(s string) string { return query.Text(s) }
 
 // oneOf is a condition: a column is one of some texts.
 func oneOf(column string, of []string) string {

@@ -39,9 +39,6 @@ const (
 	NoObject Reason = "no-object" // JSON of another kind
 )
 
-// Lost tells whether there was, or may have been, a measurement.
-func (r Reason) Lost() bool { return r != Blank && r != NoMember && r != Empty }
-
 // Measurement parses an item into d: the measurement, and its id. The reason says why there is none;
 // then the error, if there is one, says more.
 func (it *Item) Measurement(d *loosejson.Doc) (m loosejson.Value, uid string, reason Reason, err error) {

@@ -57,9 +57,6 @@ type File struct {
 	Stem string
 }
 
-// Day is the day of the upload, which measurements may be older than.
-func (f *File) Day() time.Time { return f.Hour.Truncate(24 * time.Hour) }
-
 var (
 	rawName   = regexp.MustCompile(`^(\d{10})_([A-Za-z]{2})_([a-z0-9_-]+)\..+\.(jsonl\.gz|tar\.gz)$`)
 	jsonlName = regexp.MustCompile(`^(\d{8})_([A-Za-z]{2})_([a-z0-9_-]+)\..+\.jsonl\.gz$`)

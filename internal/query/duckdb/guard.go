@@ -430,10 +430,10 @@ func (n *node) left(ctx context.Context, conn *sql.Conn, f files) (left []string
 	}
 	var quoted []string
 	for _, name := range f.there {
-		quoted = append(quoted, "("+quote(name)+", true)")
+		quoted = append(quoted, "("+query.Text(name)+", true)")
 	}
 	for _, name := range f.gone {
-		quoted = append(quoted, "("+quote(name)+", false)")
+		quoted = append(quoted, "("+query.Text(name)+", false)")
 	}
 	rows, err := conn.QueryContext(ctx, "SELECT filename, there FROM (VALUES "+strings.Join(quoted, ", ")+") AS t(filename, there) WHERE "+filter)
 	if err != nil {

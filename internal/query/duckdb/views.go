@@ -163,12 +163,12 @@ func (v view) sql(workspace string, there bool) string {
 	case !there:
 		b.WriteString(" WHERE false")
 	case v.json != "":
-		fmt.Fprintf(&b, " FROM read_json(%s, format = 'unstructured', maximum_object_size = 67108864, columns = {%s})", quote(v.pattern(workspace)), v.json)
+		fmt.Fprintf(&b, " FROM read_json(%s, format = 'unstructured', maximum_object_size = 67108864, columns = {%s})", query.Text(v.pattern(workspace)), v.json)
 	case v.many:
 		// The same function under the name by which the guard knows it in a plan.
-		fmt.Fprintf(&b, " FROM parquet_scan(%s, filename = true)", quote(v.pattern(workspace)))
+		fmt.Fprintf(&b, " FROM parquet_scan(%s, filename = true)", query.Text(v.pattern(workspace)))
 	default:
-		fmt.Fprintf(&b, " FROM read_parquet(%s, filename = true)", quote(v.pattern(workspace)))
+		fmt.Fprintf(&b, " FROM read_parquet(%s, filename = true)", query.Text(v.pattern(workspace)))
 	}
 	return b.String()
 }
@@ -221,7 +221,7 @@ func treeSQL(c query.Catalog, columns [][3]string) string {
 	for _, col := range columns {
 		expr := col[0]
 		if expr == "tree" {
-			expr = quote(c.Tree)
+			expr = query.Text(c.Tree)
 		}
 		shown = append(shown, fmt.Sprintf("CAST(%s AS %s) AS %q", expr, col[2], col[1]))
 	}
@@ -231,13 +231,10 @@ func treeSQL(c query.Catalog, columns [][3]string) string {
 func filesSQL(names []string) string {
 	quoted := make([]string, len(names))
 	for i, n := range names {
-		quoted[i] = quote(globLiteral(n))
+		quoted[i] = query.Text(globLiteral(n))
 	}
 	return "read_parquet([" + strings.Join(quoted, ", ") + "])"
 }
-
-// quote makes text a literal of SQL.
-func quote(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 // globLiteral makes a path stand for itself in a pattern of DuckDB.
 func globLiteral(path string) string {
