@@ -2,6 +2,7 @@ package gcop
 
 import (
 	"encoding/json"
+	"maps"
 	"strconv"
 
 	"cooper"
@@ -130,6 +131,20 @@ func MarkingOf(h *plan.Header) (Marking, error) {
 	}
 	return Marking{}, &cooper.Error{Kind: cooper.KindInvalid, Where: "plan " + h.ID, Message: "does not say what its marks rest on", Err: err,
 		Remedy: "Look anew: cooper gc detect"}
+}
+
+// Outdated says what of that on which a plan rests is another by now; empty: nothing. declared, read and words are as they
+// are, as Marking has them.
+func (m *Marking) Outdated(declared string, read Reads, words int) string {
+	switch {
+	case m.Declared != declared:
+		return m.Config + " has changed since"
+	case !maps.Equal(m.Read, read):
+		return "more of the database has been read since: a link may have been found"
+	case m.Words != words:
+		return "a person has said since that handles are kept, or linked"
+	}
+	return ""
 }
 
 // whole tells whether all is said.

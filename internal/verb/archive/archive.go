@@ -219,19 +219,15 @@ func (t *Target) Check(h plan.Header) error {
 
 // rests says what of that on which a plan rests is another by now; empty: nothing.
 func (t *Target) rests(a *gcop.Archiving) (string, error) {
-	switch {
-	case a.Declared != t.opt.Declared:
-		return a.Config + " has changed since", nil
-	case !maps.Equal(a.Read, t.opt.Read):
-		return "more of the database has been read since: a link may have been found", nil
-	case !maps.Equal(a.Versioning, t.opt.Versioning):
-		return "the versioning of a bucket is another than it was", nil
-	}
 	words, err := t.opt.Words()
-	if err == nil && words != a.Words {
-		return "a person has said since that handles are kept, or linked", nil
+	if err != nil {
+		return "", err
 	}
-	return "", err
+	why := a.Outdated(t.opt.Declared, t.opt.Read, words)
+	if why == "" && !maps.Equal(a.Versioning, t.opt.Versioning) {
+		why = "the versioning of a bucket is another than it was"
+	}
+	return why, nil
 }
 
 func stale(id, why string) error {

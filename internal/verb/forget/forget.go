@@ -32,7 +32,6 @@ package forget
 
 import (
 	"context"
-	"maps"
 	"time"
 
 	"cooper"
@@ -171,21 +170,16 @@ func (t *Target) Check(h plan.Header) error {
 
 // rests is the error of a plan of which that on which it rests is another by now.
 func (t *Target) rests(id string) error {
-	f := &t.forgetting
-	var why string
 	words, err := t.opt.Words()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case f.Declared != t.opt.Declared:
-		why = f.Config + " has changed since"
-	case !maps.Equal(f.Read, t.opt.Read):
-		why = "more of the database has been read since: a link may have been found"
-	case f.Versioning != t.opt.Versioning:
+	}
+	f := &t.forgetting
+	why := f.Outdated(t.opt.Declared, t.opt.Read, words)
+	if why == "" && f.Versioning != t.opt.Versioning {
 		why = "the versioning of the archive bucket is another than it was"
-	case f.Words != words:
-		why = "a person has said since that handles are kept, or linked"
-	default:
+	}
+	if why == "" {
 		return nil
 	}
 	return &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + id, Message: why, Remedy: "Look anew, and plan again: cooper gc detect"}

@@ -19,7 +19,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"time"
 
 	"cooper"
@@ -83,26 +82,19 @@ func (t *Target) Check(h plan.Header) error {
 	if m.Detection != t.marking.Detection {
 		return &cooper.Error{Kind: cooper.KindInternal, Where: "plan " + h.ID, Message: "the plan that was prepared is another"}
 	}
-	switch {
-	case m.Declared != t.opt.Declared:
-		return stale(h.ID, m.Config+" has changed since")
-	case !maps.Equal(m.Read, t.opt.Read):
-		return stale(h.ID, "more of the database has been read since: a link may have been found")
-	}
-	return t.unsaid(h.ID)
+	return t.rests(h.ID)
 }
 
-func stale(id, why string) error {
-	return &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + id, Message: why, Remedy: "Look anew: cooper gc detect"}
-}
-
-// unsaid wants no person to have said a word since: it may be that a handle is to be kept.
-func (t *Target) unsaid(id string) error {
+// rests is the error of a plan of which that on which it rests is another by now.
+func (t *Target) rests(id string) error {
 	words, err := t.opt.Words()
-	if err == nil && words != t.marking.Words {
-		err = stale(id, "a person has said since that handles are kept, or linked")
+	if err != nil {
+		return err
 	}
-	return err
+	if why := t.marking.Outdated(t.opt.Declared, t.opt.Read, words); why != "" {
+		return &cooper.Error{Kind: cooper.KindRefused, Where: "plan " + id, Message: why, Remedy: "Look anew: cooper gc detect"}
+	}
+	return nil
 }
 
 // Begin opens the journal of the plan, and has told what an earlier run has not.
@@ -124,7 +116,7 @@ func (t *Target) Commit(ctx context.Context, p permit.Permit, s apply.Shard, act
 	if !p.Valid() {
 		return nil, &cooper.Error{Kind: cooper.KindInternal, Where: "plan " + s.Plan, Message: "nobody permits this"}
 	}
-	if err := t.unsaid(s.Plan); err != nil {
+	if err := t.rests(s.Plan); err != nil {
 		return nil, err
 	}
 	changes := make([]gcstate.Change, len(actions))
