@@ -1,9 +1,7 @@
 package job
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -13,7 +11,6 @@ import (
 	"cooper"
 	"cooper/internal/codec/zstd"
 	"cooper/internal/gc"
-	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
 	"cooper/internal/ledger/gcfacts"
 	"cooper/internal/manifest"
@@ -58,28 +55,7 @@ func longArchived(t *testing.T, yaml string) *world {
 	w.answer = func(string) bool { return true }
 	_, err := w.scan(false).Run(t.Context(), w.Env)
 	w.ok(err)
-	server := ""
-	w.ok(w.begin(func(work *work) error {
-		_, last, err := work.scansBy(t.Context(), w.path("cooper.yaml"))
-		server = last.Server
-		return err
-	}))
-	text := fmt.Sprintf(`{"format":1,"plan":"p-1","run":"r-1","shard":0,"scope":%q,"time":%q,"count":3}`+"\n", server, cooper.InstantOf(longAgo()))
-	for _, o := range []struct{ key, plain, ids string }{{"c", "", "3 6"}, {"d.csv.zst", "d.csv", "4"}, {"tmp/x", "", ""}} {
-		v := w.latestOf("lab", o.key)
-		w.store.Put("depot", "lab/"+o.key, []byte("content of "+o.key), mem.PutOptions{Class: "STANDARD_IA", LastModified: longAgo(), Metadata: map[string]string{"cooper-archive-version": v.VersionID, "cooper-archive-etag": v.ETag}})
-		w.store.DeleteVersion("lab", o.key, v.VersionID)
-		line := manifest.Line{Bucket: "lab", Version: v, For: o.plain, Key: "lab/" + o.key}
-		for id := range strings.FieldsSeq(o.ids) {
-			line.Handles = append(line.Handles, gcop.Holder{ID: id, Status: "UNLINKED"})
-		}
-		b, err := json.Marshal(line)
-		w.ok(err)
-		text += string(b) + "\n"
-	}
-	packed, err := zstd.Append(nil, []byte(text), 3)
-	w.ok(err)
-	w.store.Put("depot", manifest.Key("r-1", 0), packed, mem.PutOptions{LastModified: longAgo()})
+	w.moves(longAgo(), cooper.InstantOf(longAgo()), moved{"c", "", "3 6"}, moved{"d.csv.zst", "d.csv", "4"}, moved{"tmp/x", "", ""})
 	w.store.Put("depot", "lab/theirs", []byte("of somebody else"), mem.PutOptions{LastModified: longAgo()})
 	for _, id := range []string{"3", "4", "6"} {
 		w.happened(longAgo(), id, gcstate.Unlink, gcstate.Fence, gcstate.Arrive)
@@ -87,26 +63,6 @@ func longArchived(t *testing.T, yaml string) *world {
 	w.sqlite("UPDATE files SET state = 'away' WHERE id IN (3, 4, 6)")
 	w.known()
 	return w
-}
-
-// happened has things happen to a handle at a time.
-func (w *world) happened(at time.Time, id string, events ...gcstate.Event) {
-	w.t.Helper()
-	w.ok(w.begin(func(work *work) error {
-		_, last, err := work.scansBy(w.t.Context(), w.path("cooper.yaml"))
-		w.ok(err)
-		return work.withState(w.t.Context(), func(s gcstate.State) error {
-			for _, event := range events {
-				rs, err := s.Get(w.t.Context(), []gcstate.Handle{{Scope: scope(last.Server), ID: id}})
-				w.ok(err)
-				c, err := rs[0].By(event, cooper.InstantOf(at), "by a test", "r-1")
-				w.ok(err)
-				_, err = s.Change(w.t.Context(), []gcstate.Change{c})
-				w.ok(err)
-			}
-			return tellState(w.t.Context(), s, work.gcFacts())
-		})
-	}))
 }
 
 // known takes inventories, scans and detects.

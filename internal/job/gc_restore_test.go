@@ -2,7 +2,6 @@ package job
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +11,6 @@ import (
 	"time"
 
 	"cooper"
-	"cooper/internal/codec/zstd"
 	"cooper/internal/gc"
 	"cooper/internal/gcop"
 	"cooper/internal/gcstate"
@@ -57,17 +55,35 @@ func unlinkedFiles(t *testing.T, yaml string) *world {
 	return w
 }
 
-// inState has things happen to handles.
+// inState has things happen to handles, now.
 func (w *world) inState(events map[string]gcstate.Event) {
+	w.t.Helper()
+	for id, event := range events {
+		w.happened(w.Clock(), id, event)
+	}
+}
+
+// scopeNow is that of the handles, by the last scan.
+func (w *world) scopeNow() (all string) {
 	w.t.Helper()
 	w.ok(w.begin(func(work *work) error {
 		_, last, err := work.scansBy(w.t.Context(), w.path("cooper.yaml"))
-		w.ok(err)
+		all = scope(last.Server)
+		return err
+	}))
+	return all
+}
+
+// happened has things happen to a handle at a time.
+func (w *world) happened(at time.Time, id string, events ...gcstate.Event) {
+	w.t.Helper()
+	of := []gcstate.Handle{{Scope: w.scopeNow(), ID: id}}
+	w.ok(w.begin(func(work *work) error {
 		return work.withState(w.t.Context(), func(s gcstate.State) error {
-			for id, event := range events {
-				rs, err := s.Get(w.t.Context(), []gcstate.Handle{{Scope: scope(last.Server), ID: id}})
+			for _, event := range events {
+				rs, err := s.Get(w.t.Context(), of)
 				w.ok(err)
-				c, err := rs[0].By(event, work.now(), "by a test", "r-1")
+				c, err := rs[0].By(event, cooper.InstantOf(at), "by a test", "r-1")
 				w.ok(err)
 				_, err = s.Change(w.t.Context(), []gcstate.Change{c})
 				w.ok(err)
@@ -77,32 +93,33 @@ func (w *world) inState(events map[string]gcstate.Event) {
 	}))
 }
 
-// archivedFiles is a world in which files 3, 4 and 6, of keys c, d.csv.zst and c, are in the archive.
-func archivedFiles(t *testing.T, yaml string) *world {
-	t.Helper()
-	w := unlinkedFiles(t, yaml)
-	var server string
-	w.ok(w.begin(func(work *work) error {
-		_, last, err := work.scansBy(t.Context(), w.path("cooper.yaml"))
-		server = last.Server
-		return err
-	}))
-	text := fmt.Sprintf(`{"format":1,"plan":"p-1","run":"r-1","shard":0,"scope":%q,"time":%q,"count":2}`+"\n", server, work{Env: w.Env}.now())
-	for _, o := range []struct{ key, plain, ids string }{{"c", "", "3 6"}, {"d.csv.zst", "d.csv", "4"}} {
+// moved is an object that has gone from the lab to the depot; ids are those of its handles, with blanks between them.
+type moved struct{ key, plain, ids string }
+
+// moves has objects moved by run r-1, as its manifest tells; of their own time in the depot if at is zero.
+func (w *world) moves(at time.Time, told cooper.Instant, objects ...moved) {
+	w.t.Helper()
+	var lines []manifest.Line
+	for _, o := range objects {
 		v := w.latestOf("lab", o.key)
-		w.store.Put("depot", "lab/"+o.key, []byte("content of "+o.key), mem.PutOptions{Class: "STANDARD_IA", Metadata: map[string]string{"cooper-archive-version": v.VersionID, "cooper-archive-etag": v.ETag}})
+		w.store.Put("depot", "lab/"+o.key, []byte("content of "+o.key), mem.PutOptions{Class: "STANDARD_IA", LastModified: at, Metadata: map[string]string{gcop.NoteVersion: v.VersionID, gcop.NoteETag: v.ETag}})
 		w.store.DeleteVersion("lab", o.key, v.VersionID)
 		line := manifest.Line{Bucket: "lab", Version: v, For: o.plain, Key: "lab/" + o.key}
 		for id := range strings.FieldsSeq(o.ids) {
 			line.Handles = append(line.Handles, gcop.Holder{ID: id, Status: "UNLINKED"})
 		}
-		b, err := json.Marshal(line)
-		w.ok(err)
-		text += string(b) + "\n"
+		lines = append(lines, line)
 	}
-	packed, err := zstd.Append(nil, []byte(text), 3)
+	packed, err := manifest.Pack(manifest.Head{Plan: "p-1", Run: "r-1", Scope: w.scopeNow(), Time: told}, lines)
 	w.ok(err)
-	w.store.Put("depot", manifest.Key("r-1", 0), packed, mem.PutOptions{})
+	w.store.Put("depot", manifest.Key("r-1", 0), packed, mem.PutOptions{LastModified: at})
+}
+
+// archivedFiles is a world in which files 3, 4 and 6, of keys c, d.csv.zst and c, are in the archive.
+func archivedFiles(t *testing.T, yaml string) *world {
+	t.Helper()
+	w := unlinkedFiles(t, yaml)
+	w.moves(time.Time{}, work{Env: w.Env}.now(), moved{"c", "", "3 6"}, moved{"d.csv.zst", "d.csv", "4"})
 	for _, event := range []gcstate.Event{gcstate.Fence, gcstate.Arrive} {
 		w.inState(map[string]gcstate.Event{"3": event, "4": event, "6": event})
 	}
