@@ -15,7 +15,9 @@ type List struct {
 	Columns []string
 	// Table is that of the detection's facts; empty for a list of a scan.
 	Table string
-	sql   string // of the columns as texts; $1 is the scan, or the detection
+	// Verdict is that of the objects of the list; empty for lists that are a whole table.
+	Verdict string
+	sql     string // of the columns as texts; $1 is the scan, or the detection
 }
 
 // Lists are those that come from facts. What a check refuses is a list of its
@@ -32,14 +34,14 @@ var Lists = []List{
 	{Name: "unindexed", Columns: []string{"bucket", "key", "bytes"}, Table: gcfacts.Unindexeds, sql: "SELECT bucket, " + key + ", coalesce(CAST(size AS VARCHAR), '')" + ofDetection(gcfacts.Unindexeds)},
 	{Name: "unindexed-kept", Columns: []string{"bucket", "key", "reason"}, Table: gcfacts.UnindexedKeeps, sql: "SELECT bucket, " + key + ", reason" + ofDetection(gcfacts.UnindexedKeeps)},
 	{Name: "near-misses", Columns: []string{"handle", "bucket", "key", "other"}, Table: gcfacts.NearMisses, sql: "SELECT " + handle + ", bucket, " + key + ", other_bucket" + ofDetection(gcfacts.NearMisses)},
-	{Name: "archive", Columns: []string{"bucket", "key", "bytes"}, Table: gcfacts.Ripes, sql: "SELECT DISTINCT bucket, " + key + ", coalesce(CAST(size AS VARCHAR), '')" + ofDetection(gcfacts.Ripes) + " AND verdict = 'archive'"},
-	{Name: "archive-delayed", Columns: []string{"bucket", "key", "handles"}, Table: gcfacts.Ripes,
-		sql: "SELECT bucket, " + key + ", string_agg(" + handle + ", ',' ORDER BY kind, id_number, id) FILTER (delays)" + ofDetection(gcfacts.Ripes) + " AND verdict = 'delayed' GROUP BY bucket, key, key_bytes"},
-	{Name: "archive-small", Columns: []string{"bucket", "key"}, Table: gcfacts.Ripes, sql: "SELECT DISTINCT bucket, " + key + ofDetection(gcfacts.Ripes) + " AND verdict = 'small'"},
-	{Name: "archive-missing", Columns: []string{"bucket", "key"}, Table: gcfacts.Ripes, sql: "SELECT DISTINCT bucket, " + key + ofDetection(gcfacts.Ripes) + " AND verdict = 'missing'"},
-	{Name: "delete", Columns: []string{"bucket", "key"}, Table: gcfacts.Ripes, sql: "SELECT DISTINCT bucket, " + key + ofDetection(gcfacts.Ripes) + " AND verdict = 'delete'"},
-	{Name: "delete-delayed", Columns: []string{"bucket", "key", "handles"}, Table: gcfacts.Ripes,
-		sql: "SELECT bucket, " + key + ", coalesce(string_agg(" + handle + ", ',' ORDER BY kind, id_number, id) FILTER (delays), '')" + ofDetection(gcfacts.Ripes) + " AND verdict = 'delete-delayed' GROUP BY bucket, key, key_bytes"},
+	{Name: "archive", Columns: []string{"bucket", "key", "bytes"}, Table: gcfacts.Ripes, Verdict: "archive", sql: "SELECT DISTINCT bucket, " + key + ", coalesce(CAST(size AS VARCHAR), '')" + ofDetection(gcfacts.Ripes) + " AND verdict = $2"},
+	{Name: "archive-delayed", Columns: []string{"bucket", "key", "handles"}, Table: gcfacts.Ripes, Verdict: "delayed",
+		sql: "SELECT bucket, " + key + ", string_agg(" + handle + ", ',' ORDER BY kind, id_number, id) FILTER (delays)" + ofDetection(gcfacts.Ripes) + " AND verdict = $2 GROUP BY bucket, key, key_bytes"},
+	{Name: "archive-small", Columns: []string{"bucket", "key"}, Table: gcfacts.Ripes, Verdict: "small", sql: "SELECT DISTINCT bucket, " + key + ofDetection(gcfacts.Ripes) + " AND verdict = $2"},
+	{Name: "archive-missing", Columns: []string{"bucket", "key"}, Table: gcfacts.Ripes, Verdict: "missing", sql: "SELECT DISTINCT bucket, " + key + ofDetection(gcfacts.Ripes) + " AND verdict = $2"},
+	{Name: "delete", Columns: []string{"bucket", "key"}, Table: gcfacts.Ripes, Verdict: "delete", sql: "SELECT DISTINCT bucket, " + key + ofDetection(gcfacts.Ripes) + " AND verdict = $2"},
+	{Name: "delete-delayed", Columns: []string{"bucket", "key", "handles"}, Table: gcfacts.Ripes, Verdict: "delete-delayed",
+		sql: "SELECT bucket, " + key + ", coalesce(string_agg(" + handle + ", ',' ORDER BY kind, id_number, id) FILTER (delays), '')" + ofDetection(gcfacts.Ripes) + " AND verdict = $2 GROUP BY bucket, key, key_bytes"},
 }
 
 // How handles and keys stand in lists.
@@ -97,7 +99,11 @@ func (l *List) Ask(ctx context.Context, e query.Engine, of string) (query.Rows, 
 		written = append(written, escaped(name)+` AS "`+c+`"`)
 	}
 	sql := "SELECT " + strings.Join(written, ", ") + " FROM (" + l.sql + ") AS list(" + strings.Join(columns, ", ") + ") ORDER BY ALL"
-	return e.Query(ctx, sql, of)
+	args := []any{of}
+	if l.Verdict != "" {
+		args = append(args, l.Verdict)
+	}
+	return e.Query(ctx, sql, args...)
 }
 
 // escaped is an expression for a text as Escape writes it. Most texts are plain.

@@ -2,6 +2,7 @@ package job
 
 import (
 	"cooper"
+	"cooper/internal/gc"
 	"cooper/internal/gc/detect"
 	"cooper/internal/ledger/gcfacts"
 )
@@ -80,7 +81,17 @@ func detected(d *gcfacts.Detection) *GCDetected {
 		r.Figures = append(r.Figures, GCFigure(x))
 	}
 	for _, x := range d.Lists {
-		r.Lists = append(r.Lists, GCListed{nameOfList(x.Name), x.Rows, x.Bytes})
+		if x.Name != gcfacts.Ripes {
+			r.Lists = append(r.Lists, GCListed{nameOfList(x.Name), x.Rows, x.Bytes})
+		}
+	}
+	// One table has the objects of several lists, and a row for each of their handles.
+	for _, l := range gc.Lists {
+		for _, x := range d.Figures {
+			if l.Verdict != "" && x.Name == detect.FigureOf(l.Verdict) {
+				r.Lists = append(r.Lists, GCListed{l.Name, x.Count, max(0, x.Bytes)})
+			}
+		}
 	}
 	return r
 }

@@ -54,6 +54,7 @@ func (p *platform) detected() {
 		p.t.Errorf("a second look:\n%s", out)
 	}
 	p.same("marked by a second look", p.transitions(), marked...)
+	p.counted()
 
 	p.explained(marked)
 	if out := p.gc(0, "unindexed"); !strings.Contains(out, "objects that no handle names") {
@@ -78,6 +79,31 @@ func (p *platform) detected() {
 	after := p.transitions()
 	if last := after[len(after)-1]; len(after) != len(marked)+1 || !strings.HasPrefix(last, back+" UNLINKED AVAILABLE linked in p-") {
 		p.t.Errorf("%d transitions, the last: %s", len(after), last)
+	}
+}
+
+// counted looks again, and sees that each list is as long as it is said to be.
+func (p *platform) counted() {
+	p.t.Helper()
+	var r struct {
+		Detected struct {
+			Lists []struct {
+				List string
+				Rows int
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(p.gc(0, "detect", "--yes", "--json")), &r); err != nil {
+		p.t.Fatal(err)
+	}
+	said := map[string]int{}
+	for _, l := range r.Detected.Lists {
+		said[l.List] = l.Rows
+	}
+	for _, name := range []string{"candidates", "kept", "relinked", "missing", "unindexed", "unindexed-kept", "near-misses", "archive", "archive-delayed", "archive-small", "archive-missing", "delete", "delete-delayed"} {
+		if n := strings.Count(p.gc(0, "list", name, "--tsv"), "\n"); n != said[name] {
+			p.t.Errorf("%s has %d rows, and is said to have %d", name, n, said[name])
+		}
 	}
 }
 

@@ -40,6 +40,7 @@ type figures struct {
 	// which an inventory can tell.
 	settled, unsettled, missing, away int64
 	candidates, fresh                 amount
+	ripe                              map[string]amount // objects, by verdict
 	// asked are the objects about whose origin stores were asked, told those of which they knew one.
 	asked, told int64
 }

@@ -145,6 +145,11 @@ func (d *detection) conclude() {
 		{Name: FigureAsked, Count: g.asked, Bytes: -1},
 		{Name: FigureTold, Count: g.told, Bytes: -1},
 	}
+	for _, v := range Verdicts {
+		if n := g.ripe[v]; n.count > 0 {
+			f.Figures = append(f.Figures, gcfacts.Figure{Name: FigureOf(v), Count: n.count, Bytes: n.bytes})
+		}
+	}
 	refuse := func(what, format string, args ...any) {
 		f.Refusals = append(f.Refusals, gcfacts.Refusal{What: what, Why: fmt.Sprintf(format, args...)})
 	}

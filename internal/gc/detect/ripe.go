@@ -27,6 +27,12 @@ const (
 	StaysThere   = "delete-delayed" // something keeps one of them, or something is in its place
 )
 
+// Verdicts are all of them.
+var Verdicts = []string{MayGo, Delayed, TooSmall, NoObject, NotTold, MayBeDeleted, StaysThere}
+
+// FigureOf is the name of the figure that has how many objects there are of which something is so, and their bytes.
+func FigureOf(verdict string) string { return "ripe-" + verdict }
+
 // margin is how long after a handle was closed a scan must have begun, so that it has seen all links
 // that were made before: transactions are waited for, and clocks differ.
 const margin = 20 * time.Minute
@@ -163,6 +169,8 @@ func (d *detection) archivable(ctx context.Context) error {
 		FROM holder h LEFT JOIN ripe r ON r.kind = h.kind AND r.id = h.id WINDOW each AS (PARTITION BY h.bucket, h.key_bytes)`)
 	sql := q.ask(`SELECT w.bucket, w.key_bytes, w.size, w.changed, w.away, w.delayed, w.delays, t.key IS NOT NULL, w.kind, w.id, w.status, w.since
 		FROM whole w LEFT JOIN there t ON t.bucket = w.bucket AND t.key = w.key ORDER BY w.bucket, w.key_bytes, w.kind, TRY_CAST(w.id AS BIGINT), w.id`)
+	d.figures.ripe = map[string]amount{}
+	var last [2]string
 	return d.ask(ctx, sql, nil, func(f *fields) error {
 		r := gcfacts.Ripe{Bucket: f.text(), Key: string(f.bytes()), Size: f.natural()}
 		changed, away, delayed, delays, there := f.moment(), f.flag(), f.flag(), f.flag(), f.flag()
@@ -190,6 +198,12 @@ func (d *detection) archivable(ctx context.Context) error {
 			r.Verdict = MayGo
 		}
 		r.Cleared = slices.Contains([]gcstate.Status{gcstate.Archiving, gcstate.Archived}, gcstate.Status(r.Status)) && r.Since.Time().Add(margin).Before(d.looked.clock.Time())
+		if at := [2]string{r.Bucket, r.Key}; at != last { // the rows of an object stand together
+			last = at
+			n := d.figures.ripe[r.Verdict]
+			n.add(r.Size)
+			d.figures.ripe[r.Verdict] = n
+		}
 		return d.to.Ripe(r)
 	})
 }
