@@ -1,6 +1,7 @@
 package gc
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -77,7 +78,7 @@ func (p *proposer) foreign(f *database.ForeignKey) {
 			continue
 		}
 		for i, target := range f.Targets {
-			at := place{table: f.Table, of: part.Handles.Kind, why: fmt.Sprintf("foreign key %s to %s.", f.Name, p.schema.name(f.To))}
+			at := place{table: f.Table, of: part.Handles.Kind, why: fmt.Sprintf("foreign key %s to %s.", cmp.Or(f.Name, strings.Join(f.Columns, ", ")), p.schema.name(f.To))}
 			switch {
 			case i >= len(f.Columns):
 				continue

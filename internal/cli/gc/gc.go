@@ -21,7 +21,7 @@ func Command(sh *shell.Shell) *cobra.Command {
 declared in cooper.yaml: tables of file handles, and all places that may link to one.
 Sessions that read are read-only. After some complete scans, what nothing links to is
 marked, in the workspace and in a status column that is declared as writable; what is
-marked for long enough is archived, and comes back by restore.`,
+marked for long enough is archived, comes back by restore, and is deleted in the end.`,
 		Example: `  cooper gc init mysql:env:PLATFORM_DSN --bucket example-data
   cooper gc check
   cooper gc scan --config platform/cooper.yaml
